@@ -1,0 +1,1 @@
+"""Sirdar: WhatsApp operations bots from YAML flows."""

@@ -1,0 +1,1 @@
+"""The pure heart: no clock, network, files, database or randomness."""

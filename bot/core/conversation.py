@@ -1,0 +1,105 @@
+"""The snapshot of a conversation: everything the engine needs to go on, as one JSON document."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from bot.core.ids import ContactId, ConversationId, RunId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """The person, as the worker found them. Not part of the stored snapshot: the contacts table is the truth."""
+
+    contact_id: ContactId
+    name: str = ""
+    language: str = "en"
+    roles: tuple[str, ...] = ("customer",)
+
+    @property
+    def first_name(self) -> str:
+        """The first word of the name; empty when the person has none."""
+        return self.name.split(" ", 1)[0] if self.name else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """An `Invoke` that waits for its answer. `step` says where in the state's plan to go on."""
+
+    name: str
+    step: int
+    purpose: str = "do"
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One run of a flow. `slots` and `data` hold JSON values; the engine replaces frames, never changes them.
+
+    Attributes:
+        run: Unique in the tenant.
+        flow: Name of the flow.
+        version: The flow version the run started on, and stays on.
+        state: Where it is.
+        epoch: Grows with every state entered; carried in button ids and timers, so that late ones are recognised.
+        slots: What the person told us, typed per slot.
+        data: Results that actions saved (`save:`).
+        counters: For example how often nothing matched here.
+        asking: The slot being asked for, in a form.
+        pending: An action whose answer is awaited.
+        instance: Key of the business object this run belongs to ("TRP123"), for flows with `instance:`.
+        role: In which role the person walks this flow.
+        started_at: When the run began (aware, UTC).
+    """
+
+    run: RunId
+    flow: str
+    version: int
+    state: str
+    role: str
+    started_at: datetime
+    epoch: int = 0
+    slots: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    counters: dict[str, int] = field(default_factory=dict)
+    asking: str | None = None
+    pending: Pending | None = None
+    instance: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """Snapshot before or after a step. The last frame is the one that talks.
+
+    Attributes:
+        conversation_id: The row this is the snapshot of.
+        contact: Who it is with.
+        frames: The stack of runs.
+        owner: "bot", or who has taken over ("role:sales", "person:17"); then the bot keeps quiet.
+        scope: What is remembered about the contact between runs (JSON values).
+        last_inbound_at: When the person last wrote, which opens WhatsApp's 24-hour window.
+    """
+
+    conversation_id: ConversationId
+    contact: Contact
+    frames: tuple[Frame, ...] = ()
+    owner: str = "bot"
+    scope: dict[str, Any] = field(default_factory=dict)
+    last_inbound_at: datetime | None = None
+
+
+FRAME: TypeAdapter[Frame] = TypeAdapter(Frame)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The part of a conversation that is stored in its row."""
+
+    frames: tuple[Frame, ...] = ()
+    owner: str = "bot"
+    scope: dict[str, Any] = field(default_factory=dict)
+
+
+SNAPSHOT: TypeAdapter[Snapshot] = TypeAdapter(Snapshot)

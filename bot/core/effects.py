@@ -1,0 +1,109 @@
+"""What the engine asks for. Imperative; carried out by the worker in the same commit as the new state."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.core.ids import RunId
+from bot.core.messages import Outgoing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """Say something to the person in this conversation. Already rendered: a retry sends the same words."""
+
+    content: Outgoing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notify:
+    """Tell everybody with a role.
+
+    Inside a person's 24-hour window `text` is sent; outside it the WhatsApp template `template`, with `parameters`.
+    """
+
+    role: str
+    text: str
+    template: str
+    parameters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartTimer:
+    """Wake this run at `due_at` with `TimerFired(name, epoch)`."""
+
+    run: RunId
+    name: str
+    due_at: datetime
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelTimers:
+    """Forget the timers that this run started before `epoch` (all of them when None)."""
+
+    run: RunId
+    epoch: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invoke:
+    """Run an action or lookup, then continue the same turn with `ActionDone` or `ActionFailed`.
+
+    Always the last effect of a step. `receipt` (unique in the tenant) makes the effect happen once: when it is
+    known, its stored result is the answer and the action does not run again.
+    """
+
+    run: RunId
+    name: str
+    arguments: dict[str, Any]
+    receipt: str | None = None
+
+
+ATTACH_RUN = "runs.attach"
+"""Reserved `Invoke` name: lock the run of a business object and answer with its frame as JSON, or None.
+
+Arguments: `flow` and `instance`. The worker serialises conversations that share the object."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRun:
+    """Record that a run began."""
+
+    run: RunId
+    flow: str
+    version: int
+    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndRun:
+    """Record that a run ended, and how: `converted`, `dropped`, `cancelled` or what the author wrote."""
+
+    run: RunId
+    flow: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handoff:
+    """Give the conversation to a person with `role`; `sla` is how long they have to answer."""
+
+    run: RunId
+    role: str
+    reason: str
+    sla: timedelta | None = None
+
+
+Effect = Send | Notify | StartTimer | CancelTimers | Invoke | StartRun | EndRun | Handoff
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """Why a turn went as it did, one small JSON object per decision: what was tried, with what values.
+
+    `kind` is one of: route, understand, slot, guard, transition, enter, send, timer, invoke, ignore, error.
+    """
+
+    kind: str
+    detail: dict[str, Any] = field(default_factory=dict)

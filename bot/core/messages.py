@@ -1,0 +1,233 @@
+"""What people say and what we say, whichever provider carries it.
+
+Limits are WhatsApp's (characters); a provider that allows less says so in its capabilities.
+Source: Meta Cloud API reference, messages and webhooks, 2026.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+MAX_TEXT = 4096
+MAX_BUTTONS = 3
+MAX_BUTTON_TITLE = 20
+MAX_BUTTON_BODY = 1024
+MAX_ROWS = 10
+MAX_ROW_TITLE = 24
+MAX_ROW_DESCRIPTION = 72
+MAX_LIST_LABEL = 20
+MAX_CHOICE_ID = 200  # rows; reply buttons may have 256, Twilio 200
+
+MediaKind = Literal["image", "audio", "video", "document", "sticker"]
+
+# --- Incoming -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextIn:
+    """Words somebody typed."""
+
+    body: str
+    kind: Literal["text"] = "text"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChoiceIn:
+    """A button or list row somebody tapped. Route by `id`; `title` is only what the person saw."""
+
+    id: str
+    title: str
+    description: str | None = None
+    origin: Literal["button", "list", "template"] = "button"
+    kind: Literal["choice"] = "choice"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaIn:
+    """A file. `sha256` is lower-case hex; `filename` and `caption` are the sender's and untrusted."""
+
+    media: MediaKind
+    media_id: str
+    mime_type: str
+    sha256: str | None = None
+    caption: str | None = None
+    filename: str | None = None
+    url: str | None = None
+    voice: bool = False
+    animated: bool = False
+    kind: Literal["media"] = "media"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocationIn:
+    """A place or pin, WGS 84 degrees."""
+
+    latitude: float
+    longitude: float
+    name: str | None = None
+    address: str | None = None
+    kind: Literal["location"] = "location"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactsIn:
+    """Contact cards, as the provider sent them: every key is optional."""
+
+    cards: tuple[dict[str, Any], ...]
+    requested: bool = False
+    kind: Literal["contacts"] = "contacts"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReactionIn:
+    """An emoji on a message; None takes it back."""
+
+    message_id: str
+    emoji: str | None = None
+    kind: Literal["reaction"] = "reaction"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderItem:
+    """One line of a cart; `price` in units of `currency`."""
+
+    product: str
+    quantity: int
+    price: Decimal
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderIn:
+    """A cart sent from the catalogue."""
+
+    catalog_id: str
+    items: tuple[OrderItem, ...]
+    text: str = ""
+    kind: Literal["order"] = "order"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormReplyIn:
+    """A WhatsApp Flow that was completed: its data, decoded."""
+
+    data: dict[str, Any]
+    name: str = "flow"
+    kind: Literal["form_reply"] = "form_reply"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemIn:
+    """The person's number or id changed. `phone` is E.164 with +."""
+
+    change: str
+    body: str = ""
+    phone: str | None = None
+    user_id: str | None = None
+    kind: Literal["system"] = "system"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditIn:
+    """Somebody edited a message they had sent; `text` is None when only its media changed."""
+
+    message_id: str
+    text: str | None = None
+    kind: Literal["edit"] = "edit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevokeIn:
+    """Somebody deleted a message for everyone."""
+
+    message_id: str
+    kind: Literal["revoke"] = "revoke"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnsupportedIn:
+    """A kind we cannot read, kept raw so that nothing is lost."""
+
+    original_kind: str
+    error_code: int | None = None
+    raw: dict[str, Any] | None = None
+    kind: Literal["unsupported"] = "unsupported"
+
+
+Incoming = Annotated[
+    TextIn
+    | ChoiceIn
+    | MediaIn
+    | LocationIn
+    | ContactsIn
+    | ReactionIn
+    | OrderIn
+    | FormReplyIn
+    | SystemIn
+    | EditIn
+    | RevokeIn
+    | UnsupportedIn,
+    Field(discriminator="kind"),
+]
+
+# --- Outgoing -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextOut:
+    """Text, with WhatsApp's *bold* and _italic_."""
+
+    body: str
+    preview_url: bool = False
+    kind: Literal["text"] = "text"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One thing to tap: `id` comes back as `ChoiceIn.id`."""
+
+    id: str
+    title: str
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ButtonsOut:
+    """Text with 1 to 3 reply buttons."""
+
+    body: str
+    buttons: tuple[Choice, ...]
+    kind: Literal["buttons"] = "buttons"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListOut:
+    """Text with a button `label` that opens 1 to 10 rows."""
+
+    body: str
+    label: str
+    rows: tuple[Choice, ...]
+    kind: Literal["list"] = "list"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateOut:
+    """A message template approved by WhatsApp: the only thing that may be sent outside the 24-hour window.
+
+    `parameters` fill {{1}}, {{2}}… of the body; `button_parameters` the dynamic part of each button, by position.
+    """
+
+    name: str
+    language: str
+    parameters: tuple[str, ...] = ()
+    header_parameters: tuple[str, ...] = ()
+    button_parameters: tuple[str, ...] = ()
+    kind: Literal["template"] = "template"
+
+
+Outgoing = Annotated[TextOut | ButtonsOut | ListOut | TemplateOut, Field(discriminator="kind")]
+
+INCOMING: TypeAdapter[Incoming] = TypeAdapter(Incoming)
+OUTGOING: TypeAdapter[Outgoing] = TypeAdapter(Outgoing)

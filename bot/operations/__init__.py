@@ -1,0 +1,1 @@
+"""The business behind the chat: services and the actions that flows call."""

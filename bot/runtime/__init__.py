@@ -1,0 +1,1 @@
+"""The moving parts: worker, sender, clock, and the composition root."""
