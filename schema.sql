@@ -46,8 +46,8 @@ CREATE TABLE whatsapp_configurations (
     phone_number    text NOT NULL,
     settings        jsonb NOT NULL DEFAULT '{}',
     secrets         bytea,                   -- AES-GCM, see storage/crypto.py
-    paused_until    timestamptz,             -- throttled by the provider; the senders wait
-    stopped_reason  text,                    -- credentials or policy: nothing is sent until an operator clears it
+    paused_until    timestamptz,             -- throttled, or refused for all messages alike; the senders wait
+    alarm           text,                    -- why an operator should look; cleared by the next accepted message
     created_at      timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant_id, channel_id),
     UNIQUE (provider, address)
@@ -226,10 +226,13 @@ CREATE TABLE delivery_updates (
     status               text NOT NULL CHECK (status IN ('ACCEPTED', 'SENT', 'DELIVERED', 'READ', 'PLAYED', 'FAILED')),
     happened_at          timestamptz NOT NULL,
     received_at          timestamptz NOT NULL,
+    due_at               timestamptz NOT NULL,       -- later than received_at while its message is not known
     error_code           integer,
     error_detail         text,
     PRIMARY KEY (tenant_id, update_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
+-- What can be applied now (tenants_with_updates).
+CREATE INDEX delivery_updates_due ON delivery_updates (tenant_id, due_at, update_id);
 
 -- --- Flows -----------------------------------------------------------------------------------------------------------
 
@@ -511,8 +514,8 @@ GRANT SELECT (tenant_id, conversation_id, event_id, due_at, happened_at), INSERT
 GRANT SELECT (tenant_id, conversation_id, message_id, message_created_at, channel_id, state, due_at, attempt, fence,
               lease_until), UPDATE (state, due_at, attempt, fence, lease_until) ON outbox TO sirdar_system;
 GRANT SELECT, UPDATE, DELETE ON timers TO sirdar_system; -- FOR UPDATE asks for UPDATE
-GRANT SELECT (tenant_id, update_id, received_at) ON delivery_updates TO sirdar_system;
-GRANT SELECT (tenant_id, channel_id, provider, address, phone_number, paused_until, stopped_reason), INSERT,
+GRANT SELECT (tenant_id, update_id, due_at) ON delivery_updates TO sirdar_system;
+GRANT SELECT (tenant_id, channel_id, provider, address, phone_number, paused_until), INSERT,
     UPDATE (phone_number)
     ON whatsapp_configurations TO sirdar_system;
 GRANT SELECT, INSERT, UPDATE (name) ON tenants TO sirdar_system;
@@ -538,7 +541,7 @@ BEGIN ATOMIC
     ORDER BY min(due.due_at), min(due.event_id);
 END;
 
--- Takes what can be sent now: only the first message of a conversation, never on a channel that is paused or stopped.
+-- Takes what can be sent now: only the first message of a conversation, never on a channel that is paused.
 -- p_shut are channels this sender has no room for at the moment.
 CREATE FUNCTION claim_outbox(p_now timestamptz, p_limit integer, p_lease interval, p_shut bigint[])
     RETURNS TABLE (tenant_id bigint, conversation_id bigint, message_id bigint, message_created_at timestamptz,
@@ -554,7 +557,7 @@ BEGIN ATOMIC
                               AND earlier.message_id < c.message_id)
             AND NOT EXISTS (SELECT FROM whatsapp_configurations w
                             WHERE w.tenant_id = c.tenant_id AND w.channel_id = c.channel_id
-                              AND (w.stopped_reason IS NOT NULL OR w.paused_until > p_now))
+                              AND w.paused_until > p_now)
           ORDER BY c.due_at, c.message_id LIMIT p_limit FOR UPDATE SKIP LOCKED) AS head
     WHERE o.tenant_id = head.tenant_id AND o.conversation_id = head.conversation_id AND o.message_id = head.message_id
     RETURNING o.tenant_id, o.conversation_id, o.message_id, o.message_created_at, o.channel_id, o.attempt, o.fence;
@@ -605,10 +608,10 @@ BEGIN ATOMIC
 END;
 
 -- Tenants that have statuses to apply.
-CREATE FUNCTION tenants_with_updates() RETURNS SETOF bigint
+CREATE FUNCTION tenants_with_updates(p_now timestamptz) RETURNS SETOF bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public
 BEGIN ATOMIC
-    SELECT DISTINCT u.tenant_id FROM (SELECT d.tenant_id FROM delivery_updates d LIMIT 5000) AS u;
+    SELECT DISTINCT d.tenant_id FROM delivery_updates d WHERE d.due_at <= p_now;
 END;
 
 -- Which number belongs to whom, for routing webhooks.
@@ -662,7 +665,7 @@ BEGIN
     FOREACH signature IN ARRAY ARRAY[
         'queue_conversations(timestamptz, integer)', 'claim_outbox(timestamptz, integer, interval, bigint[])',
         'expire_leases(timestamptz, interval)', 'due_unknowns(timestamptz)', 'fire_timers(timestamptz, integer)',
-        'tenants_with_updates()', 'channels()', 'register_channel(text, text, text, text, text)', 'backlog()']
+        'tenants_with_updates(timestamptz)', 'channels()', 'register_channel(text, text, text, text, text)', 'backlog()']
     LOOP
         EXECUTE format('GRANT CREATE ON SCHEMA public TO sirdar_system');
         EXECUTE format('GRANT sirdar_system TO %I', current_user);

@@ -1,0 +1,60 @@
+"""The command line. Each command's module is imported only when it runs, so that `bot --help` answers at once."""
+
+import sys
+
+from cyclopts import App
+
+from bot.core.errors import ConfigError, ContentErrors, SirdarError
+
+app = App(
+    name="bot",
+    help="Sirdar: WhatsApp operations bots from YAML flows.",
+    help_format="plaintext",  # Markdown would double the time to start
+    version_flags=["--version"],
+)
+
+_COMMANDS = {
+    "serve": ("bot.cli.serve:serve", "Run the server: web, worker, sender and clock in one process, or any of them."),
+    "demo": ("bot.cli.demo:demo", "Start everything, with phones in the browser and nothing to set up."),
+    "simulate": ("bot.cli.simulate:simulate", "Chat with the flows in this terminal; no server needed."),
+    "check": ("bot.cli.check:check", "Check flows, intents and templates; says what is wrong, where, and what to do."),
+    "explain": ("bot.cli.explain:explain", "Show why a message was answered as it was, and what became of it."),
+    "doctor": ("bot.cli.doctor:doctor", "Check settings, database, provider and webhook; says what to do."),
+}
+for _name, (_target, _help) in _COMMANDS.items():
+    app.command(_target, name=_name, help=_help)
+
+database = App(name="db", help="Look after the database.")
+database.command("bot.cli.database:upgrade_database", name="upgrade", help="Bring the schema up to date.")
+app.command(database)
+
+staff = App(name="staff", help="Say who is more than a customer.")
+staff.command("bot.cli.staff:add", name="add", help="Give somebody a role.")
+app.command(staff)
+
+
+def main() -> None:
+    """Run the command line; errors of ours end it with their message and no traceback."""
+    try:
+        result = app(sys.argv[1:])
+    except ConfigError as error:
+        _fail("The settings are not complete:", error.problems)
+    except ContentErrors as error:
+        _fail("The content cannot be used (try `bot check`):", [str(problem) for problem in error.errors])
+    except SirdarError as error:
+        _fail(str(error), [])
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+def _fail(headline: str, problems: list[str]) -> None:
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    console.print(headline, style="bold red", markup=False)
+    for problem in problems:
+        console.print(f"  • {problem}", markup=False)
+    if problems:
+        console.print("Settings come from the environment and .env; docs/operations.md describes each.", style="dim")
+    sys.exit(2)

@@ -1,0 +1,37 @@
+"""`bot serve`."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from bot.cli.logs import configure_logs
+from bot.cli.running import run
+from bot.config import load_settings
+from bot.core.errors import ConfigError
+from bot.runtime.bootstrap import PARTS, open_system
+from bot.runtime.loop import Stopping
+from bot.runtime.parts import run_parts
+from bot.web.app import web_part
+
+
+def serve(*, only: Annotated[str, Parameter(help="Parts to run, comma-separated: " + ", ".join(PARTS))] = "") -> None:
+    """Run the server.
+
+    Without --only all parts run in this process. Any part may run in any number of processes, on any number of hosts;
+    they meet in the database.
+    """
+    settings = load_settings()
+    names = [name.strip() for name in only.split(",") if name.strip()] or list(PARTS)
+    unknown = sorted(set(names) - set(PARTS))
+    if unknown:
+        raise ConfigError([f"--only {', '.join(unknown)}: there are the parts {', '.join(PARTS)}."])
+    configure_logs(settings.bot_log_level, settings.bot_log_format)
+
+    async def main() -> None:
+        async with open_system(settings) as system:
+            parts = system.parts(names)
+            if "web" in names:
+                parts.append(web_part(system))
+            await run_parts(parts, stopping=Stopping(), drain_seconds=settings.bot_drain_seconds)
+
+    run(main())

@@ -1,0 +1,131 @@
+"""Settings, from the environment and `.env`. Every one is described in docs/operations.md; a test compares."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bot.core.errors import ConfigError
+
+_PHONE = r"^\+[1-9]\d{6,14}$"  # E.164: at most 15 digits
+_URL = r"^https?://[^\s/]+\S*$"
+_DIGITS = r"^\d{1,32}$"
+
+
+def _no_spaces(secret: SecretStr) -> SecretStr:
+    if secret.get_secret_value() != secret.get_secret_value().strip():
+        raise ValueError("has spaces around it")
+    return secret
+
+
+Secret = Annotated[SecretStr, AfterValidator(_no_spaces)]
+_S = TypeVar("_S", bound="DatabaseSettings")
+
+
+class DatabaseSettings(BaseSettings):
+    """Where things are kept and how we log: enough for commands that talk to nobody."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    bot_database_url: SecretStr | None = Field(None, description="PostgreSQL to use; unset: an embedded one")
+    bot_data_dir: Path = Field(Path("var"), description="embedded database, secret key, files")
+    bot_secret_key: Secret | None = Field(
+        None, description="32 bytes in base64; encrypts phone numbers. Unset: made in the data directory"
+    )
+    bot_content_dir: Path | None = Field(
+        None, description="folder with flows/, intents/, templates/. Unset: this folder, else the built-in example"
+    )
+    bot_tenant: str = Field("default", pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="whose number this is")
+    bot_log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe line to log")
+    bot_log_format: Literal["json", "console"] = Field("console", description="how log lines look")
+
+
+class Settings(DatabaseSettings):
+    """Everything the server needs."""
+
+    whatsapp_provider: Literal["meta", "twilio", "360dialog"] = Field(description="who carries our messages: meta")
+    whatsapp_phone_number: str = Field(pattern=_PHONE, description="the business number, like +15550100200")
+    whatsapp_webhook_secret: Annotated[Secret, Field(min_length=8)] = Field(
+        description="Meta: App settings → Basic → App secret. Several, comma-separated, while rotating"
+    )
+    whatsapp_verify_token: Annotated[Secret, Field(min_length=8)] = Field(
+        description="a text you choose and type into Meta's webhook form"
+    )
+    whatsapp_access_token: Annotated[Secret, Field(min_length=8)] = Field(
+        description="Meta: a system user's permanent token"
+    )
+    whatsapp_phone_number_id: str = Field(pattern=_DIGITS, description="Meta: WhatsApp → API Setup")
+    whatsapp_business_account_id: str = Field(pattern=_DIGITS, description="Meta: WhatsApp → API Setup")
+    whatsapp_api_base_url: str = Field(
+        "https://graph.facebook.com", pattern=_URL, description="where the provider's API is; tests point elsewhere"
+    )
+    whatsapp_api_version: str = Field("v25.0", pattern=r"^v\d{1,3}\.\d$", description="Graph API version")
+    twilio_account_sid: str | None = Field(None, pattern=r"^AC[0-9a-f]{32}$", description="Twilio's account")
+    twilio_auth_token: Secret | None = Field(None, description="Twilio's token")
+    whatsapp_enable_media: bool = Field(True, description="accept files from people")
+    whatsapp_enable_templates: bool = Field(True, description="send templates outside the 24-hour window")
+    whatsapp_message_retention_days: int = Field(90, ge=1, description="how long messages are kept")
+
+    bot_host: str = Field("127.0.0.1", description="address to listen on")
+    bot_port: int = Field(8080, ge=0, le=65535, description="port to listen on")
+    bot_channel_rate: float = Field(
+        56, ge=0, description="messages per second from one number; 0: no limit. Meta's default is 80, in and out"
+    )
+    bot_pair_interval: float = Field(6, ge=0, description="seconds per message to one person, on average; 0: no limit")
+    bot_pair_burst: int = Field(45, ge=1, description="messages one person may get at once")
+    bot_send_concurrency: int = Field(64, ge=1, le=1000, description="provider calls at the same time, per sender")
+    bot_send_timeout: float = Field(15, gt=0, le=120, description="seconds to wait for the provider's answer")
+    bot_unknown_wait: float = Field(60, gt=0, description="seconds in which a status may tell of an unanswered send")
+    bot_event_attempts: int = Field(5, ge=1, description="how often an event may fail before it is put aside")
+    bot_conversation_idle_hours: float = Field(72, gt=0, description="after which a silent conversation is left")
+    bot_backlog_limit: float = Field(60, gt=0, description="seconds the oldest event may wait before /readyz says no")
+    bot_drain_seconds: float = Field(25, gt=0, description="how long a stopping process may finish what it began")
+
+    @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """The app secrets, newest first."""
+        text = self.whatsapp_webhook_secret.get_secret_value()
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the server's settings.
+
+    Raises:
+        ConfigError: Lists everything that is missing or malformed.
+    """
+    settings = _load(Settings, overrides)
+    if settings.whatsapp_provider != "meta":
+        raise ConfigError(
+            [f"WHATSAPP_PROVIDER={settings.whatsapp_provider} is not available in this version: use meta."]
+        )
+    if settings.bot_database_url is not None and settings.bot_secret_key is None:
+        raise ConfigError(
+            ["BOT_SECRET_KEY is missing: every process on a shared database needs the same (openssl rand -base64 32)."]
+        )
+    return settings
+
+
+def load_database_settings(**overrides: Any) -> DatabaseSettings:
+    """Read the settings that commands without a provider need.
+
+    Raises:
+        ConfigError: Lists everything that is malformed.
+    """
+    return _load(DatabaseSettings, overrides)
+
+
+def _load(kind: type[_S], overrides: dict[str, Any]) -> _S:
+    try:
+        return kind(**overrides)
+    except ValidationError as error:
+        problems = []
+        for problem in error.errors():
+            name = str(problem["loc"][0])
+            meaning = kind.model_fields[name].description
+            told = "is missing" if problem["type"] == "missing" else f"is malformed ({problem['msg']})"
+            problems.append(f"{name.upper()} {told}: {meaning}.")
+        raise ConfigError(problems) from error

@@ -1,0 +1,251 @@
+"""The composition root: the only place that knows which classes stand behind the protocols."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import asyncpg
+
+from bot.authoring.content import Content, load_content
+from bot.config import DatabaseSettings, Settings
+from bot.core.actions import Actions
+from bot.core.conversation import Conversation
+from bot.core.engine import Step
+from bot.core.errors import ConfigError, StorageError
+from bot.core.events import Event
+from bot.core.turn import advance
+from bot.operations import standard_actions
+from bot.runtime.bells import Bells
+from bot.runtime.clock import Ticker
+from bot.runtime.intake import GroupCommit
+from bot.runtime.loop import Clock, utc_now
+from bot.runtime.pacing import Pacer
+from bot.runtime.parts import Part
+from bot.runtime.sender import Sender, SendRules
+from bot.runtime.turn import TurnTaker
+from bot.runtime.worker import Worker
+from providers.base import Provider
+from providers.meta import MetaProvider, MetaSettings
+from storage.base import Channel
+from storage.crypto import Vault, parse_secret, secret_in
+from storage.migrations import current, head, upgrade
+from storage.postgres import (
+    ConversationRepository,
+    Directory,
+    Postgres,
+    PostgresIntake,
+    PostgresOutbox,
+    PostgresTurns,
+    Upkeep,
+)
+from storage.postgres.database import RUNTIME_ROLE, session_settings
+
+PARTS = ("web", "worker", "sender", "clock")
+
+WORKERS = 2
+"""Turn loops per process: one computes while the other waits for PostgreSQL."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowBrain:
+    """Decides with the flows of one content folder."""
+
+    content: Content
+
+    def advance(self, conversation: Conversation, event: Event) -> Step:
+        """Advance a conversation by one event; pure."""
+        return advance(self.content.book, conversation, event)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foundation:
+    """The database, opened and up to date."""
+
+    database: Postgres
+    vault: Vault
+    dsn: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """Everything that serves one number, composed and ready to run."""
+
+    settings: Settings
+    foundation: Foundation
+    channel: Channel
+    provider: Provider
+    content: Content
+    bells: Bells
+    intake: GroupCommit
+    upkeep: Upkeep
+    clock: Clock
+
+    def parts(self, names: Sequence[str]) -> list[Part]:
+        """The background parts among `names`; the web part is composed by bot/web."""
+        parts = [Part("bells", lambda stopping: stopping.first(self.bells.run()))]
+        if "worker" in names:
+            parts += [Part(f"worker {number}", self.worker().run) for number in range(1, WORKERS + 1)]
+        if "sender" in names:
+            sender = self.sender()
+            parts += [Part("sender", sender.run), Part("settler", sender.settle)]
+        if "clock" in names:
+            ticker = Ticker(timers=self.upkeep, chores=self.chores, bells=self.bells, clock=self.clock)
+            parts.append(Part("clock", ticker.run))
+        return parts
+
+    def worker(self) -> Worker:
+        """A worker."""
+        return Worker(
+            turns=PostgresTurns(self.foundation.database),
+            taker=TurnTaker(
+                brain=FlowBrain(self.content),
+                actions=self.content.actions,
+                templates=self.settings.whatsapp_enable_templates,
+            ),
+            bells=self.bells,
+            clock=self.clock,
+            attempts=self.settings.bot_event_attempts,
+        )
+
+    def sender(self) -> Sender:
+        """A sender."""
+        s = self.settings
+        rules = SendRules(
+            concurrency=s.bot_send_concurrency,
+            lease=timedelta(seconds=2 * s.bot_send_timeout),
+            unknown_wait=timedelta(seconds=s.bot_unknown_wait),
+            channel=Pacer(1 / s.bot_channel_rate if s.bot_channel_rate else 0, max(int(s.bot_channel_rate), 1)),
+            pair=Pacer(s.bot_pair_interval, s.bot_pair_burst),
+        )
+        outbox = PostgresOutbox(self.foundation.database, self.foundation.vault)
+        return Sender(outbox, {self.channel.channel_id: self.provider}, rules, self.bells, self.clock)
+
+    async def chores(self, now: datetime) -> None:
+        """What has to be done now and then."""
+        await self.upkeep.ensure_partitions(now)
+        idle = timedelta(hours=self.settings.bot_conversation_idle_hours)
+        conversations = ConversationRepository(self.foundation.database, self.foundation.vault, self.channel.tenant_id)
+        while await conversations.expire_old_conversations(now - idle, now):
+            pass
+
+
+@asynccontextmanager
+async def open_foundation(
+    settings: DatabaseSettings, *, connections: int = 8, migrate: bool | None = None
+) -> AsyncIterator[Foundation]:
+    """Open the database: the embedded one, unless settings name another.
+
+    Args:
+        settings: Where it is.
+        connections: Pool size.
+        migrate: Whether to bring the schema up to date. Unset: only the embedded one, which is nobody else's.
+
+    Raises:
+        StorageError: The database cannot be reached, or its schema is not the one this version needs.
+    """
+    async with AsyncExitStack() as stack:
+        dsn = await database_dsn(settings, stack)
+        embedded = settings.bot_database_url is None
+        if migrate if migrate is not None else embedded:
+            await upgrade(dsn)
+        elif await current(dsn) != head():
+            raise StorageError(
+                f"The database is at schema revision {await current(dsn) or 'none'} and this version needs {head()}. "
+                "Run: bot db upgrade"
+            )
+        secret = settings.bot_secret_key
+        key = parse_secret(secret.get_secret_value()) if secret else secret_in(settings.bot_data_dir)
+        database = await Postgres.connect(dsn, size=connections)
+        stack.push_async_callback(database.close)
+        yield Foundation(database=database, vault=Vault(key), dsn=dsn)
+
+
+async def database_dsn(settings: DatabaseSettings, stack: AsyncExitStack) -> str:
+    """Where the database is; starts the embedded one and keeps it until `stack` closes."""
+    if settings.bot_database_url is not None:
+        return settings.bot_database_url.get_secret_value()
+    from storage.embedded import EmbeddedPostgres  # an extra: servers with a database of their own do without
+
+    embedded = await stack.enter_async_context(await EmbeddedPostgres.start(settings.bot_data_dir))
+    return embedded.dsn()
+
+
+@asynccontextmanager
+async def open_system(
+    settings: Settings, *, actions: Actions | None = None, clock: Clock = utc_now, migrate: bool | None = None
+) -> AsyncIterator[System]:
+    """Compose everything that serves the number in `settings`.
+
+    Raises:
+        ContentErrors: The flows, intents or templates are wrong.
+        StorageError: The database is not usable.
+    """
+    content = load_content(content_dir(settings), actions or standard_actions())
+    async with AsyncExitStack() as stack:
+        foundation = await stack.enter_async_context(open_foundation(settings, migrate=migrate))
+        upkeep = Upkeep(foundation.database)
+        await upkeep.ensure_partitions(clock())
+        channel = await upkeep.register_channel(
+            settings.bot_tenant,
+            settings.bot_tenant,
+            settings.whatsapp_provider,
+            settings.whatsapp_phone_number_id,
+            settings.whatsapp_phone_number,
+        )
+        provider = MetaProvider(meta_settings(settings))
+        stack.push_async_callback(provider.close)
+        bells = Bells(partial(_listen, foundation.dsn))
+        directory = Directory(foundation.database, foundation.vault)
+        intake = PostgresIntake(foundation.database, foundation.vault, directory)
+        yield System(
+            settings=settings,
+            foundation=foundation,
+            channel=channel,
+            provider=provider,
+            content=content,
+            bells=bells,
+            intake=GroupCommit(intake, bells),
+            upkeep=upkeep,
+            clock=clock,
+        )
+
+
+def meta_settings(settings: Settings) -> MetaSettings:
+    """What the Meta provider needs of our settings."""
+    return MetaSettings(
+        app_secrets=settings.webhook_secrets,
+        verify_token=settings.whatsapp_verify_token.get_secret_value(),
+        access_token=settings.whatsapp_access_token.get_secret_value(),
+        phone_number_id=settings.whatsapp_phone_number_id,
+        business_account_id=settings.whatsapp_business_account_id,
+        base_url=settings.whatsapp_api_base_url,
+        api_version=settings.whatsapp_api_version,
+        timeout_seconds=settings.bot_send_timeout,
+        connections=settings.bot_send_concurrency,
+    )
+
+
+def content_dir(settings: DatabaseSettings) -> Path:
+    """The folder with flows/, intents/ and templates/.
+
+    Raises:
+        ConfigError: The folder in BOT_CONTENT_DIR has no flows.
+    """
+    if settings.bot_content_dir is not None:
+        if not (settings.bot_content_dir / "flows").is_dir():
+            raise ConfigError([f"BOT_CONTENT_DIR: there is no folder {settings.bot_content_dir / 'flows'}."])
+        return settings.bot_content_dir
+    here = Path.cwd()
+    if (here / "flows").is_dir():
+        return here
+    package = Path(__file__).parents[1]
+    shipped = package / "example"
+    return shipped if shipped.is_dir() else package.parent  # a wheel, else a checkout
+
+
+async def _listen(dsn: str) -> "asyncpg.Connection[asyncpg.Record]":
+    settings = {**session_settings(RUNTIME_ROLE), "application_name": "sirdar bells"}
+    return await asyncpg.connect(dsn, server_settings=settings)

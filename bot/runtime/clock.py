@@ -1,0 +1,72 @@
+"""Turns what is due into events, and does the housekeeping that has to happen now and then."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+
+from bot.runtime.bells import INBOX, Bells
+from bot.runtime.failpoints import failpoint
+from bot.runtime.loop import Clock, Stopping
+from bot.runtime.metrics import METRICS
+from bot.runtime.trouble import is_outage
+
+log = structlog.get_logger(__name__)
+
+TICK_SECONDS = 0.5
+BATCH = 500  # timers per commit
+CHORES_EVERY = timedelta(minutes=5)
+
+
+class DueTimers(Protocol):
+    """Where due timers are."""
+
+    async def fire(self, now: datetime, limit: int) -> int:
+        """Move due timers to the inbox; returns how many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticker:
+    """Fires timers until told to stop. Several may run: each due timer fires once.
+
+    Attributes:
+        timers: The storage.
+        chores: Called about every five minutes with the time: expiry, partitions.
+        bells: Rung when timers fired.
+        clock: The time.
+    """
+
+    timers: DueTimers
+    chores: Callable[[datetime], Awaitable[None]]
+    bells: Bells
+    clock: Clock
+
+    async def run(self, stopping: Stopping) -> None:
+        """Tick until `stopping`."""
+        next_chores = self.clock()
+        while not stopping.is_set():
+            now = self.clock()
+            try:
+                fired = await self.tick(now)
+                if now >= next_chores:
+                    await self.chores(now)
+                    next_chores = now + CHORES_EVERY
+            except Exception as error:
+                if is_outage(error):
+                    log.warning("the database is out of reach", action="wait", error=type(error).__name__)
+                else:
+                    log.exception("a tick failed", action="go_on")
+                fired = 0
+            if fired < BATCH:
+                await stopping.sleep(TICK_SECONDS)
+
+    async def tick(self, now: datetime) -> int:
+        """Fire what is due; returns how many timers."""
+        fired = await self.timers.fire(now, BATCH)
+        failpoint("clock.after_fire")
+        if fired:
+            METRICS.timers.inc(fired)
+            self.bells.ring(INBOX)
+        return fired

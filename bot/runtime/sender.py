@@ -1,0 +1,264 @@
+"""Empties the outbox: claims messages (which commits the attempt), sends them, records what became of them."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import assert_never
+
+import structlog
+
+from bot.core.ids import ChannelId
+from bot.runtime.bells import OUTBOX, UPDATES, Bells
+from bot.runtime.failpoints import failpoint
+from bot.runtime.loop import Clock, Stopping
+from bot.runtime.metrics import METRICS
+from bot.runtime.pacing import Pacer
+from bot.runtime.trouble import is_outage
+from providers.base import (
+    Accepted,
+    Fault,
+    NotSent,
+    OutboundMessage,
+    Provider,
+    Refused,
+    SendOutcome,
+    Unknown,
+)
+from storage.base import Claim, Outbox, Result, Verdict
+
+log = structlog.get_logger(__name__)
+
+POLL_SECONDS = 0.5  # when no bell rings
+BUSY_SECONDS = 0.002  # between two exchanges while sends are under way: gathers answers into one commit
+
+_TRANSIENT = (1, 4, 15, 45, 60)  # seconds; about two minutes in all, then it has failed
+_MOST_MEDIA_TRIES = 2
+_REFUSED_ALL = {Fault.AUTH: timedelta(minutes=1), Fault.POLICY: timedelta(hours=1)}  # do not hammer
+_USEFUL = timedelta(hours=24)  # a reply that could not be handed over for so long is not worth sending any more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendRules:
+    """How fast and how patiently to send.
+
+    Attributes:
+        concurrency: Calls to providers at the same time.
+        lease: After which an attempt without an answer in the database is UNKNOWN; longer than the HTTP timeout.
+        unknown_wait: How long a status may still tell what became of an UNKNOWN attempt.
+        channel: Paces each number.
+        pair: Paces each conversation.
+    """
+
+    concurrency: int
+    lease: timedelta
+    unknown_wait: timedelta
+    channel: Pacer
+    pair: Pacer
+
+
+class Sender:
+    """Sends until told to stop. Any number may run, in any number of processes.
+
+    Args:
+        outbox: The storage.
+        providers: Who carries the messages of each channel.
+        rules: How fast and how patiently.
+        bells: Rings when there is something to send.
+        clock: The time.
+    """
+
+    def __init__(
+        self, outbox: Outbox, providers: Mapping[ChannelId, Provider], rules: SendRules, bells: Bells, clock: Clock
+    ) -> None:
+        self._outbox = outbox
+        self._providers = providers
+        self._rules = rules
+        self._bells = bells
+        self._clock = clock
+        self._flying: set[asyncio.Task[None]] = set()
+        self._ended: list[Result] = []
+        self._landed = asyncio.Event()
+        self._troubled: set[ChannelId] = set(providers)  # until a message is accepted, an old alarm may stand
+
+    async def run(self, stopping: Stopping) -> None:
+        """Send until `stopping`; then waits for the answers under way and records them."""
+        while not stopping.is_set():
+            try:
+                idle = not await self.exchange()
+            except Exception as error:
+                if is_outage(error):
+                    log.warning("the database is out of reach", action="wait", error=type(error).__name__)
+                else:
+                    log.exception("an exchange with the outbox failed", action="go_on")
+                await stopping.sleep(POLL_SECONDS)
+                continue
+            if self._flying:
+                await stopping.first(self._anything())
+            elif idle:
+                await stopping.first(self._bells.wait(OUTBOX, POLL_SECONDS))
+        await self.drain()
+
+    async def drain(self) -> None:
+        """Wait for the answers under way and record them; claims nothing more."""
+        while self._flying or self._ended:
+            if self._flying:
+                await asyncio.wait(self._flying)
+            await self.exchange(claim=False)
+
+    async def exchange(self, *, claim: bool = True) -> int:
+        """Record what has ended and claim what there is room for; returns how much happened."""
+        results, self._ended = self._ended, []
+        now = self._clock()
+        room, shut = self._room(now) if claim else (0, [])
+        if not results and not room:
+            return 0
+        try:
+            claims = await self._outbox.exchange(results, now, room=room, lease=self._rules.lease, shut=shut)
+        except BaseException:
+            self._ended = results + self._ended  # their answers must not be lost with the transaction
+            raise
+        failpoint("sender.after_claim")
+        for result in results:
+            METRICS.sends.labels(result.verdict.value).inc()
+            if result.verdict is Verdict.DONE:
+                self._troubled.discard(result.claim.channel_id)
+        for claimed in claims:
+            self._start(claimed, now)
+        return len(results) + len(claims)
+
+    async def settle(self, stopping: Stopping) -> None:
+        """Apply statuses and clear up unknown sends until `stopping`."""
+        while not stopping.is_set():
+            try:
+                counts = await self._outbox.settle(self._clock(), wait=self._rules.unknown_wait)
+            except Exception as error:
+                if is_outage(error):
+                    log.warning("the database is out of reach", action="wait", error=type(error).__name__)
+                else:
+                    log.exception("settling failed", action="go_on")
+                await stopping.sleep(POLL_SECONDS)
+                continue
+            for what, count in counts.items():
+                METRICS.settled.labels(what).inc(count)
+            if counts.get("repeated") or counts.get("resolved"):
+                self._bells.ring(OUTBOX)
+            await stopping.first(self._bells.wait(UPDATES, POLL_SECONDS))
+
+    async def _anything(self) -> None:
+        """Wait until an answer has come or something new may be sent."""
+        self._landed.clear()
+        bell = asyncio.ensure_future(self._bells.wait(OUTBOX, POLL_SECONDS))
+        landed = asyncio.ensure_future(self._landed.wait())
+        try:
+            await asyncio.wait((bell, landed), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            bell.cancel()
+            landed.cancel()
+        await asyncio.sleep(BUSY_SECONDS)
+
+    def _room(self, now: datetime) -> tuple[int, list[ChannelId]]:
+        free = self._rules.concurrency - len(self._flying)
+        shut, allowed = [], 0
+        for channel in self._providers:
+            room = self._rules.channel.room(channel, now.timestamp())
+            if room == 0:
+                shut.append(channel)
+            allowed += free if room is None else room
+        return max(min(free, allowed), 0), shut
+
+    def _start(self, claim: Claim, now: datetime) -> None:
+        provider = self._providers.get(claim.channel_id)
+        if provider is None:  # another process serves this number
+            self._end(claim, Verdict.DEFER, retry_at=now + timedelta(seconds=5))
+            return
+        wait = self._rules.channel.take(claim.channel_id, now.timestamp())
+        wait = wait or self._rules.pair.take(claim.conversation_id, now.timestamp())
+        if wait:
+            self._end(claim, Verdict.DEFER, retry_at=now + timedelta(seconds=wait))
+            return
+        task = asyncio.create_task(self._send(provider, claim))
+        self._flying.add(task)
+        task.add_done_callback(self._flying.discard)
+
+    async def _send(self, provider: Provider, claim: Claim) -> None:
+        message = OutboundMessage(
+            phone=claim.phone, user_id=claim.user_id, content=claim.content, correlation=claim.correlation
+        )
+        failpoint("sender.before_http")
+        try:
+            outcome = await provider.send(message)
+        except Exception:  # a bug in a provider must not stop the others; whether it wrote, nobody knows
+            log.exception("a provider failed", action="unknown", provider=provider.name, message_id=claim.message_id)
+            outcome = Unknown(detail="the provider code failed")
+        failpoint("sender.after_http")
+        self._ended.append(self._judge(claim, outcome))
+        self._landed.set()
+
+    def _end(self, claim: Claim, verdict: Verdict, *, retry_at: datetime) -> None:
+        self._ended.append(Result(claim=claim, verdict=verdict, at=self._clock(), retry_at=retry_at))
+        self._landed.set()
+
+    def _judge(self, claim: Claim, outcome: SendOutcome) -> Result:
+        now = self._clock()
+        match outcome:
+            case Accepted(provider_message_id=wamid):
+                well = "" if claim.channel_id in self._troubled else None
+                return Result(claim=claim, verdict=Verdict.DONE, at=now, provider_message_id=wamid, alarm=well)
+            case NotSent(detail=detail):
+                if now - claim.created_at > _USEFUL:
+                    return Result(claim=claim, verdict=Verdict.FAILED, at=now, detail=detail)
+                wait = timedelta(seconds=min(0.2 * 2 ** min(claim.attempt, 10), 60))
+                return Result(claim=claim, verdict=Verdict.RETRY, at=now, retry_at=now + wait, detail=detail)
+            case Unknown(detail=detail):
+                log.warning("a send is unknown", action="wait_for_status", message_id=claim.message_id, detail=detail)
+                return Result(
+                    claim=claim,
+                    verdict=Verdict.UNKNOWN,
+                    at=now,
+                    retry_at=now + self._rules.unknown_wait,
+                    detail=detail,
+                )
+            case Refused():
+                return self._judge_refusal(claim, outcome, now)
+            case _:
+                assert_never(outcome)
+
+    def _judge_refusal(self, claim: Claim, refused: Refused, now: datetime) -> Result:
+        fault, told = refused.problem.fault, timedelta(seconds=refused.retry_after or 0)
+        retry_at: datetime | None = None
+        pause_until: datetime | None = None
+        alarm: str | None = None
+        tries = claim.attempt
+        match fault:
+            case Fault.THROTTLE_CHANNEL:
+                pause_until = now + max(told, timedelta(seconds=min(2 ** (tries - 1), 60)))
+                retry_at = now
+            case Fault.THROTTLE_PAIR:  # Meta's recipe: 4^X seconds, X = 0, 1, 2…
+                retry_at = now + max(told, timedelta(seconds=4 ** min(tries - 1, 4)))
+            case Fault.TRANSIENT if tries <= len(_TRANSIENT):
+                retry_at = now + max(told, timedelta(seconds=_TRANSIENT[tries - 1]))
+            case Fault.MEDIA if tries < _MOST_MEDIA_TRIES:
+                retry_at = now + max(told, timedelta(seconds=5))
+            case Fault.AUTH | Fault.POLICY:
+                pause_until, retry_at = now + max(told, _REFUSED_ALL[fault]), now
+                alarm = f"{fault.value}: code {refused.problem.code}, {refused.problem.detail}"[:300]
+                self._troubled.add(claim.channel_id)
+                log.error(
+                    "a channel is refused", action="pause", channel_id=claim.channel_id, code=refused.problem.code
+                )
+            case _:
+                pass
+        if retry_at is not None and now - claim.created_at > _USEFUL:
+            retry_at = None
+        return Result(
+            claim=claim,
+            verdict=Verdict.FAILED if retry_at is None else Verdict.RETRY,
+            at=now,
+            http_status=refused.http_status,
+            error_code=refused.problem.code,
+            detail=refused.problem.detail,
+            retry_at=retry_at,
+            pause_until=pause_until,
+            alarm=alarm,
+        )

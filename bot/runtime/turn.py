@@ -1,0 +1,317 @@
+"""One turn: an event, what the engine makes of it, and the actions it asks for; all inside the worker's transaction."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Protocol
+
+import orjson
+
+from bot.core.actions import Action, ActionCall, Actions
+from bot.core.conversation import FRAME, Conversation, Frame
+from bot.core.effects import (
+    ATTACH_RUN,
+    CancelTimers,
+    EndRun,
+    Handoff,
+    Invoke,
+    Notify,
+    ParkRun,
+    Send,
+    StartRun,
+    StartTimer,
+    Trace,
+)
+from bot.core.engine import Step
+from bot.core.errors import ActionError, EngineError
+from bot.core.events import ActionDone, ActionFailed, BusinessChanged, Event, MessageReceived, TimerFired
+from bot.core.ids import ChannelId, RunId
+from bot.core.messages import Outgoing, TemplateOut, TextOut
+from bot.core.policy import window_open
+from storage.base import (
+    AuditEntry,
+    InboxEvent,
+    NewOutbound,
+    NewTimer,
+    Outcome,
+    RunChange,
+    TurnStore,
+    TurnTrace,
+)
+
+_MOST_INVOKES = 100
+"""Actions and lookups per turn; a flow that wants more is in a loop."""
+
+_ALL_EPOCHS = 2**31 - 1
+
+OUTSIDE_WINDOW = "More than 24 hours after the person's last message, and no template to say it with."
+
+
+class Brain(Protocol):
+    """What decides: the flows of a project. `advance` of bot/core/turn.py with its book."""
+
+    def advance(self, conversation: Conversation, event: Event) -> Step:
+        """Advance a conversation by one event; pure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnTaker:
+    """Takes turns with a project's flows and actions.
+
+    Attributes:
+        brain: The flows.
+        actions: What they may call.
+        templates: Whether WhatsApp templates may be sent.
+    """
+
+    brain: Brain
+    actions: Actions
+    templates: bool = True
+
+    async def take(
+        self, store: TurnStore, channel: ChannelId, conversation: Conversation, event: InboxEvent, outcome: Outcome,
+        *, last_try: bool = False,
+    ) -> Conversation:  # fmt: skip
+        """Take one turn; collects what changes in `outcome` and returns the next snapshot.
+
+        Args:
+            store: The transaction.
+            channel: Where the conversation takes place.
+            conversation: The snapshot before.
+            event: What happened.
+            outcome: Collects what to write.
+            last_try: The event has failed before and will not be tried again: an action that crashes is taken for a
+                refusal, so that the flow's `error:` can look after the person.
+        """
+        conversation = await _recall(store, outcome, conversation, event)
+        step = self.brain.advance(conversation, event.event)
+        traces: list[Trace] = list(step.trace)
+        for _ in range(_MOST_INVOKES):
+            await self._collect(store, channel, step, event.event, outcome)
+            last = step.effects[-1] if step.effects else None
+            if not isinstance(last, Invoke):
+                break
+            answer = await self._invoke(store, channel, step.conversation, last, event.event, outcome, last_try)
+            step = self.brain.advance(step.conversation, answer)
+            traces += step.trace
+        else:
+            raise EngineError(f"A turn of flow {_flow(step.conversation)} asked for more than {_MOST_INVOKES} actions.")
+        _trace(event, conversation, traces, outcome)
+        return step.conversation
+
+    async def _invoke(
+        self, store: TurnStore, channel: ChannelId, conversation: Conversation, invoke: Invoke, event: Event,
+        outcome: Outcome, last_try: bool,
+    ) -> ActionDone | ActionFailed:  # fmt: skip
+        def done(result: Any) -> ActionDone:
+            return ActionDone(event_id=event.event_id, at=event.at, result=result)
+
+        def failed(code: str, message: str) -> ActionFailed:
+            return ActionFailed(event_id=event.event_id, at=event.at, code=code, message=message)
+
+        if invoke.name == ATTACH_RUN:
+            return done(await _attach(store, outcome, invoke))
+        action = self.actions.by_name.get(invoke.name)
+        if action is None:
+            return failed("unknown_action", f"There is no action {invoke.name}.")
+        role = next((f.role for f in reversed(conversation.frames) if f.run == invoke.run), "customer")
+        if action.roles and role not in action.roles:
+            return failed("forbidden", f"The role {role} may not call {invoke.name}.")
+        if invoke.receipt is not None:
+            known = await store.receipt(invoke.receipt)
+            if known is not None:
+                return done(orjson.loads(known[0]))
+        call = ActionCall(
+            tenant_id=store.tenant_id,
+            channel_id=channel,
+            conversation_id=conversation.conversation_id,
+            contact=conversation.contact,
+            role=role,
+            run=invoke.run,
+            at=event.at,
+            db=store.db,
+        )
+        if action.kind == "lookup":
+            return done(await action.function(call, **invoke.arguments))
+        try:
+            async with store.savepoint():
+                result = await _run(action, call, invoke, store)
+        except ActionError as error:
+            return failed(error.code, str(error))
+        except Exception as error:
+            if not last_try:
+                raise
+            return failed("crashed", type(error).__name__)
+        outcome.audit.append(
+            AuditEntry(
+                at=event.at,
+                actor=f"contact:{conversation.contact.contact_id}",
+                action=invoke.name,
+                conversation_id=conversation.conversation_id,
+                detail={"run": invoke.run, "receipt": invoke.receipt},
+            )
+        )
+        return done(result)
+
+    async def _collect(self, store: TurnStore, channel: ChannelId, step: Step, event: Event, outcome: Outcome) -> None:
+        conversation = step.conversation
+        for effect in step.effects:
+            match effect:
+                case Send(content=content):
+                    may = isinstance(content, TemplateOut) or window_open(conversation.last_inbound_at, event.at)
+                    outcome.outbound.append(
+                        NewOutbound(
+                            conversation_id=conversation.conversation_id,
+                            channel_id=channel,
+                            content=content,
+                            held=None if may else OUTSIDE_WINDOW,
+                        )
+                    )
+                case Notify():
+                    await self._notify(store, channel, effect, event.at, outcome)
+                case StartTimer():
+                    outcome.timers[effect.run, effect.name, effect.epoch] = NewTimer(
+                        conversation_id=conversation.conversation_id,
+                        run=effect.run,
+                        name=effect.name,
+                        epoch=effect.epoch,
+                        due_at=effect.due_at,
+                    )
+                case CancelTimers():
+                    _cancel(effect, outcome)
+                case StartRun() | EndRun() | ParkRun() | Handoff():
+                    _note_run(effect, conversation, event.at, outcome)
+                case Invoke():
+                    pass
+
+    async def _notify(
+        self, store: TurnStore, channel: ChannelId, notify: Notify, at: datetime, outcome: Outcome
+    ) -> None:
+        """Tell everybody with a role: in words where WhatsApp allows it, else by template."""
+        for member in await store.staff(notify.role, channel):
+            content: Outgoing = TextOut(body=notify.text)
+            held = None
+            if not window_open(member.last_inbound_at, at):
+                if self.templates:
+                    content = TemplateOut(name=notify.template, language=member.language, parameters=notify.parameters)
+                else:
+                    held = OUTSIDE_WINDOW
+            outcome.outbound.append(
+                NewOutbound(conversation_id=member.conversation_id, channel_id=channel, content=content, held=held)
+            )
+
+
+async def _run(action: Action, call: ActionCall, invoke: Invoke, store: TurnStore) -> Any:
+    result = await action.function(call, **invoke.arguments)
+    if invoke.receipt is not None:
+        await store.keep_receipt(invoke.receipt, invoke.name, orjson.dumps(result).decode(), call.at)
+    return result
+
+
+async def _recall(store: TurnStore, outcome: Outcome, conversation: Conversation, event: InboxEvent) -> Conversation:
+    """Bring a conversation up to date: the runs of business objects as they are stored, the window it is in."""
+    frames: list[Frame] = []
+    for frame in conversation.frames:
+        current = frame if frame.instance is None else await _frame(store, outcome, frame.run)
+        if current is not None:
+            frames.append(current)
+    named = event.event.run if isinstance(event.event, TimerFired | BusinessChanged) else None
+    if named is not None and all(frame.run != named for frame in frames):
+        parked = await _frame(store, outcome, named)
+        if parked is not None:
+            frames.append(parked)
+    last = conversation.last_inbound_at
+    if event.sent_at is not None:
+        last = max(last, event.sent_at) if last is not None else event.sent_at
+    return replace(conversation, frames=tuple(frames), last_inbound_at=last)
+
+
+async def _frame(store: TurnStore, outcome: Outcome, run: RunId) -> Frame | None:
+    """The frame of a business object's run: as this batch left it, else as it is stored. Locks it."""
+    stored = await store.frame_of(run)
+    changed = outcome.runs.get(run)
+    document = changed.frame if changed is not None else stored
+    return FRAME.validate_json(document) if document else None
+
+
+async def _attach(store: TurnStore, outcome: Outcome, invoke: Invoke) -> Any:
+    """The frame (JSON) of the live run of a business object, or None: then `invoke.run` may have the object."""
+    flow, instance = invoke.arguments["flow"], invoke.arguments["instance"]
+    stored = await store.attach(flow, instance, invoke.run)
+    for run in reversed(outcome.runs.values()):
+        if (run.flow, run.instance) == (flow, instance) and run.run != invoke.run:
+            stored = run.frame
+            break
+    return orjson.loads(stored) if stored else None
+
+
+def _cancel(effect: CancelTimers, outcome: Outcome) -> None:
+    limit = _ALL_EPOCHS if effect.epoch is None else effect.epoch
+    outcome.cancelled.append((effect.run, limit))
+    for key in [key for key in outcome.timers if key[0] == effect.run and key[2] < limit]:
+        del outcome.timers[key]
+
+
+def _note_run(
+    effect: StartRun | EndRun | ParkRun | Handoff, conversation: Conversation, at: datetime, outcome: Outcome
+) -> None:
+    match effect:
+        case StartRun():
+            outcome.runs[effect.run] = RunChange(
+                run=effect.run,
+                flow=effect.flow,
+                version=effect.version,
+                role=effect.role,
+                conversation_id=conversation.conversation_id,
+                started_at=at,
+            )
+        case ParkRun(frame=frame):
+            outcome.runs[frame.run] = RunChange(
+                run=frame.run,
+                flow=frame.flow,
+                version=frame.version,
+                role=frame.role,
+                conversation_id=conversation.conversation_id,
+                started_at=frame.started_at,
+                instance=frame.instance,
+                frame=FRAME.dump_json(frame).decode(),
+            )
+        case EndRun():
+            began = outcome.runs.get(effect.run)
+            outcome.runs[effect.run] = RunChange(
+                run=effect.run,
+                flow=effect.flow,
+                version=began.version if began else 0,
+                role=began.role if began else "",
+                conversation_id=conversation.conversation_id,
+                started_at=began.started_at if began else at,
+                instance=effect.instance,
+                ended_at=at,
+                outcome=effect.outcome,
+            )
+        case Handoff():
+            outcome.audit.append(
+                AuditEntry(
+                    at=at,
+                    actor="bot",
+                    action="conversation.handed_over",
+                    conversation_id=conversation.conversation_id,
+                    detail={"role": effect.role, "reason": effect.reason, "run": effect.run},
+                )
+            )
+
+
+def _trace(event: InboxEvent, conversation: Conversation, traces: list[Trace], outcome: Outcome) -> None:
+    happened = event.event
+    outcome.traces.append(
+        TurnTrace(
+            event_id=happened.event_id,
+            at=happened.at,
+            conversation_id=conversation.conversation_id,
+            message_id=happened.message_id if isinstance(happened, MessageReceived) else None,
+            trace=orjson.dumps([{"kind": t.kind, **t.detail} for t in traces], default=str).decode(),
+        )
+    )
+
+
+def _flow(conversation: Conversation) -> str:
+    return conversation.frames[-1].flow if conversation.frames else "(none)"

@@ -1,0 +1,144 @@
+"""Drains the inbox: claims conversations, takes their turns in order, commits everything a batch changed at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.core.ids import ConversationId, TenantId
+from bot.runtime.bells import INBOX, OUTBOX, Bells
+from bot.runtime.failpoints import failpoint
+from bot.runtime.loop import Clock, Stopping
+from bot.runtime.metrics import METRICS
+from bot.runtime.trouble import is_outage
+from bot.runtime.turn import TurnTaker
+from storage.base import InboxEvent, Outcome, Turns, TurnStore, Work
+
+log = structlog.get_logger(__name__)
+
+CANDIDATES = 400  # inbox events looked at per claim
+CONVERSATIONS = 100  # conversations per transaction: long enough to share a commit, short enough to be undone cheaply
+EVENTS = 10  # per conversation and transaction, so that one busy person does not hold up the others
+POLL_SECONDS = 0.5  # when no bell rings
+
+_BACKOFF = (1, 5, 30, 120)  # seconds before a failed event is tried again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """Takes turns until told to stop. Any number may run, in any number of processes.
+
+    Attributes:
+        turns: The storage.
+        taker: The flows and actions.
+        bells: Rings when there is work; rung when there is something to send.
+        clock: The time.
+        attempts: How often an event may fail before it is put aside.
+    """
+
+    turns: Turns
+    taker: TurnTaker
+    bells: Bells
+    clock: Clock
+    attempts: int = 5
+
+    async def run(self, stopping: Stopping) -> None:
+        """Work until `stopping`; finishes the batch under way."""
+        while not stopping.is_set():
+            try:
+                busy = await self.work()
+            except Exception as error:
+                if not is_outage(error):
+                    log.exception("a batch failed for a reason nobody foresaw", action="go_on")
+                else:
+                    log.warning("the database is out of reach", action="wait", error=type(error).__name__)
+                await stopping.sleep(POLL_SECONDS)
+                continue
+            if not busy:
+                await stopping.first(self.bells.wait(INBOX, POLL_SECONDS))
+
+    async def work(self) -> int:
+        """Take the turns that are due, one transaction per tenant; returns how many were taken or failed."""
+        taken = 0
+        for tenant, conversations in await self.turns.waiting(self.clock(), CANDIDATES):
+            try:
+                taken += await self._take(tenant, conversations[: 2 * CONVERSATIONS], CONVERSATIONS, EVENTS)
+            except Exception as error:
+                if is_outage(error):
+                    raise
+                log.warning("a batch failed", action="retry_one_by_one", error=type(error).__name__)
+                taken += await self._take_apart(tenant, conversations[: 2 * CONVERSATIONS])
+        return taken
+
+    async def _take(self, tenant: TenantId, conversations: Sequence[ConversationId], limit: int, events: int) -> int:
+        outcome, now = Outcome(), self.clock()
+        async with self.turns.transaction(tenant) as store:
+            for work in await store.lock(conversations, limit, events):
+                await self._drain(store, work, now, outcome)
+            if outcome.done:
+                # Times of a batch are never before the events it answers, whoever's clock they were taken from.
+                await store.write(outcome, self.clock())
+                failpoint("worker.before_commit")
+        failpoint("worker.after_commit")
+        self._report(outcome)
+        return len(outcome.done)
+
+    async def _drain(self, store: TurnStore, work: Work, now: datetime, outcome: Outcome) -> None:
+        conversation = work.conversation
+        for event in work.events:
+            if event.due_at > now:  # it failed before and waits; what came later must wait behind it
+                break
+            conversation = await self.taker.take(
+                store, work.channel_id, conversation, event, outcome, last_try=event.attempts >= self.attempts - 1
+            )
+            outcome.done.append((conversation.conversation_id, event.event.event_id))
+            METRICS.turn_latency.observe(max((self.clock() - event.event.at).total_seconds(), 0.0))
+        if conversation is not work.conversation:
+            outcome.conversations.append(conversation)
+
+    async def _take_apart(self, tenant: TenantId, conversations: Sequence[ConversationId]) -> int:
+        """Take one event of one conversation per transaction, so that a bad one harms nobody else."""
+        taken = 0
+        for conversation in conversations:
+            current: list[InboxEvent] = []
+            try:
+                async with self.turns.transaction(tenant) as store:
+                    for work in await store.lock([conversation], 1, 1):
+                        current = list(work.events)
+                    if not current:
+                        continue
+                taken += await self._take(tenant, [conversation], 1, 1)
+            except Exception as error:
+                if is_outage(error):
+                    raise
+                await self._fail(tenant, conversation, current[0], error)
+                taken += 1
+        return taken
+
+    async def _fail(self, tenant: TenantId, conversation: ConversationId, event: InboxEvent, error: Exception) -> None:
+        last = event.attempts + 1 >= self.attempts
+        now = self.clock()
+        wait = timedelta(seconds=_BACKOFF[min(event.attempts, len(_BACKOFF) - 1)])
+        log.error(
+            "an event failed",
+            action="dead_letter" if last else "retry",
+            conversation_id=conversation,
+            event_id=event.event.event_id,
+            attempt=event.attempts + 1,
+            exc_info=error,
+        )
+        await self.turns.fail(
+            tenant,
+            conversation,
+            event.event.event_id,
+            f"{type(error).__name__}: {error}"[:1000],
+            now=now,
+            retry_at=None if last else now + wait,
+        )
+        METRICS.turns.labels("dead" if last else "failed").inc()
+
+    def _report(self, outcome: Outcome) -> None:
+        METRICS.turns.labels("done").inc(len(outcome.done))
+        if outcome.outbound:
+            self.bells.ring(OUTBOX)

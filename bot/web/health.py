@@ -1,0 +1,80 @@
+"""What an operator's machines ask: alive, ready, and how busy."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from aiohttp import web
+from prometheus_client import generate_latest
+
+from bot.runtime.metrics import METRICS
+from storage.base import Backlog
+
+
+class HasBacklog(Protocol):
+    """Where the queues are."""
+
+    async def backlog(self) -> Backlog:
+        """How much waits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """Answers `/healthz`, `/readyz` and `/metrics`.
+
+    Attributes:
+        queues: Where the queues are.
+        clock: The time.
+        limit_seconds: How long the oldest event may wait before we say we are not ready.
+    """
+
+    queues: HasBacklog
+    clock: Callable[[], datetime]
+    limit_seconds: float
+
+    async def live(self, _: web.Request) -> web.Response:
+        """Say that the process runs and its loop turns; whatever else is wrong, restarting it would not help."""
+        return web.json_response({"status": "alive"})
+
+    async def ready(self, _: web.Request) -> web.Response:
+        """200 when webhooks can be stored and events are processed in time, else 503 with the reason."""
+        try:
+            backlog = await self.queues.backlog()
+        except Exception as error:  # noqa: BLE001  any reason means: not ready
+            reason = f"the database does not answer ({type(error).__name__})"
+            return web.json_response({"status": "not ready", "reason": reason}, status=503)
+        age = _age(backlog.inbox_oldest, self.clock())
+        body = {
+            "status": "ready",
+            "inbox": backlog.inbox_events,
+            "inbox_age_seconds": round(age, 3),
+            "outbox": backlog.outbox_ready,
+            "unknown": backlog.outbox_unknown,
+            "dead_letters": backlog.dead_letters,
+        }
+        if age > self.limit_seconds:
+            body["status"] = "not ready"
+            body["reason"] = f"the oldest event has waited {age:.0f} s; is a worker running?"
+            return web.json_response(body, status=503)
+        return web.json_response(body)
+
+    async def metrics(self, _: web.Request) -> web.Response:
+        """Everything we count, in Prometheus' text format."""
+        try:
+            backlog = await self.queues.backlog()
+        except Exception:  # noqa: BLE001  the other metrics are worth having, above all when the database is down
+            METRICS.backlog.clear()
+        else:
+            now = self.clock()
+            METRICS.backlog.labels("inbox").set(backlog.inbox_events)
+            METRICS.backlog.labels("outbox").set(backlog.outbox_ready)
+            METRICS.backlog.labels("unknown").set(backlog.outbox_unknown)
+            METRICS.backlog.labels("dead_letters").set(backlog.dead_letters)
+            METRICS.backlog_age.labels("inbox").set(_age(backlog.inbox_oldest, now))
+            METRICS.backlog_age.labels("outbox").set(_age(backlog.outbox_oldest, now))
+        return web.Response(body=generate_latest(METRICS.registry), content_type="text/plain", charset="utf-8")
+
+
+def _age(since: datetime | None, now: datetime) -> float:
+    return max((now - since).total_seconds(), 0.0) if since is not None else 0.0

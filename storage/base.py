@@ -1,0 +1,343 @@
+"""What the runtime asks of storage, and the rows that pass between them."""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+from bot.core.actions import Database
+from bot.core.conversation import Conversation
+from bot.core.events import Event
+from bot.core.ids import ChannelId, ContactId, ConversationId, EventId, MessageId, RunId, TenantId
+from bot.core.messages import Incoming, Outgoing
+
+# --- Channels and people --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """One WhatsApp number of a tenant. `address` is what webhooks call it."""
+
+    tenant_id: TenantId
+    channel_id: ChannelId
+    provider: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """How a webhook names somebody; at least one of `phone` (E.164) and `user_id` is set."""
+
+    phone: str | None
+    user_id: str | None
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaffMember:
+    """Somebody who holds a role, and where to reach them."""
+
+    contact_id: ContactId
+    conversation_id: ConversationId
+    language: str
+    last_inbound_at: datetime | None
+
+
+# --- Accepting webhooks ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMessage:
+    """A message from a person, to be stored once however often it is delivered."""
+
+    channel: Channel
+    person: Person
+    provider_message_id: str
+    content: Incoming
+    sent_at: datetime
+    received_at: datetime
+    reply_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewStatus:
+    """A status of a message of ours."""
+
+    channel: Channel
+    provider_message_id: str
+    status: str
+    happened_at: datetime
+    received_at: datetime
+    correlation: str | None = None
+    error_code: int | None = None
+    error_detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """A webhook, or part of one, kept as it came. Tenant 0 when the number is not ours."""
+
+    tenant_id: TenantId
+    kind: str
+    body: bytes
+    received_at: datetime
+
+
+NewItem = NewMessage | NewStatus | Unread
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What one commit of the intake stored."""
+
+    messages: int = 0
+    duplicates: int = 0
+    statuses: int = 0
+    unread: int = 0
+
+
+class Intake(Protocol):
+    """Where webhooks become durable."""
+
+    async def accept(self, items: Sequence[NewItem]) -> Taken:
+        """Store all items in one commit; returning means they are on disk."""
+
+
+# --- Turns ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxEvent:
+    """One event to process, and how often that failed before."""
+
+    event: Event
+    kind: str
+    due_at: datetime
+    attempts: int = 0
+    sent_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """A conversation this worker holds the lock of, with its waiting events in order."""
+
+    channel_id: ChannelId
+    conversation: Conversation
+    events: tuple[InboxEvent, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOutbound:
+    """A message to a conversation. `held` says why it is stored but not sent."""
+
+    conversation_id: ConversationId
+    channel_id: ChannelId
+    content: Outgoing
+    held: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTimer:
+    """A timer to start."""
+
+    conversation_id: ConversationId
+    run: RunId
+    name: str
+    epoch: int
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunChange:
+    """A run that began, ended, or (instance runs) has a new frame."""
+
+    run: RunId
+    flow: str
+    version: int
+    role: str
+    conversation_id: ConversationId
+    started_at: datetime
+    instance: str | None = None
+    frame: str | None = None
+    ended_at: datetime | None = None
+    outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """Who did what."""
+
+    at: datetime
+    actor: str
+    action: str
+    conversation_id: ConversationId | None
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnTrace:
+    """Why a turn went as it did; `trace` is JSON."""
+
+    event_id: EventId
+    at: datetime
+    conversation_id: ConversationId
+    message_id: MessageId | None
+    trace: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """Everything a batch of turns changes, collected, then written at once."""
+
+    conversations: list[Conversation] = field(default_factory=list)
+    done: list[tuple[ConversationId, EventId]] = field(default_factory=list)
+    outbound: list[NewOutbound] = field(default_factory=list)
+    timers: dict[tuple[RunId, str, int], NewTimer] = field(default_factory=dict)
+    cancelled: list[tuple[RunId, int]] = field(default_factory=list)
+    runs: dict[RunId, RunChange] = field(default_factory=dict)
+    audit: list[AuditEntry] = field(default_factory=list)
+    traces: list[TurnTrace] = field(default_factory=list)
+
+
+class TurnStore(Protocol):
+    """One transaction of one tenant, in which turns are taken. Everything is committed together or not at all."""
+
+    @property
+    def tenant_id(self) -> TenantId:
+        """Whose rows it sees."""
+
+    @property
+    def db(self) -> Database:
+        """For actions."""
+
+    async def lock(self, conversations: Sequence[ConversationId], limit: int, events: int) -> list[Work]:
+        """Lock those conversations that nobody else holds, at most `limit`; read at most `events` events of each."""
+
+    def savepoint(self) -> AbstractAsyncContextManager[None]:
+        """Undo only what happens inside, when it raises."""
+
+    async def frame_of(self, run: RunId) -> str | None:
+        """The stored frame (JSON) of a live instance run, locked."""
+
+    async def attach(self, flow: str, instance: str, run: RunId) -> str | None:
+        """Lock the live run of a business object and return its frame (JSON), or None when there is none."""
+
+    async def receipt(self, key: str) -> tuple[str] | None:
+        """The stored result (JSON) of a receipt, or None when the effect has not happened."""
+
+    async def keep_receipt(self, key: str, action: str, result: str, at: datetime) -> None:
+        """Remember that an effect happened."""
+
+    async def staff(self, role: str, channel_id: ChannelId) -> list[StaffMember]:
+        """Everybody with a role, with their conversation on this channel (made when there is none)."""
+
+    async def write(self, outcome: Outcome, at: datetime) -> None:
+        """Write what the turns changed."""
+
+
+class Turns(Protocol):
+    """Where workers find work."""
+
+    async def waiting(self, now: datetime, limit: int) -> list[tuple[TenantId, list[ConversationId]]]:
+        """Conversations with due events, by tenant, the longest waiting tenant first."""
+
+    def transaction(self, tenant_id: TenantId) -> AbstractAsyncContextManager[TurnStore]:
+        """A transaction in which to take turns; leaving it commits, an exception rolls back."""
+
+    async def fail(
+        self,
+        tenant_id: TenantId,
+        conversation_id: ConversationId,
+        event_id: EventId,
+        error: str,
+        *,
+        now: datetime,
+        retry_at: datetime | None,
+    ) -> None:
+        """Record that an event failed: try again at `retry_at`, or dead-letter it when None."""
+
+
+# --- Sending --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One message to send now. `fence` must come back with the result."""
+
+    tenant_id: TenantId
+    conversation_id: ConversationId
+    message_id: MessageId
+    created_at: datetime
+    channel_id: ChannelId
+    attempt: int
+    fence: int
+    content: Outgoing
+    phone: str | None
+    user_id: str | None
+    correlation: str
+
+
+class Verdict(StrEnum):
+    """What to do with an attempt that ended."""
+
+    DONE = "DONE"  # accepted
+    FAILED = "FAILED"  # refused for good
+    RETRY = "RETRY"  # certainly not sent: again at `retry_at`
+    DEFER = "DEFER"  # not even tried: again at `retry_at`, does not count as an attempt
+    UNKNOWN = "UNKNOWN"  # nobody knows: wait for a status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How an attempt ended. `pause_until` and `alarm` (empty: all is well again) concern the whole channel."""
+
+    claim: Claim
+    verdict: Verdict
+    at: datetime
+    provider_message_id: str | None = None
+    http_status: int | None = None
+    error_code: int | None = None
+    detail: str = ""
+    retry_at: datetime | None = None
+    pause_until: datetime | None = None
+    alarm: str | None = None
+
+
+class Outbox(Protocol):
+    """Where senders find messages."""
+
+    async def exchange(
+        self, results: Sequence[Result], now: datetime, *, room: int, lease: timedelta, shut: Sequence[ChannelId]
+    ) -> list[Claim]:
+        """Record how attempts ended and claim up to `room` new ones, in one commit."""
+
+    async def settle(self, now: datetime, *, wait: timedelta) -> dict[str, int]:
+        """Apply waiting statuses; turn expired leases into UNKNOWN and overdue unknowns into what policy says.
+
+        Returns:
+            Counts by what was done, for metrics.
+        """
+
+
+class Timers(Protocol):
+    """Where the clock finds what is due."""
+
+    async def fire(self, now: datetime, limit: int) -> int:
+        """Move due timers to the inbox."""
+
+    async def next_due(self) -> datetime | None:
+        """When the next timer is due."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """How much waits, and since when."""
+
+    inbox_events: int
+    inbox_oldest: datetime | None
+    outbox_ready: int
+    outbox_oldest: datetime | None
+    outbox_unknown: int
+    dead_letters: int

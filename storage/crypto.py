@@ -1,0 +1,111 @@
+"""Personal data at rest: AES-256-GCM for values, keyed hashes for looking them up.
+
+All keys are derived from one 32-byte secret with HKDF-SHA-256, a separate one per purpose and tenant, so that equal
+phone numbers of two tenants cannot be told to be equal.
+"""
+
+import hashlib
+import hmac
+import os
+from base64 import b64decode, b64encode
+from functools import lru_cache
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from bot.core.errors import StorageError
+from bot.core.ids import ChannelId, TenantId
+
+KEY_BYTES = 32
+_NONCE_BYTES = 12  # NIST SP 800-38D's recommended length for GCM
+_KEY_ID = b"\x01"  # first byte of every ciphertext: which key it was made with
+_INDEX_BYTES = 16
+
+
+class Vault:
+    """Encrypts, decrypts and indexes personal data.
+
+    Args:
+        secret: 32 random bytes. Losing it loses every phone number.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) != KEY_BYTES:
+            raise StorageError(f"The secret key has {len(secret)} bytes and needs {KEY_BYTES}.")
+        self._secret = secret
+        self._derive = lru_cache(maxsize=4096)(self._derive_uncached)
+        self._cipher = lru_cache(maxsize=4096)(lambda tenant: AESGCM(self._derive(f"encrypt:{tenant}")))
+
+    def __repr__(self) -> str:
+        return "Vault(…)"
+
+    def encrypt(self, tenant: TenantId, text: str) -> bytes:
+        """Ciphertext of `text`: key id, nonce, AES-GCM output. Different each time."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return _KEY_ID + nonce + self._cipher(tenant).encrypt(nonce, text.encode(), None)
+
+    def decrypt(self, tenant: TenantId, ciphertext: bytes) -> str:
+        """The text of `ciphertext`.
+
+        Raises:
+            StorageError: It was made with another key, or changed.
+        """
+        nonce, body = ciphertext[1 : 1 + _NONCE_BYTES], ciphertext[1 + _NONCE_BYTES :]
+        try:
+            return self._cipher(tenant).decrypt(nonce, body, None).decode()
+        except InvalidTag as error:
+            raise StorageError(
+                "A phone number cannot be decrypted: BOT_SECRET_KEY is not the key this database was written with."
+            ) from error
+
+    def identity(self, tenant: TenantId, value: str) -> bytes:
+        """Blind index (16 bytes) of a phone number in E.164 or a business-scoped user id."""
+        return hmac.digest(self._derive(f"index:{tenant}"), value.encode(), "sha256")[:_INDEX_BYTES]
+
+    def message_key(self, tenant: TenantId, channel: ChannelId, provider_message_id: str) -> bytes:
+        """Key (16 bytes) under which a provider's message id is remembered."""
+        key = self._derive(f"message:{tenant}")
+        return hashlib.blake2b(f"{channel}:{provider_message_id}".encode(), key=key, digest_size=16).digest()
+
+    def sign(self, text: str) -> str:
+        """Short tag (11 characters) that proves this deployment wrote `text`; not for secrets."""
+        tag = hashlib.blake2b(text.encode(), key=self._derive("sign"), digest_size=8).digest()
+        return b64encode(tag, b"-_").decode().rstrip("=")
+
+    def _derive_uncached(self, purpose: str) -> bytes:
+        return HKDF(algorithm=hashes.SHA256(), length=KEY_BYTES, salt=None, info=purpose.encode()).derive(self._secret)
+
+
+def parse_secret(text: str) -> bytes:
+    """The 32 bytes of a base64 secret.
+
+    Raises:
+        ValueError: It is something else; the message says what is expected.
+    """
+    try:
+        secret = b64decode(text, validate=True)
+    except ValueError:
+        secret = b""
+    if len(secret) != KEY_BYTES:
+        raise ValueError("must be 32 bytes in base64; make one with: openssl rand -base64 32")
+    return secret
+
+
+def secret_in(directory: Path) -> bytes:
+    """The secret kept in `directory/secret.key`, made on first use, readable by the owner only."""
+    path = directory / "secret.key"
+    directory.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(f".{os.getpid()}.new")
+    if not path.exists():
+        fresh.touch(mode=0o600)
+        fresh.write_text(b64encode(os.urandom(KEY_BYTES)).decode() + "\n", encoding="ascii")
+        try:
+            os.link(fresh, path)  # the first of several processes wins, and the file is never seen half written
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return parse_secret(path.read_text(encoding="ascii").strip())

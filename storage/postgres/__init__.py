@@ -1,0 +1,22 @@
+"""The PostgreSQL storage: one file per queue or table group, each with its SQL."""
+
+from storage.postgres.conversations import ConversationRecord, ConversationRepository
+from storage.postgres.database import Postgres
+from storage.postgres.intake import PostgresIntake, post_event
+from storage.postgres.outbox import PostgresOutbox
+from storage.postgres.people import Directory
+from storage.postgres.turns import PostgresTurns
+from storage.postgres.upkeep import Upkeep, grant_role
+
+__all__ = [
+    "ConversationRecord",
+    "ConversationRepository",
+    "Directory",
+    "Postgres",
+    "PostgresIntake",
+    "PostgresOutbox",
+    "PostgresTurns",
+    "Upkeep",
+    "grant_role",
+    "post_event",
+]

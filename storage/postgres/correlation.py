@@ -1,0 +1,46 @@
+"""The text that travels with a message to the provider and comes back in its statuses.
+
+It names the message and its attempt, and is signed: another deployment on the same WhatsApp account (a staging server,
+say) sees our statuses too, and must not take them for its own.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from bot.core.ids import MessageId, TenantId
+from storage.crypto import Vault
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correlation:
+    """Which attempt at which message."""
+
+    tenant_id: TenantId
+    message_id: MessageId
+    created_at: datetime
+    attempt: int
+
+    def write(self, vault: Vault) -> str:
+        """About 50 characters; no secret, no personal data."""
+        micros = (self.created_at - _EPOCH) // _MICROSECOND
+        text = f"s1.{self.tenant_id}.{self.message_id}.{micros}.{self.attempt}"
+        return f"{text}.{vault.sign(text)}"
+
+
+def read_correlation(text: str | None, vault: Vault) -> Correlation | None:
+    """What `Correlation.write` wrote; None for anything else, however hostile."""
+    if not text or not text.startswith("s1.") or not text.isascii() or len(text) > 120:
+        return None
+    body, _, tag = text.rpartition(".")
+    if vault.sign(body) != tag:
+        return None
+    _, tenant, message, micros, attempt = body.split(".")
+    return Correlation(
+        tenant_id=TenantId(int(tenant)),
+        message_id=MessageId(int(message)),
+        created_at=_EPOCH + int(micros) * _MICROSECOND,
+        attempt=int(attempt),
+    )

@@ -1,0 +1,155 @@
+"""Where webhooks become durable: one short transaction per tenant, appends only: it never waits for a worker."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.core.ids import TenantId
+from bot.core.messages import INCOMING
+from storage.base import NewItem, NewMessage, NewStatus, Taken, Unread
+from storage.crypto import Vault
+from storage.postgres.correlation import read_correlation
+from storage.postgres.database import Connection, Postgres, columns
+from storage.postgres.people import Directory
+
+# A message whose key is known is a re-delivery: nothing of it is stored again. Events get their number in the order of
+# the batch, so a person's messages are processed in the order in which they came.
+_ACCEPT_MESSAGES = """
+WITH incoming AS (
+    SELECT m.* FROM unnest($2::bytea[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[],
+                           $9::timestamptz[], $10::timestamptz[]) WITH ORDINALITY
+        AS m (key, conversation_id, channel_id, provider_message_id, reply_to, kind, content, sent_at, received_at,
+              place)
+), fresh AS (
+    INSERT INTO message_keys (tenant_id, key, message_id, created_at)
+    SELECT $1, i.key, nextval('message_ids'), i.received_at FROM incoming i ORDER BY i.place
+    ON CONFLICT DO NOTHING
+    RETURNING key, message_id
+), numbered AS (
+    -- A key that stands twice in the batch is stored from its first place.
+    SELECT DISTINCT ON (f.message_id) f.message_id, i.* FROM fresh f JOIN incoming i USING (key)
+    ORDER BY f.message_id, i.place
+), stored AS (
+    INSERT INTO whatsapp_messages (tenant_id, message_id, created_at, conversation_id, channel_id, direction, status,
+                                   kind, content, provider_message_id, reply_to, sent_at)
+    SELECT $1, n.message_id, n.received_at, n.conversation_id, n.channel_id, 'INBOUND', 'RECEIVED', n.kind,
+           n.content::jsonb, n.provider_message_id, n.reply_to, n.sent_at
+    FROM numbered n
+), queued AS (
+    INSERT INTO inbox (tenant_id, conversation_id, due_at, kind, event, happened_at, message_id)
+    SELECT $1, n.conversation_id, n.received_at, 'message',
+           jsonb_build_object('content', n.content::jsonb, 'reply_to', n.reply_to, 'sent_at', n.sent_at),
+           n.received_at, n.message_id
+    FROM numbered n ORDER BY n.place
+    RETURNING 1
+)
+SELECT count(*) FROM queued
+"""
+_ACCEPT_STATUSES = """
+INSERT INTO delivery_updates (tenant_id, key, message_id, message_created_at, provider_message_id, status, happened_at,
+                              received_at, due_at, error_code, error_detail)
+SELECT $1, s.key, s.message_id, s.created_at, s.provider_message_id, s.status, s.happened_at, s.received_at,
+       s.received_at, s.error_code, s.error_detail
+FROM unnest($2::bytea[], $3::bigint[], $4::timestamptz[], $5::text[], $6::text[], $7::timestamptz[],
+                           $8::timestamptz[], $9::integer[], $10::text[])
+    AS s (key, message_id, created_at, provider_message_id, status, happened_at, received_at, error_code, error_detail)
+"""
+_KEEP_UNREAD = """
+INSERT INTO webhook_events (tenant_id, received_at, kind, body)
+SELECT $1, u.* FROM unnest($2::timestamptz[], $3::text[], $4::bytea[]) AS u
+"""
+
+
+class PostgresIntake:
+    """Stores what webhooks bring."""
+
+    def __init__(self, database: Postgres, vault: Vault, directory: Directory) -> None:
+        self._database = database
+        self._vault = vault
+        self._directory = directory
+
+    async def accept(self, items: Sequence[NewItem]) -> Taken:
+        """Store all items; returning means they are committed. Items of several tenants take a commit each."""
+        by_tenant: dict[TenantId, list[NewItem]] = {}
+        for item in items:
+            tenant = item.tenant_id if isinstance(item, Unread) else item.channel.tenant_id
+            by_tenant.setdefault(tenant, []).append(item)
+        taken = [await self._accept(tenant, group) for tenant, group in by_tenant.items()]
+        return Taken(
+            messages=sum(t.messages for t in taken),
+            duplicates=sum(t.duplicates for t in taken),
+            statuses=sum(t.statuses for t in taken),
+            unread=sum(t.unread for t in taken),
+        )
+
+    async def _accept(self, tenant: TenantId, items: Sequence[NewItem]) -> Taken:
+        messages = [item for item in items if isinstance(item, NewMessage)]
+        statuses = [item for item in items if isinstance(item, NewStatus)]
+        unread = [item for item in items if isinstance(item, Unread)]
+        places = await self._directory.places(messages)
+        fresh = 0
+        async with self._database.tenant(tenant) as db:
+            if messages:
+                rows = [
+                    (*self._message_row(tenant, message, place.conversation_id),)
+                    for message, place in zip(messages, places, strict=True)
+                ]
+                fresh = await db.fetchval(_ACCEPT_MESSAGES, tenant, *columns(rows, 9))
+            if statuses:
+                await self._keep_statuses(db, tenant, statuses)
+            if unread:
+                rows = [(u.received_at, u.kind, u.body) for u in unread]
+                await db.execute(_KEEP_UNREAD, tenant, *columns(rows, 3))
+        return Taken(messages=fresh, duplicates=len(messages) - fresh, statuses=len(statuses), unread=len(unread))
+
+    def _message_row(self, tenant: TenantId, message: NewMessage, conversation: int) -> tuple[object, ...]:
+        channel = message.channel.channel_id
+        return (
+            self._vault.message_key(tenant, channel, message.provider_message_id),
+            conversation,
+            channel,
+            message.provider_message_id,
+            message.reply_to,
+            message.content.kind,
+            INCOMING.dump_json(message.content).decode(),
+            message.sent_at,
+            message.received_at,
+        )
+
+    async def _keep_statuses(self, db: Connection, tenant: TenantId, statuses: Sequence[NewStatus]) -> None:
+        rows = []
+        for status in statuses:
+            named = read_correlation(status.correlation, self._vault)
+            ours = named is not None and named.tenant_id == tenant
+            rows.append(
+                (
+                    self._vault.message_key(tenant, status.channel.channel_id, status.provider_message_id),
+                    named.message_id if named and ours else None,
+                    named.created_at if named and ours else None,
+                    status.provider_message_id,
+                    status.status,
+                    status.happened_at,
+                    status.received_at,
+                    status.error_code,
+                    status.error_detail,
+                )
+            )
+        await db.execute(_ACCEPT_STATUSES, tenant, *columns(rows, 9))
+
+
+def business_event(name: str, data: object, run: str | None) -> str:
+    """The inbox row of news from the business, as JSON."""
+    return json.dumps({"name": name, "data": data, "run": run})
+
+
+POST_EVENT = """
+INSERT INTO inbox (tenant_id, conversation_id, due_at, kind, event, happened_at)
+VALUES ($1, $2, $3, 'business', $4::jsonb, $3)
+"""
+
+
+async def post_event(
+    db: Connection, tenant: TenantId, conversation: int, name: str, data: object, *, run: str | None, at: datetime
+) -> None:
+    """Tell a conversation, or an instance run, what happened in the business."""
+    await db.execute(POST_EVENT, tenant, conversation, at, business_event(name, data, run))

@@ -1,0 +1,334 @@
+"""Where workers take turns: claim conversations by row lock, read their events, write the outcome in one statement."""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from bot.core.conversation import SNAPSHOT, Contact, Conversation, Snapshot
+from bot.core.events import BusinessChanged, Event, MessageReceived, TimerFired
+from bot.core.ids import ChannelId, ContactId, ConversationId, EventId, MessageId, RunId, TenantId
+from bot.core.messages import INCOMING, OUTGOING
+from storage.base import InboxEvent, Outcome, StaffMember, Work
+from storage.postgres.database import Connection, Postgres, columns, savepoint
+
+# The lock is the lease: it is held until the turns are committed, and PostgreSQL takes it from a worker that sleeps.
+# NO KEY: nobody refers to these rows by key while we work, and appends elsewhere must not wait for us.
+_LOCK = """
+SELECT c.conversation_id, c.channel_id, c.snapshot, c.status, c.last_inbound_at,
+       p.contact_id, p.name, p.language,
+       ARRAY(SELECT r.role FROM contact_roles r WHERE r.tenant_id = $1 AND r.contact_id = c.contact_id) AS roles
+FROM whatsapp_conversations c
+JOIN contacts p ON p.tenant_id = $1 AND p.contact_id = c.contact_id
+WHERE c.tenant_id = $1 AND c.conversation_id = ANY ($2::bigint[])
+LIMIT $3
+FOR NO KEY UPDATE OF c SKIP LOCKED
+"""
+# A statement of its own, after the lock: what the previous holder processed is gone from this one's view.
+_EVENTS = """
+SELECT i.* FROM unnest($2::bigint[]) AS c (conversation_id)
+CROSS JOIN LATERAL (
+    SELECT i.conversation_id, i.event_id, i.kind, i.event, i.happened_at, i.message_id, i.due_at, i.attempts
+    FROM inbox i
+    WHERE i.tenant_id = $1 AND i.conversation_id = c.conversation_id
+    ORDER BY i.event_id LIMIT $3) AS i
+"""
+# Everything a batch of turns changed. Outbound messages get their numbers in the order in which they were said.
+_WRITE = """
+WITH moved AS (
+    UPDATE whatsapp_conversations c
+    SET snapshot = n.snapshot::jsonb, state = n.state, status = 'ACTIVE', updated_at = $2,
+        last_inbound_at = greatest(c.last_inbound_at, n.last_inbound_at)
+    FROM unnest($3::bigint[], $4::text[], $5::text[], $6::timestamptz[])
+        AS n (conversation_id, snapshot, state, last_inbound_at)
+    WHERE c.tenant_id = $1 AND c.conversation_id = n.conversation_id
+), done AS (
+    DELETE FROM inbox i USING unnest($7::bigint[], $8::bigint[]) AS d (conversation_id, event_id)
+    WHERE i.tenant_id = $1 AND i.conversation_id = d.conversation_id AND i.event_id = d.event_id
+    RETURNING 1
+), said AS (
+    SELECT nextval('message_ids') AS message_id, o.* FROM (
+        SELECT * FROM unnest($9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::text[]) WITH ORDINALITY
+            AS u (conversation_id, channel_id, kind, content, held, place)
+        ORDER BY u.place) AS o
+), stored AS (
+    INSERT INTO whatsapp_messages (tenant_id, message_id, created_at, conversation_id, channel_id, direction, status,
+                                   kind, content, error_detail)
+    SELECT $1, s.message_id, $2, s.conversation_id, s.channel_id, 'OUTBOUND',
+           CASE WHEN s.held IS NULL THEN 'QUEUED' ELSE 'HELD' END, s.kind, s.content::jsonb, s.held
+    FROM said s
+), queued AS (
+    INSERT INTO outbox (tenant_id, conversation_id, message_id, message_created_at, channel_id, due_at)
+    SELECT $1, s.conversation_id, s.message_id, $2, s.channel_id, $2 FROM said s WHERE s.held IS NULL
+), traced AS (
+    INSERT INTO turn_traces (tenant_id, event_id, created_at, conversation_id, message_id, trace)
+    SELECT $1, t.event_id, $2, t.conversation_id, t.message_id, t.trace::jsonb
+    FROM unnest($14::bigint[], $15::bigint[], $16::bigint[], $17::text[])
+        AS t (event_id, conversation_id, message_id, trace)
+), cancelled AS (
+    DELETE FROM timers t USING unnest($18::text[], $19::integer[]) AS c (run, epoch)
+    WHERE t.tenant_id = $1 AND t.run = c.run AND t.epoch < c.epoch
+), started AS (
+    INSERT INTO timers (tenant_id, run, name, epoch, conversation_id, due_at)
+    SELECT $1, t.run, t.name, t.epoch, t.conversation_id, t.due_at
+    FROM unnest($20::text[], $21::text[], $22::integer[], $23::bigint[], $24::timestamptz[])
+        AS t (run, name, epoch, conversation_id, due_at)
+    ON CONFLICT (tenant_id, run, name, epoch) DO NOTHING
+)
+SELECT count(*) FROM done
+"""
+_WRITE_RUNS = """
+INSERT INTO flow_runs (tenant_id, run, flow, version, role, conversation_id, instance, frame, status, outcome,
+                       started_at, ended_at)
+SELECT $1, r.run, r.flow, r.version, r.role, r.conversation_id, r.instance, r.frame::jsonb,
+       CASE WHEN r.ended_at IS NULL THEN 'ACTIVE' ELSE 'ENDED' END, r.outcome, r.started_at, r.ended_at
+FROM unnest($2::text[], $3::text[], $4::integer[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::text[],
+            $10::timestamptz[], $11::timestamptz[])
+    AS r (run, flow, version, role, conversation_id, instance, frame, outcome, started_at, ended_at)
+ON CONFLICT (tenant_id, run) DO UPDATE
+SET conversation_id = excluded.conversation_id, instance = coalesce(excluded.instance, flow_runs.instance),
+    frame = excluded.frame, status = excluded.status, outcome = excluded.outcome, ended_at = excluded.ended_at
+"""
+_WRITE_AUDIT = """
+INSERT INTO whatsapp_audit_logs (tenant_id, at, actor, action, conversation_id, detail)
+SELECT $1, a.at, a.actor, a.action, a.conversation_id, a.detail::jsonb
+FROM unnest($2::timestamptz[], $3::text[], $4::text[], $5::bigint[], $6::text[])
+    AS a (at, actor, action, conversation_id, detail)
+"""
+_FRAME_OF = """
+SELECT frame FROM flow_runs WHERE tenant_id = $1 AND run = $2 AND status = 'ACTIVE' AND frame IS NOT NULL
+FOR UPDATE
+"""
+# Two conversations that speak of the same object take turns: the advisory lock covers the moment before the row exists.
+_LOCK_INSTANCE = "SELECT pg_advisory_xact_lock(hashtextextended($2 || ':' || $3, $1))"
+_ATTACH = """
+SELECT frame FROM flow_runs
+WHERE tenant_id = $1 AND flow = $2 AND instance = $3 AND status = 'ACTIVE' AND run <> $4 AND frame IS NOT NULL
+FOR UPDATE
+"""
+_RECEIPT = "SELECT result FROM receipts WHERE tenant_id = $1 AND key = $2"
+_KEEP_RECEIPT = """
+INSERT INTO receipts (tenant_id, key, action, result, created_at) VALUES ($1, $2, $3, $4::jsonb, $5)
+"""
+_STAFF = """
+WITH members AS (
+    SELECT r.contact_id FROM contact_roles r WHERE r.tenant_id = $1 AND r.role = $2
+), made AS (
+    INSERT INTO whatsapp_conversations (tenant_id, channel_id, contact_id)
+    SELECT $1, $3, m.contact_id FROM members m
+    ON CONFLICT (tenant_id, channel_id, contact_id) DO NOTHING
+    RETURNING contact_id, conversation_id, last_inbound_at
+), everyone AS (
+    SELECT * FROM made
+    UNION ALL
+    SELECT c.contact_id, c.conversation_id, c.last_inbound_at
+    FROM whatsapp_conversations c JOIN members USING (contact_id)
+    WHERE c.tenant_id = $1 AND c.channel_id = $3
+)
+SELECT e.contact_id, e.conversation_id, p.language, e.last_inbound_at
+FROM everyone e JOIN contacts p ON p.tenant_id = $1 AND p.contact_id = e.contact_id
+ORDER BY e.contact_id
+"""
+_RETRY = """
+UPDATE inbox SET attempts = attempts + 1, last_error = $4, due_at = $5
+WHERE tenant_id = $1 AND conversation_id = $2 AND event_id = $3
+"""
+_BURY = """
+WITH dead AS (
+    DELETE FROM inbox WHERE tenant_id = $1 AND conversation_id = $2 AND event_id = $3 RETURNING *
+), marked AS (
+    UPDATE whatsapp_messages m SET status = 'DEAD', error_detail = $4 FROM dead d
+    WHERE m.tenant_id = $1 AND m.message_id = d.message_id AND m.created_at = d.happened_at
+)
+INSERT INTO dead_letters (tenant_id, event_id, conversation_id, kind, event, message_id, attempts, error, created_at)
+SELECT $1, d.event_id, d.conversation_id, d.kind, d.event, d.message_id, d.attempts + 1, $4, $5 FROM dead d
+"""
+
+
+class PostgresTurns:
+    """Finds waiting conversations and opens the transactions in which they are advanced."""
+
+    def __init__(self, database: Postgres) -> None:
+        self._database = database
+
+    async def waiting(self, now: datetime, limit: int) -> list[tuple[TenantId, list[ConversationId]]]:
+        """Conversations with due events, by tenant, the longest waiting tenant first."""
+        async with self._database.connection() as db:
+            rows = await db.fetch("SELECT * FROM queue_conversations($1, $2)", now, limit)
+        found: dict[TenantId, list[ConversationId]] = {}
+        for tenant, conversation in rows:
+            found.setdefault(tenant, []).append(conversation)
+        return list(found.items())
+
+    @asynccontextmanager
+    async def transaction(self, tenant_id: TenantId) -> AsyncIterator["PostgresTurnStore"]:
+        """A transaction in which to take turns."""
+        async with self._database.tenant(tenant_id) as db:
+            yield PostgresTurnStore(tenant_id, db)
+
+    async def fail(
+        self,
+        tenant_id: TenantId,
+        conversation_id: ConversationId,
+        event_id: EventId,
+        error: str,
+        *,
+        now: datetime,
+        retry_at: datetime | None,
+    ) -> None:
+        """Count a failure; without `retry_at` the event goes to the dead letters."""
+        async with self._database.tenant(tenant_id) as db:
+            if retry_at is None:
+                await db.execute(_BURY, tenant_id, conversation_id, event_id, error, now)
+            else:
+                await db.execute(_RETRY, tenant_id, conversation_id, event_id, error, retry_at)
+
+
+class PostgresTurnStore:
+    """One transaction of one tenant."""
+
+    def __init__(self, tenant_id: TenantId, db: Connection) -> None:
+        self.tenant_id = tenant_id
+        self.db = db
+
+    async def lock(self, conversations: Sequence[ConversationId], limit: int, events: int) -> list[Work]:
+        """Lock those conversations that nobody else holds, at most `limit`; read at most `events` events of each."""
+        held = await self.db.fetch(_LOCK, self.tenant_id, conversations, limit)
+        if not held:
+            return []
+        rows = await self.db.fetch(_EVENTS, self.tenant_id, [row["conversation_id"] for row in held], events)
+        waiting: dict[int, list[InboxEvent]] = {}
+        for row in rows:
+            waiting.setdefault(row["conversation_id"], []).append(_event(row))
+        return [
+            Work(
+                channel_id=ChannelId(row["channel_id"]),
+                conversation=_conversation(row),
+                events=tuple(waiting[row["conversation_id"]]),
+            )
+            for row in held
+            if row["conversation_id"] in waiting
+        ]
+
+    def savepoint(self) -> AbstractAsyncContextManager[None]:
+        """Undo only what happens inside, when it raises."""
+        return savepoint(self.db)
+
+    async def frame_of(self, run: RunId) -> str | None:
+        """The stored frame of a live instance run, locked."""
+        frame: str | None = await self.db.fetchval(_FRAME_OF, self.tenant_id, run)
+        return frame
+
+    async def attach(self, flow: str, instance: str, run: RunId) -> str | None:
+        """Lock a business object's run and return its frame, or None when there is none but `run` itself."""
+        await self.db.execute(_LOCK_INSTANCE, self.tenant_id, flow, instance)
+        frame: str | None = await self.db.fetchval(_ATTACH, self.tenant_id, flow, instance, run)
+        return frame
+
+    async def receipt(self, key: str) -> tuple[str] | None:
+        """The stored result of a receipt."""
+        row = await self.db.fetchrow(_RECEIPT, self.tenant_id, key)
+        return (row["result"],) if row else None
+
+    async def keep_receipt(self, key: str, action: str, result: str, at: datetime) -> None:
+        """Remember that an effect happened."""
+        await self.db.execute(_KEEP_RECEIPT, self.tenant_id, key, action, result, at)
+
+    async def staff(self, role: str, channel_id: ChannelId) -> list[StaffMember]:
+        """Everybody with a role, with their conversation on this channel."""
+        rows = await self.db.fetch(_STAFF, self.tenant_id, role, channel_id)
+        return [
+            StaffMember(
+                contact_id=ContactId(row["contact_id"]),
+                conversation_id=ConversationId(row["conversation_id"]),
+                language=row["language"],
+                last_inbound_at=row["last_inbound_at"],
+            )
+            for row in rows
+        ]
+
+    async def write(self, outcome: Outcome, at: datetime) -> None:
+        """Write what the turns changed."""
+        done = await self.db.fetchval(_WRITE, self.tenant_id, at, *_columns_of(outcome))
+        if done != len(outcome.done):
+            # Only possible when the row lock was lost, which PostgreSQL turns into a failed commit; say so early.
+            raise RuntimeError(f"{len(outcome.done) - done} events were processed by somebody else")
+        if outcome.runs:
+            runs = [
+                (r.run, r.flow, r.version, r.role, r.conversation_id, r.instance, r.frame, r.outcome, r.started_at,
+                 r.ended_at)
+                for r in outcome.runs.values()
+            ]  # fmt: skip
+            await self.db.execute(_WRITE_RUNS, self.tenant_id, *columns(runs, 10))
+        if outcome.audit:
+            audit = [(a.at, a.actor, a.action, a.conversation_id, json.dumps(a.detail)) for a in outcome.audit]
+            await self.db.execute(_WRITE_AUDIT, self.tenant_id, *columns(audit, 5))
+
+
+def _columns_of(outcome: Outcome) -> list[list[Any]]:
+    """The parameters $3 to $24 of `_WRITE`."""
+    conversations = [
+        (
+            c.conversation_id,
+            SNAPSHOT.dump_json(Snapshot(frames=c.frames, owner=c.owner, scope=c.scope)).decode(),
+            f"{c.frames[-1].flow}.{c.frames[-1].state}" if c.frames else "",
+            c.last_inbound_at,
+        )
+        for c in outcome.conversations
+    ]
+    outbound = [
+        (o.conversation_id, o.channel_id, o.content.kind, OUTGOING.dump_json(o.content).decode(), o.held)
+        for o in outcome.outbound
+    ]
+    traces = [(t.event_id, t.conversation_id, t.message_id, t.trace) for t in outcome.traces]
+    timers = [(t.run, t.name, t.epoch, t.conversation_id, t.due_at) for t in outcome.timers.values()]
+    return [
+        *columns(conversations, 4),
+        *columns(outcome.done, 2),
+        *columns(outbound, 5),
+        *columns(traces, 4),
+        *columns(outcome.cancelled, 2),
+        *columns(timers, 5),
+    ]
+
+
+def _conversation(row: Any) -> Conversation:
+    snapshot = SNAPSHOT.validate_json(row["snapshot"])
+    expired = row["status"] == "EXPIRED"
+    return Conversation(
+        conversation_id=ConversationId(row["conversation_id"]),
+        contact=Contact(
+            contact_id=ContactId(row["contact_id"]),
+            name=row["name"],
+            language=row["language"],
+            roles=tuple(sorted(row["roles"])) or ("customer",),
+        ),
+        frames=() if expired else snapshot.frames,
+        owner="bot" if expired else snapshot.owner,
+        scope=snapshot.scope,
+        last_inbound_at=row["last_inbound_at"],
+    )
+
+
+def _event(row: Any) -> InboxEvent:
+    body = json.loads(row["event"])
+    event_id, at = EventId(row["event_id"]), row["happened_at"]
+    event: Event
+    sent_at = None
+    match row["kind"]:
+        case "message":
+            sent_at = datetime.fromisoformat(body["sent_at"])
+            event = MessageReceived(
+                event_id=event_id,
+                at=at,
+                message_id=MessageId(row["message_id"]),
+                content=INCOMING.validate_python(body["content"]),
+                reply_to=body["reply_to"],
+            )
+        case "timer":
+            event = TimerFired(event_id=event_id, at=at, run=RunId(body["run"]), name=body["name"], epoch=body["epoch"])
+        case _:
+            run = RunId(body["run"]) if body["run"] else None
+            event = BusinessChanged(event_id=event_id, at=at, name=body["name"], data=body["data"], run=run)
+    return InboxEvent(event=event, kind=row["kind"], due_at=row["due_at"], attempts=row["attempts"], sent_at=sent_at)

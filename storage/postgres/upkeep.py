@@ -1,0 +1,76 @@
+"""Timers, partitions, channels, and how much waits."""
+
+from datetime import datetime
+
+import asyncpg
+
+from bot.core.errors import StorageError
+from bot.core.ids import ChannelId, ContactId, TenantId
+from storage.base import Backlog, Channel, Person
+from storage.crypto import Vault
+from storage.postgres.database import Postgres
+from storage.postgres.people import Directory
+
+MONTHS_AHEAD = 2
+
+
+class Upkeep:
+    """What keeps the queues moving and the tables in shape."""
+
+    def __init__(self, database: Postgres) -> None:
+        self._database = database
+
+    async def fire(self, now: datetime, limit: int) -> int:
+        """Move due timers to the inbox; returns how many."""
+        async with self._database.connection() as db:
+            return int(await db.fetchval("SELECT fire_timers($1, $2)", now, limit))
+
+    async def ensure_partitions(self, now: datetime) -> int:
+        """Make this month's and the next months' partitions; returns how many were missing."""
+        async with self._database.connection() as db:
+            return int(await db.fetchval("SELECT ensure_partitions($1, $2)", now, MONTHS_AHEAD))
+
+    async def backlog(self) -> Backlog:
+        """How much waits."""
+        async with self._database.connection() as db:
+            row = await db.fetchrow("SELECT * FROM backlog()")
+        if row is None:
+            raise StorageError("backlog() returned nothing: run `bot db upgrade`.")
+        return Backlog(**dict(row.items()))
+
+    async def channels(self) -> list[Channel]:
+        """Every number this deployment serves."""
+        async with self._database.connection() as db:
+            rows = await db.fetch("SELECT * FROM channels()")
+        return [Channel(**dict(row.items())) for row in rows]
+
+    async def register_channel(self, tenant: str, name: str, provider: str, address: str, phone: str) -> Channel:
+        """Register a tenant (by slug) and its number, or find them."""
+        async with self._database.connection() as db:
+            try:
+                row = await db.fetchrow(
+                    "SELECT * FROM register_channel($1, $2, $3, $4, $5)", tenant, name, provider, address, phone
+                )
+            except asyncpg.RaiseError as error:
+                raise StorageError(str(error)) from error
+        if row is None:
+            raise StorageError("register_channel() returned nothing: run `bot db upgrade`.")
+        return Channel(
+            tenant_id=TenantId(row["tenant_id"]),
+            channel_id=ChannelId(row["channel_id"]),
+            provider=provider,
+            address=address,
+        )
+
+
+_GRANT = """
+INSERT INTO contact_roles (tenant_id, contact_id, role) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
+"""
+
+
+async def grant_role(database: Postgres, vault: Vault, channel: Channel, person: Person, role: str) -> ContactId:
+    """Give somebody a role, making the contact when they have never written."""
+    place = await Directory(database, vault).place(channel, person)
+    async with database.tenant(channel.tenant_id) as db:
+        await db.execute(_GRANT, channel.tenant_id, place.contact_id, role)
+    return place.contact_id
