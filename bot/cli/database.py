@@ -16,7 +16,8 @@ def upgrade_database() -> None:
 
     async def main() -> list[str]:
         async with AsyncExitStack() as stack:
-            return await upgrade(await database_dsn(settings, stack))
+            dsn, _ = await database_dsn(settings, stack)
+            return await upgrade(dsn)
 
     console = Console(highlight=False)
     applied = run(main())

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import asyncpg
+import structlog
 
 from bot.authoring.content import Content, load_content
 from bot.config import DatabaseSettings, Settings
@@ -21,9 +22,9 @@ from bot.operations import standard_actions
 from bot.runtime.bells import Bells
 from bot.runtime.clock import Ticker
 from bot.runtime.intake import GroupCommit
-from bot.runtime.loop import Clock, utc_now
+from bot.runtime.loop import Clock, Stopping, utc_now
 from bot.runtime.pacing import Pacer
-from bot.runtime.parts import Part
+from bot.runtime.parts import Part, PartLoop
 from bot.runtime.sender import Sender, SendRules
 from bot.runtime.turn import TurnTaker
 from bot.runtime.worker import Worker
@@ -42,6 +43,10 @@ from storage.postgres import (
     Upkeep,
 )
 from storage.postgres.database import RUNTIME_ROLE, session_settings
+
+log = structlog.get_logger(__name__)
+
+_DATABASE_CHECK_SECONDS = 1.0
 
 PARTS = ("web", "worker", "sender", "clock")
 
@@ -67,6 +72,8 @@ class Foundation:
     database: Postgres
     vault: Vault
     dsn: str
+    keep: PartLoop | None = None
+    """Starts the embedded PostgreSQL again when it dies; None when the database is somebody else's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +85,7 @@ class System:
     channel: Channel
     provider: Provider
     content: Content
+    actions: Actions
     bells: Bells
     intake: GroupCommit
     upkeep: Upkeep
@@ -86,6 +94,8 @@ class System:
     def parts(self, names: Sequence[str]) -> list[Part]:
         """The background parts among `names`; the web part is composed by bot/web."""
         parts = [Part("bells", lambda stopping: stopping.first(self.bells.run()))]
+        if self.foundation.keep is not None:
+            parts.append(Part("database", self.foundation.keep))
         if "worker" in names:
             parts += [Part(f"worker {number}", self.worker().run) for number in range(1, WORKERS + 1)]
         if "sender" in names:
@@ -102,7 +112,7 @@ class System:
             turns=PostgresTurns(self.foundation.database),
             taker=TurnTaker(
                 brain=FlowBrain(self.content),
-                actions=self.content.actions,
+                actions=self.actions,
                 templates=self.settings.whatsapp_enable_templates,
             ),
             bells=self.bells,
@@ -147,8 +157,8 @@ async def open_foundation(
         StorageError: The database cannot be reached, or its schema is not the one this version needs.
     """
     async with AsyncExitStack() as stack:
-        dsn = await database_dsn(settings, stack)
-        embedded = settings.bot_database_url is None
+        dsn, keep = await database_dsn(settings, stack)
+        embedded = keep is not None
         if migrate if migrate is not None else embedded:
             await upgrade(dsn)
         elif await current(dsn) != head():
@@ -160,17 +170,31 @@ async def open_foundation(
         key = parse_secret(secret.get_secret_value()) if secret else secret_in(settings.bot_data_dir)
         database = await Postgres.connect(dsn, size=connections)
         stack.push_async_callback(database.close)
-        yield Foundation(database=database, vault=Vault(key), dsn=dsn)
+        yield Foundation(database=database, vault=Vault(key), dsn=dsn, keep=keep)
 
 
-async def database_dsn(settings: DatabaseSettings, stack: AsyncExitStack) -> str:
-    """Where the database is; starts the embedded one and keeps it until `stack` closes."""
+async def database_dsn(settings: DatabaseSettings, stack: AsyncExitStack) -> tuple[str, PartLoop | None]:
+    """Where the database is; starts the embedded one and keeps it until `stack` closes.
+
+    Returns:
+        The DSN, and for the embedded one a part that starts it again when it dies.
+    """
     if settings.bot_database_url is not None:
-        return settings.bot_database_url.get_secret_value()
+        return settings.bot_database_url.get_secret_value(), None
     from storage.embedded import EmbeddedPostgres  # an extra: servers with a database of their own do without
 
     embedded = await stack.enter_async_context(await EmbeddedPostgres.start(settings.bot_data_dir))
-    return embedded.dsn()
+
+    async def keep(stopping: Stopping) -> None:
+        while not stopping.is_set():
+            try:
+                embedded.postmaster_pid()
+            except StorageError:
+                log.warning("the embedded PostgreSQL has died", action="start_again")
+                await embedded.revive()
+            await stopping.sleep(_DATABASE_CHECK_SECONDS)
+
+    return embedded.dsn(), keep
 
 
 @asynccontextmanager
@@ -183,7 +207,8 @@ async def open_system(
         ContentErrors: The flows, intents or templates are wrong.
         StorageError: The database is not usable.
     """
-    content = load_content(content_dir(settings), actions or standard_actions())
+    known = actions or standard_actions()
+    content = load_content(content_dir(settings), known)
     async with AsyncExitStack() as stack:
         foundation = await stack.enter_async_context(open_foundation(settings, migrate=migrate))
         upkeep = Upkeep(foundation.database)
@@ -206,6 +231,7 @@ async def open_system(
             channel=channel,
             provider=provider,
             content=content,
+            actions=known,
             bells=bells,
             intake=GroupCommit(intake, bells),
             upkeep=upkeep,

@@ -2,10 +2,9 @@
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
-from asyncpg.pool import PoolConnectionProxy
 
 from bot.core.errors import StorageError
 from bot.core.ids import TenantId
@@ -17,7 +16,7 @@ IDLE_LEASE_SECONDS = 15
 
 That is the worker's lease: a conversation is held by a row lock, and who slept past this cannot commit."""
 
-Connection = PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]
+Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]"
 
 
 class Postgres:

@@ -1,0 +1,39 @@
+"""A phone emulator: Meta's WhatsApp Cloud API and people's phones, on this machine."""
+
+from providers.emulator.emulator import Emulator, WebhookRefusedError
+from providers.emulator.exchange import Sent
+from providers.emulator.phones import (
+    Attachment,
+    Bubble,
+    Button,
+    Choice,
+    EmulatorError,
+    Menu,
+    Place,
+    Receipt,
+    Row,
+    Section,
+    UnknownMessageError,
+    UnknownPhoneError,
+)
+from providers.emulator.settings import EmulatorSettings, Phone
+
+__all__ = [
+    "Attachment",
+    "Bubble",
+    "Button",
+    "Choice",
+    "Emulator",
+    "EmulatorError",
+    "EmulatorSettings",
+    "Menu",
+    "Phone",
+    "Place",
+    "Receipt",
+    "Row",
+    "Section",
+    "Sent",
+    "UnknownMessageError",
+    "UnknownPhoneError",
+    "WebhookRefusedError",
+]

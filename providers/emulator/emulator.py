@@ -1,0 +1,332 @@
+"""The emulator as one object: phones to act with, Meta's API to call, a page to look at."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from aiohttp import web
+
+from providers.emulator.control import Control
+from providers.emulator.exchange import Exchange, Sent
+from providers.emulator.meta import MetaApi, graph_errors
+from providers.emulator.meta_events import MetaEvents
+from providers.emulator.page import Page
+from providers.emulator.phones import (
+    Attachment,
+    Bubble,
+    Choice,
+    EmulatorError,
+    Kind,
+    Phones,
+    Place,
+    UnknownMessageError,
+)
+from providers.emulator.settings import EmulatorSettings, Phone
+
+REQUEST_MOST = 12 * 1024 * 1024
+
+
+class WebhookRefusedError(EmulatorError):
+    """The bot did not answer the verification handshake as Meta wants it."""
+
+
+class Emulator:
+    """Meta's WhatsApp Cloud API with people's phones attached.
+
+    Every method that acts as a person returns at once: the webhook is queued and posted until the bot takes it. Use
+    `wait_for` to wait for the bot's answer. `async with Emulator(…) as emulator:` starts it on a free local port.
+
+    Args:
+        settings: The business account and the pace.
+        phones: The people; numbers must differ.
+    """
+
+    def __init__(self, settings: EmulatorSettings, phones: Iterable[Phone]) -> None:
+        people = tuple(phones)
+        if len({phone.number for phone in people}) < len(people):
+            raise ValueError("two phones have the same number")
+        self.settings = settings
+        self._phones = Phones(people)
+        self._exchange = Exchange(settings, self._phones)
+        self._events = MetaEvents(settings, self._exchange.storeroom, self._exchange.chance)
+        self._exchange.connect(self._events)
+        self._api = MetaApi(self._exchange, self._events)
+        self._page = Page(self._exchange, self)
+        self._runner: web.AppRunner | None = None
+        self._base_url = ""
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def app(self) -> web.Application:
+        """Everything over HTTP: Meta's API, the page and the control API. Make it once per emulator."""
+        app = web.Application(client_max_size=REQUEST_MOST, middlewares=[graph_errors, self._page.guard])
+        app.add_routes(self._api.routes())
+        app.add_routes(Control(self._exchange, self._api, self._page).routes())
+        self._page.mount(app)
+        app.on_startup.append(self._open)
+        app.on_cleanup.append(self._close)
+        return app
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        """Serve until `stop`; port 0 takes a free one, then `base_url` tells which."""
+        runner = web.AppRunner(self.app(), access_log=None, shutdown_timeout=2)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError:
+            await runner.cleanup()
+            raise
+        self._runner = runner
+        bound = runner.addresses[0][1]
+        self.base_url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::', '') else host}:{bound}"  # noqa: S104 - compared, not bound
+
+    async def stop(self) -> None:
+        """Close connections and drop webhooks that are still waiting. Harmless when not running."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+    @property
+    def base_url(self) -> str:
+        """Where the emulator is reached, without a slash at the end; '' before `start`."""
+        return self._base_url
+
+    @base_url.setter
+    def base_url(self, url: str) -> None:
+        self._base_url = self._events.base_url = url.rstrip("/")
+
+    @property
+    def graph_url(self) -> str:
+        """What a bot is given in place of `https://graph.facebook.com/vNN.0`."""
+        return f"{self._base_url}/{self.settings.api_version}"
+
+    @property
+    def webhook_url(self) -> str:
+        """Where webhooks go; may be set while running, also for those that are waiting."""
+        return self._exchange.courier.url
+
+    @webhook_url.setter
+    def webhook_url(self, url: str) -> None:
+        self._exchange.courier.url = url
+
+    @property
+    def phones(self) -> tuple[Phone, ...]:
+        """The people, in the order they were given."""
+        return tuple(chat.phone for chat in self._phones)
+
+    @property
+    def sends(self) -> tuple[Sent, ...]:
+        """What the bot sent and the emulator accepted, oldest first."""
+        return tuple(self._exchange.sends)
+
+    async def verify_webhook(self) -> None:
+        """Do the `hub.challenge` handshake once.
+
+        Raises:
+            WebhookRefusedError: The bot cannot be reached, or did not answer 200 with the bare challenge.
+        """
+        challenge = str(secrets.randbelow(10**9) + 10**9)
+        query = {
+            "hub.mode": "subscribe",
+            "hub.challenge": challenge,
+            "hub.verify_token": self.settings.verify_token,
+        }
+        try:
+            async with self._exchange.courier.session.get(
+                self.webhook_url, params=query, allow_redirects=False
+            ) as answer:
+                text = await answer.text()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise WebhookRefusedError(f"{self.webhook_url} cannot be reached: {error!r}") from error
+        if answer.status != 200 or text != challenge:
+            raise WebhookRefusedError(
+                f"{self.webhook_url} answered {answer.status} {text[:80]!r}; 200 and {challenge!r} were expected. "
+                "Compare the verify tokens."
+            )
+
+    async def say(self, number: str, text: str, *, quote: str | None = None) -> str:
+        """Write a text; returns its wamid. `quote` replies to a message."""
+        return self._send(number, "text", text=text, quotes=quote)
+
+    async def tap(self, number: str, message_wamid: str, button_id: str) -> str:
+        """Tap a button of a message; returns the wamid of the answer.
+
+        Raises:
+            UnknownMessageError: There is no such message, it has no such button, or the button only opens a page.
+        """
+        bubble = self._find(number, message_wamid)
+        button = bubble.button(button_id)
+        if button is None or button.url is not None:
+            raise UnknownMessageError(f"message {message_wamid} has no button {button_id!r} to reply with")
+        self._phones.alter(number, replace(bubble, pressed=button_id))
+        of = Choice(of="template_button" if bubble.kind == "template" else "button", id=button.id, title=button.title)
+        return self._send(number, "text", text=button.title, quotes=message_wamid, choice=of)
+
+    async def pick(self, number: str, message_wamid: str, row_id: str) -> str:
+        """Pick a row of a list; returns the wamid of the answer.
+
+        Raises:
+            UnknownMessageError: There is no such message, or its list has no such row.
+        """
+        bubble = self._find(number, message_wamid)
+        row = bubble.menu.row(row_id) if bubble.menu is not None else None
+        if row is None:
+            raise UnknownMessageError(f"message {message_wamid} has no row {row_id!r}")
+        self._phones.alter(number, replace(bubble, pressed=row_id))
+        choice = Choice(of="row", id=row.id, title=row.title, description=row.description)
+        return self._send(number, "text", text=row.title, quotes=message_wamid, choice=choice)
+
+    async def send_location(
+        self, number: str, latitude: float, longitude: float, *, name: str = "", address: str = ""
+    ) -> str:
+        """Send a pin, or a place when it has a name; returns its wamid."""
+        place = Place(latitude=latitude, longitude=longitude, name=name, address=address)
+        asked = self._phones.chat(number).answers()
+        quotes = next((bubble.id for bubble in reversed(asked) if bubble.kind == "location_request"), None)
+        return self._send(number, "location", place=place, quotes=quotes)
+
+    async def send_media(
+        self,
+        number: str,
+        content: bytes,
+        mime_type: str,
+        *,
+        caption: str = "",
+        filename: str = "",
+        voice: bool = False,
+    ) -> str:
+        """Send a file; its MIME type decides whether it is an image, audio, video or document."""
+        first = mime_type.partition("/")[0]
+        kinds: dict[str, Kind] = {"image": "image", "audio": "audio", "video": "video"}
+        kind = "sticker" if mime_type == "image/webp" else kinds.get(first, "document")
+        file = self._exchange.storeroom.keep(content, mime_type=mime_type, filename=filename, inbound=True)
+        media = Attachment(id=file.id, mime_type=mime_type, filename=filename, voice=voice)
+        return self._send(number, kind, text=caption, media=media)
+
+    async def send_image(self, number: str, content: bytes, *, mime_type: str = "image/jpeg", caption: str = "") -> str:
+        """Send a picture; returns its wamid."""
+        return await self.send_media(number, content, mime_type, caption=caption)
+
+    async def react(self, number: str, message_wamid: str, emoji: str) -> None:
+        """React to a message; an empty emoji takes the reaction back."""
+        self._exchange.person_reacts(number, message_wamid, emoji)
+
+    async def read(self, number: str) -> None:
+        """Look at the chat: everything the business wrote becomes read."""
+        self._exchange.person_reads(number)
+
+    def transcript(self, number: str) -> list[Bubble]:
+        """The chat as it is now, oldest first."""
+        return list(self._phones.chat(number).bubbles)
+
+    async def wait_for(
+        self,
+        number: str,
+        condition: int | Callable[[Bubble], bool] = 1,
+        timeout: float = 5.0,  # noqa: ASYNC109 - the error quotes the chat, which the caller's own timeout could not
+    ) -> list[Bubble]:
+        """Wait for the bot's answer on a phone.
+
+        Args:
+            number: The phone.
+            condition: How many bubbles the business must have written since the person's last one; or a predicate that
+                one of those bubbles must satisfy.
+            timeout: Seconds.
+
+        Returns:
+            All bubbles of the business since the person's last one.
+
+        Raises:
+            TimeoutError: It did not happen; the message quotes what there was.
+        """
+
+        def met() -> bool:
+            answers = chat.answers()
+            return len(answers) >= condition if isinstance(condition, int) else any(map(condition, answers))
+
+        chat = self._phones.chat(number)
+        changed = asyncio.Event()
+        stop_listening = self._phones.listen(lambda _: changed.set())
+        try:
+            async with asyncio.timeout(timeout):
+                while not met():
+                    changed.clear()
+                    await changed.wait()
+        except TimeoutError:
+            wanted = f"{condition} bubble(s)" if isinstance(condition, int) else "a bubble that satisfies the condition"
+            seen = [f"{bubble.author}: {bubble.text[:60]!r}" for bubble in chat.bubbles[-5:]]
+            raise TimeoutError(f"{number} waited {timeout:g} s for {wanted}; the chat ends with {seen}") from None
+        finally:
+            stop_listening()
+        return chat.answers()
+
+    async def settled(self, timeout: float = 5.0) -> None:  # noqa: ASYNC109 - the error says what is waiting
+        """Wait until the bot has taken every webhook.
+
+        Raises:
+            TimeoutError: Some are still waiting; the message says why.
+        """
+        courier = self._exchange.courier
+        try:
+            async with asyncio.timeout(timeout):
+                await courier.idle()
+        except TimeoutError:
+            raise TimeoutError(f"{courier.waiting} webhook(s) still waiting: {courier.problem}") from None
+
+    def advance(self, by: timedelta) -> None:
+        """Move the emulator's clock forward, for instance past the 24 hour window."""
+        self._exchange.clock.advance(by)
+
+    async def reset(self) -> None:
+        """Forget conversations, the log, faults and waiting webhooks; templates and files stay."""
+        await self._exchange.reset()
+
+    def _find(self, number: str, wamid: str) -> Bubble:
+        bubble = self._phones.chat(number).find(wamid)
+        if bubble is None:
+            raise UnknownMessageError(f"the chat of {number} has no message {wamid}")
+        return bubble
+
+    def _send(
+        self,
+        number: str,
+        kind: Kind,
+        *,
+        text: str = "",
+        quotes: str | None = None,
+        choice: Choice | None = None,
+        place: Place | None = None,
+        media: Attachment | None = None,
+    ) -> str:
+        wa_id = self._phones.chat(number).phone.wa_id
+        bubble = Bubble(
+            id=self._events.new_id(wa_id, from_business=False),
+            author="person",
+            kind=kind,
+            at=self._exchange.clock.now(),
+            text=text,
+            quotes=quotes,
+            choice=choice,
+            place=place,
+            media=media,
+        )
+        self._exchange.person_sends(number, bubble)
+        return bubble.id
+
+    async def _open(self, _app: web.Application) -> None:
+        await self._exchange.courier.start()
+
+    async def _close(self, _app: web.Application) -> None:
+        await self._exchange.courier.stop()

@@ -1,0 +1,251 @@
+"""Between the phones and a provider's wire: what happens to a message after somebody sent it.
+
+A `Wire` knows one provider's formats and nothing about phones; the exchange knows the rules that hold whatever the
+format: order, ticks, the 24 hour window, who can be reached.
+"""
+
+import random
+import secrets
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from providers.emulator.faults import Faults
+from providers.emulator.phones import Bubble, Change, Chat, Phones, Receipt, UnknownMessageError
+from providers.emulator.settings import EmulatorSettings, Phone
+from providers.emulator.storeroom import Storeroom
+from providers.emulator.webhooks import Courier, Letter
+
+SENDS_KEPT = 10_000
+TYPING_LASTS = timedelta(seconds=25)
+PAIR_BURST = 45
+PAIR_PERIOD = timedelta(seconds=6)
+
+
+class Clock:
+    """The emulator's time: the real one, which tests may move forward."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        """The present moment (aware, UTC)."""
+        return datetime.now(UTC) + self._ahead
+
+    def advance(self, by: timedelta) -> None:
+        """Move forward; a 24 hour window closes without waiting for it."""
+        self._ahead += by
+
+
+@dataclass(slots=True, kw_only=True)
+class Sent:
+    """One send that the provider accepted, as `GET /_control/log` lists it.
+
+    Attributes:
+        id: The wamid that the answer carried.
+        to: The address as the bot wrote it.
+        number: The phone it went to; `None` when nobody on WhatsApp has that address.
+        kind: The message's `type`.
+        body: The request's JSON.
+        opaque: `biz_opaque_callback_data`, echoed in each status.
+        at: When it was accepted.
+        in_window: Whether the person had written within 24 hours.
+        template_category: `marketing`, `utility` or `authentication`; `None` for free-form messages.
+        receipt: How far it got.
+        failure: The error code of the `failed` status, once there is one.
+    """
+
+    id: str
+    to: str
+    number: str | None
+    kind: str
+    body: dict[str, Any]
+    opaque: str | None
+    at: datetime
+    in_window: bool
+    template_category: str | None = None
+    receipt: Receipt = Receipt.ACCEPTED
+    failure: int | None = None
+
+
+class Wire(Protocol):
+    """One provider's webhook formats."""
+
+    def message(self, phone: Phone, bubble: Bubble) -> bytes:
+        """The webhook for a person's bubble."""
+        ...
+
+    def reaction(self, phone: Phone, reaction_id: str, bubble_id: str, emoji: str, at: datetime) -> bytes:
+        """The webhook for a person's reaction; an empty emoji takes it back."""
+        ...
+
+    def receipt(self, phone: Phone | None, sent: Sent, receipt: Receipt, at: datetime) -> bytes:
+        """The status webhook of a send."""
+        ...
+
+    def headers(self, body: bytes) -> Mapping[str, str]:
+        """The headers that prove where the webhook comes from."""
+        ...
+
+    def new_id(self, wa_id: str, *, from_business: bool) -> str:
+        """A fresh message id."""
+        ...
+
+
+class Exchange:
+    """Holds everything that the phones, the wire and the page share."""
+
+    def __init__(self, settings: EmulatorSettings, phones: Phones) -> None:
+        self.settings = settings
+        self.phones = phones
+        self.clock = Clock()
+        self.faults = Faults()
+        self.chance = random.Random(settings.seed if settings.seed is not None else secrets.randbits(64))  # noqa: S311 - ids in an emulator, not secrets
+        self.storeroom = Storeroom(self.clock.now, self.chance)
+        self.sends: deque[Sent] = deque(maxlen=SENDS_KEPT)
+        self._full_until: dict[str, datetime] = {}
+        self._wire: Wire | None = None
+        self.courier = Courier(
+            url=settings.webhook_url,
+            headers=lambda body: self.wire.headers(body),
+            faults=self.faults,
+            chance=random.Random(settings.seed),  # noqa: S311 - its own, so that posts draw no message ids
+            retry_first=settings.retry_first,
+            retry_cap=settings.retry_cap,
+            timeout=settings.webhook_timeout,
+            concurrency=settings.webhook_concurrency,
+            changed=lambda waiting, problem: phones.tell(Change(what="webhooks", waiting=waiting, problem=problem)),
+        )
+
+    @property
+    def wire(self) -> Wire:
+        """The provider's formats."""
+        if self._wire is None:
+            raise RuntimeError("no wire is connected")
+        return self._wire
+
+    def connect(self, wire: Wire) -> None:
+        """Speak through this wire from now on."""
+        self._wire = wire
+
+    def person_sends(self, number: str, bubble: Bubble) -> None:
+        """Show a person's bubble and tell the bot."""
+        chat = self.phones.chat(number)
+        chat.last_inbound_at = bubble.at
+        self.phones.show(number, bubble)
+        self.courier.post(
+            f"{number} messages",
+            Letter(
+                write=lambda: self.wire.message(chat.phone, bubble),
+                accepted=lambda: self.phones.advance(number, bubble.id, Receipt.DELIVERED),
+            ),
+        )
+
+    def person_reacts(self, number: str, bubble_id: str, emoji: str) -> None:
+        """Put a person's reaction on a bubble, or take it back with ''."""
+        chat = self.phones.chat(number)
+        bubble = chat.find(bubble_id)
+        if bubble is None:
+            raise UnknownMessageError(f"the chat of {number} has no message {bubble_id}")
+        reaction_id = self.wire.new_id(chat.phone.wa_id, from_business=False)
+        at = self.clock.now()
+        chat.reaction_ids.append(reaction_id)
+        self.phones.alter(number, replace(bubble, person_reaction=emoji))
+        self.courier.post(
+            f"{number} messages",
+            Letter(write=lambda: self.wire.reaction(chat.phone, reaction_id, bubble_id, emoji, at)),
+        )
+
+    def person_reads(self, number: str) -> None:
+        """The chat is on screen: what the business wrote becomes read."""
+        chat = self.phones.chat(number)
+        unread = {
+            bubble.id
+            for bubble in chat.bubbles
+            if bubble.author == "business" and bubble.receipt.rank < Receipt.READ.rank
+        }
+        if not unread:
+            return
+        for sent in self.sends:
+            if sent.id in unread and sent.number == number and sent.receipt.rank < Receipt.READ.rank:
+                sent.receipt = Receipt.READ
+                self._report(chat.phone, sent, Receipt.READ)
+        for bubble_id in unread:
+            self.phones.advance(number, bubble_id, Receipt.READ)
+
+    def business_sends(self, chat: Chat | None, sent: Sent, bubble: Bubble | None, *, failure: int | None) -> None:
+        """Take a send that passed the checks: show it and report its way, or report why it failed.
+
+        Args:
+            chat: Whom it reaches; `None` when the address is not on WhatsApp.
+            sent: The send, for the log.
+            bubble: What the phone shows; `None` for a reaction, which is only ever `sent`.
+            failure: The error code with which it fails after all.
+        """
+        self.sends.append(sent)
+        if chat is None or failure is not None:
+            sent.failure = failure
+            self._report(chat.phone if chat else None, sent, Receipt.FAILED)
+            return
+        steps = [Receipt.SENT]
+        if bubble is not None:
+            self.phones.show(chat.phone.number, bubble)
+            steps.append(Receipt.DELIVERED)
+        if self.faults.reorder_statuses:
+            steps.reverse()
+        for step in steps:
+            self._report(chat.phone, sent, step)
+
+    def business_reacts(self, chat: Chat, bubble_id: str, emoji: str) -> None:
+        """Show the bot's reaction on a bubble; one that is gone shows nothing."""
+        bubble = chat.find(bubble_id)
+        if bubble is not None:
+            self.phones.alter(chat.phone.number, replace(bubble, business_reaction=emoji))
+
+    def business_reads(self, bubble_id: str, *, typing: bool) -> bool:
+        """The bot read a message, and with it the earlier ones; returns whether it exists."""
+        for chat in self.phones:
+            if chat.find(bubble_id) is None and bubble_id not in chat.reaction_ids:
+                continue
+            number = chat.phone.number
+            for bubble in tuple(chat.bubbles):
+                if bubble.author == "person":
+                    self.phones.advance(number, bubble.id, Receipt.READ)
+                if bubble.id == bubble_id:
+                    break
+            if typing:
+                self.phones.type_until(number, self.clock.now() + TYPING_LASTS)
+            return True
+        return False
+
+    def pair_full(self, number: str) -> bool:
+        """Whether one more message would pass the pair limit; counts this one when it would not."""
+        now = self.clock.now()
+        free_at = max(self._full_until.get(number, now), now)
+        if free_at - now > PAIR_PERIOD * (PAIR_BURST - 1):
+            return True
+        self._full_until[number] = free_at + PAIR_PERIOD
+        return False
+
+    async def reset(self) -> None:
+        """Forget conversations, the log, faults and waiting webhooks; templates and files stay."""
+        await self.courier.forget()
+        self.sends.clear()
+        self._full_until.clear()
+        self.faults.clear()
+        self.phones.clear()
+
+    def _report(self, phone: Phone | None, sent: Sent, receipt: Receipt) -> None:
+        at = self.clock.now() if receipt is Receipt.READ else None
+
+        def write() -> bytes:
+            if sent.receipt.rank < receipt.rank:
+                sent.receipt = receipt
+            if sent.number is not None:
+                self.phones.advance(sent.number, sent.id, receipt)
+            return self.wire.receipt(phone, sent, receipt, at or self.clock.now())
+
+        after = timedelta(0) if receipt is Receipt.READ else self.settings.status_delay
+        self.courier.post(f"{sent.number or sent.to} statuses", Letter(write=write, after=after))

@@ -1,0 +1,96 @@
+"""Meta's error answers: the codes that the emulator gives, with Meta's titles."""
+
+from typing import Any
+
+HREF = "https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/"
+
+_TITLES = {
+    33: "Unsupported request",
+    100: "Invalid parameter",
+    130429: "Rate limit hit",
+    131000: "Something went wrong",
+    131008: "Required parameter is missing",
+    131009: "Parameter value is not valid",
+    131016: "Service unavailable",
+    131021: "Recipient cannot be sender",
+    131026: "Message undeliverable",
+    131047: "Re-engagement message",
+    131051: "Unsupported message type",
+    131053: "Media upload error",
+    131056: "(Business Account, Consumer Account) pair rate limit hit",
+    131057: "Account in maintenance mode",
+    132000: "Number of parameters does not match the expected number of params",
+    132001: "Template name does not exist in the translation",
+    132005: "Translated text too long",
+    132012: "Parameter format does not match format in the created template",
+    132015: "Template is paused",
+    132016: "Template is disabled",
+    132018: "There are issues with the parameters of your template",
+}
+
+_DETAILS_OF_FAILURE = {
+    131026: "Unable to deliver message.",
+    131047: "Message failed to send because more than 24 hours have passed since the customer last replied "
+    "to this number.",
+    131053: "The media could not be fetched.",
+}
+
+
+class GraphError(Exception):
+    """A refusal in the Graph API's shape.
+
+    Attributes:
+        code: Meta's error code.
+        details: `error_data.details`: what exactly is wrong.
+        status: HTTP status of the answer.
+        subcode: `error_subcode`, when there is one.
+        retry_after: Seconds for the `Retry-After` header.
+    """
+
+    def __init__(
+        self,
+        code: int,
+        details: str,
+        *,
+        status: int = 400,
+        subcode: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(f"(#{code}) {details}")
+        self.code = code
+        self.details = details
+        self.status = status
+        self.subcode = subcode
+        self.retry_after = retry_after
+
+    def body(self, trace_id: str) -> dict[str, Any]:
+        """The answer's JSON."""
+        if self.code == 190:
+            error: dict[str, Any] = {"message": self.details, "type": "OAuthException", "code": 190}
+        else:
+            error = {
+                "message": f"(#{self.code}) {title(self.code)}",
+                "type": "OAuthException",
+                "code": self.code,
+                "error_data": {"messaging_product": "whatsapp", "details": self.details},
+            }
+        if self.subcode is not None:
+            error["error_subcode"] = self.subcode
+        error["fbtrace_id"] = trace_id
+        return {"error": error}
+
+
+def title(code: int) -> str:
+    """Meta's short text for a code."""
+    return _TITLES.get(code, "Something went wrong")
+
+
+def failure(code: int) -> dict[str, Any]:
+    """One entry of `statuses[].errors[]`."""
+    return {
+        "code": code,
+        "title": title(code),
+        "message": title(code),
+        "error_data": {"details": _DETAILS_OF_FAILURE.get(code, title(code))},
+        "href": HREF,
+    }

@@ -1,0 +1,102 @@
+"""What all tests share: one throw-away PostgreSQL per run, one database per test, a clock that tests move."""
+
+import asyncio
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from storage.crypto import Vault
+from storage.embedded import EmbeddedPostgres
+from storage.migrations import upgrade
+from storage.postgres import Postgres
+
+FIXTURES = Path(__file__).parent / "fixtures"
+EPOCH = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+
+_counter = itertools.count()
+
+
+class FakeClock:
+    """A clock that stands still until a test moves it."""
+
+    def __init__(self, now: datetime = EPOCH) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **delta: float) -> datetime:
+        """Move on by `timedelta(**delta)`."""
+        self.now += timedelta(**delta)
+        return self.now
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[EmbeddedPostgres]:
+    """An embedded PostgreSQL that all test processes of this run share. Its data need not survive a power cut."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    data_dir = Path(tempfile.gettempdir()) / f"sirdar-tests-{run[:16]}"
+
+    async def start() -> EmbeddedPostgres:
+        return await EmbeddedPostgres.start(data_dir, settings={"fsync": "off", "full_page_writes": "off"})
+
+    server = asyncio.run(start())
+    yield server
+    asyncio.run(server.stop())
+    try:
+        server.postmaster_pid()
+    except Exception:
+        shutil.rmtree(data_dir, ignore_errors=True)  # we were the last of the test processes
+
+
+@pytest.fixture(scope="session")
+def template(cluster: EmbeddedPostgres) -> str:
+    """The name of a database with the schema in it, for copying."""
+    name = f"template_{os.getpid()}"
+
+    async def make() -> None:
+        admin = await asyncpg.connect(cluster.dsn("postgres"))
+        await admin.execute(f"CREATE DATABASE {name}")
+        await admin.close()
+        await upgrade(cluster.dsn(name))
+
+    asyncio.run(make())
+    return name
+
+
+@pytest.fixture
+async def dsn(cluster: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
+    """A fresh database with the current schema; the user of this DSN owns it and bypasses row-level security."""
+    name = f"test_{os.getpid()}_{next(_counter)}"
+    admin = await asyncpg.connect(cluster.dsn("postgres"))
+    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    try:
+        yield cluster.dsn(name)
+    finally:
+        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await admin.close()
+
+
+@pytest.fixture
+async def database(dsn: str) -> AsyncIterator[Postgres]:
+    """A pool on a fresh database, running as the runtime role."""
+    opened = await Postgres.connect(dsn, size=4)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def vault() -> Vault:
+    return Vault(bytes(range(32)))
