@@ -12,6 +12,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from bot.core.errors import StorageError
 from storage.crypto import Vault
 from storage.embedded import EmbeddedPostgres
 from storage.migrations import upgrade
@@ -57,7 +58,7 @@ def cluster() -> Iterator[EmbeddedPostgres]:
     asyncio.run(server.stop())
     try:
         server.postmaster_pid()
-    except Exception:
+    except StorageError:
         shutil.rmtree(data_dir, ignore_errors=True)  # we were the last of the test processes
 
 

@@ -43,11 +43,15 @@ class Frame:
         flow: Name of the flow.
         version: The flow version the run started on, and stays on.
         state: Where it is.
-        epoch: Grows with every state entered; carried in button ids and timers, so that late ones are recognised.
+        epoch: Grows with every state entered and every new question of a form; carried in button ids and timers, so that
+            late ones are recognised. Asking the same question again keeps it.
         slots: What the person told us, typed per slot.
         data: Results that actions saved (`save:`).
         counters: For example how often nothing matched here.
         asking: The slot being asked for, in a form.
+        offers: The candidates offered for that slot, when a lookup found several.
+        trail: Questions asked so far, oldest first ("details/month"), for going back.
+        opened_by: The machine event that began the run ("begin", "command:ISSUE").
         pending: An action whose answer is awaited.
         instance: Key of the business object this run belongs to ("TRP123"), for flows with `instance:`.
         role: In which role the person walks this flow.
@@ -65,6 +69,9 @@ class Frame:
     data: dict[str, Any] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
     asking: str | None = None
+    offers: tuple[dict[str, Any], ...] = ()
+    trail: tuple[str, ...] = ()
+    opened_by: str = ""
     pending: Pending | None = None
     instance: str | None = None
 

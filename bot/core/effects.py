@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from bot.core.conversation import Frame
 from bot.core.ids import RunId
 from bot.core.messages import Outgoing
 
@@ -78,11 +79,26 @@ class StartRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndRun:
-    """Record that a run ended, and how: `converted`, `dropped`, `cancelled` or what the author wrote."""
+    """Record that a run ended, and how: `converted`, `dropped`, `cancelled` or what the author wrote.
+
+    `instance` is the business object it belonged to, which is now free for a new run.
+    """
 
     run: RunId
     flow: str
     outcome: str
+    instance: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParkRun:
+    """Store this run of a business object: it changed in this turn, and the stored frame is its only truth.
+
+    `ATTACH_RUN` and events that name the run find it there. While it asks somebody something, a copy lies on that
+    conversation's stack as well; the worker replaces the copy by the stored frame before every turn.
+    """
+
+    frame: Frame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +111,7 @@ class Handoff:
     sla: timedelta | None = None
 
 
-Effect = Send | Notify | StartTimer | CancelTimers | Invoke | StartRun | EndRun | Handoff
+Effect = Send | Notify | StartTimer | CancelTimers | Invoke | StartRun | EndRun | ParkRun | Handoff
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

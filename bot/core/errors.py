@@ -4,6 +4,7 @@ SirdarError
 ├── ContentError           flows, intents or templates are wrong: the author's to mend
 │   ├── FlowError
 │   └── TemplateError
+├── ContentErrors          all mistakes of a content folder at once; `errors` are ContentError
 ├── EngineError            a flow misbehaves at run time
 │   └── StepLimitReached
 ├── ActionError            a business service refused; the flow decides what to say
@@ -57,6 +58,14 @@ class FlowError(ContentError):
 
 class TemplateError(ContentError):
     """A Jinja or WhatsApp template is wrong."""
+
+
+class ContentErrors(SirdarError):  # noqa: N818  the plural of ContentError
+    """A content folder cannot be used. `errors` holds every mistake in it, in the order of files and lines."""
+
+    def __init__(self, errors: list[ContentError]) -> None:
+        super().__init__("\n".join(map(str, errors)))
+        self.errors = errors
 
 
 class EngineError(SirdarError):

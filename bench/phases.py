@@ -1,0 +1,174 @@
+"""What is done to a server under test: warm it up, find its throughput, then time it at half of that."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from bench.driver import Load, closed_loop, open_loop, percentile, reply_latencies
+from bench.processes import Child, ProcessFailed, cpu_seconds, fetch, machine_seconds, memory_mib
+from bench.traffic import Call, Traffic
+
+POLL_SECONDS = 0.1
+QUIET_SECONDS = 1.0
+STUCK_SECONDS = 15.0
+BUILD_BATCH = 2_000
+
+Say = Callable[[str, float], None]
+"""Shows what is going on, and how far this phase has come (0 to 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much to do."""
+
+    seconds: float
+    connections: int
+    contacts: int
+    ceiling: float
+    """No server answers more requests per second than this: that many are prepared."""
+
+
+@dataclass(slots=True)
+class Under:
+    """The server under test: where it listens, and the process groups whose cost counts."""
+
+    name: str
+    port: int
+    mock_port: int
+    traffic: Traffic
+    watched: list[Child]
+    extra_pids: dict[str, int] = field(default_factory=dict)
+
+    def pids(self) -> Mapping[str, int]:
+        """Process id by kind."""
+        return {**{child.kind: child.process.pid for child in self.watched}, **self.extra_pids}
+
+    def check(self) -> None:
+        """Raise `ProcessFailed` if one of them has ended."""
+        for child in self.watched:
+            child.check()
+
+
+@dataclass(slots=True)
+class Measured:
+    """What a server did. Times in milliseconds, memory in MiB, CPU in milliseconds per turn."""
+
+    accepted_per_second: float = 0.0
+    turns_per_second: float = 0.0
+    refused: int = 0
+    turns: int = 0
+    sends: int = 0
+    missing: int = 0
+    answer_p50: float = 0.0
+    answer_p99: float = 0.0
+    half_rate: float = 0.0
+    reply_p50: float = 0.0
+    reply_p99: float = 0.0
+    replies_missing: int = 0
+    others: float = 0.0
+    """Share of the machine that went to somebody else during the throughput phase: noise."""
+    cpu_per_turn: dict[str, float] = field(default_factory=dict)
+    memory_before: dict[str, float] = field(default_factory=dict)
+    memory_after: dict[str, float] = field(default_factory=dict)
+
+
+async def measure(under: Under, plan: Plan, say: Say) -> Measured:
+    """Measure a server: warm-up, throughput, latency at half the throughput."""
+    result = Measured()
+    warm_up = await _prepare(under.traffic, plan.contacts, say, f"{under.name}: preparing")
+    calls = await _prepare(under.traffic, int(plan.seconds * plan.ceiling), say, f"{under.name}: preparing")
+
+    # Everybody has written once before anything counts: a first message makes a contact, which is not a usual turn.
+    await _loaded(under, plan, warm_up, 120.0, say, f"{under.name}: warming up")
+    result.memory_before = {kind: memory_mib(pid) for kind, pid in under.pids().items()}
+    before, machine_before = _cpu(under), machine_seconds()
+    load, sends = await _loaded(under, plan, calls, plan.seconds, say, f"{under.name}: throughput")
+    spent = {kind: seconds - before[kind] for kind, seconds in _cpu(under).items()}
+    busy, available = (now - then for now, then in zip(machine_seconds(), machine_before, strict=True))
+    result.others = max(busy - sum(spent.values()), 0.0) / max(available, 1e-9)
+    _throughput(result, load, sends, spent)
+
+    result.half_rate = max(result.turns_per_second / 2, 1.0)
+    paced = await _prepare(under.traffic, int(result.half_rate * plan.seconds), say, f"{under.name}: preparing")
+    await fetch(under.mock_port, "POST", "/_reset")
+    pacing = asyncio.create_task(_progress(plan.seconds, say, f"{under.name}: latency"))
+    try:
+        load = await open_loop("127.0.0.1", under.port, paced, connections=4 * plan.connections, rate=result.half_rate)
+    finally:
+        pacing.cancel()
+    sends = await _drained(under, load.accepted, say, f"{under.name}: latency")
+    latencies = [value / 1e6 for value in reply_latencies(load, sends)]
+    result.reply_p50, result.reply_p99 = percentile(latencies, 0.5), percentile(latencies, 0.99)
+    result.replies_missing = load.accepted - len(latencies)
+    result.memory_after = {kind: memory_mib(pid) for kind, pid in under.pids().items()}
+    return result
+
+
+def _throughput(result: Measured, load: Load, sends: dict[str, list[int]], spent: dict[str, float]) -> None:
+    sent = sum(len(times) for times in sends.values())
+    last_ns = max((times[-1] for times in sends.values()), default=load.ended_ns)
+    result.sends = sent
+    result.turns = min(load.accepted, sent)
+    result.missing = load.accepted - result.turns
+    result.refused = load.refused
+    result.accepted_per_second = load.accepted_per_second
+    # Until the last reply is out, not until the last webhook is in: a backlog is work not done.
+    result.turns_per_second = result.turns / max((last_ns - load.started_ns) / 1e9, 1e-9)
+    answers = [value / 1e6 for value in load.answer_ns]
+    result.answer_p50, result.answer_p99 = percentile(answers, 0.5), percentile(answers, 0.99)
+    result.cpu_per_turn = {kind: 1000 * seconds / max(result.turns, 1) for kind, seconds in spent.items()}
+
+
+def _cpu(under: Under) -> dict[str, float]:
+    return {**{kind: cpu_seconds(pid) for kind, pid in under.pids().items()}, "(driver)": time.process_time()}
+
+
+async def _prepare(traffic: Traffic, count: int, say: Say, what: str) -> list[Call]:
+    calls: list[Call] = []
+    while len(calls) < count:
+        calls += traffic.calls(min(BUILD_BATCH, count - len(calls)))
+        say(what, len(calls) / count)
+        await asyncio.sleep(0)
+    return calls
+
+
+async def _loaded(
+    under: Under, plan: Plan, calls: list[Call], seconds: float, say: Say, what: str
+) -> tuple[Load, dict[str, list[int]]]:
+    await fetch(under.mock_port, "POST", "/_reset")
+    progress = asyncio.create_task(_progress(min(seconds, plan.seconds), say, what))
+    try:
+        load = await closed_loop("127.0.0.1", under.port, calls, connections=plan.connections, seconds=seconds)
+    finally:
+        progress.cancel()
+    return load, await _drained(under, load.accepted, say, what)
+
+
+async def _progress(seconds: float, say: Say, what: str) -> None:
+    started = time.monotonic()
+    while True:
+        say(what, min((time.monotonic() - started) / seconds, 1.0))
+        await asyncio.sleep(0.2)
+
+
+async def _drained(under: Under, expected: int, say: Say, what: str) -> dict[str, list[int]]:
+    """Wait until all replies are out; returns when each person was sent something."""
+    seen, changed_at = -1, time.monotonic()
+    while True:
+        under.check()
+        _, body = await fetch(under.mock_port, "GET", "/_stats")
+        sent, now = json.loads(body)["sends"], time.monotonic()
+        if sent != seen:
+            seen, changed_at = sent, now
+        say(f"{what}, {max(expected - sent, 0)} replies to come", min(sent / max(expected, 1), 1.0))
+        if now - changed_at > (QUIET_SECONDS if sent >= expected else STUCK_SECONDS):
+            break
+        await asyncio.sleep(POLL_SECONDS)
+    if expected and not seen:
+        tails = "\n".join(f"--- {child.kind}\n{child.tail()}" for child in under.watched)
+        raise ProcessFailed(f"{under.name} took {expected} messages and answered none.\n{tails}")
+    _, body = await fetch(under.mock_port, "GET", "/_sends")
+    lines = (line.split() for line in body.decode().splitlines())
+    return {phone: [int(at) for at in times] for phone, *times in lines}

@@ -1,0 +1,57 @@
+"""The figures, as a person reads them."""
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.engine import StepCost
+from bench.phases import Measured
+
+NOISE = 0.1  # of the machine's CPU time
+
+
+def show(console: Console, floor: Measured | None, system: Measured | None, step: StepCost | None) -> None:
+    """Print what was measured."""
+    table = Table(title="A message in, a reply out", title_justify="left")
+    table.add_column("")
+    table.add_column("floor", justify="right")
+    table.add_column("system", justify="right")
+    for label, attribute, form in (
+        ("webhooks accepted per second", "accepted_per_second", ",.0f"),
+        ("turns per second, until the last reply is out", "turns_per_second", ",.0f"),
+        ("turns measured", "turns", ",d"),
+        ("messages sent", "sends", ",d"),
+        ("webhooks refused", "refused", ",d"),
+        ("turns without a reply", "missing", ",d"),
+        ("200 after, p50, full load (ms)", "answer_p50", ".1f"),
+        ("200 after, p99, full load (ms)", "answer_p99", ".1f"),
+        ("half load: webhooks per second", "half_rate", ",.0f"),
+        ("half load: reply out after, p50 (ms)", "reply_p50", ".1f"),
+        ("half load: reply out after, p99 (ms)", "reply_p99", ".1f"),
+        ("half load: replies missing", "replies_missing", ",d"),
+    ):
+        table.add_row(label, *(format(getattr(m, attribute), form) if m else "–" for m in (floor, system)))
+    if floor and system and floor.turns_per_second:
+        ratio = system.turns_per_second / floor.turns_per_second
+        table.add_section()
+        table.add_row("system ÷ floor, turns per second", "1.00", f"{ratio:.2f}", style="bold")
+    console.print(table)
+    for name, measured in (("floor", floor), ("system", system)):
+        if measured:
+            console.print(_processes(name, measured))
+            if measured.others > NOISE:
+                console.print(f"Others took {measured.others:.0%} of the machine: measure again.", style="yellow")
+    if step:
+        console.print(f"One engine step: {step.median_us:.0f} µs (best {step.best_us:.0f} µs, {step.calls:,} calls)")
+
+
+def _processes(name: str, measured: Measured) -> Table:
+    table = Table(title=f"Processes of the {name}", title_justify="left")
+    for column in ("", "CPU ms/turn", "MiB before", "MiB after"):
+        table.add_column(column, justify="right" if column else "left")
+    for kind, cpu in measured.cpu_per_turn.items():
+        memory = (found.get(kind) for found in (measured.memory_before, measured.memory_after))
+        table.add_row(kind, f"{cpu:.3f}", *("" if mib is None else f"{mib:.0f}" for mib in memory))
+    counted = [cpu for kind, cpu in measured.cpu_per_turn.items() if not kind.startswith("(")]
+    table.add_section()
+    table.add_row(f"the {name} itself", f"{sum(counted):.3f}", "", "", style="bold")
+    return table

@@ -1,0 +1,188 @@
+"""`python -m bench.run`: the system against the floor, on this machine, now.
+
+Both get the same webhooks from the same driver and send to the same stand-in for Graph. The system runs as it does in
+production, as separate processes over a PostgreSQL that syncs every commit, with the pacing that protects a real
+number switched off. Nothing is written to the working tree; `--json FILE` keeps the figures.
+"""
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Literal
+
+import cyclopts
+import uvloop
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from bench.engine import StepCost, measure_shipped
+from bench.phases import Measured, Plan, Say, Under, measure
+from bench.processes import Child, ProcessFailed, children, free_port
+from bench.report import show
+from bench.traffic import BUSINESS_ACCOUNT_ID, BUSINESS_NUMBER, PHONE_NUMBER_ID, Traffic
+from storage.embedded import EmbeddedPostgres
+
+ROOT = Path(__file__).parent.parent
+SECRET = "bench-app-secret"
+SERVE = (("web", "web"), ("worker", "worker"), ("sender", "sender,clock"))
+FLOOR_CEILING = 8_000.0  # webhooks per second that no server reaches here
+
+app = cyclopts.App(help=__doc__, help_format="plaintext")
+
+
+async def measure_floor(plan: Plan, say: Say, log_dir: Path, order: str) -> Measured:
+    """Measure the bare echo."""
+    port, mock_port = free_port(), free_port()
+    with children() as started:
+        mock = _start_mock(mock_port, log_dir)
+        started.append(mock)
+        send_url = f"http://127.0.0.1:{mock_port}/v25.0/{PHONE_NUMBER_ID}/messages"
+        options = ["--port", str(port), "--secret", SECRET, "--send-url", send_url, "--order", order]
+        floor = Child.start("floor", [sys.executable, "-m", "bench.floor", *options], log_dir)
+        started.append(floor)
+        await mock.wait_ready(mock_port, "/_stats")
+        await floor.wait_ready(port, "/readyz")
+        traffic = Traffic(path="/webhook", secret=SECRET, contacts=plan.contacts, texts=["hello there"])
+        under = Under("floor", port, mock_port, traffic, [floor], {"(mock)": mock.process.pid})
+        return await measure(under, plan, say)
+
+
+async def measure_system(plan: Plan, say: Say, log_dir: Path, path: str, texts: list[str]) -> Measured:
+    """Measure the whole system: web, worker, sender with clock, and PostgreSQL."""
+    port, mock_port = free_port(), free_port()
+    async with _database(log_dir / "data") as database:
+        with children() as started:
+            mock = _start_mock(mock_port, log_dir)
+            started.append(mock)
+            await mock.wait_ready(mock_port, "/_stats")
+            env = _environment(port, mock_port, log_dir / "data")
+            for kind, only in SERVE:
+                command = [str(Path(sys.executable).with_name("bot")), "serve", "--only", only]
+                started.append(Child.start(kind, command, log_dir, env))
+                if kind == "web":  # it brings the schema up to date, so the others come after it
+                    await started[-1].wait_ready(port, "/readyz")
+            traffic = Traffic(path=path, secret=SECRET, contacts=plan.contacts, texts=texts)
+            pids = {"postgres": database.postmaster_pid(), "(mock)": mock.process.pid}
+            return await measure(Under("system", port, mock_port, traffic, started[1:], pids), plan, say)
+
+
+def _start_mock(port: int, log_dir: Path) -> Child:
+    return Child.start("mock", [sys.executable, "-m", "bench.mock_graph", "--port", str(port)], log_dir)
+
+
+@contextlib.asynccontextmanager
+async def _database(data_dir: Path) -> AsyncIterator[EmbeddedPostgres]:
+    # Held here as well, so that it outlives the processes and its cost can be read; they join it by the directory.
+    async with await EmbeddedPostgres.start(data_dir) as database:
+        yield database
+
+
+def _environment(port: int, mock_port: int, data_dir: Path) -> dict[str, str]:
+    return {
+        "WHATSAPP_PROVIDER": "meta",
+        "WHATSAPP_PHONE_NUMBER": f"+{BUSINESS_NUMBER}",
+        "WHATSAPP_WEBHOOK_SECRET": SECRET,
+        "WHATSAPP_VERIFY_TOKEN": "bench-verify-token",
+        "WHATSAPP_ACCESS_TOKEN": "bench-access-token",
+        "WHATSAPP_PHONE_NUMBER_ID": PHONE_NUMBER_ID,
+        "WHATSAPP_BUSINESS_ACCOUNT_ID": BUSINESS_ACCOUNT_ID,
+        "WHATSAPP_API_BASE_URL": f"http://127.0.0.1:{mock_port}",
+        "BOT_HOST": "127.0.0.1",
+        "BOT_PORT": str(port),
+        "BOT_DATA_DIR": str(data_dir),
+        "BOT_DATABASE_URL": "",
+        "BOT_LOG_LEVEL": "warning",
+        # A real number may send 80 messages a second, and one to a person in six: here the machine is the limit.
+        "BOT_CHANNEL_RATE": "0",
+        "BOT_PAIR_INTERVAL": "0",
+        "BOT_BACKLOG_LIMIT": "3600",
+    }
+
+
+@app.default
+def run(
+    *,
+    seconds: Annotated[float, cyclopts.Parameter(help="how long each phase takes")] = 8.0,
+    contacts: Annotated[int, cyclopts.Parameter(help="how many people write")] = 2000,
+    connections: Annotated[int, cyclopts.Parameter(help="webhook requests at the same time")] = 32,
+    quick: Annotated[bool, cyclopts.Parameter(help="two seconds a phase, 200 people")] = False,
+    only: Annotated[Literal["floor", "system"] | None, cyclopts.Parameter(help="leave the other one out")] = None,
+    order: Annotated[Literal["after", "before"], cyclopts.Parameter(help="when the floor sends")] = "after",
+    path: Annotated[str, cyclopts.Parameter(help="where the system's webhook is")] = "/api/whatsapp/webhook",
+    text: Annotated[list[str] | None, cyclopts.Parameter(help="what people write, in turn")] = None,
+    json_file: Annotated[Path | None, cyclopts.Parameter(name="--json", help="write the figures here")] = None,
+) -> int:
+    """Measure the floor and the system, and compare them."""
+    plan = Plan(
+        seconds=2.0 if quick else seconds,
+        connections=connections,
+        contacts=200 if quick else contacts,
+        ceiling=FLOOR_CEILING,
+    )
+    console = Console()
+    try:
+        figures = uvloop.run(_measure_all(console, plan, only, order, path, text or ["hello"]))
+    except ProcessFailed as error:
+        console.print(str(error), style="red", markup=False)
+        return 1
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        console.print("Interrupted.")
+        return 130
+    floor, system, step = figures
+    show(console, floor, system, step)
+    if json_file is not None:
+        document = {
+            "plan": asdict(plan),
+            "floor": asdict(floor) if floor else None,
+            "system": asdict(system) if system else None,
+            "engine": asdict(step) if step else None,
+        }
+        json_file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="sirdar-bench-") as name:
+        scratch = Path(name)
+        scratch.chmod(0o755)  # PostgreSQL never runs as root, and has to pass through
+        for part in ("floor", "system"):
+            (scratch / part).mkdir()
+        yield scratch
+
+
+async def _measure_all(
+    console: Console, plan: Plan, only: str | None, order: str, path: str, texts: list[str]
+) -> tuple[Measured | None, Measured | None, StepCost | None]:
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    floor = system = step = None
+    columns = (TextColumn("{task.description:<52}"), BarColumn(), TimeElapsedColumn())
+    with (
+        _scratch() as scratch,
+        Progress(*columns, console=console, transient=True, refresh_per_second=4) as progress,
+    ):
+        bar = progress.add_task("starting", total=1.0)
+
+        def say(what: str, done: float) -> None:
+            progress.update(bar, description=what, completed=done)
+
+        if only != "system":
+            floor = await measure_floor(plan, say, scratch / "floor", order)
+        if only != "floor":
+            system = await measure_system(plan, say, scratch / "system", path, texts)
+            say("engine: one step", 0.0)
+            step = measure_shipped(min(plan.seconds, 2.0))
+    return floor, system, step
+
+
+if __name__ == "__main__":
+    sys.exit(app())

@@ -1,0 +1,257 @@
+"""A content folder, read, checked and compiled: `flows/`, `intents/` and `templates/`.
+
+    flows/<role>/<name>.yaml            a flow
+    templates/<language>/<role>/<name>.j2   its replies, in each language
+    templates/<language>/common.j2      what everybody says
+    templates/whatsapp/*.yaml           message templates for WhatsApp's approval
+    intents/*.yaml                      how people say what they want
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from bot.authoring import rules
+from bot.authoring.mistakes import Finding, explain
+from bot.authoring.reader import Document, read
+from bot.core.actions import Actions
+from bot.core.book import FlowBook
+from bot.core.compiled import CompiledFlow
+from bot.core.compiler import compile_flow
+from bot.core.errors import ContentError, ContentErrors, FlowError, Mark, TemplateError
+from bot.core.flow import FlowSpec, IntentFile, IntentSpec
+from bot.core.patterns import compile_pattern
+from bot.core.report import Report, Severity, did_you_mean
+from bot.core.templates import FALLBACK, TemplateFile, Texts, compile_file
+from bot.core.whatsapp import WhatsAppTemplate
+
+COMMON = "common"
+WHATSAPP = "whatsapp"
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """Everything authors wrote, ready to run. `whatsapp_templates` by (name, language)."""
+
+    book: FlowBook
+    whatsapp_templates: Mapping[tuple[str, str], WhatsAppTemplate]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowFile:
+    """A flow file on the way to being compiled."""
+
+    document: Document
+    spec: FlowSpec
+    texts: Texts
+
+
+@dataclass(slots=True)
+class Loader:
+    """Reads a content folder; `findings` collects every mistake in it."""
+
+    root: FilePath
+    actions: Actions
+    findings: list[Finding] = field(default_factory=list)
+    templates: dict[str, dict[str, TemplateFile]] = field(default_factory=dict)
+    whatsapp: dict[tuple[str, str], WhatsAppTemplate] = field(default_factory=dict)
+    intents: dict[str, dict[str, IntentSpec]] = field(default_factory=dict)
+    flow_files: list[FlowFile] = field(default_factory=list)
+
+    def load(self) -> Content | None:
+        """Read and check all of it; None when anything is wrong."""
+        self._templates()
+        self._whatsapp()
+        self._intents()
+        compiled = [flow for flow in map(self._compile, self._flows()) if flow is not None]
+        self._across_files()
+        if any(finding.severity == "error" for finding in self.findings):
+            return None
+        common = Texts(common=self._common())
+        return Content(book=FlowBook(compiled, self.intents, common), whatsapp_templates=self.whatsapp)
+
+    # --- Files --------------------------------------------------------------------------------------------------------
+
+    def _files(self, folder: str, suffix: str) -> Iterable[tuple[str, FilePath]]:
+        """Files below a folder in order of name, with the path authors know them by."""
+        for path in sorted((self.root / folder).rglob(f"*{suffix}")):
+            yield path.relative_to(self.root).as_posix(), path
+
+    def _read_text(self, name: str, path: FilePath) -> str | None:
+        try:
+            return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as mistake:
+            self.add(FlowError(f"The file is not UTF-8: {mistake.reason}.", at=Mark(name, 1, 1), hint="Save it as UTF-8."))
+        return None
+
+    def _document(self, name: str, path: FilePath) -> Document | None:
+        text = self._read_text(name, path)
+        if text is None:
+            return None
+        try:
+            return read(text, name)
+        except ContentError as mistake:
+            self.add(mistake)
+        return None
+
+    def _model(self, document: Document, model: type[_Model]) -> _Model | None:
+        try:
+            return model.model_validate(document.value)
+        except ValidationError as mistakes:
+            self.findings += explain(mistakes, document, model)
+        return None
+
+    def add(self, mistake: ContentError, code: str = "file") -> None:
+        """Take an error as a finding."""
+        self.findings.append(Finding.of(mistake, code))
+
+    def report(self, document: Document, report: Report) -> None:
+        """Take a report, turning paths into places."""
+        for one in report.mistakes:
+            self.finding(document.mark(one.path), one.message, one.hint, one.severity, one.code)
+
+    def finding(self, at: Mark, message: str, hint: str, severity: Severity, code: str) -> None:
+        """Add one."""
+        self.findings.append(
+            Finding(
+                severity=severity, file=at.file, line=at.line, column=at.column, code=code, message=message, hint=hint
+            )
+        )
+
+    # --- Templates ----------------------------------------------------------------------------------------------------
+
+    def _templates(self) -> None:
+        """Compile every `.j2`, by path without language, then by language."""
+        for name, path in self._files("templates", ".j2"):
+            language, _, rest = name.removeprefix("templates/").partition("/")
+            source = self._read_text(name, path)
+            if source is None or not rest:
+                continue
+            try:
+                self.templates.setdefault(rest.removesuffix(".j2"), {})[language] = compile_file(name, source)
+            except TemplateError as mistake:
+                self.add(mistake, "template")
+
+    def _common(self) -> dict[str, TemplateFile]:
+        return self.templates.get(COMMON, {})
+
+    def _whatsapp(self) -> None:
+        for name, path in self._files(f"templates/{WHATSAPP}", ".yaml"):
+            document = self._document(name, path)
+            template = self._model(document, WhatsAppTemplate) if document is not None else None
+            if template is None or document is None:
+                continue
+            key = (template.name, template.language)
+            if key in self.whatsapp:
+                self.finding(document.mark(("name",)), f"Template `{template.name}` exists in `{template.language}` already.",
+                             "Change its name or language.", "error", "duplicate")  # fmt: skip
+            self.whatsapp[key] = template
+
+    def _whatsapp_by_name(self) -> dict[str, WhatsAppTemplate]:
+        """One version of each template, in the fallback language where there is one."""
+        order = sorted(self.whatsapp.items(), key=lambda item: item[0][1].split("_")[0] == FALLBACK)
+        return {name: template for (name, _), template in order}
+
+    # --- Intents ------------------------------------------------------------------------------------------------------
+
+    def _intents(self) -> None:
+        for name, path in self._files("intents", ".yaml"):
+            document = self._document(name, path)
+            file = self._model(document, IntentFile) if document is not None else None
+            if file is None or document is None:
+                continue
+            report = Report()
+            for intent, spec in file.intents.items():
+                if not (spec.examples or spec.keywords or spec.patterns):
+                    report(("intents", intent), f"Nobody could ever mean intent `{intent}`.", hint="Give it `examples:`.")
+                for place, source in enumerate(spec.patterns):
+                    try:
+                        compile_pattern(source)
+                    except ValueError as mistake:
+                        report(("intents", intent, "patterns", place), str(mistake), code="pattern")
+            self.report(document, report)
+            if not report.mistakes:
+                for role in file.roles:
+                    self.intents.setdefault(role, {}).update(file.intents)
+
+    # --- Flows --------------------------------------------------------------------------------------------------------
+
+    def _flows(self) -> Iterable[FlowFile]:
+        seen: dict[tuple[str, int], Mark] = {}
+        for name, path in self._files("flows", ".yaml"):
+            document = self._document(name, path)
+            spec = self._model(document, FlowSpec) if document is not None else None
+            if spec is None or document is None:
+                continue
+            key = (spec.flow, spec.version)
+            if key in seen:
+                self.finding(
+                    document.mark(("flow",)), f"Flow `{spec.flow}` version {spec.version} exists already, in {seen[key].file}.",
+                    "Give it another name, or raise `version:`.", "error", "duplicate",
+                )  # fmt: skip
+                continue
+            seen[key] = document.mark(("flow",))
+            own = self.templates.get(name.removeprefix("flows/").removesuffix(".yaml"), {})
+            file = FlowFile(document=document, spec=spec, texts=Texts(own=own, common=self._common()))
+            self.flow_files.append(file)
+            yield file
+
+    def _compile(self, file: FlowFile) -> CompiledFlow | None:
+        report = Report()
+        flow = compile_flow(file.spec, file.texts, self._whatsapp_by_name(), report)
+        rules.check(rules.Subject(spec=file.spec, flow=flow, texts=file.texts, actions=self.actions), report)
+        self.report(file.document, report)
+        for template in file.texts.own.values():
+            for block, message, hint in rules.template_mistakes(template, file.spec):
+                self.finding(Mark(template.path, block.line, 1), message, hint, "error", "template")
+        return flow
+
+    def _across_files(self) -> None:
+        """What only all files together show."""
+        if not self.flow_files and not self.findings:
+            self.finding(Mark("flows", 1, 1), "There is no flow.", "Write one: flows/<role>/<name>.yaml.", "error", "file")
+        paths = {file.document.file.removeprefix("flows/").removesuffix(".yaml") for file in self.flow_files}
+        broken = {finding.file for finding in self.findings if finding.file.startswith("flows/")}
+        for rest, languages in self.templates.items():
+            if rest != COMMON and rest not in paths and f"flows/{rest}.yaml" not in broken:
+                for file in languages.values():
+                    hint = did_you_mean(rest, paths)
+                    self.finding(Mark(file.path, 1, 1), f"There is no flow flows/{rest}.yaml for this file.", hint, "warning", "unused")
+        starts: dict[tuple[str, str], str] = {}
+        for flow_file in self.flow_files:
+            self._check_starts(flow_file, starts)
+
+    def _check_starts(self, file: FlowFile, starts: dict[tuple[str, str], str]) -> None:
+        report = Report()
+        spec: FlowSpec = file.spec
+        for place, intent in enumerate(spec.start.intents):
+            path: tuple[Any, ...] = ("start", "intents", place)
+            for role in spec.roles:
+                if intent not in self.intents.get(role, {}):
+                    report.unknown(path, f"intent of role `{role}`", intent, self.intents.get(role, {}))
+                other = starts.setdefault((role, intent), spec.flow)
+                if other != spec.flow:
+                    report(path, f"Intent `{intent}` starts flow `{other}` already, for role `{role}`.",
+                           hint="One intent starts one flow.", code="duplicate")  # fmt: skip
+        self.report(file.document, report)
+
+
+def load_content(root: FilePath, actions: Actions) -> Content:
+    """Read, check and compile a content folder.
+
+    Args:
+        root: Holds `flows/`, `intents/` and `templates/`.
+        actions: What flows may call.
+
+    Raises:
+        ContentErrors: With every mistake there is.
+    """
+    loader = Loader(root, actions)
+    content = loader.load()
+    if content is None:
+        raise ContentErrors([finding.error() for finding in loader.findings if finding.severity == "error"])
+    return content

@@ -1,0 +1,143 @@
+"""Mistakes as authors see them: place, one sentence, and a remedy. Pydantic's errors are translated here."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from bot.authoring.reader import Document
+from bot.core.errors import ContentError, FlowError, Mark
+from bot.core.flow import SLOT_TYPES, Part
+from bot.core.report import Path, Severity, did_you_mean
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One line of `bot check`. `code` is stable; errors stop a deploy, warnings do not."""
+
+    severity: Severity
+    file: str
+    line: int
+    column: int
+    code: str
+    message: str
+    hint: str = ""
+
+    @classmethod
+    def of(cls, mistake: ContentError, code: str) -> "Finding":
+        """From an error."""
+        at = mistake.at or Mark("", 1, 1)
+        return cls(
+            severity="error", file=at.file, line=at.line, column=at.column, code=code, message=mistake.message,
+            hint=mistake.hint,
+        )  # fmt: skip
+
+    def error(self) -> ContentError:
+        """As an error."""
+        return FlowError(self.message, at=Mark(self.file, self.line, self.column), hint=self.hint)
+
+    def __str__(self) -> str:
+        text = f"{self.file}:{self.line}:{self.column}: {self.severity}: {self.message}"
+        return f"{text} {self.hint}".rstrip()
+
+
+def explain(mistakes: ValidationError, document: Document, model: type[BaseModel]) -> list[Finding]:
+    """Pydantic's errors with their places in the file, each place once."""
+    found: dict[tuple[int, int], Finding] = {}
+    for detail in mistakes.errors(include_url=False):
+        path = _path_in(document, detail)
+        message, hint, at_value = _words(detail, path, model, document)
+        mark = document.value_mark(path) if at_value else document.mark(path)
+        finding = Finding(
+            severity="error", file=mark.file, line=mark.line, column=mark.column, code="shape", message=message, hint=hint
+        )
+        found.setdefault((mark.line, mark.column), finding)
+    return list(found.values())
+
+
+def _path_in(document: Document, detail: ErrorDetails) -> Path:
+    """Pydantic's `loc` without the steps that are not in the file: union tags, `[key]` markers."""
+    path: Path = ()
+    for part in detail["loc"]:
+        if (*path, part) in document.values or (*path, part) in document.keys:
+            path = (*path, part)
+    key = detail.get("ctx", {}).get("key")
+    if detail["type"] == "extra_forbidden" and detail["loc"] and path[-1:] != detail["loc"][-1:]:
+        path = (*path, detail["loc"][-1])
+    return (*path, key) if key is not None else path
+
+
+def _words(detail: ErrorDetails, path: Path, model: type[BaseModel], document: Document) -> tuple[str, str, bool]:
+    """Message, hint, and whether the mistake is in the value rather than the key."""
+    kind, key, given = detail["type"], str(path[-1]) if path else "", detail["input"]
+    match kind:
+        case "extra_forbidden":
+            return f"There is no key `{key}:` here.", did_you_mean(key, _keys_at(detail["loc"][:-1], model)), False
+        case "missing":
+            name = detail["loc"][-1]
+            return f"`{name}:` is missing.", "", False
+        case "union_tag_invalid":
+            return f"There is no slot type `{given.get('type')}`.", did_you_mean(str(given.get("type")), SLOT_TYPES), False
+        case "union_tag_not_found":
+            return "This slot has no `type:`.", "It is one of " + ", ".join(SLOT_TYPES) + ".", False
+        case "string_pattern_mismatch":
+            return f"`{given}` is not a name.", "Names are lower case letters, digits and `_`, beginning with a letter.", True
+        case "literal_error":
+            known = detail.get("ctx", {}).get("expected", "")
+            return f"`{given}` is not possible here.", f"It is {known}.", True
+        case "too_short":
+            return f"`{key}:` is empty.", "", False
+        case "not_supported" | "old_category":
+            return detail["msg"], "", False
+        case "value_error":
+            text = detail["msg"].removeprefix("Value error, ")
+            return f"{text[:1].upper()}{text[1:]}.", "", True
+    expected = _EXPECTED.get(kind)
+    if expected:
+        return f"`{key}:` should be {expected}.", "", True
+    return f"{detail['msg']}.", "", True
+
+
+_EXPECTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "bool_type": "true or false",
+    "dict_type": "a block of `key: value` lines",
+    "model_type": "a block of `key: value` lines",
+    "model_attributes_type": "a block of `key: value` lines",
+    "list_type": "a list",
+}
+
+
+def _keys_at(loc: Iterable[Any], model: type[BaseModel]) -> set[str]:
+    """The keys a block at `loc` may have, found by walking the models alongside."""
+    candidates: list[Any] = [model]
+    for step in loc:
+        following: list[Any] = []
+        for one in candidates:
+            if isinstance(one, type) and issubclass(one, BaseModel):
+                fields = [f for name, f in one.model_fields.items() if step in {name, f.alias}]
+                following += [inner for f in fields for inner in _inside(f.annotation)]
+        candidates = following or candidates
+    models = [one for one in candidates if isinstance(one, type) and issubclass(one, Part)]
+    return {field.alias or name for one in models for name, field in one.model_fields.items()}
+
+
+def _inside(annotation: Any) -> Iterator[Any]:
+    """The models within a type: of list items, mapping values and union members."""
+    origin = get_origin(annotation)
+    if origin is None:
+        yield annotation
+        return
+    arguments = get_args(annotation)
+    if origin is dict:
+        arguments = arguments[1:]
+    elif origin not in (Union, UnionType, list):
+        arguments = arguments[:1]
+    for argument in arguments:
+        yield from _inside(argument)

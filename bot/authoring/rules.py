@@ -1,0 +1,283 @@
+"""What the linter proves about a flow, beyond its shape and its names: each rule is one function."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bot.core.actions import Action, Actions
+from bot.core.asking import Form
+from bot.core.compiled import CompiledFlow
+from bot.core.compiler import BUILT_IN_NAMES
+from bot.core.cursor import START
+from bot.core.flow import ChoiceSlot, FlowSpec, OpSpec, RefSlot, StateSpec
+from bot.core.messages import MAX_BUTTON_TITLE, MAX_BUTTONS, MAX_ROW_DESCRIPTION, MAX_ROW_TITLE, MAX_ROWS
+from bot.core.ops import End, Go, HandOver
+from bot.core.report import Path, Report, did_you_mean
+from bot.core.templates import FALLBACK, Block, TemplateFile, Texts
+
+COMMON_BLOCKS = frozenset(
+    f"{mood}_{kind}" for mood in ("ask", "invalid") for kind in ("text", "integer", "date", "choice", "ref")
+) | {
+    "action_failed", "broken", "cancelled", "cannot_go_back", "cannot_use", "choose", "choose_candidate", "collected",
+    "collected_enough", "command_not_now", "corrected", "explain", "handoff", "help", "help_here", "not_understood",
+    "not_understood_again", "reprompt", "run_exists", "stale_choice", "unsupported",
+}  # fmt: skip
+"""Blocks the engine itself says; `templates/en/common.j2` must have them all."""
+BLOCK_NAMES = frozenset({"slot", "missing", "choices", "capabilities", "many", "count", "instance"})
+"""Variables that only blocks see."""
+_PREFIXES = ("ask_", "invalid_", "explain_", "help_", "choice_")
+_OWN_NAMES = frozenset({"about", "help"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A flow to be checked; `flow` is None when it could not be compiled."""
+
+    spec: FlowSpec
+    flow: CompiledFlow | None
+    texts: Texts
+    actions: Actions
+
+
+def check(subject: Subject, report: Report) -> None:
+    """Run every rule."""
+    for rule in (_blocks, _actions, _lookups, _receipts, _limits):
+        rule(subject, report)
+    if subject.flow is not None:
+        for proof in (_unreachable, _dead_ends, _loops):
+            proof(subject.flow, report)
+
+
+# --- Names ------------------------------------------------------------------------------------------------------------
+
+
+def _said(spec: FlowSpec) -> Iterator[tuple[Path, str]]:
+    """Every block the author names, with the place."""
+    for name, state in spec.states.items():
+        path: Path = ("states", name)
+        for block in state.say:
+            yield (*path, "say"), block
+        for place, op in enumerate(state.enter):
+            for block in op.say:
+                yield (*path, "enter", place, "say"), block
+        if state.ask:
+            yield (*path, "ask"), state.ask
+        for key, timer in state.after.items():
+            if timer.say:
+                yield (*path, "after", key, "say"), timer.say
+        for kind, collector in state.collect.items():
+            if collector.say:
+                yield (*path, "collect", kind, "say"), collector.say
+    for source, rules in spec.commands.items():
+        for rule in rules:
+            if rule.otherwise:
+                yield ("commands", source, "else"), rule.otherwise
+
+
+def _blocks(subject: Subject, report: Report) -> None:
+    """Every block exists, and in every language the flow speaks."""
+    own = {name for file in subject.texts.own.values() for name in file.blocks}
+    for path, block in _said(subject.spec):
+        if not subject.texts.has(block):
+            report(path, f"There is no block `{block}`.", code="unknown",
+                   hint=did_you_mean(block, own) or f"Add it to templates/{FALLBACK}/….j2.")  # fmt: skip
+            continue
+        for language, file in sorted(subject.texts.own.items()):
+            if block in own and block not in file.blocks:
+                report(path, f"Block `{block}` is not translated into `{language}`.", severity="warning",
+                       code="translation", hint=f"Add it to {file.path}.")  # fmt: skip
+
+
+def template_mistakes(file: TemplateFile, spec: FlowSpec) -> Iterator[tuple[Block, str, str]]:
+    """Variables in a flow's template file that the flow does not have."""
+    saved = {op.save for state in spec.states.values() for op in (state, *state.enter) if op.save}
+    saved |= {c.to.split(".")[0] for state in spec.states.values() for c in state.collect.values() if c.to}
+    known = set(spec.slots) | saved | BUILT_IN_NAMES | BLOCK_NAMES
+    for block in file.blocks.values():
+        for name in sorted(block.names - known):
+            yield block, f"Block `{block.name}` uses `{name}`, which is no slot, result or built-in name.", did_you_mean(name, known)
+
+
+def unused_blocks(file: TemplateFile, spec: FlowSpec) -> Iterator[Block]:
+    """Blocks nobody says."""
+    used = {block for _, block in _said(spec)} | _OWN_NAMES | COMMON_BLOCKS
+    for block in file.blocks.values():
+        if block.name not in used and not block.name.startswith(_PREFIXES):
+            yield block
+
+
+def _calls(spec: FlowSpec) -> Iterator[tuple[Path, str, dict[str, Any], bool]]:
+    """Every action called: place, name, arguments, and whether it has a receipt."""
+    for name, state in spec.states.items():
+        path: Path = ("states", name)
+        parts: list[tuple[Path, StateSpec | OpSpec | Any]] = [(path, state)]
+        parts += [((*path, "enter", place), op) for place, op in enumerate(state.enter)]
+        parts += [((*path, "collect", kind), collector) for kind, collector in state.collect.items()]
+        for where, part in parts:
+            if part.do:
+                yield where, part.do, part.arguments or {}, part.once is not None
+
+
+def _actions(subject: Subject, report: Report) -> None:
+    """Actions exist, take these arguments, and may be called by every role of the flow."""
+    actions = subject.actions.names("action")
+    for path, name, arguments, _ in _calls(subject.spec):
+        action = actions.get(name)
+        if action is None:
+            known = subject.actions.by_name.get(name)
+            if known is not None:
+                report((*path, "do"), f"`{name}` is a lookup, not an action.", hint="Use it as `lookup:` of a slot.")
+            else:
+                report.unknown((*path, "do"), "action", name, actions)
+            continue
+        _arguments(action, arguments, path, report)
+        _permission(action, subject.spec, (*path, "do"), report)
+
+
+def _arguments(action: Action, arguments: dict[str, Any], path: Path, report: Report) -> None:
+    parameters = action.parameters
+    for name in arguments:
+        if name not in parameters:
+            report.unknown((*path, "with", name), f"argument of `{action.name}`", name, parameters)
+    missing = [name for name, required in parameters.items() if required and name not in arguments]
+    if missing:
+        report((*path, "do"), f"`{action.name}` needs `{'`, `'.join(missing)}`.", hint="Add it to `with:`.", code="arguments")
+
+
+def _permission(action: Action, spec: FlowSpec, path: Path, report: Report) -> None:
+    lacking = [role for role in spec.roles if action.roles and role not in action.roles]
+    if lacking:
+        report(path, f"Role `{lacking[0]}` may not call `{action.name}`.", code="permission",
+               hint="It is for " + ", ".join(f"`{role}`" for role in sorted(action.roles)) + ".")  # fmt: skip
+
+
+def _lookups(subject: Subject, report: Report) -> None:
+    """Lookups exist."""
+    lookups = subject.actions.names("lookup")
+    for name, slot in subject.spec.slots.items():
+        if not isinstance(slot, RefSlot):
+            continue
+        path: Path = ("slots", name, "lookup")
+        if slot.lookup not in lookups:
+            report.unknown(path, "lookup", slot.lookup, lookups)
+        else:
+            _permission(lookups[slot.lookup], subject.spec, path, report)
+
+
+def _receipts(subject: Subject, report: Report) -> None:
+    """Actions say under which key they happen once."""
+    for path, name, _, once in _calls(subject.spec):
+        if not once:
+            report((*path, "do"), f"`{name}` has no `once:`, so entering this state again runs it again.",
+                   severity="warning", code="receipt", hint=f'Add `once: "{name.split(".")[0]}:{{{{ run.id }}}}"`.')  # fmt: skip
+
+
+def _limits(subject: Subject, report: Report) -> None:
+    """Buttons and rows fit on the screen."""
+    options = [(("states", name, "choices"), state.choices) for name, state in subject.spec.states.items() if state.choices]
+    options += [(("slots", name, "choices"), slot.choices) for name, slot in subject.spec.slots.items() if isinstance(slot, ChoiceSlot)]
+    for path, choices in options:
+        what, limit = ("button", MAX_BUTTON_TITLE) if len(choices) <= MAX_BUTTONS else ("list row", MAX_ROW_TITLE)
+        if len(choices) > MAX_ROWS:
+            report(path, f"{len(choices)} choices are more than a list's {MAX_ROWS}; they are sent as numbered text.",
+                   severity="warning", code="limit", hint="Ask in two steps.")  # fmt: skip
+            continue
+        labels: dict[str, str] = {}
+        for key, option in choices.items():
+            if len(option.label) > limit:
+                report((*path, key), f"`{option.label}` has {len(option.label)} characters; a {what} shows {limit}.",
+                       code="limit", hint="Shorten it.")  # fmt: skip
+            if option.description and len(option.description) > MAX_ROW_DESCRIPTION:
+                report((*path, key), f"The description has {len(option.description)} characters; a row shows "
+                       f"{MAX_ROW_DESCRIPTION}.", code="limit", hint="Shorten it.")  # fmt: skip
+            first = labels.setdefault(option.label.casefold(), key)
+            if first != key:
+                report((*path, key), f"Choices `{first}` and `{key}` have the same label.", code="limit",
+                       hint="WhatsApp refuses that, and nobody could tell them apart.")  # fmt: skip
+
+
+# --- Proofs over the machine ------------------------------------------------------------------------------------------
+
+
+def _edges(flow: CompiledFlow) -> dict[str, dict[str, set[str]]]:
+    """Source → trigger → destinations."""
+    edges: dict[str, dict[str, set[str]]] = {}
+    for trigger, event in flow.machine.events.items():
+        for source, transitions in event.transitions.items():
+            edges.setdefault(source, {}).setdefault(trigger, set()).update(one.dest for one in transitions)
+    return edges
+
+
+def _unreachable(flow: CompiledFlow, report: Report) -> None:
+    """Every state can be reached from a start."""
+    edges = _edges(flow)
+    seen = {START}
+    todo = [START]
+    while todo:
+        for trigger, targets in edges.get(todo.pop(), {}).items():
+            if not trigger.startswith("back:"):
+                todo += targets - seen
+                seen |= targets
+    for name in flow.states:
+        if name not in seen:
+            report(("states", name), f"State '{name}' cannot be reached.", code="unreachable",
+                   hint="Lead to it from another state, or remove it.")  # fmt: skip
+
+
+def _dead_ends(flow: CompiledFlow, report: Report) -> None:
+    """Every state leads on; from every state the run can come to an end."""
+    edges = _edges(flow)
+    ends = {name for name, state in flow.states.items() if isinstance(state.plan[-1], End | HandOver)}
+    for name in flow.states:
+        ways = {trigger for trigger in edges.get(name, {}) if trigger != "agent" and not trigger.startswith(("back:", "error"))}
+        if name not in ends and not ways:
+            report(("states", name), f"State '{name}' has no way out.", code="dead_end", hint="Give it `next:` or `end:`.")
+            return
+    before: dict[str, set[str]] = {}
+    for source, triggers in edges.items():
+        for trigger, targets in triggers.items():
+            if trigger != "agent" and not trigger.startswith(("back:", "ladder:")):
+                for target in targets:
+                    before.setdefault(target, set()).add(source)
+    finishing, todo = set(ends), list(ends)
+    while todo:
+        for source in before.get(todo.pop(), set()) - finishing:
+            finishing.add(source)
+            todo.append(source)
+    for name in flow.states:
+        if name not in finishing:
+            report(("states", name), f"From state '{name}' the flow never comes to an end.", severity="warning",
+                   code="endless", hint="Lead somewhere that has `end:`.")  # fmt: skip
+
+
+def _loops(flow: CompiledFlow, report: Report) -> None:
+    """No circle of states in which nobody is waited for."""
+    edges = _edges(flow)
+    onward: dict[str, set[str]] = {}
+    for name, state in flow.states.items():
+        triggers = {"error"}
+        last = state.plan[-1]
+        forgets = any(type(op).__name__ == "Forget" for op in state.plan)
+        if isinstance(last, Go) or (isinstance(last, Form) and not forgets):
+            triggers.add("next")  # a form that has everything does not wait
+        onward[name] = {target for trigger in triggers for target in edges.get(name, {}).get(trigger, ())}
+    for name in flow.states:
+        circle = _circle(name, onward)
+        if circle and min(circle) == name:
+            report(("states", name), "These states go round without waiting for anybody: " + " → ".join([*circle, name]) + ".",
+                   code="loop", hint="Ask or wait in one of them; a form waits when it has `forget:`.")  # fmt: skip
+
+
+def _circle(start: str, onward: dict[str, set[str]]) -> list[str]:
+    """A way from a state back to itself, or nothing."""
+    todo = [(start, [start])]
+    seen: set[str] = set()
+    while todo:
+        name, way = todo.pop()
+        for target in sorted(onward.get(name, ())):
+            if target == start:
+                return way
+            if target not in seen:
+                seen.add(target)
+                todo.append((target, [*way, target]))
+    return []

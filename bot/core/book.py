@@ -1,0 +1,75 @@
+"""All flows of a project, as one lookup: by name and version, and by what starts them for each role."""
+
+from collections.abc import Iterable, Mapping
+
+from bot.core.compiled import CommandUse, CompiledFlow
+from bot.core.flow import IntentSpec
+from bot.core.templates import Texts
+from bot.core.understanding import ExampleUnderstanding, Understanding
+
+
+class FlowBook:
+    """Compiled flows, intents and common texts. Immutable once built; shared by all workers of a process.
+
+    Args:
+        flows: Every version there is. The highest version of a name is the one that starts; runs stay on theirs.
+        intents: By role, by name.
+        texts: Common blocks, for what is said outside any flow.
+    """
+
+    def __init__(
+        self, flows: Iterable[CompiledFlow], intents: Mapping[str, Mapping[str, IntentSpec]], texts: Texts
+    ) -> None:
+        self._flows = {(flow.name, flow.version): flow for flow in flows}
+        self.intents = intents
+        self.texts = texts
+        self.latest: dict[str, CompiledFlow] = {}
+        for _, flow in sorted(self._flows.items()):
+            self.latest[flow.name] = flow
+        self._by_role: dict[str, tuple[CompiledFlow, ...]] = {}
+        for flow in self.latest.values():
+            for role in flow.roles:
+                self._by_role[role] = (*self._by_role.get(role, ()), flow)
+        self._starts = {
+            role: {intent: flow for flow in reversed(flows) for intent in flow.intents}
+            for role, flows in self._by_role.items()
+        }
+        self._commands = {
+            role: tuple((flow, use) for flow in flows for use in flow.commands) for role, flows in self._by_role.items()
+        }
+        self._universals = {
+            role: {word: flow for flow in reversed(flows) for word in flow.universals}
+            for role, flows in self._by_role.items()
+        }
+        self._understanding: dict[str, Understanding] = {
+            role: ExampleUnderstanding({name: spec for name, spec in named.items() if name in self._starts.get(role, {})})
+            for role, named in intents.items()
+        }
+
+    def flow(self, name: str, version: int) -> CompiledFlow | None:
+        """A flow version, or None when the project no longer has it."""
+        return self._flows.get((name, version))
+
+    def flows(self) -> tuple[CompiledFlow, ...]:
+        """Every version, by name and number."""
+        return tuple(self._flows[key] for key in sorted(self._flows))
+
+    def of_role(self, role: str) -> tuple[CompiledFlow, ...]:
+        """The flows a role may walk, newest versions only."""
+        return self._by_role.get(role, ())
+
+    def started_by(self, role: str, intent: str) -> CompiledFlow | None:
+        """The flow an intent starts for a role."""
+        return self._starts.get(role, {}).get(intent)
+
+    def universal(self, role: str, word: str) -> CompiledFlow | None:
+        """The flow a universal word starts for a role, when nothing else answers it."""
+        return self._universals.get(role, {}).get(word)
+
+    def commands(self, role: str) -> tuple[tuple[CompiledFlow, CommandUse], ...]:
+        """The commands a role may type."""
+        return self._commands.get(role, ())
+
+    def understanding(self, role: str) -> Understanding | None:
+        """What tells this role's intents apart."""
+        return self._understanding.get(role)

@@ -1,0 +1,136 @@
+"""What a flow is once compiled: plain objects the engine walks, shared by every conversation, never changed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Literal, Protocol
+
+from transitions import Machine
+
+from bot.core.commands import Command
+from bot.core.cursor import Cursor, Said
+from bot.core.sandbox import Value
+from bot.core.slots import AnySlot
+from bot.core.templates import Texts
+
+
+class Op(Protocol):
+    """One thing a state does. A state's plan is a tuple of them; the last one waits, ends, hands over or goes on."""
+
+    def run(self, cursor: Cursor, step: int) -> bool:
+        """Do it. True: go on with the next; False: the plan stops here, for an answer or for good."""
+
+
+class Question(Op, Protocol):
+    """An operation that asks somebody something, and hears the answers."""
+
+    def put(self, cursor: Cursor, before: str = "") -> None:
+        """Ask (again), with the words `before` in front."""
+
+    def hear(self, cursor: Cursor, said: Said) -> None:
+        """Make something of typed words; sets `cursor.unmatched` when they mean nothing here."""
+
+    def tap(self, cursor: Cursor, choice: str) -> bool:
+        """Take a tapped choice of the current epoch; False when there is no such choice."""
+
+    def chosen(self, cursor: Cursor, said: Said) -> bool:
+        """Take words that are exactly one of the choices on offer, before anything else is made of them."""
+
+    def explain(self, cursor: Cursor, reason: str, *, fully: bool) -> None:
+        """Say what is wrong with the last answer, and ask again."""
+
+    def context(self, cursor: Cursor) -> dict[str, Any]:
+        """Variables about the question, for whatever is said while it is open."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timer:
+    """Something that happens `delay` after the state began to wait. `trigger` leads on; `say` is a block."""
+
+    name: str
+    delay: timedelta
+    say: str | None
+    trigger: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collector:
+    """What becomes of a file or place: `path` in the run's data, and an action."""
+
+    kind: str
+    many: int
+    path: tuple[str, ...]
+    action: str | None
+    arguments: Mapping[str, Value]
+    once: Value | None
+    say: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """A rung of the no-match ladder. `trigger` for those that lead elsewhere."""
+
+    kind: Literal["reprompt", "explain", "leave"]
+    trigger: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledState:
+    """A state. `parks`: a business object's run rests here without asking anybody anything."""
+
+    name: str
+    plan: tuple[Op, ...]
+    question: Question | None = None
+    timers: tuple[Timer, ...] = ()
+    ladder: tuple[Rung, ...] = ()
+    universals: frozenset[str] = frozenset()
+    collects: Mapping[str, Collector] = field(default_factory=dict)
+    parks: bool = False
+    hands_over: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandUse:
+    """A command of a flow; `otherwise` is said where it leads nowhere."""
+
+    command: Command
+    otherwise: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledFlow:
+    """A flow version: states, slots, words, and one state machine for all its runs.
+
+    Attributes:
+        roles: Who may walk it.
+        intents: Which intents start it.
+        universals: Which universal words start it when nothing is going on.
+        unset: Every slot with None, so that templates may ask whether one is filled.
+        instance: The expression for the business object a run belongs to; `instance_slots` are the slots it needs.
+        machine: Shared and stateless: runs pass through it as cursors.
+        edges: Machine event → states it can leave from; what `transitions` knows, without its bookkeeping.
+    """
+
+    name: str
+    version: int
+    roles: tuple[str, ...]
+    intents: tuple[str, ...]
+    universals: frozenset[str]
+    slots: Mapping[str, AnySlot]
+    unset: Mapping[str, Any]
+    states: Mapping[str, CompiledState]
+    commands: tuple[CommandUse, ...]
+    texts: Texts
+    machine: Machine
+    edges: Mapping[str, frozenset[str]]
+    instance: Value | None = None
+    instance_slots: tuple[str, ...] = ()
+    has_timers: bool = False
+
+    def can(self, trigger: str, state: str) -> bool:
+        """Whether the machine event leads anywhere from the state, guards aside."""
+        return state in self.edges.get(trigger, ())
+
+    def fire(self, trigger: str, cursor: Cursor) -> bool:
+        """Put an event to the machine. False when no guard let it through."""
+        return bool(self.machine.events[trigger].trigger(cursor))

@@ -1,0 +1,323 @@
+"""Working copies: what one turn builds up, and one run within it.
+
+A `Turn` collects the effects and reasons of everything that one event sets off, over all the runs it touches. A `Cursor`
+is the throwaway model that a flow's shared state machine is driven with: one frame taken apart, changed freely, and put
+together again at the end. Neither leaves the engine.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from bot.core.choices import split_text
+from bot.core.conversation import Contact, Conversation, Frame, Pending
+from bot.core.effects import CancelTimers, Effect, EndRun, Invoke, Send, StartRun, StartTimer, Trace
+from bot.core.entities import Entities, extract
+from bot.core.errors import EngineError, StepLimitReached
+from bot.core.events import Event
+from bot.core.ids import RunId
+from bot.core.messages import Outgoing, TextOut
+from bot.core.sandbox import RAISES, Value
+from bot.core.templates import Texts
+from bot.core.words import normalise
+
+if TYPE_CHECKING:
+    from bot.core.compiled import CompiledFlow
+
+START = "(new)"
+"""Pseudo-state of a run that has not entered any state yet."""
+MAX_STATES = 100
+"""States one turn may enter."""
+MAX_TRAIL = 20
+
+
+class Said:
+    """What somebody wrote: as it is, normalised, and with its entities, worked out when first needed."""
+
+    __slots__ = ("_entities", "_normal", "text", "today")
+
+    def __init__(self, text: str, today: date) -> None:
+        self.text = text
+        self.today = today
+        self._normal: str | None = None
+        self._entities: Entities | None = None
+
+    @property
+    def normal(self) -> str:
+        """Lower case without punctuation."""
+        if self._normal is None:
+            self._normal = normalise(self.text)
+        return self._normal
+
+    @property
+    def entities(self) -> Entities:
+        """Numbers and dates."""
+        if self._entities is None:
+            self._entities = extract(self.text, self.today)
+        return self._entities
+
+
+class Turn:
+    """Everything one event changes."""
+
+    __slots__ = (
+        "at", "contact", "effects", "entered", "event", "frames", "original", "owner", "runs", "scope", "text", "trace",
+    )  # fmt: skip
+
+    def __init__(self, conversation: Conversation, event: Event) -> None:
+        self.event = event
+        self.at: datetime = event.at
+        self.original = conversation
+        self.contact: Contact = conversation.contact
+        self.frames: list[Frame] = list(conversation.frames)
+        self.owner = conversation.owner
+        self.scope: dict[str, Any] = conversation.scope
+        self.effects: list[Effect] = []
+        self.trace: list[Trace] = []
+        self.entered = 0
+        self.runs = 0
+        self.text: str | None = None  # the message that began a run, until something has used it up
+
+    @property
+    def today(self) -> date:
+        """The day of the event."""
+        return self.at.date()
+
+    def note(self, kind: str, **detail: Any) -> None:
+        """Add a reason."""
+        self.trace.append(Trace(kind=kind, detail=detail))
+
+    def remember(self, key: str, value: Any) -> None:
+        """Set a value in the contact's scope, leaving the snapshot before the event as it was."""
+        scope = {name: old for name, old in self.scope.items() if name != key}
+        self.scope = scope if value is None else scope | {key: value}
+
+    def new_run(self) -> RunId:
+        """An id for a run: from the event, so that a retried turn finds the same one."""
+        while True:
+            self.runs += 1
+            run = f"r{self.event.event_id}" + (f"-{self.runs}" if self.runs > 1 else "")
+            if all(frame.run != run for frame in self.frames):
+                return RunId(run)
+
+    def send(self, *messages: Outgoing, block: str = "") -> None:
+        """Say something, and note what."""
+        self.effects.extend([Send(content=message) for message in messages])
+        self.trace.append(Trace(kind="send", detail={"block": block, "messages": len(messages)}))
+
+    def render(self, texts: Texts, name: str, variables: Mapping[str, Any]) -> str:
+        """A block's words in the person's language.
+
+        A block that fails on the data of this run is replaced by `broken`, so that the person hears something; the
+        reason is in the trace.
+        """
+        block = texts.block(name, self.contact.language)
+        if block is None:
+            self.note("error", block=name, error="there is no such block")
+            return ""
+        if block.static is not None:
+            return block.static
+        try:
+            return block.render(variables)
+        except RAISES as error:
+            self.note("error", block=name, line=block.line, error=str(error)[:300])
+        broken = texts.block("broken", self.contact.language)
+        return (broken.static or "") if broken and name != "broken" else ""
+
+    def say(self, texts: Texts, name: str, variables: Mapping[str, Any]) -> None:
+        """Send a block, unless it renders to nothing."""
+        body = self.render(texts, name, variables)
+        if body:
+            self.send(*[TextOut(body=part) for part in split_text(body)], block=name)
+
+
+class Cursor:
+    """One run, being moved. The machine reads and sets `state`; operations add effects to `turn`.
+
+    Attributes:
+        trigger: The machine event to fire next; the engine's loop consumes it.
+        job: What is being made of a message, across lookups (see `bot.core.gathering`).
+        extra: Variables for templates and guards that belong to this turn only, such as `answer` and `error`.
+        outcome: Set when the run has ended.
+        unmatched: Set when a message meant nothing here; the caller decides what to make of it.
+        reask: The slot to ask for again, after going back.
+    """
+
+    __slots__ = (
+        "asking", "counters", "data", "epoch", "extra", "flow", "instance", "job", "offers", "opened_by", "outcome",
+        "pending", "reask", "role", "run", "slots", "started_at", "state", "stops_timers", "trail", "trigger", "turn",
+        "unmatched", "wants",
+    )  # fmt: skip
+
+    def __init__(self, turn: Turn, flow: "CompiledFlow", frame: Frame) -> None:
+        self.turn = turn
+        self.flow = flow
+        self.run = frame.run
+        self.state = frame.state
+        self.role = frame.role
+        self.started_at = frame.started_at
+        self.epoch = frame.epoch
+        self.slots = dict(frame.slots)
+        self.data = dict(frame.data)
+        self.counters = frame.counters
+        self.asking = frame.asking
+        self.offers = frame.offers
+        self.trail = frame.trail
+        self.pending = frame.pending
+        self.instance = frame.instance
+        self.opened_by = frame.opened_by
+        self.trigger: str | None = None
+        self.job: dict[str, Any] | None = None
+        self.extra: dict[str, Any] = {}
+        self.outcome: str | None = None
+        self.unmatched: Unmatched | None = None
+        self.reask: str | None = None
+        self.stops_timers = False
+        self.wants: str | None = None
+
+    def freeze(self) -> Frame:
+        """The frame as it is now."""
+        return Frame(
+            run=self.run,
+            flow=self.flow.name,
+            version=self.flow.version,
+            state=self.state,
+            role=self.role,
+            started_at=self.started_at,
+            epoch=self.epoch,
+            slots=self.slots,
+            data=self.data,
+            counters=self.counters,
+            asking=self.asking,
+            offers=self.offers,
+            trail=self.trail,
+            opened_by=self.opened_by,
+            pending=self.pending,
+            instance=self.instance,
+        )
+
+    # --- Moving -------------------------------------------------------------------------------------------------------
+
+    def enter(self) -> None:
+        """A new state: a new epoch, and all counting starts afresh.
+
+        Raises:
+            StepLimitReached: This turn has been through `MAX_STATES` states.
+        """
+        turn = self.turn
+        turn.entered += 1
+        if turn.entered > MAX_STATES:
+            raise StepLimitReached(
+                f"Flow '{self.flow.name}' entered {MAX_STATES} states without waiting; the last was '{self.state}'."
+            )
+        self._new_epoch()
+        self.asking = None
+        turn.note("enter", flow=self.flow.name, state=self.state, epoch=self.epoch)
+
+    def _new_epoch(self) -> None:
+        self.epoch += 1
+        self.counters = {}
+        self.offers = ()
+
+    def begin_run(self, trigger: str) -> None:
+        """Record that the run begins, by which event."""
+        self.opened_by = trigger
+        self.turn.effects.append(StartRun(run=self.run, flow=self.flow.name, version=self.flow.version, role=self.role))
+
+    def end_run(self, outcome: str) -> None:
+        """Record that the run is over."""
+        self.outcome = outcome
+        if self.flow.has_timers:
+            self.turn.effects.append(CancelTimers(run=self.run))
+        if self.opened_by:
+            self.turn.effects.append(
+                EndRun(run=self.run, flow=self.flow.name, outcome=outcome, instance=self.instance)
+            )
+
+    def new_question(self, asking: str | None, offers: tuple[dict[str, Any], ...] = ()) -> None:
+        """Turn to another question in the same state, unless it is the first."""
+        if self.asking is not None and self.asking != asking:
+            self._new_epoch()
+            self.stops_timers = self.flow.has_timers
+        elif offers != self.offers and self.offers:
+            self._new_epoch()  # other candidates: taps on the earlier ones are late
+        self.asking = asking
+        self.offers = offers
+        place = f"{self.state}/{asking}" if asking else self.state
+        if not self.trail or self.trail[-1] != place:
+            self.trail = (*self.trail, place)[-MAX_TRAIL:]
+
+    def renew_question(self) -> None:
+        """Start another epoch for the same question, because what it asks about has changed."""
+        self._new_epoch()
+        self.stops_timers = self.flow.has_timers
+
+    def wait(self) -> None:
+        """Start this state's timers, for the current epoch, and forget earlier ones."""
+        timers = self.flow.states[self.state].timers
+        effects = self.turn.effects
+        if self.stops_timers:
+            effects.append(CancelTimers(run=self.run, epoch=self.epoch))
+            self.stops_timers = False
+        for timer in timers:
+            due_at = self.turn.at + timer.delay
+            effects.append(StartTimer(run=self.run, name=timer.name, due_at=due_at, epoch=self.epoch))
+            self.turn.note("timer", name=timer.name, due_at=due_at.isoformat())
+
+    def invoke(self, name: str, arguments: dict[str, Any], pending: Pending, receipt: str | None = None) -> None:
+        """Stop for an action; `resume` in the engine goes on from `pending`."""
+        turn = self.turn
+        pending.detail["turn"] = {"entered": turn.entered, "runs": turn.runs, "text": turn.text}
+        if self.extra:
+            pending.detail["extra"] = self.extra
+        self.pending = pending
+        turn.effects.append(Invoke(run=self.run, name=name, arguments=arguments, receipt=receipt))
+        turn.note("invoke", name=name, arguments=arguments, receipt=receipt)
+
+    # --- Words and values ---------------------------------------------------------------------------------------------
+
+    def variables(self, **more: Any) -> dict[str, Any]:
+        """What templates, guards and arguments see."""
+        return {
+            **self.flow.unset,
+            **self.slots,
+            **self.data,
+            "contact": self.turn.contact,
+            "role": self.role,
+            "today": self.turn.today.isoformat(),
+            "run": {"id": self.run, "epoch": self.epoch, "instance": self.instance},
+            **self.extra,
+            **more,
+        }
+
+    def evaluate(self, value: Value, what: str) -> Any:
+        """Compute something an author wrote.
+
+        Raises:
+            EngineError: It does not fit the data of this run.
+        """
+        try:
+            return value(self.variables())
+        except RAISES as error:
+            raise EngineError(
+                f"{what} in state '{self.state}' of flow '{self.flow.name}' cannot be computed: "
+                f"`{value.source}`: {error}"
+            ) from error
+
+    def render(self, block: str, **more: Any) -> str:
+        """A block's words, with more variables."""
+        return self.turn.render(self.flow.texts, block, self.variables(**more))
+
+    def say(self, block: str, **more: Any) -> None:
+        """Send a block."""
+        self.turn.say(self.flow.texts, block, self.variables(**more))
+
+
+class Unmatched:
+    """A message that meant nothing where it was heard; `reason` tells what was wrong with it, as far as we know."""
+
+    __slots__ = ("reason", "text")
+
+    def __init__(self, text: str, reason: str = "not_understood") -> None:
+        self.text = text
+        self.reason = reason

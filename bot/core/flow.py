@@ -1,0 +1,315 @@
+"""What an author writes in a flow file, checked for shape. What it means is the compiler's business.
+
+Shape errors carry the place as pydantic's `loc`; `bot.authoring.content` turns that into file, line and column.
+Words of the language that exist on paper only are refused by name, never silently ignored.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read `15m`, `2h`, `1d12h`.
+
+    Raises:
+        ValueError: It is none, or zero, or longer than a year.
+    """
+    match = _DURATION.fullmatch(text)
+    parts = [int(part[:6]) if part else 0 for part in match.groups()] if match else [0]
+    if not match or not any(parts):
+        raise ValueError(f"`{text}` is not a duration; write for example 15m, 2h or 1d12h")
+    length = timedelta(days=parts[0], hours=parts[1], minutes=parts[2], seconds=parts[3])
+    if length > timedelta(days=366):
+        raise ValueError(f"`{text}` is longer than a year")
+    return length
+
+
+def _as_list(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+def _as_duration(value: Any) -> Any:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
+EventName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$", max_length=80)]
+Duration = Annotated[timedelta, BeforeValidator(_as_duration)]
+Names = Annotated[list[Name], BeforeValidator(_as_list)]
+UNIVERSALS = ("help", "back", "cancel", "restart", "repeat", "agent")
+Universal = Literal["help", "back", "cancel", "restart", "repeat", "agent"]
+
+
+class Part(BaseModel):
+    """Base of everything in a flow file: unknown keys are errors, and so are words of later versions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    later: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_later_words(cls, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            for key in value:
+                if key in cls.later:
+                    raise PydanticCustomError(
+                        "not_supported", "`{key}:` is not supported in this version.", {"key": key}
+                    )
+        return value
+
+
+class Branch(Part):
+    """One way on: taken when `if` holds, or always."""
+
+    later = frozenset({"call", "with", "weight", "ab"})
+    condition: str | bool | None = Field(default=None, alias="if")
+    to: Name
+    reason: str | None = None
+
+
+def _as_branches(value: Any) -> Any:
+    """Let `next: thanks` mean `next: [{to: thanks}]`."""
+    return [{"to": item} if isinstance(item, str) else item for item in _as_list(value)]
+
+
+Branches = Annotated[list[Branch], BeforeValidator(_as_branches), Field(min_length=1)]
+
+# --- Slots ------------------------------------------------------------------------------------------------------------
+
+
+class SlotBase(Part):
+    """What all slots may have. `label` is how generic prompts name it."""
+
+    later = frozenset({"validate", "rules", "confirm", "sensitive", "default"})
+    label: str | None = None
+
+
+class TextSlot(SlotBase):
+    """Any words; `min` and `max` count characters."""
+
+    type: Literal["text"]
+    min: int = Field(default=1, ge=1, le=4096)
+    max: int = Field(default=1000, ge=1, le=4096)
+
+
+class IntegerSlot(SlotBase):
+    """A whole number. `of` names what is counted, so that "for 2 people" fills it unasked."""
+
+    type: Literal["integer"]
+    min: int | None = None
+    max: int | None = None
+    of: str | None = None
+
+
+class DateSlot(SlotBase):
+    """A day or a month; `future` rolls a month that is over into the next year."""
+
+    type: Literal["date"]
+    granularity: Literal["day", "month"] = "day"
+    future: bool = False
+
+
+class ChoiceOption(Part):
+    """One thing to choose: what its button says, and other words that mean it."""
+
+    later = frozenset({"if", "image"})
+    label: str = Field(min_length=1)
+    description: str | None = None
+    synonyms: list[str] = Field(default_factory=list)
+
+
+def _as_option(value: Any) -> Any:
+    return {"label": value} if isinstance(value, str) else value
+
+
+Options = dict[Name, Annotated[ChoiceOption, BeforeValidator(_as_option)]]
+
+
+class ChoiceSlot(SlotBase):
+    """One of a few."""
+
+    type: Literal["choice"]
+    choices: Options = Field(min_length=1)
+
+
+class RefSlot(SlotBase):
+    """Something the business knows, found by a lookup; its value is `{"id", "name", …}`."""
+
+    type: Literal["ref"]
+    lookup: str
+    pattern: str | None = None
+
+
+SLOT_TYPES = ("text", "integer", "date", "choice", "ref")
+LATER_SLOT_TYPES = ("decimal", "money", "time", "duration", "phone", "email", "media", "location")
+
+
+def _known_slot_type(value: Any) -> Any:
+    if isinstance(value, Mapping) and value.get("type") in LATER_SLOT_TYPES:
+        raise PydanticCustomError(
+            "not_supported", "Slot type `{type}` is not supported in this version.", {"type": value["type"], "key": "type"}
+        )
+    return value
+
+
+SlotSpec = Annotated[
+    TextSlot | IntegerSlot | DateSlot | ChoiceSlot | RefSlot,
+    Field(discriminator="type"),
+    BeforeValidator(_known_slot_type),
+]
+
+# --- Operations -------------------------------------------------------------------------------------------------------
+
+
+class NotifySpec(Part):
+    """Tell everybody with a role; `with` fills {{1}}, {{2}}… of the WhatsApp template."""
+
+    later = frozenset({"person", "delay"})
+    role: Name
+    template: Name
+    parameters: list[str | int | float] = Field(default_factory=list, alias="with")
+
+
+Scalar = str | int | float | bool | None
+Arguments = dict[Name, Scalar | list[Scalar]]
+
+
+class OpSpec(Part):
+    """One entry of `enter:`: exactly one of `do`, `say`, `notify`."""
+
+    later = frozenset({"call", "set", "emit", "wait", "if"})
+    do: EventName | None = None
+    arguments: Arguments | None = Field(default=None, alias="with")
+    once: str | None = None
+    save: Name | None = None
+    say: Annotated[list[Name], BeforeValidator(_as_list)] = Field(default_factory=list)
+    notify: NotifySpec | None = None
+
+
+class TimerSpec(Part):
+    """What `after` a while happens: something said, or a way on."""
+
+    later = frozenset({"template", "notify", "repeat"})
+    say: Name | None = None
+    to: Name | None = None
+    reason: str | None = None
+
+
+class CollectSpec(Part):
+    """What becomes of a file or place somebody sends while the state waits."""
+
+    later = frozenset({"next", "album"})
+    many: int = Field(default=1, ge=1, le=50)
+    to: EventName | None = None
+    do: EventName | None = None
+    arguments: Arguments | None = Field(default=None, alias="with")
+    once: str | None = None
+    say: Name | None = None
+
+
+class RungSpec(Part):
+    """A rung of a no-match ladder that leads elsewhere."""
+
+    later = frozenset({"call"})
+    to: Name
+    reason: str | None = None
+
+
+CollectKind = Literal["photo", "video", "audio", "document", "sticker", "location"]
+Rung = Literal["reprompt", "explain"] | RungSpec
+
+
+class StateSpec(Part):
+    """A state. In order: `forget`, `enter`, `do`, `say`, `notify`, then it waits, ends, hands over or goes on."""
+
+    later = frozenset(
+        {
+            "call", "states", "initial", "no_input", "random", "variants", "remind", "quiet_hours", "expire",
+            "parallel", "extends", "ask_media", "template",
+        }
+    )  # fmt: skip
+    forget: Annotated[list[Name], BeforeValidator(_as_list)] = Field(default_factory=list)
+    enter: Annotated[list[OpSpec], BeforeValidator(_as_list)] = Field(default_factory=list)
+    do: EventName | None = None
+    arguments: Arguments | None = Field(default=None, alias="with")
+    once: str | None = None
+    save: Name | None = None
+    error: Branches | None = None
+    say: Annotated[list[Name], BeforeValidator(_as_list)] = Field(default_factory=list)
+    notify: NotifySpec | None = None
+    ask: Name | None = None
+    choices: Options | None = None
+    when: dict[Name, Branches] | None = None
+    form: Annotated[list[Name], Field(min_length=1)] | None = None
+    next: Branches | None = None
+    after: dict[str, TimerSpec] = Field(default_factory=dict)
+    collect: dict[CollectKind, CollectSpec] = Field(default_factory=dict)
+    events: dict[EventName, Branches] = Field(default_factory=dict)
+    no_match: Annotated[list[Rung], Field(min_length=1)] | None = None
+    universals: Literal[False] | list[Universal] | None = None
+    end: str | None = None
+    handoff: Name | None = None
+    sla: Duration | None = None
+    back: Branches | None = None
+
+
+# --- Flow -------------------------------------------------------------------------------------------------------------
+
+
+class StartSpec(Part):
+    """What starts the flow. `universals` are words that start it when nothing is going on, such as help or agent."""
+
+    later = frozenset({"schedule", "referral", "events"})
+    intents: list[Name] = Field(default_factory=list)
+    universals: list[Universal] = Field(default_factory=list)
+
+
+class CommandRule(Part):
+    """Where a command leads: from certain states or from anywhere, and what to say where it leads nowhere."""
+
+    later = frozenset({"call"})
+    origins: Annotated[list[Name], BeforeValidator(_as_list)] | None = Field(default=None, alias="from")
+    condition: str | bool | None = Field(default=None, alias="if")
+    to: Name
+    reason: str | None = None
+    otherwise: Name | None = Field(default=None, alias="else")
+
+
+CommandRules = Annotated[list[CommandRule], BeforeValidator(_as_list), Field(min_length=1)]
+
+
+class FlowSpec(Part):
+    """A flow file."""
+
+    later = frozenset({"inputs", "outputs", "migrate", "migrations", "variants", "quiet_hours", "extends", "rules"})
+    flow: Name
+    roles: Names = Field(min_length=1, alias="role")
+    version: int = Field(default=1, ge=1)
+    start: StartSpec = Field(default_factory=StartSpec)
+    instance: str | None = None
+    slots: dict[Name, SlotSpec] = Field(default_factory=dict)
+    commands: dict[str, CommandRules] = Field(default_factory=dict)
+    states: dict[Name, StateSpec] = Field(min_length=1)
+
+
+class IntentSpec(Part):
+    """How people say what they want."""
+
+    later = frozenset({"extends", "entities"})
+    examples: list[str] = Field(default_factory=list)
+    keywords: list[str] = Field(default_factory=list)
+    patterns: list[str] = Field(default_factory=list)
+
+
+class IntentFile(Part):
+    """An intents file: the intents of a role, or of several."""
+
+    roles: Names = Field(min_length=1, alias="role")
+    intents: dict[Name, IntentSpec]

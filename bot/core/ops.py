@@ -1,0 +1,145 @@
+"""What states do: one small class for each operation. `bot.core.asking` has the two that ask."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from bot.core.conversation import Pending
+from bot.core.cursor import Cursor
+from bot.core.effects import Handoff, Notify
+from bot.core.sandbox import Value
+from bot.core.whatsapp import WhatsAppTemplate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Say:
+    """Send a block as a message of its own."""
+
+    block: str
+
+    def run(self, cursor: Cursor, step: int) -> bool:
+        """Send, and go on."""
+        cursor.say(self.block)
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Do:
+    """Run an action. Its result may be saved; its refusal is the machine event `error`, when the state has one."""
+
+    action: str
+    arguments: Mapping[str, Value]
+    once: Value | None
+    save: str | None
+
+    def run(self, cursor: Cursor, step: int) -> bool:
+        """Stop until the action has answered."""
+        what = f"`do: {self.action}`"
+        arguments = {name: cursor.evaluate(value, what) for name, value in self.arguments.items()}
+        receipt = str(cursor.evaluate(self.once, "`once:`"))[:500] if self.once is not None else None
+        cursor.invoke(self.action, arguments, Pending(name=self.action, step=step), receipt)
+        return False
+
+    def done(self, cursor: Cursor, result: Any) -> None:
+        """Keep the result under its name."""
+        if self.save is not None:
+            cursor.data[self.save] = result
+
+    def failed(self, cursor: Cursor, code: str, message: str) -> None:
+        """Take the state's way out, or say sorry and end the run: going on would pretend it had worked."""
+        cursor.extra["error"] = {"code": code, "message": message}
+        if cursor.flow.can("error", cursor.state):
+            cursor.trigger = "error"
+            return
+        cursor.say("action_failed")
+        cursor.end_run("failed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifyRole:
+    """Tell everybody with a role, as text inside their window and by WhatsApp template outside it."""
+
+    role: str
+    template: WhatsAppTemplate
+    parameters: tuple[Value, ...]
+
+    def run(self, cursor: Cursor, step: int) -> bool:
+        """Tell them, and go on."""
+        what = f"`notify: {self.template.name}`"
+        values = tuple(str(cursor.evaluate(value, what)) for value in self.parameters)
+        parameters = tuple(" ".join(value.split())[:900] or "–" for value in values)
+        text = self.template.fill(parameters)
+        cursor.turn.effects.append(
+            Notify(role=self.role, text=text, template=self.template.name, parameters=parameters)
+        )
+        cursor.turn.note("send", notify=self.role, template=self.template.name)
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forget:
+    """Empty slots, so that a form asks for them again."""
+
+    slots: tuple[str, ...]
+
+    def run(self, cursor: Cursor, step: int) -> bool:
+        """Empty them, and go on."""
+        for name in self.slots:
+            cursor.slots.pop(name, None)
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Go:
+    """Nothing to wait for: on to the next state."""
+
+    def run(self, cursor: Cursor, step: int) -> bool:
+        """Fire `next`."""
+        cursor.trigger = "next"
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rest:
+    """Wait for commands, events, files and timers, asking nobody anything."""
+
+    def run(self, cursor: Cursor, step: int) -> bool:
+        """Wait."""
+        cursor.job = None
+        cursor.turn.text = None
+        cursor.wait()
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandOver:
+    """Give the conversation to a person. Until `handoff.returned` the bot keeps quiet."""
+
+    role: str
+    sla: timedelta | None
+    block: str | None
+
+    def run(self, cursor: Cursor, step: int) -> bool:
+        """Tell the person, hand over, and wait."""
+        cursor.job = None
+        cursor.turn.text = None
+        reason = str(cursor.extra.get("reason") or "asked")
+        if self.block:
+            cursor.say(self.block, reason=reason)
+        cursor.turn.effects.append(Handoff(run=cursor.run, role=self.role, reason=reason, sla=self.sla))
+        cursor.turn.owner = f"role:{self.role}"
+        cursor.wait()
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """The run is over."""
+
+    outcome: str
+
+    def run(self, cursor: Cursor, step: int) -> bool:
+        """End it."""
+        cursor.end_run(self.outcome)
+        return False

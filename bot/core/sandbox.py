@@ -1,0 +1,278 @@
+"""The one expression language: sandboxed Jinja, for guards, arguments and words.
+
+Authors are trusted with their business, not with the server, and what people write is only ever data. So: a short list of
+filters and attributes instead of a list of forbidden ones, no globals, no string formatting, no growth by `*`, no loops
+inside loops, and a cap on what a text may become.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from jinja2 import StrictUndefined, nodes
+from jinja2.exceptions import SecurityError, TemplateError as JinjaError, TemplateSyntaxError
+from jinja2.meta import find_undeclared_variables
+from jinja2.runtime import Undefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from bot.core.conversation import Contact
+from bot.core.entities import MONTHS
+
+MAX_RENDERED = 16_000
+"""Characters one block may grow to."""
+_MAX_NUMBER = 10**15
+
+_STRING_METHODS = frozenset({"lower", "upper", "title", "capitalize", "strip", "startswith", "endswith", "split"})
+_DICT_METHODS = frozenset({"get", "items", "keys", "values"})
+_CONTACT_FIELDS = frozenset({"name", "first_name", "language"})
+_KEPT_FILTERS = (
+    "abs", "capitalize", "count", "d", "default", "first", "float", "int", "last", "length", "list", "lower", "max",
+    "min", "reject", "rejectattr", "select", "selectattr", "map", "sort", "string", "sum", "title", "trim",
+    "truncate", "unique", "upper", "wordcount",
+)  # fmt: skip
+_KEPT_TESTS = (
+    "defined", "undefined", "none", "string", "number", "integer", "mapping", "sequence", "odd", "even", "in", "eq", "ne",
+    "lt", "le", "gt", "ge", "==", "!=", "<", "<=", ">", ">=", "true", "false", "boolean", "greaterthan", "lessthan", "equalto",
+)  # fmt: skip
+
+
+def human_list(values: Any, last: str = "and") -> str:
+    """`a, b and c`."""
+    words = [str(value) for value in values]
+    return f" {last} ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def join(values: Any, separator: str = "") -> str:
+    """As Jinja's, but never longer than a text may be."""
+    words = [str(value) for value in values]
+    if sum(map(len, words)) + len(separator) * len(words) > MAX_RENDERED:
+        raise SecurityError(f"text longer than {MAX_RENDERED} characters")
+    return separator.join(words)
+
+
+def rounded(value: Any, digits: int = 0) -> Any:
+    """To `digits` places, at most 9; a whole number when 0."""
+    return round(value, max(-9, min(digits, 9))) if digits else round(value)
+
+
+def human_date(value: Any, form: str = "long") -> str:
+    """`2026-12` → `December 2026`; `2026-12-15` → `15 December 2026`; anything else as it is."""
+    match = re.fullmatch(r"(\d{4})-(\d{2})(?:-(\d{2}))?(?:T.*)?", str(value)[:40])
+    if not match or not 1 <= int(match[2]) <= 12:
+        return str(value)
+    month = MONTHS[int(match[2]) - 1].capitalize()
+    month = month[:3] if form == "short" else month
+    return f"{int(match[3])} {month} {match[1]}" if match[3] else f"{month} {match[1]}"
+
+
+def money(value: Any, currency: str = "") -> str:
+    """Thousands separated, and no cents where there are none: `45000` → `45,000`."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not math.isfinite(value):
+        return str(value)
+    amount = f"{value:,.2f}".removesuffix(".00")
+    return f"{currency} {amount}".strip()
+
+
+def plural(count: Any, one: str, many: str = "") -> str:
+    """`{{ 2 | plural("person", "people") }}` → `2 people`."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+class SirdarEnvironment(ImmutableSandboxedEnvironment):
+    """Jinja with our lists of what is allowed."""
+
+    intercepted_binops = frozenset(["*", "**", "%", "+", "//", "/"])
+
+    def __init__(self) -> None:
+        super().__init__(
+            undefined=StrictUndefined,
+            autoescape=False,  # noqa: S701  plain text channel: escaping would show up as &amp;
+            trim_blocks=True,
+            lstrip_blocks=True,
+            finalize=_printable,
+            auto_reload=False,
+        )
+        self.globals = {}
+        ours: dict[str, Callable[..., Any]] = {
+            "human_list": human_list, "date": human_date, "money": money, "plural": plural, "join": join, "round": rounded,
+        }  # fmt: skip
+        self.filters = {name: self.filters[name] for name in _KEPT_FILTERS} | ours
+        self.tests = {name: self.tests[name] for name in _KEPT_TESTS}
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Methods that can neither change nor blow up anything."""
+        if isinstance(obj, str):
+            return attr in _STRING_METHODS
+        if isinstance(obj, Mapping):
+            return attr in _DICT_METHODS
+        return isinstance(obj, Contact) and attr in _CONTACT_FIELDS
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """Look in a mapping before asking the object, so that `trek.items` can be data; and faster."""
+        if isinstance(obj, Mapping) and attribute in obj:
+            return obj[attribute]
+        if isinstance(obj, str) and attribute not in _STRING_METHODS:
+            return self.unsafe_undefined(obj, attribute)  # Jinja would let `format` through, widths and all
+        return super().getattr(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """Items only: `text["format"]` must not be a way around `getattr`."""
+        if isinstance(obj, str) and isinstance(argument, str):
+            return self.unsafe_undefined(obj, argument)
+        return super().getitem(obj, argument)
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        """Arithmetic on numbers of a sane size; `+` also joins text."""
+        if operator == "+" and isinstance(left, str) and isinstance(right, str):
+            if len(left) + len(right) > MAX_RENDERED:
+                raise SecurityError(f"text longer than {MAX_RENDERED} characters")
+            return left + right
+        numbers = all(isinstance(n, int | float | Decimal) and abs(n) < _MAX_NUMBER for n in (left, right))
+        if not numbers or operator == "**":
+            raise SecurityError(f"`{operator}` works on numbers of up to 15 digits only")
+        return super().call_binop(context, operator, left, right)
+
+
+def _printable(value: Any) -> Any:
+    return "" if value is None else value
+
+
+ENVIRONMENT = SirdarEnvironment()
+RAISES = (JinjaError, TypeError, ValueError, ArithmeticError, KeyError, IndexError, AttributeError, RecursionError)
+"""What evaluating an author's expression on unexpected data may raise."""
+
+_PATH = re.compile(r"[a-z_][a-z0-9_]*(?:\.[a-z_][a-z0-9_]*)*")
+_WHOLE = re.compile(r"\s*\{\{-?(.*?)-?\}\}\s*", re.DOTALL)
+_CONSTANTS = frozenset({"true", "false", "none", "True", "False", "None"})
+
+
+class ExpressionMistake(ValueError):
+    """An expression cannot be compiled; the text is a whole sentence."""
+
+
+class Expression:
+    """A compiled expression; `names` are the variables it reads."""
+
+    __slots__ = ("_evaluate", "names", "source")
+
+    def __init__(self, source: str) -> None:
+        """Compile `source`.
+
+        Raises:
+            ExpressionMistake: It is not an expression of our language.
+        """
+        self.source = source.strip()
+        self.names: frozenset[str]
+        path = _PATH.fullmatch(self.source)
+        if path and self.source not in _CONSTANTS and " " not in self.source:
+            self.names = frozenset({self.source.split(".", 1)[0]})
+            self._evaluate = _follow(self.source.split("."))
+            return
+        try:
+            tree = ENVIRONMENT.parse("{{ (" + self.source + ") }}")
+            check_tree(tree)
+            self.names = frozenset(find_undeclared_variables(tree))
+            self._evaluate = ENVIRONMENT.compile_expression(self.source, undefined_to_none=False)
+        except TemplateSyntaxError as mistake:
+            raise ExpressionMistake(f"`{self.source}` is not a valid expression: {mistake.message}.") from mistake
+
+    def __call__(self, variables: Mapping[str, Any]) -> Any:
+        """Evaluate. Raises one of `RAISES` when the data does not fit."""
+        value = self._evaluate(variables)
+        if isinstance(value, Undefined):
+            str(value)  # raises with Jinja's own words
+        return value
+
+
+def _follow(path: list[str]) -> Callable[[Mapping[str, Any]], Any]:
+    """A plain `trek.id`, without the cost of running a template."""
+    first, *rest = path
+
+    def follow(variables: Mapping[str, Any]) -> Any:
+        value = variables[first]
+        for name in rest:
+            value = ENVIRONMENT.getattr(value, name)
+        return value
+
+    return follow
+
+
+class Value:
+    """A value an author wrote, with `{{ … }}` in it or not.
+
+    A string that is nothing but one `{{ … }}` keeps the type of what is in it: `"{{ people }}"` is a number.
+    """
+
+    __slots__ = ("_compute", "names", "source")
+
+    def __init__(self, source: Any) -> None:
+        """Compile. Raises `ExpressionMistake`."""
+        self.source = source
+        self.names: frozenset[str] = frozenset()
+        self._compute: Callable[[Mapping[str, Any]], Any]
+        if isinstance(source, list):
+            items = [Value(item) for item in source]
+            self.names = frozenset().union(*(item.names for item in items))
+            self._compute = lambda variables: [item(variables) for item in items]
+        elif not isinstance(source, str) or ("{{" not in source and "{%" not in source):
+            self._compute = lambda variables: source
+        elif (whole := _WHOLE.fullmatch(source)) and "{{" not in whole[1] and "}}" not in whole[1]:
+            expression = Expression(whole[1])
+            self.names = expression.names
+            self._compute = expression
+        else:
+            self._compute, self.names = _text(source)
+
+    def __call__(self, variables: Mapping[str, Any]) -> Any:
+        """Compute. Raises one of `RAISES` when the data does not fit."""
+        return self._compute(variables)
+
+
+def _text(source: str) -> tuple[Callable[[Mapping[str, Any]], str], frozenset[str]]:
+    try:
+        tree = ENVIRONMENT.parse(source)
+        check_tree(tree)
+        template = ENVIRONMENT.from_string(source)
+    except TemplateSyntaxError as mistake:
+        raise ExpressionMistake(f"`{source}` is not a valid template: {mistake.message}.") from mistake
+    return (lambda variables: template.render(variables)), frozenset(find_undeclared_variables(tree))
+
+
+_FORBIDDEN: dict[type[nodes.Node], str] = {
+    nodes.Import: "`import`",
+    nodes.FromImport: "`from … import`",
+    nodes.Include: "`include`",
+    nodes.Extends: "`extends`",
+    nodes.Macro: "`macro`",
+    nodes.CallBlock: "`call`",
+    nodes.Pow: "`**`",
+    nodes.Concat: "`~` (use `+`)",
+}
+
+
+def check_tree(tree: nodes.Template) -> None:
+    """Refuse what could run long or reach outside.
+
+    Raises:
+        TemplateSyntaxError: With the line, and a message without a full stop.
+    """
+    for kind, word in _FORBIDDEN.items():
+        for node in tree.find_all(kind):
+            raise TemplateSyntaxError(f"{word} is not allowed here", node.lineno)
+    for loop in tree.find_all(nodes.For):
+        if loop.recursive or any(True for part in loop.body for _ in _loops(part)):
+            raise TemplateSyntaxError("a loop inside a loop is not allowed", loop.lineno)
+    for node in tree.find_all(nodes.Filter):
+        if node.name not in ENVIRONMENT.filters:
+            raise TemplateSyntaxError(f"there is no filter `{node.name}`", node.lineno)
+    for test in tree.find_all(nodes.Test):
+        if test.name not in ENVIRONMENT.tests:
+            raise TemplateSyntaxError(f"there is no test `{test.name}`", test.lineno)
+
+
+def _loops(node: nodes.Node) -> list[nodes.For]:
+    found = [node] if isinstance(node, nodes.For) else []
+    return [*found, *node.find_all(nodes.For)]

@@ -1,0 +1,150 @@
+"""Replies: Jinja blocks, one file per flow and language, with common ones behind them.
+
+A block is looked for in the flow's file in the person's language, then in the fallback language, then in the common file in
+the person's language, then in the fallback language: what a flow says beats what everybody says, in whatever language.
+Blocks are compiled once; those without any variable are rendered once.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from jinja2 import nodes
+from jinja2.exceptions import SecurityError, TemplateSyntaxError
+from jinja2.meta import find_undeclared_variables
+
+from bot.core.errors import Mark, TemplateError
+from bot.core.sandbox import ENVIRONMENT, MAX_RENDERED, check_tree
+
+FALLBACK = "en"
+Render = Callable[[Mapping[str, Any]], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One message. `names` are the variables it reads; `static` its text when it reads none."""
+
+    name: str
+    line: int
+    names: frozenset[str]
+    render: Render
+    static: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateFile:
+    """The blocks of one file."""
+
+    path: str
+    blocks: Mapping[str, Block]
+
+
+def compile_file(path: str, source: str) -> TemplateFile:
+    """Compile one `.j2` file.
+
+    Raises:
+        TemplateError: With line and remedy.
+    """
+    try:
+        tree = ENVIRONMENT.parse(source, filename=path)
+        check_tree(tree)
+        template = ENVIRONMENT.from_string(source)
+    except TemplateSyntaxError as mistake:
+        raise TemplateError(
+            f"{(mistake.message or 'Syntax error')[:1].upper()}{(mistake.message or 'Syntax error')[1:]}.",
+            at=Mark(path, mistake.lineno, 1),
+            hint="See the template chapter of docs/flow-language.md.",
+        ) from mistake
+    _only_blocks(path, tree)
+    blocks: dict[str, Block] = {}
+    for node in tree.find_all(nodes.Block):
+        body = nodes.Template(node.body, lineno=node.lineno).set_environment(ENVIRONMENT)
+        names = frozenset(find_undeclared_variables(cast("nodes.Template", body)))
+        render = _renderer(template, template.blocks[node.name])
+        plain = all(isinstance(part, nodes.Output) and _is_plain(part) for part in node.body)
+        blocks[node.name] = Block(
+            name=node.name, line=node.lineno, names=names, render=render, static=render({}) if plain else None
+        )
+    return TemplateFile(path=path, blocks=blocks)
+
+
+def _only_blocks(path: str, tree: nodes.Template) -> None:
+    for node in tree.body:
+        outside = [part for part in getattr(node, "nodes", []) if not _is_blank(part)]
+        if not isinstance(node, nodes.Block | nodes.Output) or outside:
+            line = outside[0].lineno if outside else node.lineno
+            raise TemplateError(
+                "There is text outside of a block, which nobody would ever see.",
+                at=Mark(path, line, 1),
+                hint="Put it between `{% block name %}` and `{% endblock %}`.",
+            )
+
+
+def _is_blank(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.TemplateData) and not node.data.strip()
+
+
+def _is_plain(output: nodes.Output) -> bool:
+    return all(isinstance(part, nodes.TemplateData) for part in output.nodes)
+
+
+def _renderer(template: Any, block: Callable[[Any], Iterable[str]]) -> Render:
+    new_context = template.new_context
+
+    def render(variables: Mapping[str, Any]) -> str:
+        parts: list[str] = []
+        size = 0
+        for part in block(new_context(variables)):
+            parts.append(part)
+            size += len(part)
+            if size > MAX_RENDERED:
+                raise SecurityError(f"a text grew over {MAX_RENDERED} characters")
+        return _tidy("".join(parts))
+
+    return render
+
+
+def _tidy(text: str) -> str:
+    """Strip the block and its lines' ends; at most one empty line in a row."""
+    text = text.strip()
+    if "\n\n\n" in text or " \n" in text:
+        lines = [line.rstrip() for line in text.split("\n")]
+        text = "\n".join(line for index, line in enumerate(lines) if line or (index and lines[index - 1]))
+    return text
+
+
+@dataclass(slots=True)
+class Texts:
+    """The blocks a flow can say, in every language there is."""
+
+    own: Mapping[str, TemplateFile] = field(default_factory=dict)
+    common: Mapping[str, TemplateFile] = field(default_factory=dict)
+    _found: dict[tuple[str, str], Block | None] = field(default_factory=dict)
+
+    def block(self, name: str, language: str) -> Block | None:
+        """The block for a person with this language, or None when there is none in any language we may use."""
+        key = (name, language)
+        try:
+            return self._found[key]
+        except KeyError:
+            found = self._look(name, language)
+            if len(self._found) < 20_000:  # a bound, should a provider send us ever new languages
+                self._found[key] = found
+            return found
+
+    def has(self, name: str, language: str = FALLBACK) -> bool:
+        """Whether there is such a block."""
+        return self.block(name, language) is not None
+
+    def has_own(self, name: str) -> bool:
+        """Whether the flow itself has the block, in any language."""
+        return any(name in file.blocks for file in self.own.values())
+
+    def _look(self, name: str, language: str) -> Block | None:
+        short = language.replace("_", "-").split("-")[0].lower()
+        for files in (self.own, self.common):
+            for code in (language, short, FALLBACK):
+                file = files.get(code)
+                if file is not None and name in file.blocks:
+                    return file.blocks[name]
+        return None

@@ -1,0 +1,125 @@
+"""Words the framework itself understands, per language, and how text is made comparable.
+
+Everything here is matched against the whole of a short message, never inside a longer one, so that "can you help me
+with a quote" is not taken for the word *help*.
+"""
+
+import unicodedata
+from functools import lru_cache
+
+from rapidfuzz.distance import OSA
+
+MAX_ANALYSED = 600
+"""Characters of a message that are looked at. People who write more are still heard: free-text slots keep all."""
+
+_PUNCTUATION = str.maketrans(
+    {character: " " for character in "!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~“”„«»…–—·•¿¡।॥\u200b\u200e\u200f\ufe0f"}
+    | {"'": None, "’": None, "‘": None}
+)
+
+
+def normalise(text: str) -> str:
+    """Lower case, no punctuation, single spaces; at most `MAX_ANALYSED` characters are read."""
+    text = text[:MAX_ANALYSED]
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    return " ".join(text.casefold().translate(_PUNCTUATION).split())
+
+
+YES: dict[str, tuple[str, ...]] = {
+    "en": (
+        "yes", "y", "yeah", "yep", "yup", "ya", "ok", "okay", "k", "sure", "of course", "correct", "right", "confirm",
+        "confirmed", "go ahead", "yes please", "please do", "looks good", "sounds good", "all good", "perfect", "great",
+        "thats right", "do it", "send it", "👍", "✅", "👌",
+    ),
+    "hi": ("haan", "han", "ha", "haan ji", "ji", "ji haan", "theek hai", "thik hai", "bilkul", "sahi", "हाँ", "हां", "जी",
+           "जी हाँ", "जी हां", "ठीक है", "बिल्कुल", "सही"),
+}  # fmt: skip
+NO: dict[str, tuple[str, ...]] = {
+    "en": ("no", "n", "nope", "nah", "no thanks", "no thank you", "not now", "wrong", "dont", "never", "👎", "❌"),
+    "hi": ("nahi", "nahin", "na", "nahi ji", "mat", "galat", "नहीं", "नही", "जी नहीं", "मत", "गलत"),
+}
+CORRECTION: dict[str, tuple[str, ...]] = {
+    "en": ("no", "not", "sorry", "actually", "change", "make it", "make that", "i meant", "i mean", "instead", "correction",
+           "wait", "oops", "rather", "update"),
+    "hi": ("nahi", "nahin", "galat", "badlo", "नहीं", "बदलो", "बदलें"),
+}  # fmt: skip
+
+UNIVERSAL_WORDS: dict[str, dict[str, tuple[str, ...]]] = {
+    "en": {
+        "help": ("help", "menu", "options", "what can you do", "commands", "how does this work", "info"),
+        "back": ("back", "go back", "previous", "undo"),
+        "cancel": ("cancel", "quit", "exit", "never mind", "nevermind", "forget it", "abort", "leave it"),
+        "restart": ("restart", "start over", "start again", "begin again", "reset", "from the beginning"),
+        "repeat": ("repeat", "again", "say that again", "what was the question", "pardon", "come again"),
+        "agent": (
+            "agent", "human", "talk to a person", "talk to someone", "talk to a human", "talk to an agent", "person",
+            "real person", "representative", "speak to someone", "speak to a person", "speak to a human", "call me",
+            "operator", "customer care", "support", "i want to talk to a person", "can i talk to someone",
+            "connect me to a person", "connect me to an agent",
+        ),
+    },
+    "hi": {
+        "help": ("madad", "sahayata", "मदद", "सहायता", "मेनू"),
+        "back": ("wapas", "vapas", "peeche", "piche", "वापस", "पीछे"),
+        "cancel": ("radd", "radd karo", "cancel karo", "rehne do", "रद्द", "रद्द करो", "रहने दो", "छोड़ो"),
+        "restart": ("phir se shuru", "shuru se", "dobara shuru", "फिर से शुरू", "शुरू से"),
+        "repeat": ("phir se", "dobara", "fir se", "फिर से", "दोबारा"),
+        "agent": ("insaan", "kisi se baat", "baat karni hai", "baat karo", "किसी से बात", "इंसान", "बात करनी है"),
+    },
+}  # fmt: skip
+
+CONSENT_WORDS: dict[str, str] = {
+    "stop": "stop", "unsubscribe": "stop", "opt out": "stop", "stop all": "stop", "stopall": "stop",
+    "start": "start", "unstop": "start", "subscribe": "start", "opt in": "start",
+}  # fmt: skip
+"""Words that withdraw or give consent to messages. Carriers reserve them, so no flow may use them."""
+
+
+def _by_phrase(table: dict[str, tuple[str, ...]]) -> dict[str, str]:
+    return {normalise(phrase) or phrase: meaning for meaning, phrases in table.items() for phrase in phrases}
+
+
+@lru_cache(maxsize=64)
+def universal_words(language: str) -> dict[str, str]:
+    """Phrase → universal, for a language and English, which everybody may use."""
+    return _by_phrase(UNIVERSAL_WORDS["en"]) | _by_phrase(UNIVERSAL_WORDS.get(language, {})) | _by_phrase(UNIVERSAL_WORDS["hi"])
+
+
+@lru_cache(maxsize=64)
+def yes_no_words(language: str) -> dict[str, str]:
+    """Phrase → "yes" or "no", for a language and English."""
+    words: dict[str, str] = {}
+    for code in ("hi", language, "en"):
+        words |= _by_phrase({"yes": YES.get(code, ()), "no": NO.get(code, ())})
+    return words
+
+
+@lru_cache(maxsize=64)
+def correction_words(language: str) -> tuple[str, ...]:
+    """What a correction may begin or end with, longest first."""
+    found = {normalise(word) for code in ("en", "hi", language) for word in CORRECTION.get(code, ())}
+    return tuple(sorted(found, key=len, reverse=True))
+
+
+def universal_in(normal: str, language: str) -> str | None:
+    """The universal a whole message means, with one typing mistake forgiven in words of five letters and more."""
+    words = universal_words(language)
+    if normal in words:
+        return words[normal]
+    if not 5 <= len(normal) <= 24:
+        return None
+    for phrase, meaning in words.items():
+        if len(phrase) >= 5 and abs(len(phrase) - len(normal)) <= 1 and OSA.distance(phrase, normal, score_cutoff=1) <= 1:
+            return meaning
+    return None
+
+
+def without_correction(normal: str, language: str) -> str | None:
+    """What is left of a correction ("no, 3 people" → "3 people"); None when the text does not sound like one."""
+    for word in correction_words(language):
+        if normal.startswith(word + " "):
+            return normal[len(word) + 1 :]
+        if normal.endswith(" " + word):
+            return normal[: -len(word) - 1]
+    return None

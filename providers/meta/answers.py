@@ -1,0 +1,115 @@
+"""Graph's HTTP answers → what became of the message.
+
+The question is always whether the message may have gone out. Graph has no idempotency key, so only an answer that
+certainly came from Graph itself, and says no, allows another attempt:
+
+* 2xx with a message id: accepted. 2xx without one: unknown, something took it.
+* 500, 503 and 4xx with Graph's error object: refused, and the code says why.
+* 502, 504 and 408, and other 5xx without Graph's error object: an edge speaks, which may have passed the request on
+  before it gave up: unknown.
+* 4xx without it: refused; nothing passes a request on and then answers 4xx in its own name. If the body broke off we
+  do not know why, so it is tried again.
+* 301, 307, 308: the address is wrong and nothing happened. Other 3xx: unknown. None is followed: it would take the
+  token and the words elsewhere.
+"""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from providers.base import Accepted, Fault, Problem, Refused, SendOutcome, Unknown
+from providers.meta.errors import read_problem
+from providers.meta.fields import Unreadable, identifier, items, mapping, read_json, string
+
+MAX_RETRY_AFTER = 86_400.0  # seconds
+
+_AMBIGUOUS = frozenset({408, 502, 504})
+_MOVED = frozenset({301, 307, 308})
+_HELD = frozenset({"held_for_quality_assessment", "paused"})
+
+
+def read_answer(status: int, headers: Mapping[str, str], body: bytes | None, now: datetime) -> SendOutcome:
+    """Read the answer to a message.
+
+    Args:
+        status: HTTP status.
+        headers: HTTP headers; names in any case that the mapping finds.
+        body: The whole body, or None if it was too long or did not come whole.
+        now: Aware; what a `Retry-After` date is counted from.
+    """
+    answer = _document(body)
+    if 200 <= status < 300:
+        return _read_success(status, headers, answer, now)
+    if status in _MOVED:
+        detail = f"HTTP {status}: the API has another address. Check WHATSAPP_API_BASE_URL."
+        return Refused(problem=Problem(fault=Fault.AUTH, detail=detail), http_status=status)
+    error = answer.get("error")
+    if status >= 400 and status not in _AMBIGUOUS and isinstance(error, dict):
+        return _refused(status, headers, read_problem(error, temporary=status >= 500 or status == 429), now)
+    if 400 <= status < 500 and status not in _AMBIGUOUS:
+        fault = _fault_of_status(status, whole=body is not None)
+        problem = Problem(fault=fault, detail=f"HTTP {status} without an error object")
+        return _refused(status, headers, problem, now)
+    return Unknown(detail=f"HTTP {status}")
+
+
+def _read_success(status: int, headers: Mapping[str, str], answer: dict[str, Any], now: datetime) -> SendOutcome:
+    sent = mapping(next(iter(items(answer.get("messages"))), None))
+    message_id = identifier(sent.get("id"))
+    if message_id is not None:
+        contact = mapping(next(iter(items(answer.get("contacts"))), None))
+        return Accepted(
+            provider_message_id=message_id,
+            user_id=identifier(contact.get("user_id")),
+            held=string(sent.get("message_status")) in _HELD,
+        )
+    if isinstance(error := answer.get("error"), dict) and "code" in error:
+        return _refused(status, headers, read_problem(error), now)
+    return Unknown(detail=f"HTTP {status} without a message id")
+
+
+def _refused(status: int, headers: Mapping[str, str], problem: Problem, now: datetime) -> Refused:
+    return Refused(problem=problem, http_status=status, retry_after=read_retry_after(headers.get("Retry-After"), now))
+
+
+def _fault_of_status(status: int, *, whole: bool) -> Fault:
+    match status:
+        case 401 | 403:
+            return Fault.AUTH
+        case 429:
+            return Fault.THROTTLE_CHANNEL
+        case _:
+            return Fault.REQUEST if whole else Fault.TRANSIENT
+
+
+def confirms(status: int, body: bytes | None) -> bool:
+    """Whether an answer says that a message was marked as read."""
+    return 200 <= status < 300 and _document(body).get("success") is True
+
+
+def _document(body: bytes | None) -> dict[str, Any]:
+    if not body:
+        return {}
+    try:
+        return mapping(read_json(body))
+    except Unreadable:
+        return {}
+
+
+def read_retry_after(value: str | None, now: datetime) -> float | None:
+    """Read a `Retry-After` header: seconds, or an HTTP date. At most a day, never negative; None if unreadable."""
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            due_at = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        if due_at.tzinfo is None:
+            due_at = due_at.replace(tzinfo=UTC)
+        seconds = (due_at - now).total_seconds()
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER) if math.isfinite(seconds) else None

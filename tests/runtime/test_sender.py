@@ -1,0 +1,254 @@
+"""Each answer of a provider leads to what the promises say, and an answer once given is never lost."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pytest
+
+from bot.core.ids import ChannelId, ConversationId, MessageId, TenantId
+from bot.core.messages import TextOut
+from bot.runtime.bells import Bells
+from bot.runtime.loop import Stopping
+from bot.runtime.pacing import Pacer
+from bot.runtime.sender import Sender, SendRules
+from providers.base import (
+    Accepted,
+    Capabilities,
+    Fault,
+    NotSent,
+    OutboundMessage,
+    Problem,
+    Refused,
+    SendOutcome,
+    Unknown,
+    WebhookItem,
+    WebhookRequest,
+)
+from storage.base import Claim, Result, Verdict
+from tests.conftest import FakeClock
+
+CHANNEL = ChannelId(1)
+
+
+class FakeProvider:
+    """Answers what the test says, in order; remembers what it was given."""
+
+    name = "fake"
+    capabilities = Capabilities(
+        max_text=4096, max_button_body=1024, max_list_body=1024, buttons=True, lists=True, correlation=True
+    )
+
+    def __init__(self, *outcomes: SendOutcome | Exception) -> None:
+        self.outcomes = list(outcomes)
+        self.sent: list[OutboundMessage] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def send(self, message: OutboundMessage) -> SendOutcome:
+        self.sent.append(message)
+        await self.gate.wait()
+        outcome = self.outcomes.pop(0) if self.outcomes else Accepted(provider_message_id=f"wamid.{len(self.sent)}")
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def handshake(self, query: object) -> str | None:
+        raise AssertionError
+
+    def verify(self, request: WebhookRequest) -> None:
+        raise AssertionError
+
+    def parse(self, request: WebhookRequest) -> list[WebhookItem]:
+        raise AssertionError
+
+    async def close(self) -> None:
+        return
+
+
+class FakeOutbox:
+    """Hands out the given claims; keeps the results."""
+
+    def __init__(self, *claims: Claim) -> None:
+        self.ready = list(claims)
+        self.results: list[Result] = []
+        self.asked: list[tuple[int, list[ChannelId]]] = []
+        self.down = False
+
+    async def exchange(
+        self, results: Sequence[Result], now: datetime, *, room: int, lease: timedelta, shut: Sequence[ChannelId]
+    ) -> list[Claim]:
+        if self.down:
+            raise ConnectionResetError
+        self.results += results
+        self.asked.append((room, list(shut)))
+        taken, self.ready = self.ready[:room], self.ready[room:]
+        return taken
+
+    async def settle(self, now: datetime, *, wait: timedelta) -> dict[str, int]:
+        return {}
+
+
+def claim(number: int = 1, *, attempt: int = 1, created_at: datetime | None = None) -> Claim:
+    return Claim(
+        tenant_id=TenantId(1),
+        conversation_id=ConversationId(number),
+        message_id=MessageId(number),
+        created_at=created_at or FakeClock().now,
+        channel_id=CHANNEL,
+        attempt=attempt,
+        fence=7,
+        content=TextOut(body="hello"),
+        phone="+15550142233",
+        user_id=None,
+        correlation="s1…",
+    )
+
+
+def sender(outbox: FakeOutbox, provider: FakeProvider, clock: FakeClock, **changes: object) -> Sender:
+    rules = {
+        "concurrency": 10,
+        "lease": timedelta(seconds=30),
+        "unknown_wait": timedelta(seconds=60),
+        "channel": Pacer(0, 1),
+        "pair": Pacer(0, 1),
+    } | changes
+    return Sender(outbox, {CHANNEL: provider}, SendRules(**rules), Bells(), clock)  # type: ignore[arg-type]
+
+
+def refused(fault: Fault, *, retry_after: float | None = None) -> Refused:
+    return Refused(problem=Problem(fault=fault, code=1, detail="no"), http_status=400, retry_after=retry_after)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "attempt", "verdict", "retry_seconds", "pause_seconds"),
+    [
+        (Accepted(provider_message_id="wamid.1"), 1, Verdict.DONE, None, None),
+        (Unknown(detail="timeout"), 1, Verdict.UNKNOWN, 60, None),
+        (NotSent(detail="refused"), 1, Verdict.RETRY, 0.4, None),
+        (NotSent(detail="refused"), 50, Verdict.RETRY, 60, None),
+        (refused(Fault.TRANSIENT), 1, Verdict.RETRY, 1, None),
+        (refused(Fault.TRANSIENT), 5, Verdict.RETRY, 60, None),
+        (refused(Fault.TRANSIENT), 6, Verdict.FAILED, None, None),
+        (refused(Fault.TRANSIENT, retry_after=90), 1, Verdict.RETRY, 90, None),
+        (refused(Fault.MEDIA), 1, Verdict.RETRY, 5, None),
+        (refused(Fault.MEDIA), 2, Verdict.FAILED, None, None),
+        (refused(Fault.THROTTLE_PAIR), 1, Verdict.RETRY, 1, None),
+        (refused(Fault.THROTTLE_PAIR), 3, Verdict.RETRY, 16, None),
+        (refused(Fault.THROTTLE_PAIR), 9, Verdict.RETRY, 256, None),
+        (refused(Fault.THROTTLE_CHANNEL), 1, Verdict.RETRY, 0, 1),
+        (refused(Fault.THROTTLE_CHANNEL), 9, Verdict.RETRY, 0, 60),
+        (refused(Fault.THROTTLE_CHANNEL, retry_after=30), 1, Verdict.RETRY, 0, 30),
+        (refused(Fault.AUTH), 1, Verdict.RETRY, 0, 60),
+        (refused(Fault.POLICY), 1, Verdict.RETRY, 0, 3600),
+        (refused(Fault.RECIPIENT), 1, Verdict.FAILED, None, None),
+        (refused(Fault.CONSENT), 1, Verdict.FAILED, None, None),
+        (refused(Fault.WINDOW), 1, Verdict.FAILED, None, None),
+        (refused(Fault.TEMPLATE), 1, Verdict.FAILED, None, None),
+        (refused(Fault.REQUEST), 1, Verdict.FAILED, None, None),
+        (RuntimeError("a bug in the provider"), 1, Verdict.UNKNOWN, 60, None),
+    ],
+)
+async def test_each_answer_has_its_verdict(
+    outcome: SendOutcome | Exception,
+    attempt: int,
+    verdict: Verdict,
+    retry_seconds: float | None,
+    pause_seconds: float | None,
+    clock: FakeClock,
+) -> None:
+    outbox, provider = FakeOutbox(claim(attempt=attempt)), FakeProvider(outcome)
+    sends = sender(outbox, provider, clock)
+    await sends.exchange()
+    await sends.drain()
+    (result,) = outbox.results
+    assert result.verdict is verdict
+    assert result.retry_at == (None if retry_seconds is None else clock.now + timedelta(seconds=retry_seconds))
+    assert result.pause_until == (None if pause_seconds is None else clock.now + timedelta(seconds=pause_seconds))
+    alarming = isinstance(outcome, Refused) and outcome.problem.fault in {Fault.AUTH, Fault.POLICY}
+    assert bool(result.alarm) is alarming
+
+
+async def test_a_reply_nobody_could_be_given_for_a_day_is_given_up(clock: FakeClock) -> None:
+    outbox = FakeOutbox(claim(created_at=clock.now - timedelta(hours=25)))
+    sends = sender(outbox, FakeProvider(NotSent(detail="refused")), clock)
+    await sends.exchange()
+    await sends.drain()
+    assert outbox.results[0].verdict is Verdict.FAILED
+
+
+async def test_answers_survive_a_database_that_is_away(clock: FakeClock) -> None:
+    outbox, provider = FakeOutbox(claim()), FakeProvider()
+    sends = sender(outbox, provider, clock)
+    await sends.exchange()
+    while not sends._ended:
+        await asyncio.sleep(0)
+    outbox.down = True
+    with pytest.raises(ConnectionResetError):
+        await sends.exchange()
+    outbox.down = False
+    await sends.exchange()
+    assert [result.verdict for result in outbox.results] == [Verdict.DONE]
+
+
+async def test_never_more_calls_than_allowed_at_once(clock: FakeClock) -> None:
+    outbox, provider = FakeOutbox(*(claim(n) for n in range(1, 6))), FakeProvider()
+    provider.gate.clear()
+    sends = sender(outbox, provider, clock, concurrency=2)
+    await sends.exchange()
+    await asyncio.sleep(0)
+    await sends.exchange()
+    assert len(provider.sent) == 2
+    provider.gate.set()
+    await sends.drain()
+    assert len(outbox.results) == 2
+
+
+async def test_a_person_over_the_pair_limit_waits_and_it_is_no_attempt(clock: FakeClock) -> None:
+    outbox, provider = FakeOutbox(claim(1), claim(1), claim(2)), FakeProvider()
+    sends = sender(outbox, provider, clock, pair=Pacer(6, 1))
+    await sends.exchange()
+    await sends.drain()
+    deferred = [result for result in outbox.results if result.verdict is Verdict.DEFER]
+    assert [result.retry_at for result in deferred] == [clock.now + timedelta(seconds=6)]
+    assert len(provider.sent) == 2, "the other person is not held up"
+
+
+async def test_a_number_at_its_rate_claims_nothing(clock: FakeClock) -> None:
+    outbox, provider = FakeOutbox(*(claim(n) for n in range(1, 9))), FakeProvider()
+    sends = sender(outbox, provider, clock, channel=Pacer(1, 3))
+    await sends.exchange()
+    await sends.drain()
+    await sends.exchange()
+    await sends.drain()
+    assert len(provider.sent) == 3
+    assert outbox.asked[0] == (3, [])
+    clock.advance(seconds=2)
+    await sends.exchange()
+    await sends.drain()
+    assert len(provider.sent) == 5
+
+
+async def test_stopping_finishes_what_is_under_way_and_claims_nothing_more(clock: FakeClock) -> None:
+    outbox, provider = FakeOutbox(claim(1)), FakeProvider()
+    provider.gate.clear()
+    sends, stopping = sender(outbox, provider, clock), Stopping()
+    running = asyncio.create_task(sends.run(stopping))
+    while not provider.sent:
+        await asyncio.sleep(0)
+    outbox.ready.append(claim(2))
+    stopping.set()
+    provider.gate.set()
+    await running
+    assert [result.claim.message_id for result in outbox.results] == [1]
+    assert len(outbox.ready) == 1
+
+
+async def test_the_first_accepted_message_clears_an_old_alarm(clock: FakeClock) -> None:
+    outbox, provider = FakeOutbox(claim(1), claim(2)), FakeProvider()
+    sends = sender(outbox, provider, clock, concurrency=1)
+    await sends.exchange()
+    await sends.drain()
+    await sends.exchange()
+    await sends.drain()
+    assert [result.alarm for result in outbox.results] == ["", None]
