@@ -509,6 +509,9 @@ REVOKE INSERT, UPDATE, DELETE ON tenants FROM sirdar_runtime;
 REVOKE UPDATE, DELETE ON whatsapp_audit_logs, timeline_entries FROM sirdar_runtime;
 
 -- --- Across tenants: ids and due times only --------------------------------------------------------------------------
+--
+-- The claiming functions walk their index in order and stop at the limit. They say so with planner settings, because
+-- the statistics of a queue are always out of date, and a plan that sorts it costs more the more there is to do.
 
 GRANT SELECT (tenant_id, conversation_id, event_id, due_at, happened_at), INSERT ON inbox TO sirdar_system;
 GRANT SELECT (tenant_id, conversation_id, message_id, message_created_at, channel_id, state, due_at, attempt, fence,
@@ -533,6 +536,8 @@ CREATE POLICY system ON dead_letters TO sirdar_system USING (true);
 CREATE FUNCTION queue_conversations(p_now timestamptz, p_limit integer)
     RETURNS TABLE (tenant_id bigint, conversation_id bigint)
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+    SET enable_sort = off
 BEGIN ATOMIC
     SELECT due.tenant_id, due.conversation_id
     FROM (SELECT i.tenant_id, i.conversation_id, i.due_at, i.event_id FROM inbox i
@@ -547,6 +552,8 @@ CREATE FUNCTION claim_outbox(p_now timestamptz, p_limit integer, p_lease interva
     RETURNS TABLE (tenant_id bigint, conversation_id bigint, message_id bigint, message_created_at timestamptz,
                    channel_id bigint, attempt smallint, fence bigint)
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+    SET enable_sort = off
 BEGIN ATOMIC
     UPDATE outbox o
     SET state = 'SENDING', attempt = o.attempt + 1, fence = nextval('fences'), lease_until = p_now + p_lease

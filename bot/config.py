@@ -38,6 +38,9 @@ class DatabaseSettings(BaseSettings):
     bot_content_dir: Path | None = Field(
         None, description="folder with flows/, intents/, templates/. Unset: this folder, else the built-in example"
     )
+    bot_worker_lease: float = Field(
+        15, gt=0, le=600, description="seconds a worker that fell asleep keeps its conversations from the others"
+    )
     bot_tenant: str = Field("default", pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="whose number this is")
     bot_log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe line to log")
     bot_log_format: Literal["json", "console"] = Field("console", description="how log lines look")

@@ -1,10 +1,10 @@
 """A content folder, read, checked and compiled: `flows/`, `intents/` and `templates/`.
 
-    flows/<role>/<name>.yaml            a flow
-    templates/<language>/<role>/<name>.j2   its replies, in each language
-    templates/<language>/common.j2      what everybody says
-    templates/whatsapp/*.yaml           message templates for WhatsApp's approval
-    intents/*.yaml                      how people say what they want
+- `flows/<role>/<name>.yaml`: a flow
+- `templates/<language>/<role>/<name>.j2`: its replies, in each language
+- `templates/<language>/common.j2`: what everybody says
+- `templates/whatsapp/*.yaml`: message templates for WhatsApp's approval
+- `intents/*.yaml`: how people say what they want
 """
 
 from collections.abc import Iterable, Mapping
@@ -85,7 +85,9 @@ class Loader:
         try:
             return path.read_text(encoding="utf-8")
         except UnicodeDecodeError as mistake:
-            self.add(FlowError(f"The file is not UTF-8: {mistake.reason}.", at=Mark(name, 1, 1), hint="Save it as UTF-8."))
+            self.add(
+                FlowError(f"The file is not UTF-8: {mistake.reason}.", at=Mark(name, 1, 1), hint="Save it as UTF-8.")
+            )
         return None
 
     def _document(self, name: str, path: FilePath) -> Document | None:
@@ -167,7 +169,9 @@ class Loader:
             report = Report()
             for intent, spec in file.intents.items():
                 if not (spec.examples or spec.keywords or spec.patterns):
-                    report(("intents", intent), f"Nobody could ever mean intent `{intent}`.", hint="Give it `examples:`.")
+                    report(
+                        ("intents", intent), f"Nobody could ever mean intent `{intent}`.", hint="Give it `examples:`."
+                    )
                 for place, source in enumerate(spec.patterns):
                     try:
                         compile_pattern(source)
@@ -213,14 +217,22 @@ class Loader:
     def _across_files(self) -> None:
         """What only all files together show."""
         if not self.flow_files and not self.findings:
-            self.finding(Mark("flows", 1, 1), "There is no flow.", "Write one: flows/<role>/<name>.yaml.", "error", "file")
+            self.finding(
+                Mark("flows", 1, 1), "There is no flow.", "Write one: flows/<role>/<name>.yaml.", "error", "file"
+            )
         paths = {file.document.file.removeprefix("flows/").removesuffix(".yaml") for file in self.flow_files}
         broken = {finding.file for finding in self.findings if finding.file.startswith("flows/")}
         for rest, languages in self.templates.items():
             if rest != COMMON and rest not in paths and f"flows/{rest}.yaml" not in broken:
                 for file in languages.values():
                     hint = did_you_mean(rest, paths)
-                    self.finding(Mark(file.path, 1, 1), f"There is no flow flows/{rest}.yaml for this file.", hint, "warning", "unused")
+                    self.finding(
+                        Mark(file.path, 1, 1),
+                        f"There is no flow flows/{rest}.yaml for this file.",
+                        hint,
+                        "warning",
+                        "unused",
+                    )
         starts: dict[tuple[str, str], str] = {}
         for flow_file in self.flow_files:
             self._check_starts(flow_file, starts)

@@ -39,7 +39,9 @@ def _common(loader: Loader) -> Iterable[Finding]:
         if language == FALLBACK:
             continue
         for name in sorted(set(file.blocks) - set(translated.blocks)):
-            yield _finding(translated, 1, "warning", "translation", f"Block `{name}` is not translated into `{language}`.")
+            yield _finding(
+                translated, 1, "warning", "translation", f"Block `{name}` is not translated into `{language}`."
+            )
 
 
 def _unused(loader: Loader) -> Iterable[Finding]:
@@ -47,7 +49,9 @@ def _unused(loader: Loader) -> Iterable[Finding]:
     for flow_file in loader.flow_files:
         for file in flow_file.texts.own.values():
             for block in rules.unused_blocks(file, flow_file.spec):
-                yield _finding(file, block.line, "warning", "unused", f"Nobody says block `{block.name}`.", "Remove it.")
+                yield _finding(
+                    file, block.line, "warning", "unused", f"Nobody says block `{block.name}`.", "Remove it."
+                )
 
 
 def _finding(file: TemplateFile, line: int, severity: str, code: str, message: str, hint: str = "") -> Finding:

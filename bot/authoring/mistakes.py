@@ -52,7 +52,13 @@ def explain(mistakes: ValidationError, document: Document, model: type[BaseModel
         message, hint, at_value = _words(detail, path, model, document)
         mark = document.value_mark(path) if at_value else document.mark(path)
         finding = Finding(
-            severity="error", file=mark.file, line=mark.line, column=mark.column, code="shape", message=message, hint=hint
+            severity="error",
+            file=mark.file,
+            line=mark.line,
+            column=mark.column,
+            code="shape",
+            message=message,
+            hint=hint,
         )
         found.setdefault((mark.line, mark.column), finding)
     return list(found.values())
@@ -80,11 +86,19 @@ def _words(detail: ErrorDetails, path: Path, model: type[BaseModel], document: D
             name = detail["loc"][-1]
             return f"`{name}:` is missing.", "", False
         case "union_tag_invalid":
-            return f"There is no slot type `{given.get('type')}`.", did_you_mean(str(given.get("type")), SLOT_TYPES), False
+            return (
+                f"There is no slot type `{given.get('type')}`.",
+                did_you_mean(str(given.get("type")), SLOT_TYPES),
+                False,
+            )
         case "union_tag_not_found":
             return "This slot has no `type:`.", "It is one of " + ", ".join(SLOT_TYPES) + ".", False
         case "string_pattern_mismatch":
-            return f"`{given}` is not a name.", "Names are lower case letters, digits and `_`, beginning with a letter.", True
+            return (
+                f"`{given}` is not a name.",
+                "Names are lower case letters, digits and `_`, beginning with a letter.",
+                True,
+            )
         case "literal_error":
             known = detail.get("ctx", {}).get("expected", "")
             return f"`{given}` is not possible here.", f"It is {known}.", True

@@ -60,7 +60,9 @@ def read(text: str, file: str) -> Document:
         at = mistake.problem_mark or mistake.context_mark
         mark = Mark(file, at.line + 1, at.column + 1) if at else Mark(file, 1, 1)
         problem = (mistake.problem or "something is wrong").rstrip(".")
-        raise FlowError(f"This is not YAML: {problem}.", at=mark, hint="Check indentation, colons and quotes.") from mistake
+        raise FlowError(
+            f"This is not YAML: {problem}.", at=mark, hint="Check indentation, colons and quotes."
+        ) from mistake
     except (yaml.YAMLError, ValueError) as mistake:
         raise FlowError(f"This is not YAML: {mistake}.", at=Mark(file, 1, 1)) from mistake
     if node is None:
@@ -73,7 +75,7 @@ def read(text: str, file: str) -> Document:
 def _refuse_aliases(text: str, file: str) -> None:
     """An alias makes one place mean two things."""
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-        if isinstance(event, yaml.AliasEvent):
+        if isinstance(event, yaml.AliasEvent) and event.start_mark is not None:
             mark = Mark(file, event.start_mark.line + 1, event.start_mark.column + 1)
             raise FlowError(f"Aliases such as `*{event.anchor}` are not allowed.", at=mark, hint="Write it out.")
 
@@ -97,9 +99,7 @@ def _mapping(node: yaml.MappingNode, path: Path, document: Document) -> dict[str
     for key_node, value_node in node.value:
         mark = Mark(document.file, key_node.start_mark.line + 1, key_node.start_mark.column + 1)
         if not isinstance(key_node, yaml.ScalarNode):
-            raise FlowError(
-                "A key must be a plain word.", at=mark, hint="If this is `{{ … }}`, put it in quotes."
-            )
+            raise FlowError("A key must be a plain word.", at=mark, hint="If this is `{{ … }}`, put it in quotes.")
         key = str(key_node.value)
         if key in found:
             first = document.keys[(*path, key)]

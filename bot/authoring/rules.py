@@ -7,7 +7,7 @@ from typing import Any
 from bot.core.actions import Action, Actions
 from bot.core.asking import Form
 from bot.core.compiled import CompiledFlow
-from bot.core.compiler import BUILT_IN_NAMES
+from bot.core.compiler import BUILT_IN_NAMES, saved_names
 from bot.core.cursor import START
 from bot.core.flow import ChoiceSlot, FlowSpec, OpSpec, RefSlot, StateSpec
 from bot.core.messages import MAX_BUTTON_TITLE, MAX_BUTTONS, MAX_ROW_DESCRIPTION, MAX_ROW_TITLE, MAX_ROWS
@@ -90,12 +90,15 @@ def _blocks(subject: Subject, report: Report) -> None:
 
 def template_mistakes(file: TemplateFile, spec: FlowSpec) -> Iterator[tuple[Block, str, str]]:
     """Variables in a flow's template file that the flow does not have."""
-    saved = {op.save for state in spec.states.values() for op in (state, *state.enter) if op.save}
-    saved |= {c.to.split(".")[0] for state in spec.states.values() for c in state.collect.values() if c.to}
+    saved = {name for state in spec.states.values() for name in saved_names(state)}
     known = set(spec.slots) | saved | BUILT_IN_NAMES | BLOCK_NAMES
     for block in file.blocks.values():
         for name in sorted(block.names - known):
-            yield block, f"Block `{block.name}` uses `{name}`, which is no slot, result or built-in name.", did_you_mean(name, known)
+            yield (
+                block,
+                f"Block `{block.name}` uses `{name}`, which is no slot, result or built-in name.",
+                did_you_mean(name, known),
+            )
 
 
 def unused_blocks(file: TemplateFile, spec: FlowSpec) -> Iterator[Block]:
@@ -141,7 +144,12 @@ def _arguments(action: Action, arguments: dict[str, Any], path: Path, report: Re
             report.unknown((*path, "with", name), f"argument of `{action.name}`", name, parameters)
     missing = [name for name, required in parameters.items() if required and name not in arguments]
     if missing:
-        report((*path, "do"), f"`{action.name}` needs `{'`, `'.join(missing)}`.", hint="Add it to `with:`.", code="arguments")
+        report(
+            (*path, "do"),
+            f"`{action.name}` needs `{'`, `'.join(missing)}`.",
+            hint="Add it to `with:`.",
+            code="arguments",
+        )
 
 
 def _permission(action: Action, spec: FlowSpec, path: Path, report: Report) -> None:
@@ -174,8 +182,14 @@ def _receipts(subject: Subject, report: Report) -> None:
 
 def _limits(subject: Subject, report: Report) -> None:
     """Buttons and rows fit on the screen."""
-    options = [(("states", name, "choices"), state.choices) for name, state in subject.spec.states.items() if state.choices]
-    options += [(("slots", name, "choices"), slot.choices) for name, slot in subject.spec.slots.items() if isinstance(slot, ChoiceSlot)]
+    options = [
+        (("states", name, "choices"), state.choices) for name, state in subject.spec.states.items() if state.choices
+    ]
+    options += [
+        (("slots", name, "choices"), slot.choices)
+        for name, slot in subject.spec.slots.items()
+        if isinstance(slot, ChoiceSlot)
+    ]
     for path, choices in options:
         what, limit = ("button", MAX_BUTTON_TITLE) if len(choices) <= MAX_BUTTONS else ("list row", MAX_ROW_TITLE)
         if len(choices) > MAX_ROWS:
@@ -229,9 +243,15 @@ def _dead_ends(flow: CompiledFlow, report: Report) -> None:
     edges = _edges(flow)
     ends = {name for name, state in flow.states.items() if isinstance(state.plan[-1], End | HandOver)}
     for name in flow.states:
-        ways = {trigger for trigger in edges.get(name, {}) if trigger != "agent" and not trigger.startswith(("back:", "error"))}
+        ways = {
+            trigger
+            for trigger in edges.get(name, {})
+            if trigger != "agent" and not trigger.startswith(("back:", "error"))
+        }
         if name not in ends and not ways:
-            report(("states", name), f"State '{name}' has no way out.", code="dead_end", hint="Give it `next:` or `end:`.")
+            report(
+                ("states", name), f"State '{name}' has no way out.", code="dead_end", hint="Give it `next:` or `end:`."
+            )
             return
     before: dict[str, set[str]] = {}
     for source, triggers in edges.items():

@@ -1,12 +1,14 @@
 """`bot serve`."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from bot.cli.logs import configure_logs
 from bot.cli.running import run
-from bot.config import load_settings
+from bot.config import Settings, load_settings
+from bot.core.actions import Actions
 from bot.core.errors import ConfigError
 from bot.runtime.bootstrap import PARTS, open_system
 from bot.runtime.loop import Stopping
@@ -27,11 +29,19 @@ def serve(*, only: Annotated[str, Parameter(help="Parts to run, comma-separated:
         raise ConfigError([f"--only {', '.join(unknown)}: there are the parts {', '.join(PARTS)}."])
     configure_logs(settings.bot_log_level, settings.bot_log_format)
 
-    async def main() -> None:
-        async with open_system(settings) as system:
-            parts = system.parts(names)
-            if "web" in names:
-                parts.append(web_part(system))
-            await run_parts(parts, stopping=Stopping(), drain_seconds=settings.bot_drain_seconds)
+    run(run_server(settings, names))
 
-    run(main())
+
+async def run_server(settings: Settings, names: Sequence[str], *, actions: Actions | None = None) -> None:
+    """Run parts of the system until SIGTERM or SIGINT.
+
+    Args:
+        settings: The number to serve.
+        names: Which of `PARTS`.
+        actions: What flows may call; unset: the built-in ones.
+    """
+    async with open_system(settings, actions=actions) as system:
+        parts = system.parts(names)
+        if "web" in names:
+            parts.append(web_part(system))
+        await run_parts(parts, stopping=Stopping(), drain_seconds=settings.bot_drain_seconds)

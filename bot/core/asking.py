@@ -104,7 +104,9 @@ class Ask:
         if key is not None:
             self._choose(cursor, key)
             return
-        references = [n for n, slot in cursor.flow.slots.items() if isinstance(slot, RefReader) and self._may_change(cursor, n)]
+        references = [
+            n for n, slot in cursor.flow.slots.items() if isinstance(slot, RefReader) and self._may_change(cursor, n)
+        ]
         if left and len(references) == 1:
             cursor.job = new_job("correct", left, references[0])
             gather(cursor, references)
@@ -192,7 +194,7 @@ class Form:
             cursor.unmatched = Unmatched(job["text"] or "", job["invalid"].get(asked, "not_understood"))
             return
         missing = self.missing(cursor)
-        if asked in candidates:
+        if asked and asked in candidates:
             missing = [asked]
         if not missing:
             cursor.asking = None
@@ -202,8 +204,8 @@ class Form:
         slot = missing[0]
         offers = tuple(candidates.get(slot, ()))
         reason = job["invalid"].get(slot) if job else None
-        again = cursor.asking == slot and not offers and cursor.offers == offers
-        cursor.new_question(slot, offers or (cursor.offers if again else ()))
+        again = cursor.asking == slot and cursor.offers == offers
+        cursor.new_question(slot, offers)
         self.put(cursor, invalid=reason)
         if not again:
             cursor.wait()
@@ -223,7 +225,7 @@ class Form:
             block = blocks.invalid
         else:
             block = "choose_candidate" if cursor.offers else blocks.ask
-        body = cursor.render(block, reason=invalid, **self.context(cursor))
+        body = cursor.render(block, reason=invalid)
         send_question(cursor, joined(before, body), options, block)
 
     def tap(self, cursor: Cursor, choice: str) -> bool:
@@ -251,7 +253,9 @@ class Form:
             return
         job = cursor.job = new_job("form", said.text[:MAX_KEPT], asked)
         asked_slot = cursor.flow.slots[asked] if asked else None
-        if not (asked_slot and asked_slot.type == "text") and without_correction(said.normal, cursor.turn.contact.language):
+        if not (asked_slot and asked_slot.type == "text") and without_correction(
+            said.normal, cursor.turn.contact.language
+        ):
             job["gained"] = correct_slots(cursor, said)
         if not job["gained"]:
             read_slots(cursor, job, said, self.slots)
@@ -267,9 +271,9 @@ class Form:
         elif not fully:
             self.put(cursor, invalid=reason)
         elif self.blocks[name].explain == "explain":
-            self.put(cursor, cursor.render("explain", reason=reason, **self.context(cursor)))
+            self.put(cursor, cursor.render("explain", reason=reason))
         else:
-            body = cursor.render(self.blocks[name].explain, reason=reason, **self.context(cursor))
+            body = cursor.render(self.blocks[name].explain, reason=reason)
             send_question(cursor, body, self._options(cursor), self.blocks[name].explain)
 
     def context(self, cursor: Cursor) -> dict[str, Any]:
@@ -277,7 +281,11 @@ class Form:
         slots = cursor.flow.slots
         missing = [slots[name].label for name in self.missing(cursor)]
         choices = [option.label for option in self._options(cursor)]
-        return {"missing": missing, "choices": choices, "slot": describe(slots[cursor.asking]) if cursor.asking else None}
+        return {
+            "missing": missing,
+            "choices": choices,
+            "slot": describe(slots[cursor.asking]) if cursor.asking else None,
+        }
 
     def _options(self, cursor: Cursor) -> tuple[Option, ...]:
         if cursor.offers:

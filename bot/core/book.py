@@ -42,7 +42,9 @@ class FlowBook:
             for role, flows in self._by_role.items()
         }
         self._understanding: dict[str, Understanding] = {
-            role: ExampleUnderstanding({name: spec for name, spec in named.items() if name in self._starts.get(role, {})})
+            role: ExampleUnderstanding(
+                {name: spec for name, spec in named.items() if name in self._starts.get(role, {})}
+            )
             for role, named in intents.items()
         }
 

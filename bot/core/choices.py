@@ -125,11 +125,12 @@ def _closeness(normal: str, option: Option) -> float:
 def present(body: str, options: Sequence[Option], run: str, epoch: int, label: str) -> list[Outgoing]:
     """Show a question with its choices.
 
-    Up to 3 become buttons, up to 10 a list (opened by a button named `label`), more become numbered text; so do those
-    whose titles would look the same once they are cut to size, which WhatsApp refuses. A body that is too long for
-    buttons is sent as text before them.
+    Up to 3 become buttons if their labels fit, up to 10 a list (opened by a button named `label`), more become numbered
+    text; so do those whose titles would look the same once they are cut to size, which WhatsApp refuses. A body that is
+    too long for buttons is sent as text before them.
     """
-    limit = MAX_BUTTON_TITLE if len(options) <= MAX_BUTTONS else MAX_ROW_TITLE
+    as_buttons = len(options) <= MAX_BUTTONS and all(len(option.label) <= MAX_BUTTON_TITLE for option in options)
+    limit = MAX_BUTTON_TITLE if as_buttons else MAX_ROW_TITLE
     titles = [shorten(option.label, limit) for option in options]
     if len(options) > MAX_ROWS or len(set(titles)) < len(titles):
         lines = "\n".join(f"{number}. {option.label}" for number, option in enumerate(options, 1))
@@ -138,9 +139,10 @@ def present(body: str, options: Sequence[Option], run: str, epoch: int, label: s
     if len(body) > MAX_BUTTON_BODY:
         *whole, body = split_text(body, MAX_BUTTON_BODY)
         before = [TextOut(body=part) for part in split_text("\n\n".join(whole))]
-    if len(options) <= MAX_BUTTONS:
+    if as_buttons:
         buttons = tuple(
-            Choice(id=tap_id(run, epoch, option.key), title=title) for option, title in zip(options, titles, strict=True)
+            Choice(id=tap_id(run, epoch, option.key), title=title)
+            for option, title in zip(options, titles, strict=True)
         )
         return [*before, ButtonsOut(body=body, buttons=buttons)]
     rows = tuple(

@@ -27,10 +27,10 @@ Callbacks are closures made here, never strings: `transitions` would resolve an 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from transitions import EventData, Machine
-from transitions.core import State
+from transitions.core import State, Transition
 
 from bot.core.asking import Ask, Form, Localised, SlotBlocks, form_options
 from bot.core.choices import Option
@@ -47,7 +47,9 @@ from bot.core.templates import Texts
 from bot.core.whatsapp import WhatsAppTemplate
 
 AGENT = "agent"
-BUILT_IN_NAMES = frozenset({"contact", "role", "today", "run", "answer", "reason", "error", "event", "media", "location"})
+BUILT_IN_NAMES = frozenset(
+    {"contact", "role", "today", "run", "answer", "reason", "error", "event", "media", "location"}
+)
 """Variables every expression and template may use, besides slots and saved results."""
 
 
@@ -63,7 +65,11 @@ class _Wiring:
     def branches(self, trigger: str, sources: Iterable[str], branches: Sequence[Branch], path: Path) -> None:
         """Ordered branches of one trigger: the last has no condition, all others have one."""
         if branches[-1].condition is not None and not trigger.startswith("event:"):
-            self.report(path, "No branch is left when none of the conditions holds.", hint="End the list with a state name alone.")
+            self.report(
+                path,
+                "No branch is left when none of the conditions holds.",
+                hint="End the list with a state name alone.",
+            )
         for place, branch in enumerate(branches):
             here = (*path, place) if len(branches) > 1 else path
             if branch.condition is None and place < len(branches) - 1:
@@ -111,11 +117,21 @@ class _Wiring:
         return {name: self.value(source, (*path, name)) for name, source in (sources or {}).items()}
 
 
+def _moving(event: EventData) -> Cursor:
+    """The model of a machine event, which `transitions` types as an object."""
+    return cast("Cursor", event.model)
+
+
+def _edge(event: EventData) -> Transition:
+    """The transition under way."""
+    return cast("Transition", event.transition)
+
+
 def _guard(value: Value, source: str) -> Callable[[EventData], bool]:
     def holds(event: EventData) -> bool:
-        cursor: Cursor = event.model
+        cursor = _moving(event)
         result = bool(cursor.evaluate(value, "`if:`"))
-        cursor.turn.note("guard", condition=source, value=result, to=event.transition.dest)
+        cursor.turn.note("guard", condition=source, value=result, to=_edge(event).dest)
         return result
 
     return holds
@@ -123,25 +139,27 @@ def _guard(value: Value, source: str) -> Callable[[EventData], bool]:
 
 def _because(reason: str) -> Callable[[EventData], None]:
     def remember(event: EventData) -> None:
-        event.model.extra["reason"] = reason
+        _moving(event).extra["reason"] = reason
 
     return remember
 
 
 def _note(event: EventData) -> None:
     """Trace every transition."""
-    moved = event.transition
-    event.model.turn.note("transition", event=event.event.name, source=moved.source, to=moved.dest)
+    edge = _edge(event)
+    _moving(event).turn.note("transition", event=event.event.name, source=edge.source, to=edge.dest)
 
 
 def _stop_timers(event: EventData) -> None:
     """Leaving a state with timers: those that were started become late."""
-    event.model.stops_timers = True
+    cursor = _moving(event)
+    if cursor.came_from == _edge(event).source:  # else passed through within this step: none were started
+        cursor.stops_timers = True
 
 
 def _take_back(event: EventData) -> None:
     """Leaving a handoff: the bot talks again, unless the next state hands over too."""
-    event.model.turn.owner = "bot"
+    _moving(event).turn.owner = "bot"
 
 
 def proceed(cursor: Cursor, step: int = 0) -> None:
@@ -153,7 +171,7 @@ def proceed(cursor: Cursor, step: int = 0) -> None:
 
 def _enter(event: EventData) -> None:
     """`on_enter` of every state."""
-    cursor: Cursor = event.model
+    cursor = _moving(event)
     cursor.enter()
     proceed(cursor)
 
@@ -174,7 +192,7 @@ def compile_flow(
     """
     before = len(report.mistakes)
     slots = _slots(spec, report)
-    saved = {name for state in spec.states.values() for name in _saved_names(state)}
+    saved = {name for state in spec.states.values() for name in saved_names(state)}
     for name in sorted((saved | set(slots)) & BUILT_IN_NAMES):
         report(("slots", name), f"`{name}` is a name of the framework.", hint="Give it another name.")
     wiring = _Wiring(frozenset(spec.states), report, frozenset(slots) | saved | BUILT_IN_NAMES)
@@ -229,7 +247,7 @@ def _machine(name: str, states: Mapping[str, CompiledState], wiring: _Wiring) ->
 
 
 def _state(state: CompiledState) -> State:
-    leaving = [_stop_timers] if state.timers else []
+    leaving: list[Any] = [_stop_timers] if state.timers else []
     return State(state.name, on_enter=[_enter], on_exit=[*leaving, _take_back] if state.hands_over else leaving)
 
 
@@ -246,7 +264,8 @@ def _slots(spec: FlowSpec, report: Report) -> dict[str, AnySlot]:
     return slots
 
 
-def _saved_names(state: StateSpec) -> list[str]:
+def saved_names(state: StateSpec) -> list[str]:
+    """The names a state gives to results and files."""
     names = [state.save, *(op.save for op in state.enter)]
     names += [collect.to.split(".")[0] for collect in state.collect.values() if collect.to]
     return [name for name in names if name]
@@ -267,7 +286,9 @@ def _commands(spec: FlowSpec, slots: Mapping[str, AnySlot], wiring: _Wiring) -> 
         for place, rule in enumerate(rules):
             here = (*path, place) if len(rules) > 1 else path
             _command_rule(command.trigger, rule, here, wiring)
-        uses.append(CommandUse(command=command, otherwise=next((rule.otherwise for rule in rules if rule.otherwise), None)))
+        uses.append(
+            CommandUse(command=command, otherwise=next((rule.otherwise for rule in rules if rule.otherwise), None))
+        )
     return tuple(uses)
 
 
@@ -397,7 +418,9 @@ class _StateCompiler:
     def _ask(self, block: str) -> Ask:
         spec = self.spec
         if not spec.choices:
-            self.report((*self.path, "ask"), "`ask:` needs `choices:`.", hint="To ask for a value, use `form:` with a slot.")
+            self.report(
+                (*self.path, "ask"), "`ask:` needs `choices:`.", hint="To ask for a value, use `form:` with a slot."
+            )
         choices = spec.choices or {}
         triggers: dict[str, str] = {}
         for key in choices:

@@ -5,7 +5,7 @@ is the throwaway model that a flow's shared state machine is driven with: one fr
 together again at the end. Neither leaves the engine.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +83,7 @@ class Turn:
         """The day of the event."""
         return self.at.date()
 
-    def note(self, kind: str, **detail: Any) -> None:
+    def note(self, kind: str, /, **detail: Any) -> None:
         """Add a reason."""
         self.trace.append(Trace(kind=kind, detail=detail))
 
@@ -105,8 +105,8 @@ class Turn:
         self.effects.extend([Send(content=message) for message in messages])
         self.trace.append(Trace(kind="send", detail={"block": block, "messages": len(messages)}))
 
-    def render(self, texts: Texts, name: str, variables: Mapping[str, Any]) -> str:
-        """A block's words in the person's language.
+    def render(self, texts: Texts, name: str, variables: Callable[[], Mapping[str, Any]]) -> str:
+        """A block's words in the person's language. `variables` are only worked out when it has any.
 
         A block that fails on the data of this run is replaced by `broken`, so that the person hears something; the
         reason is in the trace.
@@ -118,13 +118,13 @@ class Turn:
         if block.static is not None:
             return block.static
         try:
-            return block.render(variables)
+            return block.render(variables())
         except RAISES as error:
             self.note("error", block=name, line=block.line, error=str(error)[:300])
         broken = texts.block("broken", self.contact.language)
         return (broken.static or "") if broken and name != "broken" else ""
 
-    def say(self, texts: Texts, name: str, variables: Mapping[str, Any]) -> None:
+    def say(self, texts: Texts, name: str, variables: Callable[[], Mapping[str, Any]]) -> None:
         """Send a block, unless it renders to nothing."""
         body = self.render(texts, name, variables)
         if body:
@@ -135,6 +135,7 @@ class Cursor:
     """One run, being moved. The machine reads and sets `state`; operations add effects to `turn`.
 
     Attributes:
+        came_from: The state at the beginning of the step.
         trigger: The machine event to fire next; the engine's loop consumes it.
         job: What is being made of a message, across lookups (see `bot.core.gathering`).
         extra: Variables for templates and guards that belong to this turn only, such as `answer` and `error`.
@@ -144,7 +145,7 @@ class Cursor:
     """
 
     __slots__ = (
-        "asking", "counters", "data", "epoch", "extra", "flow", "instance", "job", "offers", "opened_by", "outcome",
+        "asking", "came_from", "counters", "data", "epoch", "extra", "flow", "instance", "job", "offers", "opened_by", "outcome",
         "pending", "reask", "role", "run", "slots", "started_at", "state", "stops_timers", "trail", "trigger", "turn",
         "unmatched", "wants",
     )  # fmt: skip
@@ -154,6 +155,7 @@ class Cursor:
         self.flow = flow
         self.run = frame.run
         self.state = frame.state
+        self.came_from = frame.state
         self.role = frame.role
         self.started_at = frame.started_at
         self.epoch = frame.epoch
@@ -227,20 +229,15 @@ class Cursor:
     def end_run(self, outcome: str) -> None:
         """Record that the run is over."""
         self.outcome = outcome
-        if self.flow.has_timers:
-            self.turn.effects.append(CancelTimers(run=self.run))
         if self.opened_by:
-            self.turn.effects.append(
-                EndRun(run=self.run, flow=self.flow.name, outcome=outcome, instance=self.instance)
-            )
+            if self.flow.has_timers:
+                self.turn.effects.append(CancelTimers(run=self.run))
+            self.turn.effects.append(EndRun(run=self.run, flow=self.flow.name, outcome=outcome, instance=self.instance))
 
     def new_question(self, asking: str | None, offers: tuple[dict[str, Any], ...] = ()) -> None:
-        """Turn to another question in the same state, unless it is the first."""
-        if self.asking is not None and self.asking != asking:
-            self._new_epoch()
-            self.stops_timers = self.flow.has_timers
-        elif offers != self.offers and self.offers:
-            self._new_epoch()  # other candidates: taps on the earlier ones are late
+        """Turn to another question in the same state: another slot, or other candidates. The first one has its epoch already."""
+        if self.asking is not None and (self.asking != asking or self.offers != offers):
+            self.renew_question()
         self.asking = asking
         self.offers = offers
         place = f"{self.state}/{asking}" if asking else self.state
@@ -262,7 +259,8 @@ class Cursor:
         for timer in timers:
             due_at = self.turn.at + timer.delay
             effects.append(StartTimer(run=self.run, name=timer.name, due_at=due_at, epoch=self.epoch))
-            self.turn.note("timer", name=timer.name, due_at=due_at.isoformat())
+        if timers:
+            self.turn.note("timer", started=[timer.name for timer in timers], epoch=self.epoch)
 
     def invoke(self, name: str, arguments: dict[str, Any], pending: Pending, receipt: str | None = None) -> None:
         """Stop for an action; `resume` in the engine goes on from `pending`."""
@@ -305,12 +303,18 @@ class Cursor:
             ) from error
 
     def render(self, block: str, **more: Any) -> str:
-        """A block's words, with more variables."""
-        return self.turn.render(self.flow.texts, block, self.variables(**more))
+        """A block's words, with more variables; those of the open question are there as well."""
+        return self.turn.render(self.flow.texts, block, lambda: self._with_question(more))
 
     def say(self, block: str, **more: Any) -> None:
         """Send a block."""
-        self.turn.say(self.flow.texts, block, self.variables(**more))
+        self.turn.say(self.flow.texts, block, lambda: self._with_question(more))
+
+    def _with_question(self, more: dict[str, Any]) -> dict[str, Any]:
+        state = self.flow.states.get(self.state)
+        if state is not None and state.question is not None:
+            more = state.question.context(self) | more
+        return self.variables(**more)
 
 
 class Unmatched:

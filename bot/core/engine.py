@@ -91,9 +91,7 @@ def _words(event: Event, turn: Turn) -> Said | None:
 
 def new_frame(turn: Turn, flow: CompiledFlow, role: str) -> Frame:
     """A run that has not begun."""
-    return Frame(
-        run=turn.new_run(), flow=flow.name, version=flow.version, state=START, role=role, started_at=turn.at
-    )
+    return Frame(run=turn.new_run(), flow=flow.name, version=flow.version, state=START, role=role, started_at=turn.at)
 
 
 def settle(cursor: Cursor) -> None:
@@ -273,7 +271,7 @@ def fire_timer(cursor: Cursor, event: TimerFired) -> None:
         return
     cursor.turn.note("timer", name=event.name, fired=True)
     if timer.say:
-        cursor.say(timer.say, **(state.question.context(cursor) if state.question else {}))
+        cursor.say(timer.say)
     if timer.trigger:
         cursor.trigger = timer.trigger
         settle(cursor)
@@ -321,7 +319,12 @@ def collect(cursor: Cursor, kind: str, item: dict[str, Any]) -> None:
     what = f"`collect: {kind}`"
     arguments = {name: cursor.evaluate(value, what) for name, value in collector.arguments.items()}
     receipt = str(cursor.evaluate(collector.once, "`once:`"))[:500] if collector.once is not None else None
-    cursor.invoke(collector.action, arguments, Pending(name=collector.action, step=0, purpose="collect", detail={"kind": kind}), receipt)
+    cursor.invoke(
+        collector.action,
+        arguments,
+        Pending(name=collector.action, step=0, purpose="collect", detail={"kind": kind}),
+        receipt,
+    )
 
 
 def _collected(cursor: Cursor, kind: str) -> None:
@@ -452,7 +455,9 @@ def _go_on_elsewhere(cursor: Cursor, job: Job, trigger: str, existing: Frame) ->
     cursor.job = job
     if job["then"] == "command":
         _go_on_with_command(cursor)
-    elif trigger.startswith("command:") and cursor.flow.can(trigger, cursor.state) and cursor.flow.fire(trigger, cursor):
+    elif (
+        trigger.startswith("command:") and cursor.flow.can(trigger, cursor.state) and cursor.flow.fire(trigger, cursor)
+    ):
         settle(cursor)
     else:
         cursor.say("run_exists", instance=existing.instance)

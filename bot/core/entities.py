@@ -14,17 +14,31 @@ from rapidfuzz.distance import OSA
 
 from bot.core.words import MAX_ANALYSED
 
-_UNITS = ("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-          "eighteen nineteen").split()  # fmt: skip
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_UNITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]  # fmt: skip
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 NUMBER_WORDS: dict[str, int] = (
     {word: value for value, word in enumerate(_UNITS)}
     | {word: (place + 2) * 10 for place, word in enumerate(_TENS)}
     | {f"{ten} {unit}": (place + 2) * 10 + value for place, ten in enumerate(_TENS) for value, unit in enumerate(_UNITS[1:10], 1)}
     | {"hundred": 100, "a hundred": 100, "dozen": 12, "a dozen": 12, "couple": 2, "a couple": 2}
 )  # fmt: skip
-MONTHS = ("january february march april may june july august september october november december").split()
-_MONTH_NUMBERS = {name: number for number, name in enumerate(MONTHS, 1)} | {name[:3]: n for n, name in enumerate(MONTHS, 1)}
+MONTHS = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
+_MONTH_NUMBERS = {name: number for number, name in enumerate(MONTHS, 1)} | {
+    name[:3]: n for n, name in enumerate(MONTHS, 1)
+}
 _MONTH_NUMBERS |= {"sept": 9}
 _AMBIGUOUS_MONTHS = frozenset({"may", "march", "mar"})
 """Also ordinary words: believed with a day, a year or a preposition beside them, or as the whole answer."""
@@ -38,16 +52,20 @@ _ISO = re.compile(r"\b(20\d\d)-(\d{1,2})(?:-(\d{1,2}))?\b")
 _SLASHED = re.compile(r"\b(\d{1,2})[/.-](\d{1,2})[/.-](20\d\d|\d\d)\b")
 _MONTH_SLASHED = re.compile(r"\b(\d{1,2})/(20\d\d)\b")
 _DAY_MONTH = re.compile(rf"\b{_ORDINAL}(?: of)? ?({_MONTH})\b\.?{_YEAR}")
-_MONTH_DAY = re.compile(rf"\b({_MONTH})\.? (?:the )?{_ORDINAL}\b(?! ?(?:people|person|pax|adults|of us|nights|days))(?:,? (20\d\d))?")
+_MONTH_DAY = re.compile(
+    rf"\b({_MONTH})\.? (?:the )?{_ORDINAL}\b(?! ?(?:people|person|pax|adults|of us|nights|days))(?:,? (20\d\d))?"
+)
 _MONTH_ALONE = re.compile(rf"\b(in |for |during |by |early |mid |late |next |this |of |around )?({_MONTH})\b\.?{_YEAR}")
 _RELATIVE = re.compile(
-    r"\b(today|tomorrow|day after tomorrow|next month|this month|next week|in (\d{1,2}|" + _WORD_NUMBER + r") (days?|weeks?|months?))\b"
+    r"\b(today|tomorrow|day after tomorrow|next month|this month|next week|in (\d{1,2}|"
+    + _WORD_NUMBER
+    + r") (days?|weeks?|months?))\b"
 )
 _NUMBER = re.compile(rf"(?<![\w.,/-])(?:(\d{{1,9}})|({_WORD_NUMBER}))(?![\w/]|[.,]\d)")
 
 PARTY = ("people", "person", "persons", "pax", "adults", "adult", "travellers", "travelers", "trekkers", "guests", "of us",
          "friends", "members", "ppl", "log", "kids", "kid", "children", "child")  # fmt: skip
-_PARTY_ADDS = "|".join(PARTY)
+_PARTIES = frozenset({"people", "guests", "travellers", "party"})
 _NOT_PARTY = (
     r"(?! ?(?:st|nd|rd|th|am|pm|a\.m|p\.m|k|km|days?|nights?|weeks?|months?|hours?|hrs?|years?|minutes?|mins?|rooms?|dollars?"
     rf"|usd|inr|rs|percent|%|\$|{_MONTH})\b)"
@@ -122,23 +140,20 @@ def counted(entities: Entities, of: str) -> int | None:
         of: What is counted: "people" understands parties ("family of 4"), any other word only "5 nights".
     """
     text = entities.text
-    if _EITHER.search(text):
+    party = of in _PARTIES
+    if not entities.numbers:
+        found = [value for pattern, value in _PHRASES if pattern.search(text)] if party else []
+    elif _EITHER.search(text):
         return None
-    nouns = _party_nouns() if of in {"people", "guests", "travellers", "party"} else _nouns(of)
-    found = [number_of(match[1]) for match in nouns.finditer(text)]
-    if nouns is _party_nouns():
-        if len(found) > 1:
+    else:
+        nouns = _nouns_pattern("|".join(PARTY)) if party else _nouns(of)
+        found = [number_of(match[1]) for match in nouns.finditer(text)]
+        if party and len(found) > 1:
             return sum(found)  # "2 adults and 1 child"
-        found += [number_of(match[1]) for match in _GROUP_OF.finditer(text)]
-        if not found:
-            found = [value for pattern, value in _PHRASES if pattern.search(text)]
+        if party:
+            found += [number_of(match[1]) for match in _GROUP_OF.finditer(text)]
     values = set(found)
     return values.pop() if len(values) == 1 else None
-
-
-@lru_cache(maxsize=1)
-def _party_nouns() -> re.Pattern[str]:
-    return _nouns_pattern(_PARTY_ADDS)
 
 
 @lru_cache(maxsize=256)
@@ -147,6 +162,7 @@ def _nouns(of: str) -> re.Pattern[str]:
     return _nouns_pattern(stem + "s?")
 
 
+@lru_cache(maxsize=256)
 def _nouns_pattern(nouns: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w.,/-])(\d{{1,4}}|{_WORD_NUMBER}) ?(?:more |other |young |senior )?(?:{nouns})\b")
 
@@ -179,6 +195,8 @@ def _dates(text: str, today: date) -> tuple[DateFound, ...]:
             add(match, _year(match[3]), _MONTH_NUMBERS[match[2]], int(match[1]))
         for match in _MONTH_DAY.finditer(text):
             add(match, _year(match[3]), _MONTH_NUMBERS[match[1]], int(match[2]))
+    if len(text) < 3:
+        return tuple(found)
     for match in _MONTH_ALONE.finditer(text):
         name = match[2]
         if name in _AMBIGUOUS_MONTHS and not match[1] and not match[3] and match[0].strip(" .") != text.strip(" .!?"):

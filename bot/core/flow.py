@@ -154,7 +154,9 @@ LATER_SLOT_TYPES = ("decimal", "money", "time", "duration", "phone", "email", "m
 def _known_slot_type(value: Any) -> Any:
     if isinstance(value, Mapping) and value.get("type") in LATER_SLOT_TYPES:
         raise PydanticCustomError(
-            "not_supported", "Slot type `{type}` is not supported in this version.", {"type": value["type"], "key": "type"}
+            "not_supported",
+            "Slot type `{type}` is not supported in this version.",
+            {"type": value["type"], "key": "type"},
         )
     return value
 

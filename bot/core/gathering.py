@@ -29,7 +29,16 @@ Job = dict[str, Any]
 
 def new_job(then: str, text: str | None = None, asked: str | None = None) -> Job:
     """A job that has done nothing yet."""
-    return {"then": then, "text": text, "asked": asked, "raw": {}, "looked": [], "invalid": {}, "candidates": {}, "gained": False}
+    return {
+        "then": then,
+        "text": text,
+        "asked": asked,
+        "raw": {},
+        "looked": [],
+        "invalid": {},
+        "candidates": {},
+        "gained": False,
+    }
 
 
 def read_slots(cursor: Cursor, job: Job, said: Said, names: Iterable[str]) -> None:

@@ -8,12 +8,12 @@ inside loops, and a cap on what a text may become.
 import math
 import re
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from jinja2 import StrictUndefined, nodes
-from jinja2.exceptions import SecurityError, TemplateError as JinjaError, TemplateSyntaxError
+from jinja2.exceptions import SecurityError, TemplateSyntaxError
+from jinja2.exceptions import TemplateError as JinjaError
 from jinja2.meta import find_undeclared_variables
 from jinja2.runtime import Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -89,7 +89,7 @@ class SirdarEnvironment(ImmutableSandboxedEnvironment):
     def __init__(self) -> None:
         super().__init__(
             undefined=StrictUndefined,
-            autoescape=False,  # noqa: S701  plain text channel: escaping would show up as &amp;
+            autoescape=False,
             trim_blocks=True,
             lstrip_blocks=True,
             finalize=_printable,
@@ -130,10 +130,13 @@ class SirdarEnvironment(ImmutableSandboxedEnvironment):
             if len(left) + len(right) > MAX_RENDERED:
                 raise SecurityError(f"text longer than {MAX_RENDERED} characters")
             return left + right
-        numbers = all(isinstance(n, int | float | Decimal) and abs(n) < _MAX_NUMBER for n in (left, right))
-        if not numbers or operator == "**":
+        if not (_is_modest(left) and _is_modest(right)) or operator == "**":
             raise SecurityError(f"`{operator}` works on numbers of up to 15 digits only")
         return super().call_binop(context, operator, left, right)
+
+
+def _is_modest(value: Any) -> bool:
+    return isinstance(value, int | float | Decimal) and abs(value) < _MAX_NUMBER
 
 
 def _printable(value: Any) -> Any:

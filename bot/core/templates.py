@@ -5,6 +5,7 @@ the person's language, then in the fallback language: what a flow says beats wha
 Blocks are compiled once; those without any variable are rendered once.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -39,12 +40,29 @@ class TemplateFile:
     blocks: Mapping[str, Block]
 
 
+_TAGS = re.compile(r"\{%.*?%\}|\{#.*?#\}")
+
+
+def keep_line_ends(source: str) -> str:
+    """Let a tag swallow the end of its line only when it has the line to itself.
+
+    That is what authors expect; Jinja's `trim_blocks` would also join "… {% endif %}" with the next line.
+    """
+    lines = source.split("\n")
+    for place, line in enumerate(lines):
+        text = line.rstrip()
+        if text.endswith("%}") and text[-3:-2] not in {"-", "+"} and _TAGS.sub("", text).strip():
+            lines[place] = text[:-2] + "+%}"
+    return "\n".join(lines)
+
+
 def compile_file(path: str, source: str) -> TemplateFile:
     """Compile one `.j2` file.
 
     Raises:
         TemplateError: With line and remedy.
     """
+    source = keep_line_ends(source)
     try:
         tree = ENVIRONMENT.parse(source, filename=path)
         check_tree(tree)

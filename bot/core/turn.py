@@ -49,7 +49,7 @@ DIGRESSION = 0.6
 """Score from which a message that does not answer the open question may start another flow."""
 MAX_FRAMES = 5
 """Runs on a stack; beyond it, no digression is begun."""
-_PHOTO_KINDS = {"image": "photo", "video": "video", "audio": "audio", "document": "document", "sticker": "sticker"}
+_FILE_KINDS = {"image": "photo", "video": "video", "audio": "audio", "document": "document", "sticker": "sticker"}
 
 
 def advance(book: FlowBook, conversation: Conversation, event: Event) -> Step:
@@ -105,16 +105,16 @@ class _Router:
             case ChoiceIn(id=id, title=title):
                 self.choice(id, title)
             case MediaIn() as media:
-                item = {
-                    "id": media.media_id, "kind": _PHOTO_KINDS[media.media], "mime_type": media.mime_type,
+                file: dict[str, Any] = {
+                    "id": media.media_id, "kind": _FILE_KINDS[media.media], "mime_type": media.mime_type,
                     "caption": media.caption, "filename": media.filename, "sha256": media.sha256,
                 }  # fmt: skip
-                self.file(item["kind"] or "", item, media.caption)
+                self.file(file["kind"], file, media.caption)
             case LocationIn() as place:
-                item = {
+                spot: dict[str, Any] = {
                     "latitude": place.latitude, "longitude": place.longitude, "name": place.name, "address": place.address,
                 }  # fmt: skip
-                self.file("location", item, None)
+                self.file("location", spot, None)
             case UnsupportedIn() as unknown:
                 turn.note("ignore", why="unsupported", kind=unknown.original_kind)
                 self._cannot_use("unsupported")
@@ -156,7 +156,7 @@ class _Router:
         cursor = self._top()
         if cursor is None:
             turn.note("ignore", why="stale tap", run=tapped.run)
-            turn.say(self.book.texts, "stale_choice", self._variables())
+            turn.say(self.book.texts, "stale_choice", self._variables)
             return
         tap(cursor, tapped.run, tapped.epoch, tapped.choice)
         self.done(cursor)
@@ -201,7 +201,7 @@ class _Router:
             return
         cursor = self._top()
         if cursor is None:
-            self.turn.say(self.book.texts, block, self._variables())
+            self.turn.say(self.book.texts, block, self._variables)
             return
         repeat(cursor, cursor.render(block))
         self.done(cursor)
@@ -270,9 +270,7 @@ class _Router:
     def _help(self, cursor: Cursor) -> None:
         """Help with the open question: the state's own, the flow's own, or what one can do."""
         own = [name for name in (f"help_{cursor.state}", "help") if cursor.flow.texts.has_own(name)]
-        state = state_of(cursor)
-        context = state.question.context(cursor) if state and state.question else {}
-        before = cursor.render(own[0] if own else "help_here", **self._variables(), **context)
+        before = cursor.render(own[0] if own else "help_here", capabilities=self._capabilities())
         repeat(cursor, before)
 
     def _restart(self, cursor: Cursor) -> None:
@@ -292,20 +290,20 @@ class _Router:
             put_back(self.turn, cursor)
             self._help_or_agent("agent", said)
 
-    def _help_or_agent(self, word: str, said: Said | None) -> None:
+    def _help_or_agent(self, word: str, said: Said | None, reason: str = "asked") -> None:
         """Outside of any flow: the flow that this word starts, or our own answer."""
         flow = self._started_by(lambda role: self.book.universal(role, word))
         if flow is not None:
-            self._begin(flow, said)
+            self._begin(flow, said, reason)
         elif word == "help":
-            self.turn.say(self.book.texts, "help", self._variables())
+            self.turn.say(self.book.texts, "help", self._variables)
         else:
-            self._hand_over("asked")
+            self._hand_over(reason)
 
     def _hand_over(self, reason: str) -> None:
         """Give the conversation to operations, when no flow says to whom."""
         turn = self.turn
-        turn.say(self.book.texts, "handoff", self._variables(reason=reason))
+        turn.say(self.book.texts, "handoff", lambda: self._variables(reason=reason))
         turn.effects.append(Handoff(run=turn.new_run(), role="operations", reason=reason))
         turn.owner = "role:operations"
 
@@ -342,8 +340,10 @@ class _Router:
             return True
         return False
 
-    def _begin(self, flow: CompiledFlow, said: Said | None) -> None:
+    def _begin(self, flow: CompiledFlow, said: Said | None, reason: str | None = None) -> None:
         cursor = self._push(flow)
+        if reason:
+            cursor.extra["reason"] = reason
         begin(cursor, said)
         self.done(cursor)
 
@@ -355,9 +355,9 @@ class _Router:
         turn.remember(UNMATCHED, count)
         if count >= 3 and self._started_by(lambda role: self.book.universal(role, "agent")) is not None:
             turn.remember(UNMATCHED, None)
-            self._help_or_agent("agent", said)
+            self._help_or_agent("agent", said, reason="not_understood")
         else:
-            turn.say(self.book.texts, "not_understood" if count == 1 else "not_understood_again", self._variables())
+            turn.say(self.book.texts, "not_understood" if count == 1 else "not_understood_again", self._variables)
 
     # --- Timers, the business, actions --------------------------------------------------------------------------------
 
@@ -448,9 +448,13 @@ class _Router:
             if cursor is not None and frame.pending is None:
                 kept.append(frame)
             else:
-                self.turn.note("error", run=frame.run, flow=frame.flow, version=frame.version, error="the run cannot go on")
+                self.turn.note(
+                    "error", run=frame.run, flow=frame.flow, version=frame.version, error="the run cannot go on"
+                )
                 self.turn.effects.append(CancelTimers(run=frame.run))
-                self.turn.effects.append(EndRun(run=frame.run, flow=frame.flow, outcome="lost", instance=frame.instance))
+                self.turn.effects.append(
+                    EndRun(run=frame.run, flow=frame.flow, outcome="lost", instance=frame.instance)
+                )
         self.turn.frames = kept
 
     def _started_by(self, find: Any) -> CompiledFlow | None:
@@ -458,11 +462,15 @@ class _Router:
 
     def _variables(self, **more: Any) -> dict[str, Any]:
         """What common blocks may use outside of any flow; `capabilities` says what one can do here."""
-        turn = self.turn
-        base = {"contact": turn.contact, "today": turn.today.isoformat(), **more}
-        about = []
-        for role in turn.contact.roles:
-            for flow in self.book.of_role(role):
-                if flow.texts.has_own("about"):
-                    about.append(turn.render(flow.texts, "about", base | {"role": role}))
-        return base | {"role": turn.contact.roles[0] if turn.contact.roles else "", "capabilities": about}
+        return self._base() | {"capabilities": self._capabilities(), **more}
+
+    def _base(self) -> dict[str, Any]:
+        contact = self.turn.contact
+        return {"contact": contact, "today": self.turn.today.isoformat(), "role": next(iter(contact.roles), "")}
+
+    def _capabilities(self) -> list[str]:
+        """The `about` blocks of the flows this person may walk."""
+        flows = {flow.name: flow for role in self.turn.contact.roles for flow in self.book.of_role(role)}
+        return [
+            self.turn.render(flow.texts, "about", self._base) for flow in flows.values() if flow.texts.has_own("about")
+        ]

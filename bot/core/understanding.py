@@ -24,8 +24,50 @@ MARGIN = 0.04
 """How much better than the next intent it has to be."""
 _KEYWORD = 0.6
 _LIGHT_WORDS = frozenset(
-    "a an the i im we you me my our your is are am be to of for in on at and or with it this that do does can could would will "
-    "please there any some so just have has had".split()
+    [
+        "a",
+        "an",
+        "the",
+        "i",
+        "im",
+        "we",
+        "you",
+        "me",
+        "my",
+        "our",
+        "your",
+        "is",
+        "are",
+        "am",
+        "be",
+        "to",
+        "of",
+        "for",
+        "in",
+        "on",
+        "at",
+        "and",
+        "or",
+        "with",
+        "it",
+        "this",
+        "that",
+        "do",
+        "does",
+        "can",
+        "could",
+        "would",
+        "will",
+        "please",
+        "there",
+        "any",
+        "some",
+        "so",
+        "just",
+        "have",
+        "has",
+        "had",
+    ]
 )
 _MONTH_WORDS = frozenset(MONTHS) | {month[:3] for month in MONTHS if month != "may"}
 
@@ -83,7 +125,9 @@ class ExampleUnderstanding:
             for word, count in frequency.items()
         }
         self._rare = 1 + math.log(1 + total)
-        self._keywords = [(name, frozenset(tokens(word)), word) for name, spec in intents.items() for word in spec.keywords]
+        self._keywords = [
+            (name, frozenset(tokens(word)), word) for name, spec in intents.items() for word in spec.keywords
+        ]
         self._patterns = [(name, compile_pattern(source)) for name, spec in intents.items() for source in spec.patterns]
         self._vocabulary = [word for word in self._weights if len(word) >= 4]
 
@@ -125,7 +169,11 @@ class ExampleUnderstanding:
         if word in self._weights or len(word) < 5:
             return word
         for known in self._vocabulary:
-            if abs(len(known) - len(word)) <= 1 and known[0] == word[0] and OSA.distance(known, word, score_cutoff=1) <= 1:
+            if (
+                abs(len(known) - len(word)) <= 1
+                and known[0] == word[0]
+                and OSA.distance(known, word, score_cutoff=1) <= 1
+            ):
                 return known
         return word
 

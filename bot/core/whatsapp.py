@@ -82,7 +82,11 @@ class WhatsAppTemplate(Part):
             raise ValueError("Two variables may not stand side by side; put words between them")
         if len(self.examples) != len(numbers):
             raise ValueError(f"The body has {len(numbers)} variables, so `examples:` needs {len(numbers)} entries")
-        if self.header and variables_in(self.header) and (len(variables_in(self.header)) > 1 or not self.header_example):
+        if (
+            self.header
+            and variables_in(self.header)
+            and (len(variables_in(self.header)) > 1 or not self.header_example)
+        ):
             raise ValueError("The header may have one variable, with a `header_example:`")
         if self.footer and variables_in(self.footer):
             raise ValueError("The footer may have no variables")

@@ -4,16 +4,18 @@ Everything here is matched against the whole of a short message, never inside a 
 with a quote" is not taken for the word *help*.
 """
 
+import re
 import unicodedata
 from functools import lru_cache
 
+from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 MAX_ANALYSED = 600
 """Characters of a message that are looked at. People who write more are still heard: free-text slots keep all."""
 
 _PUNCTUATION = str.maketrans(
-    {character: " " for character in "!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~“”„«»…–—·•¿¡।॥\u200b\u200e\u200f\ufe0f"}
+    dict.fromkeys('!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~“”„«»…–—·•¿¡।॥\u200b\u200e\u200f️', " ")
     | {"'": None, "’": None, "‘": None}
 )
 
@@ -83,7 +85,10 @@ def _by_phrase(table: dict[str, tuple[str, ...]]) -> dict[str, str]:
 @lru_cache(maxsize=64)
 def universal_words(language: str) -> dict[str, str]:
     """Phrase → universal, for a language and English, which everybody may use."""
-    return _by_phrase(UNIVERSAL_WORDS["en"]) | _by_phrase(UNIVERSAL_WORDS.get(language, {})) | _by_phrase(UNIVERSAL_WORDS["hi"])
+    words: dict[str, str] = {}
+    for code in ("hi", language, "en"):
+        words |= _by_phrase(UNIVERSAL_WORDS.get(code, {}))
+    return words
 
 
 @lru_cache(maxsize=64)
@@ -96,10 +101,17 @@ def yes_no_words(language: str) -> dict[str, str]:
 
 
 @lru_cache(maxsize=64)
-def correction_words(language: str) -> tuple[str, ...]:
-    """What a correction may begin or end with, longest first."""
+def _correction(language: str) -> re.Pattern[str]:
+    """A correction begins or ends with one of the words, the longest possible."""
     found = {normalise(word) for code in ("en", "hi", language) for word in CORRECTION.get(code, ())}
-    return tuple(sorted(found, key=len, reverse=True))
+    words = "|".join(re.escape(word) for word in sorted(found, key=len, reverse=True))
+    return re.compile(rf"(?:{words}) (?P<after>.+)|(?P<before>.+) (?:{words})")
+
+
+@lru_cache(maxsize=4096)
+def _nearly_universal(normal: str, language: str) -> str | None:
+    near = process.extractOne(normal, _long_phrases(language), scorer=OSA.distance, processor=None, score_cutoff=1)
+    return universal_words(language)[near[0]] if near else None
 
 
 def universal_in(normal: str, language: str) -> str | None:
@@ -107,19 +119,15 @@ def universal_in(normal: str, language: str) -> str | None:
     words = universal_words(language)
     if normal in words:
         return words[normal]
-    if not 5 <= len(normal) <= 24:
-        return None
-    for phrase, meaning in words.items():
-        if len(phrase) >= 5 and abs(len(phrase) - len(normal)) <= 1 and OSA.distance(phrase, normal, score_cutoff=1) <= 1:
-            return meaning
-    return None
+    return _nearly_universal(normal, language) if 5 <= len(normal) <= 24 else None
+
+
+@lru_cache(maxsize=64)
+def _long_phrases(language: str) -> tuple[str, ...]:
+    return tuple(phrase for phrase in universal_words(language) if len(phrase) >= 5)
 
 
 def without_correction(normal: str, language: str) -> str | None:
     """What is left of a correction ("no, 3 people" → "3 people"); None when the text does not sound like one."""
-    for word in correction_words(language):
-        if normal.startswith(word + " "):
-            return normal[len(word) + 1 :]
-        if normal.endswith(" " + word):
-            return normal[: -len(word) - 1]
-    return None
+    match = _correction(language).fullmatch(normal) if " " in normal else None
+    return match["after"] or match["before"] if match else None

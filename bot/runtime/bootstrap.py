@@ -168,7 +168,9 @@ async def open_foundation(
             )
         secret = settings.bot_secret_key
         key = parse_secret(secret.get_secret_value()) if secret else secret_in(settings.bot_data_dir)
-        database = await Postgres.connect(dsn, size=connections)
+        database = await Postgres.connect(
+            dsn, size=connections, idle_lease_seconds=settings.bot_worker_lease
+        )
         stack.push_async_callback(database.close)
         yield Foundation(database=database, vault=Vault(key), dsn=dsn, keep=keep)
 
@@ -199,9 +201,21 @@ async def database_dsn(settings: DatabaseSettings, stack: AsyncExitStack) -> tup
 
 @asynccontextmanager
 async def open_system(
-    settings: Settings, *, actions: Actions | None = None, clock: Clock = utc_now, migrate: bool | None = None
+    settings: Settings,
+    *,
+    actions: Actions | None = None,
+    clock: Clock = utc_now,
+    migrate: bool | None = None,
+    provider: Provider | None = None,
 ) -> AsyncIterator[System]:
     """Compose everything that serves the number in `settings`.
+
+    Args:
+        settings: Which number, database, flows.
+        actions: What flows may call; unset: the built-in actions.
+        clock: The time.
+        migrate: Whether to bring the schema up to date, as for `open_foundation`.
+        provider: Who carries the messages, for `bot simulate`; unset: the one in `settings`.
 
     Raises:
         ContentErrors: The flows, intents or templates are wrong.
@@ -220,7 +234,7 @@ async def open_system(
             settings.whatsapp_phone_number_id,
             settings.whatsapp_phone_number,
         )
-        provider = MetaProvider(meta_settings(settings))
+        provider = provider or MetaProvider(meta_settings(settings))
         stack.push_async_callback(provider.close)
         bells = Bells(partial(_listen, foundation.dsn))
         directory = Directory(foundation.database, foundation.vault)

@@ -199,7 +199,6 @@ def run_as(command: Sequence[str], owner: Owner | None, *, what: str, keep_fd: i
             errors="replace",
             check=False,
             cwd="/",
-            env=environment(),
             user=user,
             group=group,
             extra_groups=None if owner is None else [],
@@ -210,11 +209,6 @@ def run_as(command: Sequence[str], owner: Owner | None, *, what: str, keep_fd: i
         raise StorageError(f"{what} failed: {error}") from error
     if done.returncode != 0:
         raise StorageError(f"{what} failed with exit code {done.returncode}:\n{done.stderr.strip()}")
-
-
-def environment() -> dict[str, str]:
-    """Return our environment without libpq's variables (PGDATA, PGPORT ...), which would redirect the server."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PG")}
 
 
 def socket_directory(layout: Layout, owner: Owner | None) -> Path:

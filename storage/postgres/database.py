@@ -11,7 +11,7 @@ from bot.core.ids import TenantId
 
 RUNTIME_ROLE = "sirdar_runtime"
 
-IDLE_LEASE_SECONDS = 15
+IDLE_LEASE_SECONDS = 15.0
 """A process that sleeps inside a transaction for longer loses it: PostgreSQL rolls back and frees the row locks.
 
 That is the worker's lease: a conversation is held by a row lock, and who slept past this cannot commit."""
@@ -27,20 +27,28 @@ class Postgres:
         self.dsn = dsn
 
     @classmethod
-    async def connect(cls, dsn: str, *, size: int = 8, role: str = RUNTIME_ROLE) -> "Postgres":
+    async def connect(
+        cls, dsn: str, *, size: int = 8, role: str = RUNTIME_ROLE, idle_lease_seconds: float = IDLE_LEASE_SECONDS
+    ) -> "Postgres":
         """Open the pool.
 
         Args:
             dsn: Any user that is a member of `role`.
             size: Connections at the most.
             role: What to run as.
+            idle_lease_seconds: How long a transaction may sleep before it is taken away.
 
         Raises:
             StorageError: The database cannot be reached, or has no such role yet.
         """
         try:
             pool = await asyncpg.create_pool(
-                dsn, min_size=1, max_size=size, reset=_keep, server_settings=session_settings(role), command_timeout=30
+                dsn,
+                min_size=1,
+                max_size=size,
+                reset=_keep,
+                server_settings=session_settings(role, idle_lease_seconds),
+                command_timeout=30,
             )
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise StorageError(
@@ -101,14 +109,20 @@ async def savepoint(connection: Connection) -> AsyncIterator[None]:
     await connection.execute("RELEASE SAVEPOINT inner_work")
 
 
-def session_settings(role: str) -> dict[str, str]:
+def session_settings(role: str, idle_lease_seconds: float = IDLE_LEASE_SECONDS) -> dict[str, str]:
     """Settings of every session of ours."""
     return {
         "role": role,
         "application_name": "sirdar",
         "timezone": "UTC",
-        "idle_in_transaction_session_timeout": f"{IDLE_LEASE_SECONDS}s",
+        "idle_in_transaction_session_timeout": f"{round(idle_lease_seconds * 1000)}ms",
         "jit": "off",  # our statements are short; compiling them takes longer than running them
+        # Every statement of ours finds its rows by key, in tables whose statistics lag behind: plan each once, and never
+        # read a whole table.
+        "plan_cache_mode": "force_generic_plan",
+        "enable_seqscan": "off",
+        "enable_hashjoin": "off",
+        "enable_mergejoin": "off",
     }
 
 

@@ -240,8 +240,10 @@ async def test_settings_replace_the_defaults(made: Path) -> None:
 async def test_data_outlives_a_stop_and_libpq_variables_do_no_harm(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGDATA", "/nowhere")
     monkeypatch.setenv("PGPORT", "1")
+    monkeypatch.setenv("PGDATESTYLE", "SQL, DMY")
     async with await EmbeddedPostgres.start(made, settings=FAST) as database:
         await remember(database, 1)
+        assert await value(database, "SHOW DateStyle") == "ISO, MDY"
         pid = database.postmaster_pid()
     assert gone(pid)
     async with await EmbeddedPostgres.start(made, settings=FAST) as database:
@@ -436,9 +438,9 @@ async def test_stopping_a_killed_postgres_clears_its_busy_backends(made: Path) -
 
 
 @pytest.fixture
-def bystander() -> Iterator[subprocess.Popen[bytes]]:
-    """A live process that has nothing to do with us."""
-    with subprocess.Popen(["sleep", "600"]) as process:
+def bystander(made: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A live process that has nothing to do with us, of the account that postgres runs as."""
+    with subprocess.Popen(["sleep", "600"], user=(made / "pg").stat().st_uid if IS_ROOT else None) as process:
         yield process
         assert process.poll() is None, "an unrelated process was killed"
         process.kill()

@@ -333,22 +333,35 @@ async def test_concurrent_upgrades_of_several_databases_of_one_server_all_end_we
     assert results == [["0001", "0002"]] * 4
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        (
+            "CREATE ROLE toy_collision",
+            "DO $$ BEGIN IF to_regrole('toy_collision') IS NULL THEN CREATE ROLE toy_collision; END IF; END $$",
+        ),
+        ("ALTER ROLE toy_role CONNECTION LIMIT 7", "ALTER ROLE toy_role CONNECTION LIMIT 8"),
+    ],
+    ids=["both create it", "both change it"],
+)
 async def test_colliding_with_another_database_over_a_role_is_retried(
-    new_database: NewDatabase, toys: ToyVersions
+    new_database: NewDatabase, toys: ToyVersions, theirs: str, ours: str
 ) -> None:
-    """The other one has created the role, and commits while we wait to create it too."""
-    toys.add("CREATE ROLE toy_collision; DROP ROLE toy_collision;")
-    ours, other = await new_database(), await asyncpg.connect(await new_database())
-    watcher = await asyncpg.connect(ours)
+    """The other one has touched the role, and commits while we wait to touch it too."""
+    dsn, other = await new_database(), await asyncpg.connect(await new_database())
+    await migrations.upgrade(dsn, versions=toys.directory)
+    toys.add(ours)
+    watcher = await asyncpg.connect(dsn)
     transaction = other.transaction()
     await transaction.start()
-    await other.execute("CREATE ROLE toy_collision")
-    upgrade = asyncio.create_task(migrations.upgrade(ours, versions=toys.directory))
+    await other.execute(theirs)
+    upgrade = asyncio.create_task(migrations.upgrade(dsn, versions=toys.directory))
     while not await watcher.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+        assert not upgrade.done()
         await asyncio.sleep(0.01)
     await transaction.commit()
-    await other.execute("DROP ROLE toy_collision")
-    assert await asyncio.wait_for(upgrade, 20) == ["0001", "0002", "0003"]
+    assert await asyncio.wait_for(upgrade, 20) == ["0003"]
+    await run(dsn, "DROP ROLE IF EXISTS toy_collision")
     await watcher.close()
     await other.close()
 
