@@ -507,6 +507,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO sirdar_ru
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO sirdar_runtime, sirdar_system;
 REVOKE INSERT, UPDATE, DELETE ON tenants FROM sirdar_runtime;
 REVOKE UPDATE, DELETE ON whatsapp_audit_logs, timeline_entries FROM sirdar_runtime;
+REVOKE EXECUTE ON FUNCTION current_tenant() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION current_tenant() TO sirdar_runtime, sirdar_system;
 
 -- --- Across tenants: ids and due times only --------------------------------------------------------------------------
 --
@@ -532,26 +534,29 @@ CREATE POLICY system ON whatsapp_configurations TO sirdar_system USING (true);
 CREATE POLICY system ON tenants TO sirdar_system USING (true);
 CREATE POLICY system ON dead_letters TO sirdar_system USING (true);
 
--- Conversations that have due events, the longest waiting first. A hint: the row lock decides who gets one.
+-- Conversations whose first event is due, the longest waiting first. A hint: the row lock decides who gets one.
+-- Only first events count: neither what waits behind a failed one nor one busy person fills the list.
 CREATE FUNCTION queue_conversations(p_now timestamptz, p_limit integer)
     RETURNS TABLE (tenant_id bigint, conversation_id bigint)
-    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
     SET enable_sort = off
 BEGIN ATOMIC
-    SELECT due.tenant_id, due.conversation_id
-    FROM (SELECT i.tenant_id, i.conversation_id, i.due_at, i.event_id FROM inbox i
-          WHERE i.due_at <= p_now ORDER BY i.due_at, i.event_id LIMIT p_limit) AS due
-    GROUP BY due.tenant_id, due.conversation_id
-    ORDER BY min(due.due_at), min(due.event_id);
+    SELECT i.tenant_id, i.conversation_id FROM inbox i
+    WHERE i.due_at <= p_now
+      AND NOT EXISTS (SELECT FROM inbox earlier
+                      WHERE earlier.tenant_id = i.tenant_id AND earlier.conversation_id = i.conversation_id
+                        AND earlier.event_id < i.event_id)
+    ORDER BY i.due_at, i.event_id LIMIT p_limit;
 END;
 
--- Takes what can be sent now: only the first message of a conversation, never on a channel that is paused.
+-- Takes what can be sent now: only the first message of a conversation, when none of it is under way, never on a channel
+-- that is paused. (A notification's number may be lower than that of one sent a moment ago: it was committed later.)
 -- p_shut are channels this sender has no room for at the moment.
 CREATE FUNCTION claim_outbox(p_now timestamptz, p_limit integer, p_lease interval, p_shut bigint[])
     RETURNS TABLE (tenant_id bigint, conversation_id bigint, message_id bigint, message_created_at timestamptz,
                    channel_id bigint, attempt smallint, fence bigint)
-    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
     SET enable_sort = off
 BEGIN ATOMIC
@@ -559,9 +564,9 @@ BEGIN ATOMIC
     SET state = 'SENDING', attempt = o.attempt + 1, fence = nextval('fences'), lease_until = p_now + p_lease
     FROM (SELECT c.tenant_id, c.conversation_id, c.message_id FROM outbox c
           WHERE c.state = 'READY' AND c.due_at <= p_now AND c.channel_id <> ALL (p_shut)
-            AND NOT EXISTS (SELECT FROM outbox earlier
-                            WHERE earlier.tenant_id = c.tenant_id AND earlier.conversation_id = c.conversation_id
-                              AND earlier.message_id < c.message_id)
+            AND NOT EXISTS (SELECT FROM outbox other
+                            WHERE other.tenant_id = c.tenant_id AND other.conversation_id = c.conversation_id
+                              AND (other.message_id < c.message_id OR other.state <> 'READY'))
             AND NOT EXISTS (SELECT FROM whatsapp_configurations w
                             WHERE w.tenant_id = c.tenant_id AND w.channel_id = c.channel_id
                               AND w.paused_until > p_now)
@@ -575,7 +580,7 @@ END;
 CREATE FUNCTION expire_leases(p_now timestamptz, p_wait interval)
     RETURNS TABLE (tenant_id bigint, conversation_id bigint, message_id bigint, message_created_at timestamptz,
                    attempt smallint, fence bigint)
-    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
 BEGIN ATOMIC
     UPDATE outbox o SET state = 'UNKNOWN', fence = nextval('fences'), lease_until = p_now + p_wait
     FROM (SELECT c.tenant_id, c.conversation_id, c.message_id FROM outbox c
@@ -588,7 +593,7 @@ END;
 CREATE FUNCTION due_unknowns(p_now timestamptz)
     RETURNS TABLE (tenant_id bigint, conversation_id bigint, message_id bigint, message_created_at timestamptz,
                    attempt smallint, fence bigint)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
 BEGIN ATOMIC
     SELECT o.tenant_id, o.conversation_id, o.message_id, o.message_created_at, o.attempt, o.fence
     FROM outbox o WHERE o.state = 'UNKNOWN' AND o.lease_until <= p_now LIMIT 1000;
@@ -596,7 +601,7 @@ END;
 
 -- Moves due timers into the inbox; returns how many.
 CREATE FUNCTION fire_timers(p_now timestamptz, p_limit integer) RETURNS bigint
-    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
 BEGIN ATOMIC
     WITH due AS (
         DELETE FROM timers t USING (
@@ -614,17 +619,24 @@ BEGIN ATOMIC
     SELECT count(*) FROM fired;
 END;
 
--- Tenants that have statuses to apply.
+-- Tenants that have statuses to apply. Hops from tenant to tenant: what is parked is not read.
 CREATE FUNCTION tenants_with_updates(p_now timestamptz) RETURNS SETOF bigint
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
 BEGIN ATOMIC
-    SELECT DISTINCT d.tenant_id FROM delivery_updates d WHERE d.due_at <= p_now;
+    WITH RECURSIVE tenant (tenant_id) AS (
+        SELECT min(d.tenant_id) FROM delivery_updates d
+        UNION ALL
+        SELECT (SELECT min(d.tenant_id) FROM delivery_updates d WHERE d.tenant_id > t.tenant_id) FROM tenant t
+        WHERE t.tenant_id IS NOT NULL
+    )
+    SELECT t.tenant_id FROM tenant t
+    WHERE EXISTS (SELECT FROM delivery_updates d WHERE d.tenant_id = t.tenant_id AND d.due_at <= p_now);
 END;
 
 -- Which number belongs to whom, for routing webhooks.
 CREATE FUNCTION channels()
     RETURNS TABLE (tenant_id bigint, channel_id bigint, provider text, address text)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
 BEGIN ATOMIC
     SELECT w.tenant_id, w.channel_id, w.provider, w.address FROM whatsapp_configurations w;
 END;
@@ -632,7 +644,7 @@ END;
 -- Registers a tenant and its number, or finds them.
 CREATE FUNCTION register_channel(p_slug text, p_name text, p_provider text, p_address text, p_phone_number text,
                                  OUT tenant_id bigint, OUT channel_id bigint)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public AS
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS
 $$
 #variable_conflict use_column
 BEGIN
@@ -656,7 +668,7 @@ $$;
 CREATE FUNCTION backlog()
     RETURNS TABLE (inbox_events bigint, inbox_oldest timestamptz, outbox_ready bigint, outbox_oldest timestamptz,
                    outbox_unknown bigint, dead_letters bigint)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
 BEGIN ATOMIC
     SELECT (SELECT count(*) FROM inbox), (SELECT min(i.due_at) FROM inbox i),
            (SELECT count(*) FROM outbox o WHERE o.state = 'READY'),
@@ -684,9 +696,10 @@ BEGIN
 END
 $$;
 
--- Makes the monthly partitions from p_from on, so many months ahead. Owned by whoever owns the tables.
+-- Makes the monthly partitions from p_from on, so many months ahead. Owned by whoever owns the tables. A month that
+-- already has rows in the default partition stays there: PostgreSQL refuses it a partition of its own.
 CREATE FUNCTION ensure_partitions(p_from timestamptz, p_months integer) RETURNS integer
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public SET timezone = 'UTC' AS
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET timezone = 'UTC' AS
 $$
 DECLARE
     parent text;
@@ -700,13 +713,17 @@ BEGIN
             first := date_trunc('month', p_from, 'UTC') + make_interval(months => month);
             part := format('%s_%s', parent, to_char(first AT TIME ZONE 'UTC', 'YYYY_MM'));
             IF to_regclass(part) IS NULL THEN
-                EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L) WITH (fillfactor = 80)',
-                               part, parent, first, first + interval '1 month');
-                EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', part);
-                EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', part);
-                EXECUTE format('CREATE POLICY tenant ON %I USING (tenant_id = current_tenant())', part);
-                EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO sirdar_runtime', part);
-                made := made + 1;
+                BEGIN
+                    EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L) WITH (fillfactor = 80)',
+                                   part, parent, first, first + interval '1 month');
+                    EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', part);
+                    EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', part);
+                    EXECUTE format('CREATE POLICY tenant ON %I USING (tenant_id = current_tenant())', part);
+                    EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO sirdar_runtime', part);
+                    made := made + 1;
+                EXCEPTION WHEN check_violation THEN
+                    NULL;
+                END;
             END IF;
         END LOOP;
     END LOOP;

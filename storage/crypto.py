@@ -8,8 +8,10 @@ import hashlib
 import hmac
 import os
 from base64 import b64decode, b64encode
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -54,6 +56,8 @@ class Vault:
             StorageError: It was made with another key, or changed.
         """
         nonce, body = ciphertext[1 : 1 + _NONCE_BYTES], ciphertext[1 + _NONCE_BYTES :]
+        if not ciphertext.startswith(_KEY_ID) or len(nonce) < _NONCE_BYTES:
+            raise StorageError("A phone number cannot be decrypted: it was changed, or written by a newer version.")
         try:
             return self._cipher(tenant).decrypt(nonce, body, None).decode()
         except InvalidTag as error:
@@ -98,14 +102,12 @@ def secret_in(directory: Path) -> bytes:
     """The secret kept in `directory/secret.key`, made on first use, readable by the owner only."""
     path = directory / "secret.key"
     directory.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(f".{os.getpid()}.new")
     if not path.exists():
-        fresh.touch(mode=0o600)
-        fresh.write_text(b64encode(os.urandom(KEY_BYTES)).decode() + "\n", encoding="ascii")
-        try:
-            os.link(fresh, path)  # the first of several processes wins, and the file is never seen half written
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
+        with NamedTemporaryFile(dir=directory, prefix=".secret-") as fresh:  # mode 0600
+            fresh.write(b64encode(os.urandom(KEY_BYTES)) + b"\n")
+            fresh.flush()
+            os.fsync(fresh.fileno())
+            # The first of several processes wins, and nobody ever sees the file half written.
+            with suppress(FileExistsError):
+                os.link(fresh.name, path)
     return parse_secret(path.read_text(encoding="ascii").strip())

@@ -149,7 +149,7 @@ class Loader:
                 continue
             key = (template.name, template.language)
             if key in self.whatsapp:
-                self.finding(document.mark(("name",)), f"Template `{template.name}` exists in `{template.language}` already.",
+                self.finding(document.mark(("name",)), f"Template `{key[0]}` exists in `{key[1]}` already.",
                              "Change its name or language.", "error", "duplicate")  # fmt: skip
             self.whatsapp[key] = template
 
@@ -194,7 +194,8 @@ class Loader:
             key = (spec.flow, spec.version)
             if key in seen:
                 self.finding(
-                    document.mark(("flow",)), f"Flow `{spec.flow}` version {spec.version} exists already, in {seen[key].file}.",
+                    document.mark(("flow",)),
+                    f"Flow `{spec.flow}` version {spec.version} exists already, in {seen[key].file}.",
                     "Give it another name, or raise `version:`.", "error", "duplicate",
                 )  # fmt: skip
                 continue

@@ -1,7 +1,8 @@
 """YAML with a place for every value, and without YAML's surprises.
 
-PyYAML composes the tree; we walk it ourselves, by the YAML 1.2 core schema: `on`, `no` and `yes` are words, `22:30` is not a
-number, `0123` is 123. Duplicate keys, aliases and tags are refused: a flow file should mean what it looks like.
+PyYAML composes the tree; we walk it ourselves, by the YAML 1.2 core schema: `on`, `no` and `yes` are words, `22:30`
+is not a number, `0123` is 123. Duplicate keys, aliases and tags are refused: a flow file should mean what it looks
+like.
 """
 
 import re

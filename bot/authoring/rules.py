@@ -7,11 +7,12 @@ from typing import Any
 from bot.core.actions import Action, Actions
 from bot.core.asking import Form
 from bot.core.compiled import CompiledFlow
-from bot.core.compiler import BUILT_IN_NAMES, saved_names
+from bot.core.compiler import BUILT_IN_NAMES
 from bot.core.cursor import START
 from bot.core.flow import ChoiceSlot, FlowSpec, OpSpec, RefSlot, StateSpec
 from bot.core.messages import MAX_BUTTON_TITLE, MAX_BUTTONS, MAX_ROW_DESCRIPTION, MAX_ROW_TITLE, MAX_ROWS
 from bot.core.ops import End, Go, HandOver
+from bot.core.planning import saved_names
 from bot.core.report import Path, Report, did_you_mean
 from bot.core.templates import FALLBACK, Block, TemplateFile, Texts
 
@@ -54,24 +55,23 @@ def check(subject: Subject, report: Report) -> None:
 def _said(spec: FlowSpec) -> Iterator[tuple[Path, str]]:
     """Every block the author names, with the place."""
     for name, state in spec.states.items():
-        path: Path = ("states", name)
-        for block in state.say:
-            yield (*path, "say"), block
-        for place, op in enumerate(state.enter):
-            for block in op.say:
-                yield (*path, "enter", place, "say"), block
-        if state.ask:
-            yield (*path, "ask"), state.ask
-        for key, timer in state.after.items():
-            if timer.say:
-                yield (*path, "after", key, "say"), timer.say
-        for kind, collector in state.collect.items():
-            if collector.say:
-                yield (*path, "collect", kind, "say"), collector.say
+        for path, block in _said_in(state):
+            yield ("states", name, *path), block
     for source, rules in spec.commands.items():
         for rule in rules:
             if rule.otherwise:
                 yield ("commands", source, "else"), rule.otherwise
+
+
+def _said_in(state: StateSpec) -> Iterator[tuple[Path, str]]:
+    named: list[tuple[Path, str | None]] = [(("say",), block) for block in state.say]
+    named += [(("enter", place, "say"), block) for place, op in enumerate(state.enter) for block in op.say]
+    named += [(("after", key, "say"), timer.say) for key, timer in state.after.items()]
+    named += [(("collect", kind, "say"), collector.say) for kind, collector in state.collect.items()]
+    named.append((("ask",), state.ask))
+    for path, block in named:
+        if block:
+            yield path, block
 
 
 def _blocks(subject: Subject, report: Report) -> None:
@@ -176,8 +176,9 @@ def _receipts(subject: Subject, report: Report) -> None:
     """Actions say under which key they happen once."""
     for path, name, _, once in _calls(subject.spec):
         if not once:
+            receipt = name.split(".")[0] + ":{{ run.id }}"
             report((*path, "do"), f"`{name}` has no `once:`, so entering this state again runs it again.",
-                   severity="warning", code="receipt", hint=f'Add `once: "{name.split(".")[0]}:{{{{ run.id }}}}"`.')  # fmt: skip
+                   severity="warning", code="receipt", hint=f'Add `once: "{receipt}"`.')  # fmt: skip
 
 
 def _limits(subject: Subject, report: Report) -> None:
@@ -218,7 +219,7 @@ def _edges(flow: CompiledFlow) -> dict[str, dict[str, set[str]]]:
     edges: dict[str, dict[str, set[str]]] = {}
     for trigger, event in flow.machine.events.items():
         for source, transitions in event.transitions.items():
-            edges.setdefault(source, {}).setdefault(trigger, set()).update(one.dest for one in transitions)
+            edges.setdefault(source, {}).setdefault(trigger, set()).update(str(one.dest) for one in transitions)
     return edges
 
 
@@ -284,7 +285,8 @@ def _loops(flow: CompiledFlow, report: Report) -> None:
     for name in flow.states:
         circle = _circle(name, onward)
         if circle and min(circle) == name:
-            report(("states", name), "These states go round without waiting for anybody: " + " → ".join([*circle, name]) + ".",
+            way = " → ".join([*circle, name])
+            report(("states", name), f"These states go round without waiting for anybody: {way}.",
                    code="loop", hint="Ask or wait in one of them; a form waits when it has `forget:`.")  # fmt: skip
 
 

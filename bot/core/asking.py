@@ -204,6 +204,8 @@ class Form:
         slot = missing[0]
         offers = tuple(candidates.get(slot, ()))
         reason = job["invalid"].get(slot) if job else None
+        if reason == "not_found" and job and job["gained"]:
+            reason = None  # the words meant something else
         again = cursor.asking == slot and cursor.offers == offers
         cursor.new_question(slot, offers)
         self.put(cursor, invalid=reason)
@@ -221,10 +223,8 @@ class Form:
             return
         blocks = self.blocks[name]
         options = self._options(cursor)
-        if invalid:
-            block = blocks.invalid
-        else:
-            block = "choose_candidate" if cursor.offers else blocks.ask
+        open_block = "choose_candidate" if cursor.offers else blocks.ask
+        block = blocks.invalid if invalid else open_block
         body = cursor.render(block, reason=invalid)
         send_question(cursor, joined(before, body), options, block)
 
@@ -260,7 +260,8 @@ class Form:
         if not job["gained"]:
             read_slots(cursor, job, said, self.slots)
         if job["gained"]:
-            job["looked"] = list(self.slots)  # the words have found their slot: no lookup tonight
+            # The words have found a slot; only the reference that was asked for may be among them as well.
+            job["looked"] = [name for name in self.slots if name != asked]
         self.go_on(cursor)
 
     def explain(self, cursor: Cursor, reason: str, *, fully: bool) -> None:

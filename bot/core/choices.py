@@ -1,7 +1,7 @@
 """Choices: how they are shown within WhatsApp's limits, and every way people make them.
 
-Tapping a button, tapping a list row, typing the number, the label, a synonym or the label with a typing mistake all mean
-the same choice. Ids carry run, epoch and choice, so that a tap on an old button is recognised for what it is.
+Tapping a button, tapping a list row, typing the number, the label, a synonym or the label with a typing mistake all
+mean the same choice. Ids carry run, epoch and choice, so that a tap on an old button is recognised for what it is.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Commands: `ISSUE {trip} {text?}`, typed by people who have no time to chat.
 
-Case and extra spaces do not matter. One typing mistake in the verb is forgiven only when the id that follows has the right
-shape: "ISUE TRP123 …" is a command, "issues with my boots" is not `ISSUE`.
+Case and extra spaces do not matter. One typing mistake in the verb is forgiven only when the id that follows has the
+right shape: "ISUE TRP123 …" is a command, "issues with my boots" is not `ISSUE`.
 """
 
 import re

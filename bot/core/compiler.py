@@ -1,9 +1,9 @@
-"""From what an author wrote to a state machine. Everything that can move a run from one state to another is in this file.
+"""From what an author wrote to a state machine: everything that can move a run from one state to another.
 
 Theory of operation
 -------------------
-A flow version becomes ONE `transitions.Machine`, shared by all runs and holding no state: the model it moves is a `Cursor`,
-made for a step and thrown away. Machine events ("triggers") are named after what happens:
+A flow version becomes ONE `transitions.Machine`, shared by all runs and holding no state: the model it moves is a
+`Cursor`, made for a step and thrown away. Machine events ("triggers") are named after what happens:
 
     begin               a run starts                                   (new) → first state
     next                a state has done what it had to                guarded, in the author's order
@@ -17,10 +17,10 @@ made for a step and thrown away. Machine events ("triggers") are named after wha
     back:STATE          the person goes back to an earlier question    any question → that question
     return              a person hands the conversation back           from `handoff:`'s `back:`
 
-An ordered list of guarded branches is several transitions of one trigger; the machine takes the first whose `conditions`
-hold. Entering a state (`on_enter`) runs its *plan*: `forget`, `enter`, `do`, `say`, `notify`, and last the one operation that
-decides what then. Operations only read the cursor and add effects to its turn; whichever wants to move on sets
-`cursor.trigger`, and the engine's loop fires it. So no transition ever starts inside another one.
+An ordered list of guarded branches is several transitions of one trigger; the machine takes the first whose
+`conditions` hold. Entering a state (`on_enter`) runs its *plan*: `forget`, `enter`, `do`, `say`, `notify`, and last
+the one operation that decides what then. Operations only read the cursor and add effects to its turn; whichever wants
+to move on sets `cursor.trigger`, and the engine's loop fires it. So no transition ever starts inside another one.
 
 Callbacks are closures made here, never strings: `transitions` would resolve an author's string by import path.
 """
@@ -32,17 +32,17 @@ from typing import Any, cast
 from transitions import EventData, Machine
 from transitions.core import State, Transition
 
-from bot.core.asking import Ask, Form, Localised, SlotBlocks, form_options
+from bot.core.asking import Ask, Form, Localised
 from bot.core.choices import Option
 from bot.core.commands import parse_command
-from bot.core.compiled import Collector, CommandUse, CompiledFlow, CompiledState, Op, Question, Rung, Timer
+from bot.core.compiled import CommandUse, CompiledFlow, CompiledState, Op, Question, Rung, Timer
 from bot.core.cursor import START, Cursor
-from bot.core.flow import UNIVERSALS, Branch, CommandRule, FlowSpec, RefSlot, RungSpec, StateSpec, parse_duration
-from bot.core.ops import Do, End, Forget, Go, HandOver, NotifyRole, Rest, Say
-from bot.core.patterns import compile_pattern
+from bot.core.flow import UNIVERSALS, Branch, CommandRule, FlowSpec, RungSpec, parse_duration
+from bot.core.ops import End, Go, HandOver, Rest
+from bot.core.planning import Expressions, Planner, compile_slots, saved_names
 from bot.core.report import Path, Report
-from bot.core.sandbox import ExpressionMistake, Value
-from bot.core.slots import AnySlot, compile_slot
+from bot.core.sandbox import Value
+from bot.core.slots import AnySlot
 from bot.core.templates import Texts
 from bot.core.whatsapp import WhatsAppTemplate
 
@@ -59,7 +59,7 @@ class _Wiring:
 
     known: frozenset[str]
     report: Report
-    names: frozenset[str]
+    expressions: Expressions
     transitions: list[dict[str, Any]] = field(default_factory=list)
 
     def branches(self, trigger: str, sources: Iterable[str], branches: Sequence[Branch], path: Path) -> None:
@@ -93,28 +93,15 @@ class _Wiring:
             return
         conditions = []
         if condition is not None:
-            guard = self.value("{{ " + condition + " }}" if isinstance(condition, str) else condition, (*path, "if"))
+            guard = self.expressions.value(
+                "{{ " + condition + " }}" if isinstance(condition, str) else condition, (*path, "if")
+            )
             conditions = [_guard(guard, str(condition))]
         before = [_because(reason)] if reason else []
         for source in sources:
             self.transitions.append(
                 {"trigger": trigger, "source": source, "dest": to, "conditions": conditions, "before": before}
             )
-
-    def value(self, source: Any, path: Path) -> Value:
-        """Compile an expression or argument, and check the names it reads."""
-        try:
-            value = Value(source)
-        except ExpressionMistake as mistake:
-            self.report(path, str(mistake))
-            return Value(None)
-        for name in sorted(value.names - self.names):
-            self.report.unknown(path, "name", name, self.names)
-        return value
-
-    def values(self, sources: Mapping[str, Any] | None, path: Path) -> dict[str, Value]:
-        """Compile arguments."""
-        return {name: self.value(source, (*path, name)) for name, source in (sources or {}).items()}
 
 
 def _moving(event: EventData) -> Cursor:
@@ -191,18 +178,19 @@ def compile_flow(
         The flow, or None when there was any mistake.
     """
     before = len(report.mistakes)
-    slots = _slots(spec, report)
+    slots = compile_slots(spec, report)
     saved = {name for state in spec.states.values() for name in saved_names(state)}
     for name in sorted((saved | set(slots)) & BUILT_IN_NAMES):
         report(("slots", name), f"`{name}` is a name of the framework.", hint="Give it another name.")
-    wiring = _Wiring(frozenset(spec.states), report, frozenset(slots) | saved | BUILT_IN_NAMES)
+    expressions = Expressions(frozenset(slots) | saved | BUILT_IN_NAMES, report)
+    wiring = _Wiring(frozenset(spec.states), report, expressions)
     wiring.edge("begin", [START], next(iter(spec.states)), ("states",))
     commands = _commands(spec, slots, wiring)
-    states = {
-        name: _StateCompiler(name, state, spec, slots, texts, templates, wiring).compile()
-        for name, state in spec.states.items()
-    }
-    instance = wiring.value(spec.instance, ("instance",)) if spec.instance else None
+    states: dict[str, CompiledState] = {}
+    for name, state in spec.states.items():
+        planner = Planner(name=name, spec=state, slots=slots, texts=texts, templates=templates, expressions=expressions)
+        states[name] = _StateCompiler(spec, wiring, planner).compile()
+    instance = expressions.value(spec.instance, ("instance",)) if spec.instance else None
     if instance is not None and not instance.names & set(slots):
         report(("instance",), "`instance:` names no slot.", hint='Write for example `instance: "{{ trip.code }}"`.')
     _from_everywhere(states, wiring)
@@ -251,26 +239,6 @@ def _state(state: CompiledState) -> State:
     return State(state.name, on_enter=[_enter], on_exit=[*leaving, _take_back] if state.hands_over else leaving)
 
 
-def _slots(spec: FlowSpec, report: Report) -> dict[str, AnySlot]:
-    slots: dict[str, AnySlot] = {}
-    for name, slot in spec.slots.items():
-        pattern = None
-        if isinstance(slot, RefSlot) and slot.pattern is not None:
-            try:
-                pattern = compile_pattern(slot.pattern)
-            except ValueError as mistake:
-                report(("slots", name, "pattern"), str(mistake), hint=r"Write a plain shape such as `TRP\d+`.")
-        slots[name] = compile_slot(name, slot, pattern)
-    return slots
-
-
-def saved_names(state: StateSpec) -> list[str]:
-    """The names a state gives to results and files."""
-    names = [state.save, *(op.save for op in state.enter)]
-    names += [collect.to.split(".")[0] for collect in state.collect.values() if collect.to]
-    return [name for name in names if name]
-
-
 def _commands(spec: FlowSpec, slots: Mapping[str, AnySlot], wiring: _Wiring) -> tuple[CommandUse, ...]:
     uses: list[CommandUse] = []
     for source, rules in spec.commands.items():
@@ -311,27 +279,16 @@ def _from_everywhere(states: Mapping[str, CompiledState], wiring: _Wiring) -> No
 
 
 class _StateCompiler:
-    """One state: its plan, its transitions, and what it does while it waits."""
+    """One state: the transitions that leave it, around the plan it runs."""
 
-    def __init__(
-        self,
-        name: str,
-        spec: StateSpec,
-        flow: FlowSpec,
-        slots: Mapping[str, AnySlot],
-        texts: Texts,
-        templates: Mapping[str, WhatsAppTemplate],
-        wiring: _Wiring,
-    ) -> None:
-        self.name = name
-        self.spec = spec
+    def __init__(self, flow: FlowSpec, wiring: _Wiring, planner: Planner) -> None:
+        self.name = planner.name
+        self.spec = planner.spec
+        self.path = planner.path
         self.flow = flow
-        self.slots = slots
-        self.texts = texts
-        self.templates = templates
         self.wiring = wiring
+        self.planner = planner
         self.report = wiring.report
-        self.path: Path = ("states", name)
 
     def compile(self) -> CompiledState:
         """Compile it; mistakes go to the report."""
@@ -343,60 +300,15 @@ class _StateCompiler:
         allowed = UNIVERSALS if spec.universals is None else spec.universals or ()
         return CompiledState(
             name=self.name,
-            plan=(*self._ops(), last),
+            plan=(*self.planner.ops(), last),
             question=question,
             timers=tuple(self._timers()),
             ladder=tuple(self._ladder()) if question else (),
             universals=frozenset(allowed),
-            collects={kind: self._collector(kind) for kind in spec.collect},
+            collects={kind: self.planner.collector(kind) for kind in spec.collect},
             parks=isinstance(last, Rest) and self.flow.instance is not None,
             hands_over=isinstance(last, HandOver),
         )
-
-    def _ops(self) -> list[Op]:
-        spec = self.spec
-        ops: list[Op] = [Forget(slots=tuple(spec.forget))] if spec.forget else []
-        for place, entry in enumerate(spec.enter):
-            path = (*self.path, "enter", place) if len(spec.enter) > 1 else (*self.path, "enter")
-            kinds = [key for key in ("do", "say", "notify") if getattr(entry, key)]
-            if len(kinds) != 1:
-                self.report(path, "Each entry of `enter:` is one of `do`, `say` and `notify`.", hint="Split it in two.")
-            ops += self._steps(entry, path)
-        for name in spec.forget:
-            if name not in self.slots:
-                self.report.unknown((*self.path, "forget"), "slot", name, self.slots)
-        return ops + self._steps(spec, self.path)
-
-    def _steps(self, spec: Any, path: Path) -> list[Op]:
-        """`do`, `say` and `notify` of a state or an entry, in this order."""
-        ops: list[Op] = []
-        if spec.do:
-            once = self.wiring.value(spec.once, (*path, "once")) if spec.once else None
-            arguments = self.wiring.values(spec.arguments, (*path, "with"))
-            ops.append(Do(action=spec.do, arguments=arguments, once=once, save=spec.save))
-        for word in ("arguments", "once", "save"):
-            if not spec.do and getattr(spec, word) is not None:
-                word = "with" if word == "arguments" else word
-                self.report((*path, word), f"`{word}:` belongs to `do:`, and there is none.", hint="Add `do:`.")
-        ops += [Say(block=block) for block in spec.say]
-        if spec.notify:
-            ops += self._notify(spec.notify, (*path, "notify"))
-        return ops
-
-    def _notify(self, spec: Any, path: Path) -> list[Op]:
-        template = self.templates.get(spec.template)
-        if template is None:
-            self.report.unknown((*path, "template"), "WhatsApp template", spec.template, self.templates)
-            return []
-        if len(spec.parameters) != template.parameter_count:
-            self.report(
-                (*path, "with") if spec.parameters else path,
-                f"WhatsApp template `{spec.template}` takes {template.parameter_count} parameters, "
-                f"but `with:` has {len(spec.parameters)}.",
-                hint=f"Its body is: {template.body}",
-            )
-        values = tuple(self.wiring.value(value, (*path, "with", place)) for place, value in enumerate(spec.parameters))
-        return [NotifyRole(role=spec.role, template=template, parameters=values)]
 
     def _last(self) -> Op:
         """The operation that decides what happens when the rest is done."""
@@ -412,7 +324,9 @@ class _StateCompiler:
         if spec.ask is not None:
             return self._ask(spec.ask)
         if spec.form is not None:
-            return self._form(spec.form)
+            if spec.next is None:
+                self.report((*self.path, "form"), f"State '{self.name}' has no way out.", hint="Give it `next:`.")
+            return self.planner.form(spec.form)
         return Go() if spec.next is not None else Rest()
 
     def _ask(self, block: str) -> Ask:
@@ -434,26 +348,6 @@ class _StateCompiler:
                                 hint=f"Add `{key}:` to `when:`, or give the state a `next:`.")  # fmt: skip
         options = [Option.of(key, option) for key, option in choices.items()]
         return Ask(block=block, choices=Localised(options), triggers=triggers)
-
-    def _form(self, names: Sequence[str]) -> Form:
-        known: list[str] = []
-        for place, name in enumerate(names):
-            if name in self.slots:
-                known.append(name)
-            else:
-                self.report.unknown((*self.path, "form", place), "slot", name, self.slots)
-        if self.spec.next is None:
-            self.report((*self.path, "form"), f"State '{self.name}' has no way out.", hint="Give it `next:`.")
-        blocks = {name: self._slot_blocks(name) for name in known}
-        return Form(slots=tuple(known), blocks=blocks, options=form_options([self.slots[name] for name in known]))
-
-    def _slot_blocks(self, name: str) -> SlotBlocks:
-        own, kind = self.texts.has_own, self.slots[name].type
-        return SlotBlocks(
-            ask=f"ask_{name}" if own(f"ask_{name}") else f"ask_{kind}",
-            invalid=f"invalid_{name}" if own(f"invalid_{name}") else f"invalid_{kind}",
-            explain=f"explain_{name}" if own(f"explain_{name}") else "explain",
-        )
 
     def _ways_out(self, last: Op, *, waits: bool) -> None:
         """The transitions of the state, and keys that make no sense where they are."""
@@ -508,20 +402,6 @@ class _StateCompiler:
         agent = self.flow.states.get(AGENT)
         leave = [RungSpec(to=AGENT, reason="not_understood")] if agent and agent.handoff else []
         return ["reprompt", "explain", *leave]
-
-    def _collector(self, kind: Any) -> Collector:
-        spec, path = self.spec.collect[kind], (*self.path, "collect", kind)
-        if spec.to is None and spec.do is None:
-            self.report(path, "Nothing becomes of what is collected.", hint="Give it `to:` or `do:`.")
-        return Collector(
-            kind=kind,
-            many=spec.many,
-            path=tuple(spec.to.split(".")) if spec.to else (),
-            action=spec.do,
-            arguments=self.wiring.values(spec.arguments, (*path, "with")),
-            once=self.wiring.value(spec.once, (*path, "once")) if spec.once else None,
-            say=spec.say,
-        )
 
 
 _NEEDS = {

@@ -43,8 +43,8 @@ class Frame:
         flow: Name of the flow.
         version: The flow version the run started on, and stays on.
         state: Where it is.
-        epoch: Grows with every state entered and every new question of a form; carried in button ids and timers, so that
-            late ones are recognised. Asking the same question again keeps it.
+        epoch: Grows with every state entered and every new question of a form; carried in button ids and timers, so
+            that late ones are recognised. Asking the same question again keeps it.
         slots: What the person told us, typed per slot.
         data: Results that actions saved (`save:`).
         counters: For example how often nothing matched here.

@@ -1,8 +1,8 @@
 """Working copies: what one turn builds up, and one run within it.
 
-A `Turn` collects the effects and reasons of everything that one event sets off, over all the runs it touches. A `Cursor`
-is the throwaway model that a flow's shared state machine is driven with: one frame taken apart, changed freely, and put
-together again at the end. Neither leaves the engine.
+A `Turn` collects the effects and reasons of everything that one event sets off, over all the runs it touches. A
+`Cursor` is the throwaway model that a flow's shared state machine is driven with: one frame taken apart, changed
+freely, and put together again at the end. Neither leaves the engine.
 """
 
 from collections.abc import Callable, Mapping
@@ -145,9 +145,9 @@ class Cursor:
     """
 
     __slots__ = (
-        "asking", "came_from", "counters", "data", "epoch", "extra", "flow", "instance", "job", "offers", "opened_by", "outcome",
-        "pending", "reask", "role", "run", "slots", "started_at", "state", "stops_timers", "trail", "trigger", "turn",
-        "unmatched", "wants",
+        "asking", "came_from", "counters", "data", "epoch", "extra", "flow", "instance", "job", "offers", "opened_by",
+        "outcome", "pending", "reask", "role", "run", "slots", "started_at", "state", "stops_timers", "trail", "trigger",
+        "turn", "unmatched",
     )  # fmt: skip
 
     def __init__(self, turn: Turn, flow: "CompiledFlow", frame: Frame) -> None:
@@ -175,7 +175,6 @@ class Cursor:
         self.unmatched: Unmatched | None = None
         self.reask: str | None = None
         self.stops_timers = False
-        self.wants: str | None = None
 
     def freeze(self) -> Frame:
         """The frame as it is now."""
@@ -235,7 +234,10 @@ class Cursor:
             self.turn.effects.append(EndRun(run=self.run, flow=self.flow.name, outcome=outcome, instance=self.instance))
 
     def new_question(self, asking: str | None, offers: tuple[dict[str, Any], ...] = ()) -> None:
-        """Turn to another question in the same state: another slot, or other candidates. The first one has its epoch already."""
+        """Turn to another question in the same state: another slot, or other candidates.
+
+        The first question of a state has the epoch of the state.
+        """
         if self.asking is not None and (self.asking != asking or self.offers != offers):
             self.renew_question()
         self.asking = asking

@@ -95,7 +95,8 @@ class ParkRun:
     """Store this run of a business object: it changed in this turn, and the stored frame is its only truth.
 
     `ATTACH_RUN` and events that name the run find it there. While it asks somebody something, a copy lies on that
-    conversation's stack as well; the worker replaces the copy by the stored frame before every turn, or drops it when the run has ended.
+    conversation's stack as well; the worker replaces the copy by the stored frame before every turn, or drops it when
+    the run has ended.
     """
 
     frame: Frame

@@ -1,11 +1,12 @@
 """Numbers and dates in what people write, by a thin grammar of our own.
 
-Deliberately small: it finds "2 people", "for two", "family of 4", "15 Dec", "in December 2027", "2026-12-15", "15/12/2026",
-"tomorrow", "next month", and is silent about the rest. A general date parser sees a date in "can you help me".
-Reads at most `MAX_ANALYSED` characters, with expressions that cannot backtrack far: well under a millisecond.
+Deliberately small: it finds "2 people", "for two", "family of 4", "15 Dec", "in December 2027", "2026-12-15",
+"15/12/2026", "tomorrow", "next month", and is silent about the rest. A general date parser sees a date in "can you help
+me". Reads at most `MAX_ANALYSED` characters, with expressions that cannot backtrack far: well under a millisecond.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
@@ -14,14 +15,17 @@ from rapidfuzz.distance import OSA
 
 from bot.core.words import MAX_ANALYSED
 
-_UNITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]  # fmt: skip
-_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-NUMBER_WORDS: dict[str, int] = (
-    {word: value for value, word in enumerate(_UNITS)}
-    | {word: (place + 2) * 10 for place, word in enumerate(_TENS)}
-    | {f"{ten} {unit}": (place + 2) * 10 + value for place, ten in enumerate(_TENS) for value, unit in enumerate(_UNITS[1:10], 1)}
-    | {"hundred": 100, "a hundred": 100, "dozen": 12, "a dozen": 12, "couple": 2, "a couple": 2}
-)  # fmt: skip
+_TEENS = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()  # noqa: SIM905
+_UNITS = [*"zero one two three four five six seven eight nine".split(), *_TEENS]  # noqa: SIM905  a table of words
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()  # noqa: SIM905
+NUMBER_WORDS: dict[str, int] = {word: value for value, word in enumerate(_UNITS)}
+NUMBER_WORDS |= {ten: place * 10 for place, ten in enumerate(_TENS, 2)}
+NUMBER_WORDS |= {
+    f"{ten} {unit}": place * 10 + value
+    for place, ten in enumerate(_TENS, 2)
+    for value, unit in enumerate(_UNITS[1:10], 1)
+}
+NUMBER_WORDS |= {"hundred": 100, "a hundred": 100, "dozen": 12, "a dozen": 12, "couple": 2, "a couple": 2}
 MONTHS = [
     "january",
     "february",
@@ -63,22 +67,25 @@ _RELATIVE = re.compile(
 )
 _NUMBER = re.compile(rf"(?<![\w.,/-])(?:(\d{{1,9}})|({_WORD_NUMBER}))(?![\w/]|[.,]\d)")
 
-PARTY = ("people", "person", "persons", "pax", "adults", "adult", "travellers", "travelers", "trekkers", "guests", "of us",
-         "friends", "members", "ppl", "log", "kids", "kid", "children", "child")  # fmt: skip
+PARTY = (
+    "people", "person", "persons", "pax", "adults", "adult", "travellers", "travelers", "trekkers", "guests", "of us",
+    "friends", "members", "ppl", "log", "kids", "kid", "children", "child",
+)  # fmt: skip
 _PARTIES = frozenset({"people", "guests", "travellers", "party"})
 _NOT_PARTY = (
-    r"(?! ?(?:st|nd|rd|th|am|pm|a\.m|p\.m|k|km|days?|nights?|weeks?|months?|hours?|hrs?|years?|minutes?|mins?|rooms?|dollars?"
-    rf"|usd|inr|rs|percent|%|\$|{_MONTH})\b)"
+    r"(?! ?(?:st|nd|rd|th|am|pm|a\.m|p\.m|k|km|days?|nights?|weeks?|months?|hours?|hrs?|years?|minutes?|mins?|rooms?"
+    rf"|dollars?|usd|inr|rs|percent|%|\$|{_MONTH})\b)"
 )
 _GROUP_OF = re.compile(
-    rf"\b(?:(?:family|group|party|team|bunch) of |for |we are |were |there are |there will be )(\d{{1,4}}|{_WORD_NUMBER})\b{_NOT_PARTY}"
+    r"\b(?:(?:family|group|party|team|bunch) of |for |we are |were |there are |there will be )"
+    rf"(\d{{1,4}}|{_WORD_NUMBER})\b{_NOT_PARTY}"
 )
+_KIN = "(?:wife|husband|partner|friend|girlfriend|boyfriend|son|daughter|brother|sister|mother|father|mom|dad)"
 _EITHER = re.compile(rf"\b(?:\d{{1,4}}|{_WORD_NUMBER}) ?(?:or|to|-|/) ?(?:\d{{1,4}}|{_WORD_NUMBER})\b")
 _PHRASES = (
     (re.compile(r"\b(?:just me|only me|myself|solo|alone|for me only|me alone)\b"), 1),
-    (re.compile(r"\b(?:me and my (?:wife|husband|partner|friend|girlfriend|boyfriend|son|daughter|brother|sister|mother|father|mom|dad)"
-                r"|my (?:wife|husband|partner|friend|girlfriend|boyfriend) and (?:i|me)|both of us|the two of us)\b"), 2),
-)  # fmt: skip
+    (re.compile(rf"\b(?:me and my {_KIN}|my {_KIN} and (?:i|me)|both of us|the two of us)\b"), 2),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,41 +177,51 @@ def _nouns_pattern(nouns: str) -> re.Pattern[str]:
 def _dates(text: str, today: date) -> tuple[DateFound, ...]:
     found: list[DateFound] = []
     taken: list[tuple[int, int]] = []
-
-    def add(match: re.Match[str], year: int | None, month: int, day: int | None) -> None:
+    for match, year, month, day in _readings(text, today):
         start, end = match.span()
         if any(start < b and a < end for a, b in taken):
-            return
+            continue
         taken.append((start, end))
         resolved = _resolve(year, month, day, today)
         if resolved is not None:
-            y, m, d = resolved
-            found.append(DateFound(year=y, month=m, day=d, dated=year is not None, start=start, end=end))
+            year_found, month, day = resolved
+            dated = year is not None
+            found.append(DateFound(year=year_found, month=month, day=day, dated=dated, start=start, end=end))
+    return tuple(sorted(found, key=lambda one: one.start))
 
-    if any(character.isdigit() for character in text):
-        for match in _ISO.finditer(text):
-            add(match, int(match[1]), int(match[2]), int(match[3]) if match[3] else None)
-        for match in _SLASHED.finditer(text):
-            day, month = int(match[1]), int(match[2])
-            if month > 12 >= day:  # American order is only believed when ours is impossible
-                day, month = month, day
-            add(match, _year(match[3]), month, day)
-        for match in _MONTH_SLASHED.finditer(text):
-            add(match, int(match[2]), int(match[1]), None)
-        for match in _DAY_MONTH.finditer(text):
-            add(match, _year(match[3]), _MONTH_NUMBERS[match[2]], int(match[1]))
-        for match in _MONTH_DAY.finditer(text):
-            add(match, _year(match[3]), _MONTH_NUMBERS[match[1]], int(match[2]))
+
+_Parts = tuple[re.Match[str], int | None, int, int | None]
+
+
+def _readings(text: str, today: date) -> Iterator[_Parts]:
+    """What looks like a date, the more telling forms first: match, year, month, day."""
+    if any(map(str.isdigit, text)):
+        yield from _with_digits(text)
     if len(text) < 3:
-        return tuple(found)
+        return
     for match in _MONTH_ALONE.finditer(text):
         name = match[2]
         if name in _AMBIGUOUS_MONTHS and not match[1] and not match[3] and match[0].strip(" .") != text.strip(" .!?"):
             continue
-        add(match, _year(match[3]), _MONTH_NUMBERS[name], None)
+        yield match, _year(match[3]), _MONTH_NUMBERS[name], None
     for match in _RELATIVE.finditer(text):
-        add(match, *_relative(match, today))
-    return tuple(sorted(found, key=lambda date_found: date_found.start))
+        yield match, *_relative(match, today)
+
+
+def _with_digits(text: str) -> Iterator[_Parts]:
+    for match in _ISO.finditer(text):
+        yield match, int(match[1]), int(match[2]), int(match[3]) if match[3] else None
+    for match in _SLASHED.finditer(text):
+        day, month = int(match[1]), int(match[2])
+        if month > 12 >= day:  # American order is only believed when ours is impossible
+            day, month = month, day
+        yield match, _year(match[3]), month, day
+    for match in _MONTH_SLASHED.finditer(text):
+        yield match, int(match[2]), int(match[1]), None
+    for match in _DAY_MONTH.finditer(text):
+        yield match, _year(match[3]), _MONTH_NUMBERS[match[2]], int(match[1])
+    for match in _MONTH_DAY.finditer(text):
+        yield match, _year(match[3]), _MONTH_NUMBERS[match[1]], int(match[2])
 
 
 def _year(text: str | None) -> int | None:

@@ -1,7 +1,7 @@
 """Making slots out of a message: reading, looking up, and finding the run of a business object.
 
-Reading is immediate; a lookup stops the turn (`Invoke`) and goes on in a later step. What is still to be made of the message
-is the *job*, a small JSON object that travels in `pending.detail`:
+Reading is immediate; a lookup stops the turn (`Invoke`) and goes on in a later step. What is still to be made of the
+message is the *job*, a small JSON object that travels in `pending.detail`:
 
     text        what was written, if it has not been used up
     asked       the slot it answers; missing when it answers nothing in particular

@@ -1,6 +1,6 @@
-"""Regular expressions from authors: only those that cannot take long.
+r"""Regular expressions from authors: only those that cannot take long.
 
-Python's `re` backtracks: `(a+)+$` takes seconds on thirty characters. Patterns here find codes such as `TRP\\d+`, so we
+Python's `re` backtracks: `(a+)+$` takes seconds on thirty characters. Patterns here find codes such as `TRP\d+`, so we
 accept what is linear for certain, and at most quadratic on the few hundred characters they ever see.
 """
 

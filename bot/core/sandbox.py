@@ -1,8 +1,8 @@
 """The one expression language: sandboxed Jinja, for guards, arguments and words.
 
-Authors are trusted with their business, not with the server, and what people write is only ever data. So: a short list of
-filters and attributes instead of a list of forbidden ones, no globals, no string formatting, no growth by `*`, no loops
-inside loops, and a cap on what a text may become.
+Authors are trusted with their business, not with the server, and what people write is only ever data. So: a short
+list of filters and attributes instead of a list of forbidden ones, no globals, no string formatting, no growth by
+`*`, no loops inside loops, and a cap on what a text may become.
 """
 
 import math
@@ -34,8 +34,8 @@ _KEPT_FILTERS = (
     "truncate", "unique", "upper", "wordcount",
 )  # fmt: skip
 _KEPT_TESTS = (
-    "defined", "undefined", "none", "string", "number", "integer", "mapping", "sequence", "odd", "even", "in", "eq", "ne",
-    "lt", "le", "gt", "ge", "==", "!=", "<", "<=", ">", ">=", "true", "false", "boolean", "greaterthan", "lessthan", "equalto",
+    "defined", "undefined", "none", "string", "number", "integer", "mapping", "sequence", "odd", "even", "in", "eq",
+    "ne", "lt", "le", "gt", "ge", "==", "!=", "<", "<=", ">", ">=", "true", "false", "boolean",
 )  # fmt: skip
 
 
@@ -77,7 +77,7 @@ def money(value: Any, currency: str = "") -> str:
 
 
 def plural(count: Any, one: str, many: str = "") -> str:
-    """`{{ 2 | plural("person", "people") }}` → `2 people`."""
+    """A number and its noun: 1 person, 2 people."""
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
@@ -97,8 +97,13 @@ class SirdarEnvironment(ImmutableSandboxedEnvironment):
         )
         self.globals = {}
         ours: dict[str, Callable[..., Any]] = {
-            "human_list": human_list, "date": human_date, "money": money, "plural": plural, "join": join, "round": rounded,
-        }  # fmt: skip
+            "human_list": human_list,
+            "date": human_date,
+            "money": money,
+            "plural": plural,
+            "join": join,
+            "round": rounded,
+        }
         self.filters = {name: self.filters[name] for name in _KEPT_FILTERS} | ours
         self.tests = {name: self.tests[name] for name in _KEPT_TESTS}
 
@@ -136,7 +141,7 @@ class SirdarEnvironment(ImmutableSandboxedEnvironment):
 
 
 def _is_modest(value: Any) -> bool:
-    return isinstance(value, int | float | Decimal) and abs(value) < _MAX_NUMBER
+    return isinstance(value, int | float | Decimal) and -_MAX_NUMBER < value < _MAX_NUMBER
 
 
 def _printable(value: Any) -> Any:
@@ -152,7 +157,7 @@ _WHOLE = re.compile(r"\s*\{\{-?(.*?)-?\}\}\s*", re.DOTALL)
 _CONSTANTS = frozenset({"true", "false", "none", "True", "False", "None"})
 
 
-class ExpressionMistake(ValueError):
+class ExpressionError(ValueError):
     """An expression cannot be compiled; the text is a whole sentence."""
 
 
@@ -165,7 +170,7 @@ class Expression:
         """Compile `source`.
 
         Raises:
-            ExpressionMistake: It is not an expression of our language.
+            ExpressionError: It is not an expression of our language.
         """
         self.source = source.strip()
         self.names: frozenset[str]
@@ -180,7 +185,7 @@ class Expression:
             self.names = frozenset(find_undeclared_variables(tree))
             self._evaluate = ENVIRONMENT.compile_expression(self.source, undefined_to_none=False)
         except TemplateSyntaxError as mistake:
-            raise ExpressionMistake(f"`{self.source}` is not a valid expression: {mistake.message}.") from mistake
+            raise ExpressionError(f"`{self.source}` is not a valid expression: {mistake.message}.") from mistake
 
     def __call__(self, variables: Mapping[str, Any]) -> Any:
         """Evaluate. Raises one of `RAISES` when the data does not fit."""
@@ -212,7 +217,7 @@ class Value:
     __slots__ = ("_compute", "names", "source")
 
     def __init__(self, source: Any) -> None:
-        """Compile. Raises `ExpressionMistake`."""
+        """Compile. Raises `ExpressionError`."""
         self.source = source
         self.names: frozenset[str] = frozenset()
         self._compute: Callable[[Mapping[str, Any]], Any]
@@ -240,7 +245,7 @@ def _text(source: str) -> tuple[Callable[[Mapping[str, Any]], str], frozenset[st
         check_tree(tree)
         template = ENVIRONMENT.from_string(source)
     except TemplateSyntaxError as mistake:
-        raise ExpressionMistake(f"`{source}` is not a valid template: {mistake.message}.") from mistake
+        raise ExpressionError(f"`{source}` is not a valid template: {mistake.message}.") from mistake
     return (lambda variables: template.render(variables)), frozenset(find_undeclared_variables(tree))
 
 

@@ -188,7 +188,7 @@ def compile_slot(name: str, spec: SlotSpec, pattern: re.Pattern[str] | None) -> 
 def describe(slot: AnySlot) -> Mapping[str, Any]:
     """What generic prompts may say about a slot."""
     about: dict[str, Any] = {"name": slot.name, "label": slot.label, "type": slot.type}
-    if isinstance(slot, IntegerReader) or isinstance(slot, TextReader):
+    if isinstance(slot, IntegerReader | TextReader):
         about |= {"min": slot.min, "max": slot.max}
     elif isinstance(slot, DateReader):
         about |= {"granularity": slot.granularity, "future": slot.future}

@@ -1,8 +1,8 @@
 """Replies: Jinja blocks, one file per flow and language, with common ones behind them.
 
-A block is looked for in the flow's file in the person's language, then in the fallback language, then in the common file in
-the person's language, then in the fallback language: what a flow says beats what everybody says, in whatever language.
-Blocks are compiled once; those without any variable are rendered once.
+A block is looked for in the flow's file in the person's language, then in the fallback language, then in the common
+file in the person's language, then in the fallback language: what a flow says beats what everybody says, in whatever
+language. Blocks are compiled once; those without any variable are rendered once.
 """
 
 import re

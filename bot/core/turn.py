@@ -1,9 +1,9 @@
 """One event, one conversation: which run hears it, in which order things are tried, and what the next snapshot is.
 
-A message is tried, in this order, as: a word of consent (STOP, START) · a tapped choice · words that are exactly a choice on
-offer · a command · a universal (help, back, cancel, restart, repeat, agent) · an answer to the open question · something
-that starts a flow (when the open question made nothing of it, or none is open) · the ladder of what was not understood.
-While a person has taken over, only commands of staff are heard.
+A message is tried, in this order, as: a word of consent (STOP, START) · a tapped choice · words that are exactly a
+choice on offer · a command · a universal (help, back, cancel, restart, repeat, agent) · an answer to the open
+question · something that starts a flow (when the open question made nothing of it, or none is open) · the ladder of
+what was not understood. While a person has taken over, only commands of staff are heard.
 """
 
 from typing import Any
@@ -12,34 +12,30 @@ from bot.core.book import FlowBook
 from bot.core.choices import read_tap
 from bot.core.commands import CommandRead, read_command
 from bot.core.compiled import CommandUse, CompiledFlow
-from bot.core.conversation import Conversation, Frame
+from bot.core.conversation import Conversation
 from bot.core.cursor import Cursor, Said, Turn
-from bot.core.effects import CancelTimers, EndRun, Handoff
-from bot.core.engine import (
+from bot.core.effects import Handoff
+from bot.core.engine import Step, finish
+from bot.core.events import ActionDone, ActionFailed, BusinessChanged, Event, MessageReceived, TimerFired
+from bot.core.gathering import attach, new_job
+from bot.core.messages import ChoiceIn, LocationIn, MediaIn, TextIn, UnsupportedIn
+from bot.core.moving import (
     RUNS,
-    Step,
     begin,
     climb,
-    collect,
-    collects,
-    command,
-    finish,
     fire_timer,
     go_back,
     hear,
     hear_exactly,
     hear_of,
-    new_frame,
     put_back,
     repeat,
-    resume,
     settle,
     state_of,
     tap,
 )
-from bot.core.events import ActionDone, ActionFailed, BusinessChanged, Event, MessageReceived, TimerFired
-from bot.core.gathering import attach, new_job
-from bot.core.messages import ChoiceIn, LocationIn, MediaIn, TextIn, UnsupportedIn
+from bot.core.resuming import collect, collects, command, resume
+from bot.core.stack import Stack
 from bot.core.understanding import decide
 from bot.core.words import CONSENT_WORDS, universal_in
 
@@ -55,9 +51,9 @@ _FILE_KINDS = {"image": "photo", "video": "video", "audio": "audio", "document":
 def advance(book: FlowBook, conversation: Conversation, event: Event) -> Step:
     """Route one event and step the run it belongs to.
 
-    Pure: a worker may safely run it twice. When the last effect is `Invoke`, the caller runs the action and calls `advance`
-    again with the snapshot of this step and `ActionDone` or `ActionFailed`, within the same turn and with the same
-    `event_id`.
+    Pure: a worker may safely run it twice. When the last effect is `Invoke`, the caller runs the action and calls
+    `advance` again with the snapshot of this step and `ActionDone` or `ActionFailed`, within the same turn and with
+    the same `event_id`.
 
     Args:
         book: All flows.
@@ -86,19 +82,15 @@ def advance(book: FlowBook, conversation: Conversation, event: Event) -> Step:
     return finish(turn, book.flow)
 
 
-class _Router:
+class _Router(Stack):
     """The routing of one turn."""
-
-    def __init__(self, book: FlowBook, turn: Turn) -> None:
-        self.book = book
-        self.turn = turn
 
     # --- Messages -----------------------------------------------------------------------------------------------------
 
     def message(self, event: MessageReceived) -> None:
         """Take whatever somebody sent."""
         turn = self.turn
-        self._drop_broken_frames()
+        self.drop_broken_frames()
         match event.content:
             case TextIn(body=body):
                 self.text(Said(body, turn.today))
@@ -112,7 +104,8 @@ class _Router:
                 self.file(file["kind"], file, media.caption)
             case LocationIn() as place:
                 spot: dict[str, Any] = {
-                    "latitude": place.latitude, "longitude": place.longitude, "name": place.name, "address": place.address,
+                    "latitude": place.latitude, "longitude": place.longitude, "name": place.name,
+                    "address": place.address,
                 }  # fmt: skip
                 self.file("location", spot, None)
             case UnsupportedIn() as unknown:
@@ -131,7 +124,7 @@ class _Router:
             turn.note("route", rule="consent", word=consent)
             return
         quiet = turn.owner != "bot"
-        cursor = self._top()
+        cursor = self.top()
         if not quiet and cursor is not None and hear_exactly(cursor, said):
             turn.note("route", rule="choice")
             self.done(cursor)
@@ -153,10 +146,10 @@ class _Router:
             turn.note("ignore", why="a person has taken over", owner=turn.owner)
             return
         turn.note("route", rule="tap", run=tapped.run, epoch=tapped.epoch)
-        cursor = self._top()
+        cursor = self.top()
         if cursor is None:
             turn.note("ignore", why="stale tap", run=tapped.run)
-            turn.say(self.book.texts, "stale_choice", self._variables)
+            turn.say(self.book.texts, "stale_choice", self.variables)
             return
         tap(cursor, tapped.run, tapped.epoch, tapped.choice)
         self.done(cursor)
@@ -164,7 +157,7 @@ class _Router:
     def file(self, kind: str, item: dict[str, Any], caption: str | None) -> None:
         """Route a file or place: to a run that collects it; else its caption counts as words."""
         turn = self.turn
-        cursor = self._top()
+        cursor = self.top()
         if cursor is not None and turn.owner == "bot" and collects(cursor, kind):
             turn.note("route", rule="collect", kind=kind)
             collect(cursor, kind, item)
@@ -179,7 +172,7 @@ class _Router:
     def _attach_for(self, kind: str, item: dict[str, Any], flow: CompiledFlow, instance: str) -> None:
         """Find the parked run of a business object, to give it a file."""
         self.turn.note("route", rule="collect", kind=kind, instance=instance)
-        cursor = self._push(flow)
+        cursor = self.push(flow)
         job = new_job("collect") | {"kind": kind, "item": item}
         attach(cursor, instance, job)
         self.done(cursor)
@@ -199,9 +192,9 @@ class _Router:
         if self.turn.owner != "bot":
             self.turn.note("ignore", why="a person has taken over", owner=self.turn.owner)
             return
-        cursor = self._top()
+        cursor = self.top()
         if cursor is None:
-            self.turn.say(self.book.texts, block, self._variables)
+            self.turn.say(self.book.texts, block, self.variables)
             return
         repeat(cursor, cursor.render(block))
         self.done(cursor)
@@ -226,9 +219,9 @@ class _Router:
         turn = self.turn
         turn.note("route", rule="command", command=use.command.source, raw=read.raw, exact=read.exact)
         turn.remember(UNMATCHED, None)
-        top = self._top()
+        top = self.top()
         here = top is not None and top.flow.name == flow.name and flow.instance is None
-        cursor = top if here and top is not None else self._push(flow)
+        cursor = top if here and top is not None else self.push(flow)
         command(cursor, use, read.raw)
         self.done(cursor)
 
@@ -270,7 +263,7 @@ class _Router:
     def _help(self, cursor: Cursor) -> None:
         """Help with the open question: the state's own, the flow's own, or what one can do."""
         own = [name for name in (f"help_{cursor.state}", "help") if cursor.flow.texts.has_own(name)]
-        before = cursor.render(own[0] if own else "help_here", capabilities=self._capabilities())
+        before = cursor.render(own[0] if own else "help_here", capabilities=self.capabilities())
         repeat(cursor, before)
 
     def _restart(self, cursor: Cursor) -> None:
@@ -292,18 +285,18 @@ class _Router:
 
     def _help_or_agent(self, word: str, said: Said | None, reason: str = "asked") -> None:
         """Outside of any flow: the flow that this word starts, or our own answer."""
-        flow = self._started_by(lambda role: self.book.universal(role, word))
+        flow = self.started_by(lambda role: self.book.universal(role, word))
         if flow is not None:
             self._begin(flow, said, reason)
         elif word == "help":
-            self.turn.say(self.book.texts, "help", self._variables)
+            self.turn.say(self.book.texts, "help", self.variables)
         else:
             self._hand_over(reason)
 
     def _hand_over(self, reason: str) -> None:
         """Give the conversation to operations, when no flow says to whom."""
         turn = self.turn
-        turn.say(self.book.texts, "handoff", lambda: self._variables(reason=reason))
+        turn.say(self.book.texts, "handoff", lambda: self.variables(reason=reason))
         turn.effects.append(Handoff(run=turn.new_run(), role="operations", reason=reason))
         turn.owner = "role:operations"
 
@@ -341,7 +334,7 @@ class _Router:
         return False
 
     def _begin(self, flow: CompiledFlow, said: Said | None, reason: str | None = None) -> None:
-        cursor = self._push(flow)
+        cursor = self.push(flow)
         if reason:
             cursor.extra["reason"] = reason
         begin(cursor, said)
@@ -353,18 +346,18 @@ class _Router:
         count = int(turn.scope.get(UNMATCHED, 0)) + 1
         turn.note("route", rule="not_understood", count=count)
         turn.remember(UNMATCHED, count)
-        if count >= 3 and self._started_by(lambda role: self.book.universal(role, "agent")) is not None:
+        if count >= 3 and self.started_by(lambda role: self.book.universal(role, "agent")) is not None:
             turn.remember(UNMATCHED, None)
             self._help_or_agent("agent", said, reason="not_understood")
         else:
-            turn.say(self.book.texts, "not_understood" if count == 1 else "not_understood_again", self._variables)
+            turn.say(self.book.texts, "not_understood" if count == 1 else "not_understood_again", self.variables)
 
     # --- Timers, the business, actions --------------------------------------------------------------------------------
 
     def timer(self, event: TimerFired) -> None:
         """Wake the run that a timer belongs to."""
         frame = next((one for one in self.turn.frames if one.run == event.run), None)
-        cursor = self._cursor(frame) if frame is not None else None
+        cursor = self.cursor(frame) if frame is not None else None
         if cursor is None:
             self.turn.note("ignore", why="the run of this timer is over", run=event.run)
             return
@@ -382,7 +375,7 @@ class _Router:
         for frame in reversed(turn.frames):
             if event.run is not None and frame.run != event.run:
                 continue
-            cursor = self._cursor(frame)
+            cursor = self.cursor(frame)
             if cursor is not None and hear_of(cursor, event):
                 turn.note("route", rule="business", event=event.name, run=frame.run)
                 self.done(cursor, quietly=True)
@@ -396,7 +389,7 @@ class _Router:
     def answer(self, event: ActionDone | ActionFailed) -> None:
         """Go on with the run that awaits an action."""
         frame = next((one for one in reversed(self.turn.frames) if one.pending is not None), None)
-        cursor = self._cursor(frame) if frame is not None else None
+        cursor = self.cursor(frame) if frame is not None else None
         if cursor is None:
             self.turn.note("ignore", why="no action was awaited")
             return
@@ -419,58 +412,7 @@ class _Router:
         put_back(turn, cursor)
         if cursor.outcome is None or quietly or turn.owner != "bot":
             return
-        beneath = self._top()
+        beneath = self.top()
         if beneath is not None and beneath.pending is None:
             turn.note("route", rule="resume", flow=beneath.flow.name, state=beneath.state)
             repeat(beneath)
-
-    def _push(self, flow: CompiledFlow) -> Cursor:
-        """A new run on top of the stack."""
-        role = next((role for role in self.turn.contact.roles if role in flow.roles), flow.roles[0])
-        frame = new_frame(self.turn, flow, role)
-        self.turn.frames.append(frame)
-        return Cursor(self.turn, flow, frame)
-
-    def _top(self) -> Cursor | None:
-        return self._cursor(self.turn.frames[-1]) if self.turn.frames else None
-
-    def _cursor(self, frame: Frame) -> Cursor | None:
-        flow = self.book.flow(frame.flow, frame.version)
-        if flow is None or (frame.state not in flow.states and frame.pending is None):
-            return None
-        return Cursor(self.turn, flow, frame)
-
-    def _drop_broken_frames(self) -> None:
-        """Forget runs nobody can go on with: in a flow version that is gone, or stopped at an action without an answer."""
-        kept = []
-        for frame in self.turn.frames:
-            cursor = self._cursor(frame)
-            if cursor is not None and frame.pending is None:
-                kept.append(frame)
-            else:
-                self.turn.note(
-                    "error", run=frame.run, flow=frame.flow, version=frame.version, error="the run cannot go on"
-                )
-                self.turn.effects.append(CancelTimers(run=frame.run))
-                self.turn.effects.append(
-                    EndRun(run=frame.run, flow=frame.flow, outcome="lost", instance=frame.instance)
-                )
-        self.turn.frames = kept
-
-    def _started_by(self, find: Any) -> CompiledFlow | None:
-        return next((flow for flow in map(find, self.turn.contact.roles) if flow is not None), None)
-
-    def _variables(self, **more: Any) -> dict[str, Any]:
-        """What common blocks may use outside of any flow; `capabilities` says what one can do here."""
-        return self._base() | {"capabilities": self._capabilities(), **more}
-
-    def _base(self) -> dict[str, Any]:
-        contact = self.turn.contact
-        return {"contact": contact, "today": self.turn.today.isoformat(), "role": next(iter(contact.roles), "")}
-
-    def _capabilities(self) -> list[str]:
-        """The `about` blocks of the flows this person may walk."""
-        flows = {flow.name: flow for role in self.turn.contact.roles for flow in self.book.of_role(role)}
-        return [
-            self.turn.render(flow.texts, "about", self._base) for flow in flows.values() if flow.texts.has_own("about")
-        ]

@@ -1,8 +1,8 @@
 """What somebody wants, when no question is open: a message → an intent, with a score and a reason.
 
-Small and deterministic: messages are compared with each intent's examples word by word, rare words counting more, typing
-mistakes forgiven, numbers and months treated as alike. A trained classifier may take this place: it needs to keep to
-`Understanding`.
+Small and deterministic: messages are compared with each intent's examples word by word, rare words counting more,
+typing mistakes forgiven, numbers and months treated as alike. A trained classifier may take this place: it needs to
+keep to `Understanding`.
 """
 
 import math

@@ -1,7 +1,7 @@
 """Message templates that WhatsApp approves: the only thing that may be sent outside the 24-hour window.
 
-Rules and limits are Meta's (Cloud API reference, message templates, 2026): names, lengths, numbering of variables, and where
-a variable may stand. They are checked here, because Meta takes hours to refuse a template.
+Rules and limits are Meta's (Cloud API reference, message templates, 2026): names, lengths, numbering of variables,
+and where a variable may stand. They are checked here, because Meta takes hours to refuse a template.
 """
 
 import re

@@ -42,8 +42,8 @@ NO: dict[str, tuple[str, ...]] = {
     "hi": ("nahi", "nahin", "na", "nahi ji", "mat", "galat", "नहीं", "नही", "जी नहीं", "मत", "गलत"),
 }
 CORRECTION: dict[str, tuple[str, ...]] = {
-    "en": ("no", "not", "sorry", "actually", "change", "make it", "make that", "i meant", "i mean", "instead", "correction",
-           "wait", "oops", "rather", "update"),
+    "en": ("no", "not", "sorry", "actually", "change", "make it", "make that", "i meant", "i mean", "instead",
+           "correction", "wait", "oops", "rather", "update"),
     "hi": ("nahi", "nahin", "galat", "badlo", "नहीं", "बदलो", "बदलें"),
 }  # fmt: skip
 

@@ -51,6 +51,7 @@ _CONNECT_TIMEOUT_SECONDS = 10.0
 _POLL_SECONDS = 0.01
 _BUSY_POLL_SECONDS = 0.05  # each look goes through all processes of the machine
 _LOG_TAIL_BYTES = 4096
+_LOG_LIMIT_BYTES = 10_000_000
 
 
 class EmbeddedPostgres:
@@ -196,7 +197,7 @@ def _bring_up(layout: Layout, settings: Mapping[str, str]) -> keeper.Postmaster:
                     )
                 # The server may have come up since we looked; its lock file must not be taken from it.
                 elif keeper.postmaster(layout) is None:
-                    log_start = layout.log.stat().st_size if layout.log.exists() else 0
+                    log_start = _start_of_log(layout)
                     _launch(layout, settings, fd)
         if time.monotonic() > until:
             raise StorageError(
@@ -275,6 +276,16 @@ def _release(layout: Layout, share: int) -> None:
         os.close(holders)
     if not gone:
         raise StorageError(f"PostgreSQL on {layout.data} does not stop: see {layout.log}")
+
+
+def _start_of_log(layout: Layout) -> int:
+    """Return where the log of the next server begins; a long one is put aside."""
+    if not layout.log.exists():
+        return 0
+    if layout.log.stat().st_size > _LOG_LIMIT_BYTES:
+        layout.log.rename(layout.log.with_suffix(".log.old"))
+        return 0
+    return layout.log.stat().st_size
 
 
 def _tail(layout: Layout, start: int) -> str:

@@ -81,12 +81,8 @@ def _account() -> Owner:
             entry = pwd.getpwnam(_ACCOUNT)
             return Owner(entry.pw_uid, entry.pw_gid)
         try:
-            added = subprocess.run(  # noqa: S603
-                ["useradd", "--system", "--user-group", "--no-create-home", "--shell", "/bin/false", _ACCOUNT],  # noqa: S607  sbin is not in the same place everywhere
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            command = ["useradd", "--system", "--user-group", "--no-create-home", "--shell", "/bin/false", _ACCOUNT]
+            added = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
             problem = added.stderr.strip()
         except OSError as error:
             problem = str(error)
@@ -97,6 +93,7 @@ def _account() -> Owner:
                 f"PostgreSQL refuses to run as root, and the account {_ACCOUNT!r} could not be created ({problem}): "
                 "run as an ordinary user, create that account, or set BOT_DATABASE_URL"
             )
+        time.sleep(0.1)
 
 
 def open_the_way(directory: Path, owner: Owner | None) -> None:

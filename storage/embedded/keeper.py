@@ -126,14 +126,14 @@ def postmaster(layout: Layout) -> Postmaster | None:
     """Find the server of this cluster.
 
     Returns:
-        None when `postmaster.pid` is missing, half written, or names a process that is dead or not a PostgreSQL working
-        in this data directory.
+        None when `postmaster.pid` is missing, closed to us or half written, or names a process that is dead or not a
+        PostgreSQL working in this data directory.
     """
     import psutil
 
     try:
         lines = os.fsdecode((layout.data / "postmaster.pid").read_bytes()).splitlines()
-    except FileNotFoundError:
+    except OSError:
         return None
     try:
         pid = int(lines[0])

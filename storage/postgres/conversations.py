@@ -28,22 +28,27 @@ _UPDATE_STATE = """
 UPDATE whatsapp_conversations SET snapshot = $3::jsonb, state = $4, updated_at = $5
 WHERE tenant_id = $1 AND conversation_id = $2
 """
-# Leaves alone whom something still waits for (a timer, an event), and whom a worker holds at this moment.
+# Leaves alone whom something still waits for (a timer, an event), and whom a worker holds at this moment. Runs of
+# business objects live on without the conversation.
 _EXPIRE = """
-UPDATE whatsapp_conversations c
-SET status = 'EXPIRED', state = '', snapshot = jsonb_set(c.snapshot, '{frames}', '[]')
-FROM (SELECT o.conversation_id FROM whatsapp_conversations o
-      WHERE o.tenant_id = $1 AND o.status = 'ACTIVE' AND o.updated_at < $2
-        AND NOT EXISTS (SELECT FROM inbox i WHERE i.tenant_id = $1 AND i.conversation_id = o.conversation_id)
-        AND NOT EXISTS (SELECT FROM timers t WHERE t.tenant_id = $1 AND t.conversation_id = o.conversation_id)
-      LIMIT 1000 FOR UPDATE SKIP LOCKED) AS idle
-WHERE c.tenant_id = $1 AND c.conversation_id = idle.conversation_id
-"""
-_END_RUNS = """
-UPDATE flow_runs r SET status = 'ENDED', outcome = 'expired', ended_at = $2
-FROM whatsapp_conversations c
-WHERE r.tenant_id = $1 AND c.tenant_id = $1 AND r.conversation_id = c.conversation_id
-  AND c.status = 'EXPIRED' AND r.status = 'ACTIVE' AND r.instance IS NULL
+WITH idle AS (
+    SELECT o.conversation_id, o.snapshot FROM whatsapp_conversations o
+    WHERE o.tenant_id = $1 AND o.status = 'ACTIVE' AND o.updated_at < $2
+      AND NOT EXISTS (SELECT FROM inbox i WHERE i.tenant_id = $1 AND i.conversation_id = o.conversation_id)
+      AND NOT EXISTS (SELECT FROM timers t WHERE t.tenant_id = $1 AND t.conversation_id = o.conversation_id)
+    LIMIT 1000 FOR UPDATE SKIP LOCKED
+), expired AS (
+    UPDATE whatsapp_conversations c
+    SET status = 'EXPIRED', state = '', snapshot = jsonb_set(c.snapshot, '{frames}', '[]')
+    FROM idle i
+    WHERE c.tenant_id = $1 AND c.conversation_id = i.conversation_id
+    RETURNING 1
+), ended AS (
+    UPDATE flow_runs r SET status = 'ENDED', outcome = 'expired', ended_at = $3
+    FROM idle i CROSS JOIN jsonb_array_elements(i.snapshot -> 'frames') AS f (frame)
+    WHERE r.tenant_id = $1 AND r.run = f.frame ->> 'run' AND r.status = 'ACTIVE' AND r.instance IS NULL
+)
+SELECT count(*) FROM expired
 """
 
 
@@ -115,11 +120,7 @@ class ConversationRepository:
     async def expire_old_conversations(self, idle_since: datetime, now: datetime) -> int:
         """Leave the flows of conversations in which nothing has happened since, and nothing is due; at most 1,000."""
         async with self._database.tenant(self._tenant) as db:
-            changed = await db.execute(_EXPIRE, self._tenant, idle_since)
-            count = int(changed.rpartition(" ")[2])
-            if count:
-                await db.execute(_END_RUNS, self._tenant, now)
-        return count
+            return int(await db.fetchval(_EXPIRE, self._tenant, idle_since, now))
 
 
 def _state(snapshot: Snapshot) -> str:

@@ -1,7 +1,7 @@
 """Connections, and the tenant's transaction."""
 
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -71,19 +71,34 @@ class Postgres:
         async with self._pool.acquire() as connection:
             yield connection
 
-    @asynccontextmanager
-    async def tenant(self, tenant_id: TenantId) -> AsyncIterator[Connection]:
+    def tenant(self, tenant_id: TenantId) -> AbstractAsyncContextManager[Connection]:
         """A transaction that sees the rows of one tenant. Commits at the end; any exception rolls back."""
+        return self._transaction(f"BEGIN; {_see(tenant_id)}")  # one round trip for both
+
+    def transaction(self) -> AbstractAsyncContextManager[Connection]:
+        """A transaction that sees no rows until it enters a tenant, and may call the queue functions."""
+        return self._transaction("BEGIN")
+
+    @asynccontextmanager
+    async def _transaction(self, begin: str) -> AsyncIterator[Connection]:
         async with self._pool.acquire() as connection:
-            # One round trip for both. set_config(…, true) is SET LOCAL: it ends with the transaction.
-            await connection.execute(f"BEGIN; SELECT set_config('app.tenant_id', '{int(tenant_id)}', true)")
             try:
+                await connection.execute(begin)
                 yield connection
             except BaseException:
                 if not connection.is_closed():
                     await connection.execute("ROLLBACK")
                 raise
             await commit(connection)
+
+
+async def enter(connection: Connection, tenant_id: TenantId) -> None:
+    """See the rows of this tenant, and only these, for the rest of the transaction."""
+    await connection.execute(_see(tenant_id))
+
+
+def _see(tenant_id: TenantId) -> str:
+    return f"SELECT set_config('app.tenant_id', '{int(tenant_id)}', true)"  # true: it ends with the transaction
 
 
 async def commit(connection: Connection) -> None:
@@ -117,12 +132,10 @@ def session_settings(role: str, idle_lease_seconds: float = IDLE_LEASE_SECONDS) 
         "timezone": "UTC",
         "idle_in_transaction_session_timeout": f"{round(idle_lease_seconds * 1000)}ms",
         "jit": "off",  # our statements are short; compiling them takes longer than running them
-        # Every statement of ours finds its rows by key, in tables whose statistics lag behind: plan each once, and never
-        # read a whole table.
+        # Statistics of queues lag behind, so statements say themselves which keys they are about (`= ANY`, LATERAL) and
+        # are planned once: a plan then costs no more than the batch is large, whatever the planner believes.
         "plan_cache_mode": "force_generic_plan",
         "enable_seqscan": "off",
-        "enable_hashjoin": "off",
-        "enable_mergejoin": "off",
     }
 
 

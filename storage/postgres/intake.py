@@ -12,23 +12,24 @@ from storage.postgres.correlation import read_correlation
 from storage.postgres.database import Connection, Postgres, columns
 from storage.postgres.people import Directory
 
-# A message whose key is known is a re-delivery: nothing of it is stored again. Events get their number in the order of
-# the batch, so a person's messages are processed in the order in which they came.
+# A message whose key is known is a re-delivery: nothing of it is stored again. Messages and events get their numbers in
+# the order of the batch, so a person's messages are processed in the order in which they came. Keys are written in
+# their own order: two processes that are given the same messages wait for each other, but never in a circle.
 _ACCEPT_MESSAGES = """
 WITH incoming AS (
-    SELECT m.* FROM unnest($2::bytea[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[],
-                           $9::timestamptz[], $10::timestamptz[]) WITH ORDINALITY
-        AS m (key, conversation_id, channel_id, provider_message_id, reply_to, kind, content, sent_at, received_at,
-              place)
+    SELECT nextval('message_ids') AS message_id, m.* FROM (
+        SELECT * FROM unnest($2::bytea[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[],
+                             $9::timestamptz[], $10::timestamptz[]) WITH ORDINALITY
+            AS u (key, conversation_id, channel_id, provider_message_id, reply_to, kind, content, sent_at, received_at,
+                  place)
+        ORDER BY u.place) AS m
 ), fresh AS (
     INSERT INTO message_keys (tenant_id, key, message_id, created_at)
-    SELECT $1, i.key, nextval('message_ids'), i.received_at FROM incoming i ORDER BY i.place
+    SELECT $1, i.key, i.message_id, i.received_at FROM incoming i ORDER BY i.key, i.place
     ON CONFLICT DO NOTHING
-    RETURNING key, message_id
+    RETURNING message_id
 ), numbered AS (
-    -- A key that stands twice in the batch is stored from its first place.
-    SELECT DISTINCT ON (f.message_id) f.message_id, i.* FROM fresh f JOIN incoming i USING (key)
-    ORDER BY f.message_id, i.place
+    SELECT i.* FROM incoming i WHERE i.message_id IN (SELECT f.message_id FROM fresh f)
 ), stored AS (
     INSERT INTO whatsapp_messages (tenant_id, message_id, created_at, conversation_id, channel_id, direction, status,
                                    kind, content, provider_message_id, reply_to, sent_at)

@@ -1,10 +1,10 @@
 """Who writes to us: from a phone number or business-scoped id to the contact and the conversation."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.core.ids import ContactId, ConversationId, TenantId
+from bot.core.ids import ChannelId, ContactId, ConversationId, TenantId
 from storage.base import Channel, NewMessage, Person
 from storage.crypto import Vault
 from storage.postgres.database import Connection, Postgres, columns
@@ -14,17 +14,18 @@ _LOCK_PEOPLE = """
 SELECT pg_advisory_xact_lock(hashtextextended('contacts', $1))
 """
 _FIND = """
-SELECT p.place, coalesce(u.contact_id, n.contact_id) AS contact_id, u.contact_id IS NULL AND p.user_id IS NOT NULL
-       AS new_user_id, n.contact_id IS NULL AND p.phone IS NOT NULL AS new_phone
+SELECT c.contact_id, c.name, u.contact_id IS NULL AND p.user_id IS NOT NULL AS new_user_id,
+       n.contact_id IS NULL AND p.phone IS NOT NULL AS new_phone
 FROM unnest($2::bytea[], $3::bytea[]) WITH ORDINALITY AS p (phone, user_id, place)
 LEFT JOIN contact_identities n ON n.tenant_id = $1 AND n.identity = p.phone
 LEFT JOIN contact_identities u ON u.tenant_id = $1 AND u.identity = p.user_id
+LEFT JOIN contacts c ON c.tenant_id = $1 AND c.contact_id = coalesce(u.contact_id, n.contact_id)
 ORDER BY p.place
 """
 _MAKE_CONTACTS = """
 INSERT INTO contacts (tenant_id, name, phone, user_id)
 SELECT $1, p.name, p.phone, p.user_id
-FROM unnest($2::text[], $3::bytea[], $4::bytea[]) WITH ORDINALITY AS p (name, phone, user_id, place) ORDER BY p.place
+FROM unnest($2::bytea[], $3::bytea[], $4::text[]) WITH ORDINALITY AS p (phone, user_id, name, place) ORDER BY p.place
 RETURNING contact_id
 """
 _ADD_IDENTITIES = """
@@ -39,10 +40,13 @@ UPDATE contacts c SET phone = coalesce(p.phone, c.phone), user_id = coalesce(p.u
 FROM unnest($2::bigint[], $3::bytea[], $4::bytea[], $5::text[]) AS p (contact_id, phone, user_id, name)
 WHERE c.tenant_id = $1 AND c.contact_id = p.contact_id
 """
+# Asks first: ON CONFLICT DO NOTHING would wait for a worker that has changed the row and not committed yet.
 _CONVERSATIONS = """
 WITH made AS (
     INSERT INTO whatsapp_conversations (tenant_id, channel_id, contact_id)
     SELECT $1, $2, c.contact_id FROM unnest($3::bigint[]) AS c (contact_id)
+    WHERE NOT EXISTS (SELECT FROM whatsapp_conversations w
+                      WHERE w.tenant_id = $1 AND w.channel_id = $2 AND w.contact_id = c.contact_id)
     ON CONFLICT (tenant_id, channel_id, contact_id) DO NOTHING
     RETURNING contact_id, conversation_id
 )
@@ -51,6 +55,17 @@ UNION ALL
 SELECT w.contact_id, w.conversation_id FROM whatsapp_conversations w
 WHERE w.tenant_id = $1 AND w.channel_id = $2 AND w.contact_id = ANY ($3::bigint[])
 """
+
+
+async def conversations(
+    db: Connection, tenant: TenantId, channel: ChannelId, contacts: Collection[ContactId]
+) -> dict[ContactId, ConversationId]:
+    """The conversations of contacts on a channel, made where there is none."""
+    wanted = sorted(set(contacts))
+    rows = await db.fetch(_CONVERSATIONS, tenant, channel, wanted)
+    if len(rows) < len(wanted):  # somebody made one at this very moment: only the next statement sees it
+        rows = await db.fetch(_CONVERSATIONS, tenant, channel, wanted)
+    return {row["contact_id"]: row["conversation_id"] for row in rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,47 +121,71 @@ class Directory:
         async with self._database.tenant(channel.tenant_id) as db:
             await db.execute(_LOCK_PEOPLE, channel.tenant_id)
             contacts = await self._contacts(db, channel.tenant_id, people)
-            rows = await db.fetch(_CONVERSATIONS, channel.tenant_id, channel.channel_id, sorted(set(contacts)))
-        conversations = {row["contact_id"]: row["conversation_id"] for row in rows}
-        return [
-            Place(contact, conversations[contact], person.name)
-            for contact, person in zip(contacts, people, strict=True)
-        ]
+            found = await conversations(db, channel.tenant_id, channel.channel_id, contacts)
+        return [Place(contact, found[contact], person.name) for contact, person in zip(contacts, people, strict=True)]
 
     async def _contacts(self, db: Connection, tenant: TenantId, people: list[Person]) -> list[ContactId]:
+        """The contact of each person; stores the new ones, and what is new about the others."""
         vault = self._vault
         phones = [vault.identity(tenant, p.phone) if p.phone else None for p in people]
         users = [vault.identity(tenant, p.user_id) if p.user_id else None for p in people]
-        found = await db.fetch(_FIND, tenant, phones, users)
-        contacts: list[ContactId | None] = [row["contact_id"] for row in found]
-        unknown = [place for place, contact in enumerate(contacts) if contact is None]
-        # Two spellings of one new person in the same batch are made once: by user id if there is one, else by phone.
-        firsts: dict[bytes | None, int] = {}
-        for place in unknown:
-            firsts.setdefault(users[place] or phones[place], place)
-        made = await db.fetch(
-            _MAKE_CONTACTS,
-            tenant,
-            [people[place].name for place in firsts.values()],
-            [_sealed(vault, tenant, people[place].phone) for place in firsts.values()],
-            [_sealed(vault, tenant, people[place].user_id) for place in firsts.values()],
-        )
-        fresh = {identity: row["contact_id"] for identity, row in zip(firsts, made, strict=True)}
-        known = [
-            contact if contact is not None else fresh[users[place] or phones[place]]
-            for place, contact in enumerate(contacts)
-        ]
-        identities = [(phones[place], known[place], "phone") for place, row in enumerate(found) if row["new_phone"]]
-        identities += [(users[place], known[place], "user_id") for place, row in enumerate(found) if row["new_user_id"]]
-        await db.execute(_ADD_IDENTITIES, tenant, *columns(identities, 3))
-        changed = [
-            (known[place], _sealed(vault, tenant, p.phone), _sealed(vault, tenant, p.user_id), p.name)
-            for place, p in enumerate(people)
-            if contacts[place] is not None
-        ]
+        rows = await db.fetch(_FIND, tenant, phones, users)
+        # Somebody may stand in a batch twice, once with the phone number and once with the user id, or with both.
+        groups = _groups(phones, users)
+        known = {group: row["contact_id"] for group, row in zip(groups, rows, strict=True) if row["contact_id"]}
+        profiles: dict[int, Person] = {}
+        for group, row, person in zip(groups, rows, people, strict=True):
+            if (
+                row["contact_id"] is None
+                or row["new_phone"]
+                or row["new_user_id"]
+                or person.name not in ("", row["name"])
+            ):
+                profiles[group] = _merged(profiles.get(group), person)
+        fresh = [group for group in profiles if group not in known]
+        if fresh:
+            made = await db.fetch(_MAKE_CONTACTS, tenant, *columns(self._profile_rows(tenant, profiles, fresh), 3))
+            known.update((group, row["contact_id"]) for group, row in zip(fresh, made, strict=True))
+        contacts = [row["contact_id"] or known[group] for group, row in zip(groups, rows, strict=True)]
+        new = [(phones[n], contacts[n], "phone") for n, row in enumerate(rows) if row["new_phone"]]
+        new += [(users[n], contacts[n], "user_id") for n, row in enumerate(rows) if row["new_user_id"]]
+        if new:
+            await db.execute(_ADD_IDENTITIES, tenant, *columns(new, 3))
+        changed = [group for group in profiles if group not in fresh]
         if changed:
-            await db.execute(_COMPLETE_CONTACT, tenant, *columns(changed, 4))
-        return known
+            ids = [known[group] for group in changed]
+            values = columns(self._profile_rows(tenant, profiles, changed), 3)
+            await db.execute(_COMPLETE_CONTACT, tenant, ids, *values)
+        return contacts
+
+    def _profile_rows(
+        self, tenant: TenantId, profiles: Mapping[int, Person], groups: Iterable[int]
+    ) -> list[tuple[bytes | None, bytes | None, str]]:
+        chosen = [profiles[group] for group in groups]
+        return [
+            (_sealed(self._vault, tenant, p.phone), _sealed(self._vault, tenant, p.user_id), p.name) for p in chosen
+        ]
+
+
+def _groups(phones: Sequence[bytes | None], users: Sequence[bytes | None]) -> list[int]:
+    """A number for each person of a batch: the same for those who share an identity, directly or through others."""
+    group_of: dict[bytes | None, int] = {}
+    groups: list[int] = []
+    for place, identities in enumerate(zip(phones, users, strict=True)):
+        met = {group_of[identity] for identity in identities if identity in group_of}
+        group = min(met, default=place)
+        if len(met) > 1:
+            groups = [group if other in met else other for other in groups]
+            group_of = {identity: group if other in met else other for identity, other in group_of.items()}
+        groups.append(group)
+        group_of.update((identity, group) for identity in identities if identity is not None)
+    return groups
+
+
+def _merged(one: Person | None, other: Person) -> Person:
+    if one is None:
+        return other
+    return Person(phone=other.phone or one.phone, user_id=other.user_id or one.user_id, name=other.name or one.name)
 
 
 def _key(channel: Channel, person: Person) -> tuple[int, str | None, str | None]:

@@ -12,6 +12,7 @@ from bot.core.ids import ChannelId, ContactId, ConversationId, EventId, MessageI
 from bot.core.messages import INCOMING, OUTGOING
 from storage.base import InboxEvent, Outcome, StaffMember, Work
 from storage.postgres.database import Connection, Postgres, columns, savepoint
+from storage.postgres.people import conversations
 
 # The lock is the lease: it is held until the turns are committed, and PostgreSQL takes it from a worker that sleeps.
 # NO KEY: nobody refers to these rows by key while we work, and appends elsewhere must not wait for us.
@@ -42,10 +43,11 @@ WITH moved AS (
         last_inbound_at = greatest(c.last_inbound_at, n.last_inbound_at)
     FROM unnest($3::bigint[], $4::text[], $5::text[], $6::timestamptz[])
         AS n (conversation_id, snapshot, state, last_inbound_at)
-    WHERE c.tenant_id = $1 AND c.conversation_id = n.conversation_id
+    WHERE c.tenant_id = $1 AND c.conversation_id = ANY ($3) AND c.conversation_id = n.conversation_id
 ), done AS (
     DELETE FROM inbox i USING unnest($7::bigint[], $8::bigint[]) AS d (conversation_id, event_id)
-    WHERE i.tenant_id = $1 AND i.conversation_id = d.conversation_id AND i.event_id = d.event_id
+    WHERE i.tenant_id = $1 AND i.conversation_id = ANY ($7)
+      AND i.conversation_id = d.conversation_id AND i.event_id = d.event_id
     RETURNING 1
 ), said AS (
     SELECT nextval('message_ids') AS message_id, o.* FROM (
@@ -68,13 +70,13 @@ WITH moved AS (
         AS t (event_id, conversation_id, message_id, trace)
 ), cancelled AS (
     DELETE FROM timers t USING unnest($18::text[], $19::integer[]) AS c (run, epoch)
-    WHERE t.tenant_id = $1 AND t.run = c.run AND t.epoch < c.epoch
+    WHERE t.tenant_id = $1 AND t.run = ANY ($18) AND t.run = c.run AND t.epoch < c.epoch
 ), started AS (
     INSERT INTO timers (tenant_id, run, name, epoch, conversation_id, due_at)
     SELECT $1, t.run, t.name, t.epoch, t.conversation_id, t.due_at
     FROM unnest($20::text[], $21::text[], $22::integer[], $23::bigint[], $24::timestamptz[])
         AS t (run, name, epoch, conversation_id, due_at)
-    ON CONFLICT (tenant_id, run, name, epoch) DO NOTHING
+    ON CONFLICT (tenant_id, run, name, epoch) DO UPDATE SET due_at = excluded.due_at
 )
 SELECT count(*) FROM done
 """
@@ -111,24 +113,12 @@ _RECEIPT = "SELECT result FROM receipts WHERE tenant_id = $1 AND key = $2"
 _KEEP_RECEIPT = """
 INSERT INTO receipts (tenant_id, key, action, result, created_at) VALUES ($1, $2, $3, $4::jsonb, $5)
 """
+_MEMBERS = "SELECT contact_id FROM contact_roles WHERE tenant_id = $1 AND role = $2"
 _STAFF = """
-WITH members AS (
-    SELECT r.contact_id FROM contact_roles r WHERE r.tenant_id = $1 AND r.role = $2
-), made AS (
-    INSERT INTO whatsapp_conversations (tenant_id, channel_id, contact_id)
-    SELECT $1, $3, m.contact_id FROM members m
-    ON CONFLICT (tenant_id, channel_id, contact_id) DO NOTHING
-    RETURNING contact_id, conversation_id, last_inbound_at
-), everyone AS (
-    SELECT * FROM made
-    UNION ALL
-    SELECT c.contact_id, c.conversation_id, c.last_inbound_at
-    FROM whatsapp_conversations c JOIN members USING (contact_id)
-    WHERE c.tenant_id = $1 AND c.channel_id = $3
-)
-SELECT e.contact_id, e.conversation_id, p.language, e.last_inbound_at
-FROM everyone e JOIN contacts p ON p.tenant_id = $1 AND p.contact_id = e.contact_id
-ORDER BY e.contact_id
+SELECT c.contact_id, c.conversation_id, p.language, c.last_inbound_at
+FROM whatsapp_conversations c JOIN contacts p ON p.tenant_id = $1 AND p.contact_id = c.contact_id
+WHERE c.tenant_id = $1 AND c.conversation_id = ANY ($2::bigint[])
+ORDER BY c.contact_id
 """
 _RETRY = """
 UPDATE inbox SET attempts = attempts + 1, last_error = $4, due_at = $5
@@ -237,7 +227,9 @@ class PostgresTurnStore:
 
     async def staff(self, role: str, channel_id: ChannelId) -> list[StaffMember]:
         """Everybody with a role, with their conversation on this channel."""
-        rows = await self.db.fetch(_STAFF, self.tenant_id, role, channel_id)
+        members = [row["contact_id"] for row in await self.db.fetch(_MEMBERS, self.tenant_id, role)]
+        theirs = await conversations(self.db, self.tenant_id, channel_id, members)
+        rows = await self.db.fetch(_STAFF, self.tenant_id, list(theirs.values()))
         return [
             StaffMember(
                 contact_id=ContactId(row["contact_id"]),

@@ -527,6 +527,16 @@ async def test_an_ordinary_user_runs_it_as_himself(data_dir: Path) -> None:
         assert psutil.Process(database.postmaster_pid()).uids().real == 65534
 
 
+@pytest.mark.skipif(not IS_ROOT, reason="an ordinary user needs no account")
+async def test_as_root_one_is_told_when_the_account_cannot_be_made(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(install, "_ACCOUNT", "no_such_account")
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(StorageError, match=r"account 'no_such_account' could not be created .*BOT_DATABASE_URL"):
+        await EmbeddedPostgres.start(data_dir)
+
+
 @pytest.mark.skipif(not IS_ROOT, reason="only root may become somebody else")
 async def test_somebody_else_is_told_whose_data_it_is(made: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -572,6 +582,13 @@ async def test_without_the_extra_one_is_told_what_to_install(data_dir: Path, mon
 async def test_a_setting_that_postgres_refuses_is_named(made: Path) -> None:
     with pytest.raises(StorageError, match=r'(?s)did not start.*pg\.log.*"no_such_setting"'):
         await EmbeddedPostgres.start(made, settings={**FAST, "no_such_setting": "1"})
+
+
+async def test_a_long_log_is_put_aside_at_the_next_start(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("storage.embedded.cluster._LOG_LIMIT_BYTES", 1)
+    async with await EmbeddedPostgres.start(made, settings=FAST):
+        assert "starting PostgreSQL" in (made / "pg.log").read_text()
+    assert "shut down" in (made / "pg.log.old").read_text()
 
 
 async def test_a_data_directory_that_is_a_file_is_named(data_dir: Path) -> None:

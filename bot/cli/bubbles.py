@@ -1,0 +1,205 @@
+"""Chat bubbles in a terminal: boxes on a screen, plain lines in a pipe."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from rich.align import Align
+from rich.box import ROUNDED
+from rich.console import Console, ConsoleRenderable, Group
+from rich.constrain import Constrain
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.rule import Rule
+from rich.text import Text
+
+from bot.cli.cast import BUSINESS
+from bot.core.messages import ButtonsOut, ListOut, Outgoing, TemplateOut, TextOut
+from bot.core.whatsapp import WhatsAppTemplate
+
+_WIDEST = 64  # characters of a bubble; longer lines are hard to read
+_STYLES = {"*": "bold", "_": "italic", "~": "strike"}
+_MARKUP = re.compile(r"(?<![\w*_~])([*_~])(?=\S)(.+?)(?<=\S)\1(?![\w*_~])")
+_MINE, _THEIRS, _ASIDE = "green", "cyan", "yellow"
+
+Templates = Mapping[tuple[str, str], WhatsAppTemplate]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """Something in a chat between a person and the business.
+
+    Attributes:
+        part: Whose chat: `customer`, `guide`…
+        name: That person's.
+        by_business: Who said it.
+        text: With WhatsApp's *bold* and _italic_.
+        choices: What can be tapped, with its description.
+        label: What opens the choices, when they are a list.
+        at: When; None leaves it out.
+        note: What else there is to know: that it is a template, or could not be sent.
+    """
+
+    part: str
+    name: str
+    by_business: bool
+    text: str
+    choices: tuple[tuple[str, str], ...] = ()
+    label: str = ""
+    at: datetime | None = None
+    note: str = ""
+
+
+class Screen(Protocol):
+    """Where chats are shown."""
+
+    def said(self, one: Said) -> None:
+        """Show a bubble."""
+
+    def note(self, text: str) -> None:
+        """Show a remark of ours."""
+
+    def wrong(self, text: str) -> None:
+        """Show that something is not as it should be."""
+
+    def show(self, renderable: ConsoleRenderable | str) -> None:
+        """Show anything else."""
+
+
+class Bubbles:
+    """A screen for people.
+
+    Args:
+        console: Where to draw.
+        own: Whether to draw what the person said, too; at a prompt they see it already.
+    """
+
+    def __init__(self, console: Console, *, own: bool = True) -> None:
+        self._console = console
+        self._own = own
+        self._part = ""
+
+    def watch(self, part: str) -> None:
+        """Whose phone is in hand: bubbles on other phones are set off from theirs."""
+        self._part = part
+
+    def said(self, one: Said) -> None:
+        """Show a bubble: the person's on the right, the business' on the left."""
+        if not one.by_business and not self._own:
+            return
+        width = max(min(_WIDEST, self._console.width - 8), 20)
+        parts: list[ConsoleRenderable] = [formatted(one.text)]
+        if one.choices:
+            parts += [Rule(style="dim"), _choices(one, width - 4)]
+        if one.note:
+            parts.append(Text(one.note, "italic yellow"))
+        aside = bool(self._part) and one.part != self._part
+        panel = Panel.fit(
+            Group(*parts),
+            title=_title(one),
+            title_align="left",
+            subtitle=Text(f"{one.at:%H:%M}", "dim") if one.at is not None else None,
+            subtitle_align="right",
+            box=ROUNDED,
+            border_style=_ASIDE if aside else _THEIRS if one.by_business else _MINE,
+        )
+        bubble = Constrain(panel, width)
+        if one.by_business:
+            self._console.print(Padding(bubble, (0, 0, 0, 8 if aside else 0)))
+        else:
+            self._console.print(Align.right(bubble))
+
+    def note(self, text: str) -> None:
+        """Show a remark in grey."""
+        self._console.print(Text(text, "dim"))
+
+    def wrong(self, text: str) -> None:
+        """Show a complaint in red."""
+        self._console.print(Text(f"✗ {text}", "bold red"))
+
+    def show(self, renderable: ConsoleRenderable | str) -> None:
+        """Show anything else."""
+        self._console.print(renderable)
+
+
+class Lines:
+    """A screen for pipes and scripts: no colours, no boxes, no times, the same each time."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def said(self, one: Said) -> None:
+        """Show a message, its lines indented below who said it."""
+        who = f"{BUSINESS} to {one.part}" if one.by_business else one.part
+        lines = [f"{who}: {first}" if not place else f"    {first}" for place, first in enumerate(one.text.split("\n"))]
+        if one.label:
+            lines.append(f"    {one.label}:")
+        for number, (title, about) in enumerate(one.choices, 1):
+            lines.append(f"    [{number}] {title}{f' — {about}' if about else ''}")
+        if one.note:
+            lines.append(f"    ({one.note})")
+        self._print("\n".join(lines))
+
+    def note(self, text: str) -> None:
+        """Show a remark."""
+        self._print(f"-- {text}")
+
+    def wrong(self, text: str) -> None:
+        """Show a complaint."""
+        self._print(f"!! {text}")
+
+    def show(self, renderable: ConsoleRenderable | str) -> None:
+        """Show anything else."""
+        self._console.print(renderable, soft_wrap=True)
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, markup=False, soft_wrap=True)
+
+
+def formatted(text: str) -> Text:
+    """WhatsApp's *bold*, _italic_ and ~strike~ as a terminal shows them."""
+    found = Text()
+    place = 0
+    for match in _MARKUP.finditer(text):
+        found.append(text[place : match.start()])
+        inner = formatted(match[2])
+        inner.stylize(_STYLES[match[1]])
+        found.append_text(inner)
+        place = match.end()
+    found.append(text[place:])
+    return found
+
+
+def outgoing(content: Outgoing, templates: Templates) -> tuple[str, tuple[tuple[str, str], ...], str, str]:
+    """A message of ours as `Said` has it: text, choices, label, note."""
+    match content:
+        case TextOut(body=body):
+            return body, (), "", ""
+        case ButtonsOut(body=body, buttons=buttons):
+            return body, tuple((one.title, "") for one in buttons), "", ""
+        case ListOut(body=body, rows=rows, label=label):
+            return body, tuple((one.title, one.description or "") for one in rows), label, ""
+        case TemplateOut(name=name, language=language, parameters=parameters):
+            template = templates.get((name, language)) or templates.get((name, "en"))
+            text = template.fill(parameters) if template is not None else ", ".join(parameters)
+            return text, (), "", f"template {name}: outside of the 24-hour window"
+
+
+def _title(one: Said) -> Text:
+    if one.by_business:
+        return Text.assemble((BUSINESS, "bold"), (f" → {one.name} ({one.part})", "dim"))
+    return Text.assemble((one.name, "bold"), (f" ({one.part})", "dim"))
+
+
+def _choices(one: Said, width: int) -> ConsoleRenderable:
+    """Buttons side by side where they fit, else one below the other."""
+    titles = [Text.assemble((f"[{number}]", "dim"), " ", (title, "bold cyan")) for number, (title, _) in enumerate(one.choices, 1)]
+    if not one.label and sum(len(title) + 3 for title in titles) - 3 <= width:
+        return Text("   ").join(titles)
+    lines: list[ConsoleRenderable] = [Text(f"≡ {one.label}", "dim")] if one.label else []
+    for title, (_, about) in zip(titles, one.choices, strict=True):
+        lines.append(title + Text(f"  {about}", "dim") if about else title)
+    return Group(*lines)
+

@@ -1,0 +1,218 @@
+"""`bot explain`: why a message was answered as it was, and what became of it."""
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.text import Text
+from rich.tree import Tree
+
+from bot.cli import wording
+from bot.cli.running import run
+from bot.config import load_database_settings
+from bot.core.errors import SirdarError
+from bot.core.ids import ConversationId, TenantId
+from bot.runtime.bootstrap import Foundation, open_foundation
+from providers.meta.errors import meaning
+from storage.postgres.explain import Explanation
+from storage.postgres.explain import explain as look_up
+from storage.postgres.inspection import Inspection
+
+LATEST = "latest"
+
+_STATUS_STYLES = {
+    "RECEIVED": "green", "DEAD": "bold red", "QUEUED": "yellow", "HELD": "yellow", "UNKNOWN": "yellow", "ACCEPTED": "cyan",
+    "SENT": "cyan", "DELIVERED": "green", "READ": "green", "PLAYED": "green", "FAILED": "bold red",
+}  # fmt: skip
+_KIND_STYLES = {"error": "bold red", "ignored": "yellow", "said": "green", "did": "magenta", "moved": "cyan"}
+_OUTCOMES = {
+    "ACCEPTED": "accepted by the provider",
+    "REFUSED": "refused",
+    "NOT_SENT": "not sent, the provider could not be reached",
+    "UNKNOWN": "no answer: nobody knows whether it went out",
+    "LATE": "the answer came after another attempt had begun",
+}
+
+
+def explain(
+    message: Annotated[str, Parameter(name="MESSAGE_ID", help="Our number, the provider's id (wamid…), or: latest")],
+    /,
+    *,
+    as_json: Annotated[bool, Parameter(name="--json", negative=(), help="Everything that is known, as JSON")] = False,
+) -> int:
+    """Show why a message was answered as it was, and what became of it."""
+    settings = load_database_settings()
+
+    async def main() -> "Story | None":
+        async with open_foundation(settings, connections=1) as foundation:
+            tenant = await Inspection(foundation.database).tenant(settings.bot_tenant)
+            if tenant is None:
+                raise SirdarError(f"No number of tenant {settings.bot_tenant} has been registered in this database yet.")
+            return await tell_story(foundation, tenant, message)
+
+    story = run(main())
+    if story is None:
+        what = "No message has come in yet" if message == LATEST else f"There is no message {message}"
+        Console(stderr=True, highlight=False).print(
+            f"{what} in tenant {settings.bot_tenant}. It may be older than what is kept, or another tenant's.",
+            style="red",
+            markup=False,
+        )
+        return 1
+    if as_json:
+        sys.stdout.write(json.dumps(story.as_dict(), default=str, ensure_ascii=False, indent=2) + "\n")
+    else:
+        Console(highlight=False).print(story.tree())
+    return 0
+
+
+async def tell_story(foundation: Foundation, tenant: TenantId, message: str) -> "Story | None":
+    """Gather all that is known of a message and of its answers; None when it is not known."""
+    inspection = Inspection(foundation.database)
+    if message == LATEST:
+        latest = await inspection.latest_message(tenant)
+        if latest is None:
+            return None
+        message = str(latest)
+    found = await look_up(foundation.database, foundation.vault, tenant, message)
+    if found is None:
+        return None
+    conversation = ConversationId(found.message["conversation_id"])
+    name, roles = await inspection.writer(tenant, conversation)
+    answers = []
+    for answer in found.answers:
+        if (more := await look_up(foundation.database, foundation.vault, tenant, str(answer["message_id"]))) is not None:
+            answers.append(more)
+    before = None
+    if found.message["direction"] == "OUTBOUND":
+        before = await inspection.message_before(tenant, conversation, found.message["created_at"])
+    return Story(found, answers, name, roles or ["customer"], before)
+
+
+class Story:
+    """One message, what was made of it, and what became of the answers.
+
+    Args:
+        found: The message itself.
+        answers: What was said to it in the same conversation.
+        name: Of the person in the conversation.
+        roles: Of that person.
+        before: For a message of ours: what the person had written last.
+    """
+
+    def __init__(
+        self, found: Explanation, answers: list[Explanation], name: str, roles: list[str], before: int | None
+    ) -> None:
+        self.found = found
+        self.answers = answers
+        self.name = name
+        self.roles = roles
+        self.before = before
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`: all values as stored."""
+        return {
+            **asdict(self.found),
+            "answers": [asdict(answer) for answer in self.answers],
+            "person": {"name": self.name, "roles": self.roles},
+            "before": self.before,
+        }
+
+    def tree(self) -> Tree:
+        """For a terminal."""
+        message = self.found.message
+        tree = Tree(self._headline(), guide_style="dim")
+        tree.add(Text(wording.content(message["content"]), style="italic"))
+        if self.before is not None:
+            tree.add(Text(f"The person had written message {self.before} before: bot explain {self.before}", style="dim"))
+        for at, decisions in self.found.turns:
+            turn = tree.add(Text.assemble(("Turn ", "bold"), (f"at {wording.clock(at)}", "dim")))
+            for decision in decisions:
+                turn.add(decided(decision))
+        if message["direction"] == "OUTBOUND":
+            _add_fate(tree, self.found)
+        for answer in self.answers:
+            _add_fate(tree.add(_answer_line(answer)), answer)
+        self._add_ending(tree)
+        return tree
+
+    def _headline(self) -> Text:
+        message = self.found.message
+        inbound = message["direction"] == "INBOUND"
+        who = f"{'from' if inbound else 'to'} {self.name or 'somebody'} ({', '.join(self.roles)})"
+        return Text.assemble(
+            (f"Message {message['message_id']}", "bold"), f" · {message['kind']} {who} · ",
+            wording.moment(message["created_at"]), " · ", _status(message["status"]),
+        )  # fmt: skip
+
+    def _add_ending(self, tree: Tree) -> None:
+        """Where it waits, or why it died."""
+        found = self.found
+        if found.dead is not None:
+            ending = tree.add(Text(f"Put aside after {found.dead['attempts']} attempts: {found.dead['error']}", "bold red"))
+            ending.add(Text("Mend the flow or action it names; what the person wrote afterwards was answered.", "dim"))
+        if (waiting := found.waiting) is not None:
+            line = f"Waits to be processed, due {wording.moment(waiting['due_at'])}"
+            ending = tree.add(Text(line, "yellow"))
+            if waiting["attempts"]:
+                ending.add(Text(f"It failed {waiting['attempts']} times: {waiting['last_error']}", "red"))
+            else:
+                ending.add(Text("Is a worker running? bot doctor", "dim"))
+        if found.message["direction"] == "INBOUND" and not (found.turns or found.dead or found.waiting):
+            tree.add(Text("Processed; the trace of its turn is no longer kept.", "dim"))
+        elif found.turns and not self.answers:
+            tree.add(Text("Nothing was said in this conversation.", "dim"))
+
+
+def decided(decision: wording.Decision) -> Text:
+    """One decision of a turn, on a line."""
+    label, sentence = wording.told(decision)
+    return Text.assemble((f"{label:<11}", _KIND_STYLES.get(label, "blue")), sentence)
+
+
+def _answer_line(answer: Explanation) -> Text:
+    message = answer.message
+    return Text.assemble(
+        ("Answer ", "bold"), f"message {message['message_id']} · {message['kind']} · ", _status(message["status"]), "\n",
+        (wording.content(message["content"]), "italic"),
+    )  # fmt: skip
+
+
+def _add_fate(branch: Tree, found: Explanation) -> None:
+    """What became of a message of ours: attempts, where it waits, how far it came."""
+    message = found.message
+    for attempt in found.attempts:
+        outcome = _OUTCOMES.get(attempt["outcome"], attempt["outcome"].lower())
+        line = branch.add(f"attempt {attempt['attempt']} at {wording.clock(attempt['finished_at'])}: {outcome}")
+        if (said := _refusal(attempt["http_status"], attempt["error_code"], attempt["detail"])) is not None:
+            line.add(said)
+    if (queued := found.queued) is not None:
+        where = {"READY": "waits to be sent", "SENDING": "is being sent", "UNKNOWN": "waits for a status to tell"}
+        branch.add(Text(f"{where[queued['state']]}, due {wording.moment(queued['due_at'])}", "yellow"))
+    steps = [(name, message[f"{name}_at"]) for name in ("sent", "delivered", "read", "failed") if message[f"{name}_at"]]
+    if steps:
+        branch.add(Text(" · ".join(f"{name} {wording.clock(at)}" for name, at in steps), "dim"))
+    told_by_attempt = any(attempt["error_code"] == message["error_code"] for attempt in found.attempts)
+    if message["error_detail"] and not (told_by_attempt and message["error_code"]):
+        said = _refusal(None, message["error_code"], message["error_detail"])
+        branch.add(said or Text(message["error_detail"]))
+
+
+def _refusal(http_status: int | None, code: int | None, detail: str | None) -> Text | None:
+    """What the provider said, and what its code means."""
+    if http_status is None and code is None and not detail:
+        return None
+    numbers = [f"HTTP {http_status}" if http_status else "", f"code {code}" if code is not None else ""]
+    words = Text(", ".join(filter(None, numbers)))
+    if detail:
+        words.append(f"{': ' if words else ''}{detail}")
+    if code is not None:
+        words.append(f"\n{meaning(code).text}", "yellow")
+    return words
+
+
+def _status(status: str) -> tuple[str, str]:
+    return status.lower(), _STATUS_STYLES.get(status, "")

@@ -1,0 +1,243 @@
+"""`bot simulate`: chat with the flows in this terminal."""
+
+import asyncio
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from bot.authoring.simulator import (
+    COMMANDS,
+    Become,
+    Expect,
+    Input,
+    Look,
+    Quit,
+    Say,
+    SendPhoto,
+    SendPlace,
+    SimulatorMistake,
+    Tap,
+    Wait,
+    read_line,
+    read_script,
+)
+from bot.cli import wording
+from bot.cli.bubbles import Bubbles, Lines, Said
+from bot.cli.cast import CAST, Player, player
+from bot.cli.explain import decided
+from bot.cli.logs import configure_logs
+from bot.cli.running import run
+from bot.cli.session import Session, Standing, open_session
+from bot.config import load_database_settings
+from bot.core.conversation import Frame
+from bot.core.errors import SirdarError
+
+
+def simulate(
+    *,
+    role: Annotated[str, Parameter(help="Whose phone to begin with: customer, guide, sales, manager")] = "customer",
+    script: Annotated[Path | None, Parameter(help="Play the lines of a file; `? text` checks the last reply")] = None,
+    at: Annotated[str, Parameter(help="When it is, like 2026-11-22T09:00")] = "",
+    plain: Annotated[bool, Parameter(negative=(), help="No boxes and colours; so it is in a pipe, too")] = False,
+) -> int:
+    """Chat with the flows on your content folder; no server needed, and nothing is kept.
+
+    Exits with 1 when a script's check fails.
+    """
+    who = player(role)
+    if who is None:
+        raise SirdarError(f"Nobody here is {role}: there are {', '.join(one.part for one in CAST)}.")
+    settings = load_database_settings()
+    configure_logs("debug" if settings.bot_log_level == "debug" else "critical", settings.bot_log_format)
+    steps = _read_file(script) if script is not None else None
+    console = Console(highlight=False, soft_wrap=False)
+    drawn = console.is_terminal and not plain
+
+    async def main() -> int:
+        stage = Stage(Bubbles(console, own=steps is not None) if drawn else Lines(console))
+        stage.opening(who, settings.bot_data_dir)
+        async with open_session(settings, who, _moment(at)) as session:
+            if steps is not None:
+                return await stage.play(session, steps)
+            await stage.chat(session)
+            return 0
+
+    return run(main())
+
+
+class Stage:
+    """Carries out what is typed, and shows what comes of it.
+
+    Args:
+        screen: Where to show it.
+    """
+
+    def __init__(self, screen: Bubbles | Lines) -> None:
+        self._screen = screen
+        self._shown_failures = 0
+
+    def opening(self, who: Player, data_dir: Path) -> None:
+        """Say what this is."""
+        if isinstance(self._screen, Bubbles):
+            self._screen.show(
+                Text.assemble(
+                    ("Sirdar simulator", "bold"), f" · you are {who.name} ({who.part}) · ", ("/help", "cyan"), " lists what you can do",
+                )
+            )  # fmt: skip
+            if not (data_dir / "scratch").exists():
+                self._screen.note("The first start makes a small database; that takes a few seconds.")
+            if who.hint:
+                self._screen.note(f"Try: {who.hint}")
+
+    async def chat(self, session: Session) -> None:
+        """Read and carry out lines until there are no more."""
+        while True:
+            prompt = f"{session.who.part}> " if isinstance(self._screen, Bubbles) else ""
+            try:
+                line = await asyncio.to_thread(_ask, prompt)
+            except EOFError:
+                return
+            if not sys.stdin.isatty() and line.strip().startswith("#"):
+                continue
+            try:
+                wanted = read_line(line)
+                if isinstance(wanted, Quit):
+                    return
+                if wanted is not None:
+                    await self.carry_out(session, wanted)
+            except SimulatorMistake as mistake:
+                self._screen.wrong(str(mistake))
+
+    async def play(self, session: Session, steps: Iterable[tuple[int, Input]]) -> int:
+        """Carry out a script; returns the exit code."""
+        failed = 0
+        for number, step in steps:
+            match step:
+                case Expect(text=text):
+                    if text.casefold() not in session.last_reply.casefold():
+                        failed += 1
+                        self._screen.wrong(f"line {number}: the last reply does not contain “{text}”")
+                case Quit():
+                    break
+                case _:
+                    try:
+                        await self.carry_out(session, step)
+                    except SimulatorMistake as mistake:
+                        failed += 1
+                        self._screen.wrong(f"line {number}: {mistake}")
+        return 1 if failed or session.failures else 0
+
+    async def carry_out(self, session: Session, wanted: Input) -> None:
+        """Do one thing.
+
+        Raises:
+            SimulatorMistake: It cannot be done here.
+        """
+        match wanted:
+            case Say(text=text):
+                self._say(session, await session.say(text))
+            case Tap(choice=choice):
+                self._say(session, await session.tap(choice))
+            case SendPhoto(caption=caption):
+                self._say(session, await session.send_photo(caption))
+            case SendPlace(latitude=latitude, longitude=longitude):
+                self._say(session, await session.send_place(latitude, longitude))
+            case Wait(length=length):
+                found = await session.wait(length)
+                self._screen.note(f"{wording.span(length)} later, {wording.moment(session.clock.now)}")
+                self._say(session, found)
+            case Become(part=part):
+                one = session.become(part)
+                self._screen.note(f"now {one.name} ({one.part}){f'; try: {one.hint}' if one.hint else ''}")
+            case Look(at="state"):
+                self._state(await session.standing())
+            case Look(at="why"):
+                self._why(await session.why())
+            case Look():
+                self._help()
+            case Expect() | Quit():
+                pass
+
+    def _say(self, session: Session, found: list[Said]) -> None:
+        if isinstance(self._screen, Bubbles):
+            self._screen.watch(session.who.part)
+        for one in found:
+            self._screen.said(one)
+        if all(one.by_business is False for one in found) and found:
+            self._screen.note("no answer; /why tells the reason")
+        for failure in session.failures[self._shown_failures :]:
+            self._screen.wrong(f"the turn failed: {failure}")
+        self._shown_failures = len(session.failures)
+
+    def _state(self, standing: Standing | None) -> None:
+        if standing is None or not (standing.snapshot.frames or standing.timers or standing.snapshot.owner != "bot"):
+            self._screen.note("No flow is under way.")
+            return
+        tree = Tree(Text("Conversation", "bold"), guide_style="dim")
+        if standing.snapshot.owner != "bot":
+            tree.add(Text(f"taken over by {standing.snapshot.owner}: the bot keeps quiet", "yellow"))
+        for frame in reversed(standing.snapshot.frames):
+            branch = tree.add(Text.assemble((f"{frame.flow}.{frame.state}", "bold cyan"), f"  version {frame.version}, run {frame.run}"))
+            for text in _frame_lines(frame):
+                branch.add(text)
+        for timer in standing.timers:
+            tree.add(Text.assemble(("timer ", "yellow"), f"{timer['name']} due {wording.moment(timer['due_at'])}"))
+        self._screen.show(tree)
+
+    def _why(self, decisions: list[dict[str, object]]) -> None:
+        if not decisions:
+            self._screen.note("Nothing has happened here yet.")
+            return
+        tree = Tree(Text("Last turn", "bold"), guide_style="dim")
+        for decision in decisions:
+            tree.add(decided(decision))
+        self._screen.show(tree)
+
+    def _help(self) -> None:
+        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+        for example, meaning in COMMANDS:
+            table.add_row(Text(example, "cyan"), meaning)
+        self._screen.show(table)
+        self._screen.note("Anything else is said to the bot.")
+
+
+def _frame_lines(frame: Frame) -> Iterable[Text]:
+    for name, found in frame.slots.items():
+        yield Text.assemble((f"{name} ", "green"), "= ", wording.value(found))
+    for name, found in frame.data.items():
+        yield Text.assemble((f"{name} ", "magenta"), "= ", wording.value(found))
+    if frame.asking:
+        yield Text(f"asks for {frame.asking}", "dim")
+    if frame.instance:
+        yield Text(f"belongs to {frame.instance}", "dim")
+
+
+def _ask(prompt: str) -> str:
+    return input(prompt)
+
+
+def _read_file(path: Path) -> list[tuple[int, Input]]:
+    try:
+        return list(read_script(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SirdarError(f"{path} cannot be read: {error}") from error
+    except SimulatorMistake as mistake:
+        raise SirdarError(f"{path}: {mistake}") from mistake
+
+
+def _moment(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise SirdarError(f"--at {text}: write it like 2026-11-22T09:00") from error
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

@@ -1,0 +1,223 @@
+"""Traces and messages in plain words, for people at a terminal."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bot.core.cursor import START
+
+Decision = Mapping[str, Any]
+"""One entry of a why-trace: `kind`, and what bot/core noted beside it."""
+
+_KINDS = {
+    "route": "heard",
+    "understand": "understood",
+    "slot": "noted",
+    "guard": "checked",
+    "transition": "moved",
+    "enter": "entered",
+    "send": "said",
+    "timer": "timer",
+    "invoke": "did",
+    "ignore": "ignored",
+    "error": "error",
+}
+_MOST_VALUE = 100  # characters of a value worth showing
+
+
+def told(decision: Decision) -> tuple[str, str]:
+    """A decision as a short label and a sentence."""
+    kind = str(decision.get("kind"))
+    words = _WORDS.get(kind, _anything)
+    return _KINDS.get(kind, kind), words(decision)
+
+
+def value(found: Any) -> str:
+    """A slot's or argument's value, short: what people call a thing, else its JSON look."""
+    if isinstance(found, Mapping):
+        named = found.get("name") or found.get("code") or found.get("title")
+        text = str(named) if named else ", ".join(f"{key} {value(inner)}" for key, inner in found.items())
+    elif isinstance(found, list | tuple):
+        text = ", ".join(map(value, found))
+    elif found is None:
+        text = "nothing"
+    elif isinstance(found, bool):
+        text = "yes" if found else "no"
+    else:
+        text = str(found)
+    return text if len(text) <= _MOST_VALUE else f"{text[: _MOST_VALUE - 1]}…"
+
+
+def moment(at: datetime) -> str:
+    """A time, UTC, to the second."""
+    return f"{at.astimezone(UTC):%d %b %Y %H:%M:%S} UTC"
+
+
+def clock(at: datetime) -> str:
+    """A time of day, UTC, to the millisecond."""
+    return f"{at.astimezone(UTC):%H:%M:%S.%f}"[:-3]
+
+
+def span(length: timedelta) -> str:
+    """A length of time in its two largest units: `1 d 2 h`, `14 min`, `3.2 s`."""
+    seconds = abs(length.total_seconds())
+    if seconds < 60:
+        return f"{seconds:.1f} s".replace(".0 ", " ")
+    found = []
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, seconds = divmod(int(seconds), size)
+        if count:
+            found.append(f"{count} {unit}")
+    return " ".join(found[:2])
+
+
+def content(message: Mapping[str, Any]) -> str:
+    """What a stored message says (bot/core/messages.py, as JSON)."""
+    match message.get("kind"):
+        case "text":
+            return str(message.get("body", ""))
+        case "choice":
+            return f"tapped “{message.get('title')}”"
+        case "buttons":
+            return f"{message.get('body')}\n{choices(message.get('buttons', ()))}"
+        case "list":
+            return f"{message.get('body')}\n{message.get('label')}: {choices(message.get('rows', ()))}"
+        case "template":
+            return f"template {message.get('name')} ({', '.join(message.get('parameters', ()))})"
+        case "media":
+            caption = message.get("caption")
+            return f"{message.get('media')}{f' “{caption}”' if caption else ''}"
+        case "location":
+            name = message.get("name")
+            return f"location {message.get('latitude')}, {message.get('longitude')}{f' “{name}”' if name else ''}"
+        case "reaction":
+            return f"reacted {message.get('emoji') or 'no more'}"
+        case other:
+            return str(other)
+
+
+def choices(items: Any) -> str:
+    """Buttons or rows, side by side."""
+    return "  ".join(f"[{item['title']}]" for item in items)
+
+
+# --- Decisions --------------------------------------------------------------------------------------------------------
+
+
+def _route(d: Decision) -> str:
+    match d.get("rule"):
+        case "consent":
+            return f"“{d.get('word')}”: a word of consent, which no flow answers"
+        case "choice":
+            return "exactly one of the choices on offer"
+        case "command":
+            said = ", ".join(f"{name} “{value(raw)}”" for name, raw in d.get("raw", {}).items())
+            typo = "" if d.get("exact", True) else " (with a typing mistake)"
+            return f"the command {d.get('command')}{typo}{f': {said}' if said else ''}"
+        case "universal":
+            return f"“{d.get('word')}”, which is understood everywhere"
+        case "tap":
+            return f"a tapped choice of run {d.get('run')}, question {d.get('epoch')}"
+        case "collect":
+            return f"a {d.get('kind')} that the flow collects"
+        case "answer":
+            return f"an answer to what {d.get('flow')}.{d.get('state')} asks"
+        case "not_understood":
+            return f"nothing we know; {d.get('count')} in a row"
+        case "ladder":
+            return f"not an answer ({_plain(d.get('reason'))}), time {d.get('count')}: {_plain(d.get('rung'))}"
+        case "business":
+            return f"news from the business: {d.get('event')}"
+        case "resume":
+            return f"back to {d.get('flow')}.{d.get('state')}, which still waits for an answer"
+        case "instance":
+            return f"{d.get('instance')} has a run already, {d.get('run')}: it goes on there"
+        case _:
+            return _anything(d)
+
+
+def _understand(d: Decision) -> str:
+    if "tried" not in d:
+        return f"the choice {d.get('choice')}" if "choice" in d else _anything(d)
+    tried = [f"{one['intent']} {one['score']:.2f} (like “{value(one['because'])}”)" for one in d["tried"]]
+    candidates = "; ".join(tried) or "no candidates"
+    return f"{d.get('chosen') or 'no intent'}, as {d.get('role')}: {candidates}"
+
+
+def _slot(d: Decision) -> str:
+    name = d.get("slot")
+    if "candidates" in d:
+        return f"{name}: {d['candidates']} could be meant"
+    if d.get("reason"):
+        return f"{name}: refused, {_plain(d['reason'])}"
+    return f"{name} = {value(d.get('value'))}{' (corrected)' if d.get('corrected') else ''}"
+
+
+def _guard(d: Decision) -> str:
+    return f"{d.get('condition')} is {'true' if d.get('value') else 'false'}, the way to {_place(d.get('to'))}"
+
+
+def _transition(d: Decision) -> str:
+    return f"{_place(d.get('source'))} → {_place(d.get('to'))} on {_plain(d.get('event'))}"
+
+
+def _enter(d: Decision) -> str:
+    return f"{d.get('flow')}.{d.get('state')}"
+
+
+def _send(d: Decision) -> str:
+    if "notify" in d:
+        return f"to everybody with the role {d['notify']}: {d.get('template')}"
+    count = d.get("messages", 1)
+    return f"{d.get('block') or 'a message'}{f' ({count} messages)' if count != 1 else ''}"
+
+
+def _timer(d: Decision) -> str:
+    if d.get("fired"):
+        return f"{d.get('name')} is over"
+    due = d.get("due_at")
+    return f"{d.get('name')} starts{f', due {moment(datetime.fromisoformat(due))}' if due else ''}"
+
+
+def _invoke(d: Decision) -> str:
+    name = d.get("name")
+    if "ok" in d:
+        return f"{name}: {'done' if d['ok'] else 'refused, ' + str(d.get('code'))}"
+    arguments = ", ".join(f"{key} {value(given)}" for key, given in d.get("arguments", {}).items())
+    receipt = f"; once, by receipt {d['receipt']}" if d.get("receipt") else ""
+    return f"{name}({arguments}){receipt}"
+
+
+def _ignore(d: Decision) -> str:
+    rest = {key: given for key, given in d.items() if key not in {"kind", "why"}}
+    return f"{d.get('why')}{f' ({_pairs(rest)})' if rest else ''}"
+
+
+def _anything(d: Decision) -> str:
+    return _pairs({key: given for key, given in d.items() if key != "kind"})
+
+
+def _pairs(found: Mapping[str, Any]) -> str:
+    return ", ".join(f"{_plain(key)} {value(given)}" for key, given in found.items() if given is not None)
+
+
+def _place(state: Any) -> str:
+    return "the beginning" if state == START else str(state)
+
+
+def _plain(name: Any) -> str:
+    return str(name).replace("_", " ")
+
+
+_WORDS: dict[str, Callable[[Decision], str]] = {
+    "route": _route,
+    "understand": _understand,
+    "slot": _slot,
+    "guard": _guard,
+    "transition": _transition,
+    "enter": _enter,
+    "send": _send,
+    "timer": _timer,
+    "invoke": _invoke,
+    "ignore": _ignore,
+}

@@ -1,0 +1,191 @@
+"""Moving one run: what a message, a timer or the business does to it, until something waits.
+
+Everything here works on a `Cursor` and leaves the run waiting, ended, or stopped at an `Invoke`. Which run an event
+belongs to is the business of `bot.core.turn`; which state follows which is that of `bot.core.compiler`.
+"""
+
+from bot.core.choices import split_text
+from bot.core.compiled import CompiledFlow, CompiledState
+from bot.core.conversation import Frame
+from bot.core.cursor import START, Cursor, Said, Turn, Unmatched
+from bot.core.events import BusinessChanged, TimerFired
+from bot.core.messages import TextOut
+
+RUNS = "runs"
+"""Key in the contact's scope: business objects this conversation has runs for, newest last: `[flow, instance]`."""
+MAX_RUNS_KEPT = 8
+
+
+def new_frame(turn: Turn, flow: CompiledFlow, role: str) -> Frame:
+    """A run that has not begun."""
+    return Frame(run=turn.new_run(), flow=flow.name, version=flow.version, state=START, role=role, started_at=turn.at)
+
+
+def settle(cursor: Cursor) -> None:
+    """Fire what operations asked for, until something waits or ends.
+
+    Raises:
+        StepLimitReached: After 100 states in one turn.
+    """
+    while (trigger := cursor.trigger) is not None:
+        cursor.trigger = None
+        if cursor.outcome is None and not cursor.flow.fire(trigger, cursor):
+            cursor.turn.note("ignore", why="no branch applies", event=trigger)
+
+
+def begin(cursor: Cursor, said: Said | None) -> None:
+    """Start the run, with the message that led to it."""
+    cursor.turn.text = said.text if said else None
+    cursor.begin_run("begin")
+    cursor.trigger = "begin"
+    settle(cursor)
+
+
+def state_of(cursor: Cursor) -> CompiledState | None:
+    """The state the run is in; None when it has not entered one."""
+    return cursor.flow.states.get(cursor.state)
+
+
+# --- Messages ---------------------------------------------------------------------------------------------------------
+
+
+def hear(cursor: Cursor, said: Said) -> None:
+    """Let the open question make something of typed words."""
+    state = state_of(cursor)
+    if state is None or state.question is None:
+        cursor.unmatched = Unmatched(said.text)
+        return
+    state.question.hear(cursor, said)
+    settle(cursor)
+
+
+def hear_exactly(cursor: Cursor, said: Said) -> bool:
+    """Take words that are exactly a choice on offer; they win over universals and commands."""
+    state = state_of(cursor)
+    if state is None or state.question is None or not state.question.chosen(cursor, said):
+        return False
+    settle(cursor)
+    return True
+
+
+def tap(cursor: Cursor, run: str, epoch: int, choice: str) -> None:
+    """Take a tapped button or row. One of an earlier question is recognised, and the open one repeated."""
+    state = state_of(cursor)
+    question = state.question if state else None
+    fresh = run == cursor.run and epoch == cursor.epoch
+    if question is not None and fresh and question.tap(cursor, choice):
+        settle(cursor)
+        return
+    cursor.turn.note("ignore", why="stale tap", run=run, epoch=epoch, choice=choice)
+    before = cursor.render("stale_choice")
+    if question is not None:
+        question.put(cursor, before)
+    else:
+        cursor.say("stale_choice")
+
+
+def climb(cursor: Cursor) -> None:
+    """Nothing matched: take the next rung of the state's ladder."""
+    unmatched, cursor.unmatched = cursor.unmatched, None
+    state = state_of(cursor)
+    if unmatched is None or state is None or state.question is None:
+        return
+    count = cursor.counters.get("no_match", 0)
+    cursor.counters = cursor.counters | {"no_match": count + 1}
+    rung = state.ladder[min(count, len(state.ladder) - 1)]
+    cursor.turn.note("route", rule="ladder", rung=rung.kind, count=count + 1, reason=unmatched.reason)
+    if rung.trigger is not None:
+        cursor.extra.setdefault("reason", "not_understood")
+        cursor.trigger = rung.trigger
+        settle(cursor)
+    else:
+        state.question.explain(cursor, unmatched.reason, fully=rung.kind == "explain")
+
+
+def repeat(cursor: Cursor, before: str = "") -> None:
+    """Put the open question again."""
+    state = state_of(cursor)
+    if state is not None and state.question is not None:
+        state.question.put(cursor, before)
+    elif before:
+        cursor.turn.send(*[TextOut(body=part) for part in split_text(before)])
+
+
+def go_back(cursor: Cursor) -> bool:
+    """Return to the question before this one; False when there is none."""
+    trail = cursor.trail[:-1]
+    if not trail:
+        return False
+    state, _, slot = trail[-1].partition("/")
+    cursor.trail = trail[:-1]
+    cursor.turn.text = None
+    cursor.reask = slot or None
+    if state == cursor.state:
+        question = cursor.flow.states[state].question
+        cursor.stops_timers = cursor.flow.has_timers
+        if question is not None:
+            question.run(cursor, 0)
+        settle(cursor)
+        return True
+    if not cursor.flow.can(f"back:{state}", cursor.state):
+        return False
+    cursor.trigger = f"back:{state}"
+    settle(cursor)
+    return True
+
+
+# --- Timers and the business ------------------------------------------------------------------------------------------
+
+
+def fire_timer(cursor: Cursor, event: TimerFired) -> None:
+    """Take a timer, unless the run has moved on since it was started."""
+    state = state_of(cursor)
+    timer = next((one for one in state.timers if one.name == event.name), None) if state else None
+    if timer is None or state is None or event.epoch != cursor.epoch or cursor.pending is not None:
+        cursor.turn.note("ignore", why="late timer", name=event.name, epoch=event.epoch)
+        return
+    cursor.turn.note("timer", name=event.name, fired=True)
+    if timer.say:
+        cursor.say(timer.say)
+    if timer.trigger:
+        cursor.trigger = timer.trigger
+        settle(cursor)
+
+
+def hear_of(cursor: Cursor, event: BusinessChanged) -> bool:
+    """Take something the business did; False when this run does not listen to it here."""
+    trigger = "return" if event.name == "handoff.returned" else f"event:{event.name}"
+    state = state_of(cursor)
+    if trigger == "return" and state is not None and state.hands_over:
+        cursor.turn.owner = "bot"
+        if not cursor.flow.can(trigger, cursor.state):
+            cursor.end_run("handed_off")
+            return True
+    if not cursor.flow.can(trigger, cursor.state):
+        return False
+    cursor.extra["event"] = {"name": event.name, **event.data}
+    if not cursor.flow.fire(trigger, cursor):
+        return False
+    settle(cursor)
+    return True
+
+
+def put_back(turn: Turn, cursor: Cursor) -> None:
+    """Put the run back where it was on the stack, or take it off when it has ended."""
+    place = next((i for i, frame in enumerate(turn.frames) if frame.run == cursor.run), None)
+    if place is None:
+        return
+    if cursor.outcome is None:
+        turn.frames[place] = cursor.freeze()
+        return
+    del turn.frames[place]
+    if cursor.instance is not None:
+        remember_run(turn, cursor.flow.name, cursor.instance, ended=True)
+
+
+def remember_run(turn: Turn, flow: str, instance: str, *, ended: bool) -> None:
+    """Keep in mind, or forget, that this conversation has a run for a business object."""
+    known = [list(one) for one in turn.scope.get(RUNS, ()) if list(one) != [flow, instance]]
+    kept = (known if ended else [*known, [flow, instance]])[-MAX_RUNS_KEPT:]
+    if kept != [list(one) for one in turn.scope.get(RUNS, ())]:
+        turn.remember(RUNS, kept or None)

@@ -1,0 +1,167 @@
+"""The plans of states: what they do when entered, and what becomes of what they collect.
+
+Nothing here decides which state follows which; that is all in `bot.core.compiler`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.core.asking import Form, SlotBlocks, form_options
+from bot.core.compiled import Collector, Op
+from bot.core.flow import CollectKind, FlowSpec, NotifySpec, OpSpec, RefSlot, StateSpec
+from bot.core.ops import Do, Forget, NotifyRole, Say
+from bot.core.patterns import compile_pattern
+from bot.core.report import Path, Report
+from bot.core.sandbox import ExpressionError, Value
+from bot.core.slots import AnySlot, compile_slot
+from bot.core.templates import Texts
+from bot.core.whatsapp import WhatsAppTemplate
+
+
+@dataclass(frozen=True, slots=True)
+class Expressions:
+    """Compiles what authors put between `{{` and `}}`. `names` are the variables there are."""
+
+    names: frozenset[str]
+    report: Report
+
+    def value(self, source: Any, path: Path) -> Value:
+        """Compile an expression or argument, and check the names it reads."""
+        try:
+            value = Value(source)
+        except ExpressionError as mistake:
+            self.report(path, str(mistake))
+            return Value(None)
+        for name in sorted(value.names - self.names):
+            self.report.unknown(path, "name", name, self.names)
+        return value
+
+    def values(self, sources: Mapping[str, Any] | None, path: Path) -> dict[str, Value]:
+        """Compile arguments."""
+        return {name: self.value(source, (*path, name)) for name, source in (sources or {}).items()}
+
+
+def compile_slots(spec: FlowSpec, report: Report) -> dict[str, AnySlot]:
+    """The flow's slots, ready to read messages."""
+    slots: dict[str, AnySlot] = {}
+    for name, slot in spec.slots.items():
+        pattern = None
+        if isinstance(slot, RefSlot) and slot.pattern is not None:
+            try:
+                pattern = compile_pattern(slot.pattern)
+            except ValueError as mistake:
+                report(("slots", name, "pattern"), str(mistake), hint=r"Write a plain shape such as `TRP\d+`.")
+        slots[name] = compile_slot(name, slot, pattern)
+    return slots
+
+
+def saved_names(state: StateSpec) -> list[str]:
+    """The names a state gives to results and files."""
+    names = [state.save, *(op.save for op in state.enter)]
+    names += [collect.to.split(".")[0] for collect in state.collect.values() if collect.to]
+    return [name for name in names if name]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planner:
+    """Plans one state. Mistakes go to `report`, by their path in the file."""
+
+    name: str
+    spec: StateSpec
+    slots: Mapping[str, AnySlot]
+    texts: Texts
+    templates: Mapping[str, WhatsAppTemplate]
+    expressions: Expressions
+
+    @property
+    def report(self) -> Report:
+        """Where mistakes go."""
+        return self.expressions.report
+
+    @property
+    def path(self) -> Path:
+        """The state's place in the file."""
+        return ("states", self.name)
+
+    def ops(self) -> list[Op]:
+        """What the state does when entered, before it waits or goes on."""
+        spec = self.spec
+        ops: list[Op] = [Forget(slots=tuple(spec.forget))] if spec.forget else []
+        for place, entry in enumerate(spec.enter):
+            path = (*self.path, "enter", place) if len(spec.enter) > 1 else (*self.path, "enter")
+            kinds = [key for key in ("do", "say", "notify") if getattr(entry, key)]
+            if len(kinds) != 1:
+                self.report(path, "Each entry of `enter:` is one of `do`, `say` and `notify`.", hint="Split it in two.")
+            ops += self._steps(entry, path)
+        for name in spec.forget:
+            if name not in self.slots:
+                self.report.unknown((*self.path, "forget"), "slot", name, self.slots)
+        return ops + self._steps(spec, self.path)
+
+    def _steps(self, spec: StateSpec | OpSpec, path: Path) -> list[Op]:
+        """`do`, `say` and `notify` of a state or an entry, in this order."""
+        ops: list[Op] = []
+        if spec.do:
+            once = self.expressions.value(spec.once, (*path, "once")) if spec.once else None
+            arguments = self.expressions.values(spec.arguments, (*path, "with"))
+            ops.append(Do(action=spec.do, arguments=arguments, once=once, save=spec.save))
+        for word in ("arguments", "once", "save"):
+            if not spec.do and getattr(spec, word) is not None:
+                word = "with" if word == "arguments" else word
+                self.report((*path, word), f"`{word}:` belongs to `do:`, and there is none.", hint="Add `do:`.")
+        ops += [Say(block=block) for block in spec.say]
+        if spec.notify:
+            ops += self._notify(spec.notify, (*path, "notify"))
+        return ops
+
+    def _notify(self, spec: NotifySpec, path: Path) -> list[Op]:
+        template = self.templates.get(spec.template)
+        if template is None:
+            self.report.unknown((*path, "template"), "WhatsApp template", spec.template, self.templates)
+            return []
+        if len(spec.parameters) != template.parameter_count:
+            self.report(
+                (*path, "with") if spec.parameters else path,
+                f"WhatsApp template `{spec.template}` takes {template.parameter_count} parameters, "
+                f"but `with:` has {len(spec.parameters)}.",
+                hint=f"Its body is: {template.body}",
+            )
+        values = tuple(
+            self.expressions.value(value, (*path, "with", place)) for place, value in enumerate(spec.parameters)
+        )
+        return [NotifyRole(role=spec.role, template=template, parameters=values)]
+
+    def form(self, names: Sequence[str]) -> Form:
+        """The question that fills these slots."""
+        known: list[str] = []
+        for place, name in enumerate(names):
+            if name in self.slots:
+                known.append(name)
+            else:
+                self.report.unknown((*self.path, "form", place), "slot", name, self.slots)
+        blocks = {name: self._slot_blocks(name) for name in known}
+        return Form(slots=tuple(known), blocks=blocks, options=form_options([self.slots[name] for name in known]))
+
+    def _slot_blocks(self, name: str) -> SlotBlocks:
+        own, kind = self.texts.has_own, self.slots[name].type
+        return SlotBlocks(
+            ask=f"ask_{name}" if own(f"ask_{name}") else f"ask_{kind}",
+            invalid=f"invalid_{name}" if own(f"invalid_{name}") else f"invalid_{kind}",
+            explain=f"explain_{name}" if own(f"explain_{name}") else "explain",
+        )
+
+    def collector(self, kind: CollectKind) -> Collector:
+        """What becomes of a file or place."""
+        spec, path = self.spec.collect[kind], (*self.path, "collect", kind)
+        if spec.to is None and spec.do is None:
+            self.report(path, "Nothing becomes of what is collected.", hint="Give it `to:` or `do:`.")
+        return Collector(
+            kind=kind,
+            many=spec.many,
+            path=tuple(spec.to.split(".")) if spec.to else (),
+            action=spec.do,
+            arguments=self.expressions.values(spec.arguments, (*path, "with")),
+            once=self.expressions.value(spec.once, (*path, "once")) if spec.once else None,
+            say=spec.say,
+        )
