@@ -245,7 +245,8 @@ class Loader:
             path: tuple[Any, ...] = ("start", "intents", place)
             for role in spec.roles:
                 if intent not in self.intents.get(role, {}):
-                    report.unknown(path, f"intent of role `{role}`", intent, self.intents.get(role, {}))
+                    report(path, f"Role `{role}` has no intent `{intent}`.", code="unknown",
+                           hint=did_you_mean(intent, self.intents.get(role, {})))  # fmt: skip
                 other = starts.setdefault((role, intent), spec.flow)
                 if other != spec.flow:
                     report(path, f"Intent `{intent}` starts flow `{other}` already, for role `{role}`.",

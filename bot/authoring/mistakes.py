@@ -73,6 +73,8 @@ def _path_in(document: Document, detail: ErrorDetails) -> Path:
     key = detail.get("ctx", {}).get("key")
     if detail["type"] == "extra_forbidden" and detail["loc"] and path[-1:] != detail["loc"][-1:]:
         path = (*path, detail["loc"][-1])
+    if detail["type"] == "union_tag_invalid":
+        key = "type"
     return (*path, key) if key is not None else path
 
 

@@ -16,6 +16,7 @@ from bot.core.report import Path
 
 MAX_BYTES = 512_000
 MAX_DEPTH = 30
+_IMPLICIT_TAGS = frozenset({"str", "int", "float", "bool", "null", "timestamp", "merge", "value", "seq", "map"})
 _NULL = re.compile(r"null|Null|NULL|~|")
 _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
 _INT = re.compile(r"[-+]?[0-9]{1,18}")
@@ -86,7 +87,7 @@ def _walk(node: yaml.Node, path: Path, document: Document) -> Any:
     document.values[path] = mark
     if len(path) > MAX_DEPTH:
         raise FlowError("This is nested too deeply.", at=mark)
-    if not node.tag.startswith("tag:yaml.org,2002:"):
+    if node.tag.removeprefix("tag:yaml.org,2002:") not in _IMPLICIT_TAGS:
         raise FlowError(f"Tags such as `{node.tag}` are not allowed.", at=mark, hint="Remove it.")
     if isinstance(node, yaml.SequenceNode):
         return [_walk(item, (*path, place), document) for place, item in enumerate(node.value)]
@@ -113,7 +114,7 @@ def _mapping(node: yaml.MappingNode, path: Path, document: Document) -> dict[str
 def _scalar(node: yaml.Node) -> Any:
     """Plain scalars by the YAML 1.2 core schema; quoted ones are text."""
     text = str(node.value)
-    if getattr(node, "style", None) is not None:
+    if getattr(node, "style", None):  # None or "", depending on the parser, for plain ones
         return text
     if _NULL.fullmatch(text):
         return None

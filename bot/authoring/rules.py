@@ -141,7 +141,8 @@ def _arguments(action: Action, arguments: dict[str, Any], path: Path, report: Re
     parameters = action.parameters
     for name in arguments:
         if name not in parameters:
-            report.unknown((*path, "with", name), f"argument of `{action.name}`", name, parameters)
+            report((*path, "with", name), f"`{action.name}` takes no `{name}`.", code="arguments",
+                   hint=did_you_mean(name, parameters))  # fmt: skip
     missing = [name for name, required in parameters.items() if required and name not in arguments]
     if missing:
         report(

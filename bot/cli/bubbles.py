@@ -22,6 +22,8 @@ from bot.core.whatsapp import WhatsAppTemplate
 _WIDEST = 64  # characters of a bubble; longer lines are hard to read
 _STYLES = {"*": "bold", "_": "italic", "~": "strike"}
 _MARKUP = re.compile(r"(?<![\w*_~])([*_~])(?=\S)(.+?)(?<=\S)\1(?![\w*_~])")
+PLAIN_WIDTH = 200
+"""Columns of a pipe: it has none of its own, and trees need some."""
 _MINE, _THEIRS, _ASIDE = "green", "cyan", "yellow"
 
 Templates = Mapping[tuple[str, str], WhatsAppTemplate]
@@ -133,7 +135,9 @@ class Lines:
     def said(self, one: Said) -> None:
         """Show a message, its lines indented below who said it."""
         who = f"{BUSINESS} to {one.part}" if one.by_business else one.part
-        lines = [f"{who}: {first}" if not place else f"    {first}" for place, first in enumerate(one.text.split("\n"))]
+        lines = [
+            f"{who}: {line}" if not place else f"    {line}".rstrip() for place, line in enumerate(one.text.split("\n"))
+        ]
         if one.label:
             lines.append(f"    {one.label}:")
         for number, (title, about) in enumerate(one.choices, 1):
@@ -152,7 +156,7 @@ class Lines:
 
     def show(self, renderable: ConsoleRenderable | str) -> None:
         """Show anything else."""
-        self._console.print(renderable, soft_wrap=True)
+        self._console.print(renderable)
 
     def _print(self, text: str) -> None:
         self._console.print(text, markup=False, soft_wrap=True)
@@ -195,11 +199,13 @@ def _title(one: Said) -> Text:
 
 def _choices(one: Said, width: int) -> ConsoleRenderable:
     """Buttons side by side where they fit, else one below the other."""
-    titles = [Text.assemble((f"[{number}]", "dim"), " ", (title, "bold cyan")) for number, (title, _) in enumerate(one.choices, 1)]
+    titles = [
+        Text.assemble((f"[{number}]", "dim"), " ", (title, "bold cyan"))
+        for number, (title, _) in enumerate(one.choices, 1)
+    ]
     if not one.label and sum(len(title) + 3 for title in titles) - 3 <= width:
         return Text("   ").join(titles)
     lines: list[ConsoleRenderable] = [Text(f"≡ {one.label}", "dim")] if one.label else []
     for title, (_, about) in zip(titles, one.choices, strict=True):
         lines.append(title + Text(f"  {about}", "dim") if about else title)
     return Group(*lines)
-

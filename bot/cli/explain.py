@@ -24,10 +24,17 @@ from storage.postgres.inspection import Inspection
 LATEST = "latest"
 
 _STATUS_STYLES = {
-    "RECEIVED": "green", "DEAD": "bold red", "QUEUED": "yellow", "HELD": "yellow", "UNKNOWN": "yellow", "ACCEPTED": "cyan",
-    "SENT": "cyan", "DELIVERED": "green", "READ": "green", "PLAYED": "green", "FAILED": "bold red",
+    "RECEIVED": "green", "DEAD": "bold red", "QUEUED": "yellow", "HELD": "yellow", "UNKNOWN": "yellow",
+    "ACCEPTED": "cyan", "SENT": "cyan", "DELIVERED": "green", "READ": "green", "PLAYED": "green", "FAILED": "bold red",
 }  # fmt: skip
-_KIND_STYLES = {"error": "bold red", "ignored": "yellow", "said": "green", "did": "magenta", "moved": "cyan"}
+_KIND_STYLES = {
+    "error": "bold red",
+    "ignored": "yellow",
+    "said": "green",
+    "called": "magenta",
+    "answered": "magenta",
+    "moved": "cyan",
+}
 _OUTCOMES = {
     "ACCEPTED": "accepted by the provider",
     "REFUSED": "refused",
@@ -50,7 +57,9 @@ def explain(
         async with open_foundation(settings, connections=1) as foundation:
             tenant = await Inspection(foundation.database).tenant(settings.bot_tenant)
             if tenant is None:
-                raise SirdarError(f"No number of tenant {settings.bot_tenant} has been registered in this database yet.")
+                raise SirdarError(
+                    f"No number of tenant {settings.bot_tenant} has been registered in this database yet."
+                )
             return await tell_story(foundation, tenant, message)
 
     story = run(main())
@@ -82,10 +91,9 @@ async def tell_story(foundation: Foundation, tenant: TenantId, message: str) -> 
         return None
     conversation = ConversationId(found.message["conversation_id"])
     name, roles = await inspection.writer(tenant, conversation)
-    answers = []
-    for answer in found.answers:
-        if (more := await look_up(foundation.database, foundation.vault, tenant, str(answer["message_id"]))) is not None:
-            answers.append(more)
+    numbers = [str(answer["message_id"]) for answer in found.answers]
+    stories = [await look_up(foundation.database, foundation.vault, tenant, number) for number in numbers]
+    answers = [story for story in stories if story is not None]
     before = None
     if found.message["direction"] == "OUTBOUND":
         before = await inspection.message_before(tenant, conversation, found.message["created_at"])
@@ -127,7 +135,9 @@ class Story:
         tree = Tree(self._headline(), guide_style="dim")
         tree.add(Text(wording.content(message["content"]), style="italic"))
         if self.before is not None:
-            tree.add(Text(f"The person had written message {self.before} before: bot explain {self.before}", style="dim"))
+            tree.add(
+                Text(f"The person had written message {self.before} before: bot explain {self.before}", style="dim")
+            )
         for at, decisions in self.found.turns:
             turn = tree.add(Text.assemble(("Turn ", "bold"), (f"at {wording.clock(at)}", "dim")))
             for decision in decisions:
@@ -152,7 +162,9 @@ class Story:
         """Where it waits, or why it died."""
         found = self.found
         if found.dead is not None:
-            ending = tree.add(Text(f"Put aside after {found.dead['attempts']} attempts: {found.dead['error']}", "bold red"))
+            ending = tree.add(
+                Text(f"Put aside after {found.dead['attempts']} attempts: {found.dead['error']}", "bold red")
+            )
             ending.add(Text("Mend the flow or action it names; what the person wrote afterwards was answered.", "dim"))
         if (waiting := found.waiting) is not None:
             line = f"Waits to be processed, due {wording.moment(waiting['due_at'])}"
@@ -176,8 +188,8 @@ def decided(decision: wording.Decision) -> Text:
 def _answer_line(answer: Explanation) -> Text:
     message = answer.message
     return Text.assemble(
-        ("Answer ", "bold"), f"message {message['message_id']} · {message['kind']} · ", _status(message["status"]), "\n",
-        (wording.content(message["content"]), "italic"),
+        ("Answer ", "bold"), f"message {message['message_id']} · {message['kind']} · ", _status(message["status"]),
+        "\n", (wording.content(message["content"]), "italic"),
     )  # fmt: skip
 
 

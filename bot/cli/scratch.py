@@ -17,7 +17,9 @@ from storage.embedded import EmbeddedPostgres
 
 _PREFIX = "scratch_"
 _FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}  # nothing here survives anyway
-_LEFT_BEHIND = "SELECT datname FROM pg_database WHERE datname LIKE 'scratch\\_%' AND pg_try_advisory_lock(hashtext(datname))"
+_LEFT_BEHIND = (
+    "SELECT datname FROM pg_database WHERE datname LIKE 'scratch\\_%' AND pg_try_advisory_lock(hashtext(datname))"
+)
 
 
 class GivenSettings(Settings):

@@ -16,9 +16,20 @@ from bot.cli.bubbles import Said, outgoing
 from bot.cli.cast import CAST, Player, player, take_places
 from bot.cli.scratch import new_key, play_settings, scratch_database
 from bot.config import DatabaseSettings
-from bot.core.conversation import Snapshot
+from bot.core.conversation import Frame, Snapshot
 from bot.core.ids import ConversationId
-from bot.core.messages import OUTGOING, ButtonsOut, Choice, ChoiceIn, Incoming, ListOut, LocationIn, MediaIn, Outgoing, TextIn
+from bot.core.messages import (
+    OUTGOING,
+    ButtonsOut,
+    Choice,
+    ChoiceIn,
+    Incoming,
+    ListOut,
+    LocationIn,
+    MediaIn,
+    Outgoing,
+    TextIn,
+)
 from bot.runtime.bootstrap import System, content_dir, open_system
 from providers.base import (
     Accepted,
@@ -89,9 +100,10 @@ class SimulatedClock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Where a conversation is. `timers` have `run`, `name` and `due_at`."""
+    """Where a conversation is. `objects` are runs of business objects; `timers` have `run`, `name` and `due_at`."""
 
     snapshot: Snapshot
+    objects: list[Frame]
     timers: list[dict[str, Any]]
 
 
@@ -205,8 +217,14 @@ class Session:
         record = await self._record()
         if record is None or record.conversation_id is None:
             return None
-        timers = await self._inspection.timers(self._system.channel.tenant_id, record.conversation_id)
-        return Standing(snapshot=record.snapshot, timers=timers)
+        tenant, conversation = self._system.channel.tenant_id, record.conversation_id
+        talking = {frame.run for frame in record.snapshot.frames}
+        objects = await self._inspection.objects(tenant, conversation)
+        return Standing(
+            snapshot=record.snapshot,
+            objects=[frame for frame in objects if frame.run not in talking],
+            timers=await self._inspection.timers(tenant, conversation),
+        )
 
     async def why(self) -> list[dict[str, Any]]:
         """Why the last turn of this phone's conversation went as it did."""
@@ -257,7 +275,9 @@ class Session:
         for row in await self._inspection.held(tenant, self._held):
             self._held = row["message_id"]
             number = await self._number(row["conversation_id"])
-            found.append(self._shown(number, OUTGOING.validate_python(row["content"]), note=f"not sent: {row['error_detail']}"))
+            found.append(
+                self._shown(number, OUTGOING.validate_python(row["content"]), note=f"not sent: {row['error_detail']}")
+            )
         for event, error in await self._inspection.dead_letters(tenant, self._dead):
             self._dead = event
             self.failures.append(error)

@@ -9,7 +9,6 @@ from typing import Annotated
 
 from cyclopts import Parameter
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
@@ -30,7 +29,7 @@ from bot.authoring.simulator import (
     read_script,
 )
 from bot.cli import wording
-from bot.cli.bubbles import Bubbles, Lines, Said
+from bot.cli.bubbles import PLAIN_WIDTH, Bubbles, Lines, Said
 from bot.cli.cast import CAST, Player, player
 from bot.cli.explain import decided
 from bot.cli.logs import configure_logs
@@ -58,8 +57,10 @@ def simulate(
     settings = load_database_settings()
     configure_logs("debug" if settings.bot_log_level == "debug" else "critical", settings.bot_log_format)
     steps = _read_file(script) if script is not None else None
-    console = Console(highlight=False, soft_wrap=False)
+    console = Console(highlight=False)
     drawn = console.is_terminal and not plain
+    if not drawn:
+        console = Console(highlight=False, no_color=True, width=PLAIN_WIDTH)
 
     async def main() -> int:
         stage = Stage(Bubbles(console, own=steps is not None) if drawn else Lines(console))
@@ -87,11 +88,9 @@ class Stage:
     def opening(self, who: Player, data_dir: Path) -> None:
         """Say what this is."""
         if isinstance(self._screen, Bubbles):
-            self._screen.show(
-                Text.assemble(
-                    ("Sirdar simulator", "bold"), f" · you are {who.name} ({who.part}) · ", ("/help", "cyan"), " lists what you can do",
-                )
-            )  # fmt: skip
+            you = f" · you are {who.name} ({who.part}) · "
+            title = Text.assemble(("Sirdar simulator", "bold"), you, ("/help", "cyan"), " lists what you can do")
+            self._screen.show(title)
             if not (data_dir / "scratch").exists():
                 self._screen.note("The first start makes a small database; that takes a few seconds.")
             if who.hint:
@@ -178,19 +177,22 @@ class Stage:
         self._shown_failures = len(session.failures)
 
     def _state(self, standing: Standing | None) -> None:
-        if standing is None or not (standing.snapshot.frames or standing.timers or standing.snapshot.owner != "bot"):
-            self._screen.note("No flow is under way.")
-            return
         tree = Tree(Text("Conversation", "bold"), guide_style="dim")
-        if standing.snapshot.owner != "bot":
+        if standing is not None and standing.snapshot.owner != "bot":
             tree.add(Text(f"taken over by {standing.snapshot.owner}: the bot keeps quiet", "yellow"))
-        for frame in reversed(standing.snapshot.frames):
-            branch = tree.add(Text.assemble((f"{frame.flow}.{frame.state}", "bold cyan"), f"  version {frame.version}, run {frame.run}"))
-            for text in _frame_lines(frame):
-                branch.add(text)
-        for timer in standing.timers:
-            tree.add(Text.assemble(("timer ", "yellow"), f"{timer['name']} due {wording.moment(timer['due_at'])}"))
-        self._screen.show(tree)
+        if standing is not None:
+            for frame in (*reversed(standing.snapshot.frames), *standing.objects):
+                run = f"  version {frame.version}, run {frame.run}"
+                branch = tree.add(Text.assemble((f"{frame.flow}.{frame.state}", "bold cyan"), run))
+                for text in _frame_lines(frame):
+                    branch.add(text)
+            for timer in standing.timers:
+                due = f"{timer['name']} due {wording.moment(timer['due_at'])}"
+                tree.add(Text.assemble(("timer ", "yellow"), due))
+        if tree.children:
+            self._screen.show(tree)
+        else:
+            self._screen.note("No flow is under way.")
 
     def _why(self, decisions: list[dict[str, object]]) -> None:
         if not decisions:
@@ -202,10 +204,8 @@ class Stage:
         self._screen.show(tree)
 
     def _help(self) -> None:
-        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-        for example, meaning in COMMANDS:
-            table.add_row(Text(example, "cyan"), meaning)
-        self._screen.show(table)
+        lines = [Text.assemble((f"{example:<25}", "cyan"), meaning) for example, meaning in COMMANDS]
+        self._screen.show(Text("\n").join(lines))
         self._screen.note("Anything else is said to the bot.")
 
 

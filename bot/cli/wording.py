@@ -1,5 +1,6 @@
 """Traces and messages in plain words, for people at a terminal."""
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,7 +19,7 @@ _KINDS = {
     "enter": "entered",
     "send": "said",
     "timer": "timer",
-    "invoke": "did",
+    "invoke": "called",
     "ignore": "ignored",
     "error": "error",
 }
@@ -28,8 +29,11 @@ _MOST_VALUE = 100  # characters of a value worth showing
 def told(decision: Decision) -> tuple[str, str]:
     """A decision as a short label and a sentence."""
     kind = str(decision.get("kind"))
+    if "rule" in decision or "why" in decision:  # their detail may have a `kind` of its own: that of the message
+        kind = "route" if "rule" in decision else "ignore"
     words = _WORDS.get(kind, _anything)
-    return _KINDS.get(kind, kind), words(decision)
+    label = "answered" if kind == "invoke" and "ok" in decision else _KINDS.get(kind, kind)
+    return label, words(decision)
 
 
 def value(found: Any) -> str:
@@ -104,36 +108,30 @@ def choices(items: Any) -> str:
 # --- Decisions --------------------------------------------------------------------------------------------------------
 
 
+_ROUTES = {
+    "consent": "“{word}”: a word of consent, which no flow answers",
+    "choice": "exactly one of the choices on offer",
+    "universal": "“{word}”, which is understood everywhere",
+    "tap": "a tapped choice of run {run}, question {epoch}",
+    "collect": "a {kind} that the flow collects",
+    "answer": "an answer to what {flow}.{state} asks",
+    "not_understood": "nothing we know; {count} in a row",
+    "ladder": "not an answer ({reason}), time {count}: {rung}",
+    "business": "news from the business: {event}",
+    "resume": "back to {flow}.{state}, which still waits for an answer",
+    "instance": "{instance} has a run already, {run}: it goes on there",
+}
+
+
 def _route(d: Decision) -> str:
-    match d.get("rule"):
-        case "consent":
-            return f"“{d.get('word')}”: a word of consent, which no flow answers"
-        case "choice":
-            return "exactly one of the choices on offer"
-        case "command":
-            said = ", ".join(f"{name} “{value(raw)}”" for name, raw in d.get("raw", {}).items())
-            typo = "" if d.get("exact", True) else " (with a typing mistake)"
-            return f"the command {d.get('command')}{typo}{f': {said}' if said else ''}"
-        case "universal":
-            return f"“{d.get('word')}”, which is understood everywhere"
-        case "tap":
-            return f"a tapped choice of run {d.get('run')}, question {d.get('epoch')}"
-        case "collect":
-            return f"a {d.get('kind')} that the flow collects"
-        case "answer":
-            return f"an answer to what {d.get('flow')}.{d.get('state')} asks"
-        case "not_understood":
-            return f"nothing we know; {d.get('count')} in a row"
-        case "ladder":
-            return f"not an answer ({_plain(d.get('reason'))}), time {d.get('count')}: {_plain(d.get('rung'))}"
-        case "business":
-            return f"news from the business: {d.get('event')}"
-        case "resume":
-            return f"back to {d.get('flow')}.{d.get('state')}, which still waits for an answer"
-        case "instance":
-            return f"{d.get('instance')} has a run already, {d.get('run')}: it goes on there"
-        case _:
-            return _anything(d)
+    if d.get("rule") == "command":
+        said = ", ".join(f"{name} “{value(raw)}”" for name, raw in d.get("raw", {}).items())
+        typo = "" if d.get("exact", True) else " (with a typing mistake)"
+        return f"the command {d.get('command')}{typo}{f': {said}' if said else ''}"
+    form = _ROUTES.get(str(d.get("rule")))
+    if form is None:
+        return _anything(d)
+    return form.format_map(defaultdict(str, {key: _plain(found) for key, found in d.items()}))
 
 
 def _understand(d: Decision) -> str:
@@ -175,8 +173,7 @@ def _send(d: Decision) -> str:
 def _timer(d: Decision) -> str:
     if d.get("fired"):
         return f"{d.get('name')} is over"
-    due = d.get("due_at")
-    return f"{d.get('name')} starts{f', due {moment(datetime.fromisoformat(due))}' if due else ''}"
+    return f"after {', '.join(d.get('started', ()))} without an answer"
 
 
 def _invoke(d: Decision) -> str:

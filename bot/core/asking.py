@@ -204,7 +204,7 @@ class Form:
         slot = missing[0]
         offers = tuple(candidates.get(slot, ()))
         reason = job["invalid"].get(slot) if job else None
-        if reason == "not_found" and job and job["gained"]:
+        if reason == "not_found" and job and job["gained"] and slot not in job["raw"]:
             reason = None  # the words meant something else
         again = cursor.asking == slot and cursor.offers == offers
         cursor.new_question(slot, offers)

@@ -64,7 +64,7 @@ class _Wiring:
 
     def branches(self, trigger: str, sources: Iterable[str], branches: Sequence[Branch], path: Path) -> None:
         """Ordered branches of one trigger: the last has no condition, all others have one."""
-        if branches[-1].condition is not None and not trigger.startswith("event:"):
+        if all(branch.condition is not None for branch in branches) and not trigger.startswith("event:"):
             self.report(
                 path,
                 "No branch is left when none of the conditions holds.",

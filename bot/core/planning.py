@@ -34,7 +34,7 @@ class Expressions:
             self.report(path, str(mistake))
             return Value(None)
         for name in sorted(value.names - self.names):
-            self.report.unknown(path, "name", name, self.names)
+            self.report.unknown(path, "slot, result or variable", name, self.names)
         return value
 
     def values(self, sources: Mapping[str, Any] | None, path: Path) -> dict[str, Value]:

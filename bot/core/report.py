@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from rapidfuzz import process
+from rapidfuzz import fuzz, process
 
 Path = tuple[str | int, ...]
 """Keys and list places from the top of a file: `("states", "review", "when", "yes")`."""
@@ -42,7 +42,7 @@ class Report:
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint with the nearest known names, or with all of them when there are few."""
     names = sorted(known)
-    near = process.extractOne(name, names, score_cutoff=60) if names else None
+    near = process.extractOne(name, names, scorer=fuzz.ratio, score_cutoff=60) if names else None
     if near is not None:
         return f"Did you mean `{near[0]}`?"
     if 0 < len(names) <= 8:

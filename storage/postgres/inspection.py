@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bot.core.conversation import FRAME, Frame
 from bot.core.ids import ConversationId, MessageId, TenantId
 from storage.postgres.database import Postgres
 
@@ -25,6 +26,10 @@ SELECT message_id FROM whatsapp_messages
 WHERE tenant_id = $1 AND conversation_id = $2 AND created_at <= $3 AND direction = 'INBOUND'
 ORDER BY created_at DESC LIMIT 1
 """
+_OBJECTS = """
+SELECT frame FROM flow_runs
+WHERE tenant_id = $1 AND conversation_id = $2 AND status = 'ACTIVE' AND frame IS NOT NULL ORDER BY started_at
+"""
 _TIMERS = "SELECT run, name, due_at FROM timers WHERE tenant_id = $1 AND conversation_id = $2 ORDER BY due_at, name"
 _LAST_TRACE = """
 SELECT trace FROM turn_traces WHERE tenant_id = $1 AND conversation_id = $2 ORDER BY event_id DESC LIMIT 1
@@ -35,12 +40,13 @@ WHERE m.tenant_id = $1 AND m.message_id > $2 AND m.status = 'HELD' ORDER BY m.me
 """
 _DEAD = "SELECT event_id, error FROM dead_letters WHERE tenant_id = $1 AND event_id > $2 ORDER BY event_id"
 _NEXT_DUE = """
-SELECT least((SELECT min(due_at) FROM timers WHERE tenant_id = $1), (SELECT min(due_at) FROM inbox WHERE tenant_id = $1),
+SELECT least((SELECT min(due_at) FROM timers WHERE tenant_id = $1),
+             (SELECT min(due_at) FROM inbox WHERE tenant_id = $1),
              (SELECT min(due_at) FROM outbox WHERE tenant_id = $1 AND state = 'READY'))
 """
 _HEALTH = """
-SELECT current_setting('server_version') AS version, current_user::text AS role, r.rolsuper OR r.rolbypassrls AS bypasses,
-       clock_timestamp() AS now,
+SELECT current_setting('server_version') AS version, current_user::text AS role,
+       r.rolsuper OR r.rolbypassrls AS bypasses, clock_timestamp() AS now,
        ARRAY(SELECT c.relname::text FROM pg_class c
              WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
                AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
@@ -49,7 +55,9 @@ SELECT current_setting('server_version') AS version, current_user::text AS role,
        ARRAY(SELECT w.name FROM unnest($1::text[]) AS w (name) WHERE to_regclass(w.name) IS NULL) AS missing
 FROM pg_roles r WHERE r.rolname = current_user
 """
-_CHANNELS = "SELECT phone_number, alarm, paused_until FROM whatsapp_configurations WHERE tenant_id = $1 ORDER BY channel_id"
+_CHANNELS = (
+    "SELECT phone_number, alarm, paused_until FROM whatsapp_configurations WHERE tenant_id = $1 ORDER BY channel_id"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +99,8 @@ class Inspection:
 
     async def latest_message(self, tenant: TenantId) -> MessageId | None:
         """What came in last."""
-        return await self._value(tenant, _LATEST)
+        found: MessageId | None = await self._value(tenant, _LATEST)
+        return found
 
     async def writer(self, tenant: TenantId, conversation: ConversationId) -> tuple[str, list[str]]:
         """Name and granted roles of the person in a conversation."""
@@ -101,12 +110,18 @@ class Inspection:
 
     async def message_before(self, tenant: TenantId, conversation: ConversationId, at: datetime) -> MessageId | None:
         """What the person had written last when we said something."""
-        return await self._value(tenant, _BEFORE, conversation, at)
+        found: MessageId | None = await self._value(tenant, _BEFORE, conversation, at)
+        return found
 
     async def timers(self, tenant: TenantId, conversation: ConversationId) -> list[dict[str, Any]]:
         """`run`, `name` and `due_at` of what waits in a conversation."""
         async with self._database.tenant(tenant) as db:
             return [dict(row.items()) for row in await db.fetch(_TIMERS, tenant, conversation)]
+
+    async def objects(self, tenant: TenantId, conversation: ConversationId) -> list[Frame]:
+        """The runs of business objects that were last spoken of in a conversation."""
+        async with self._database.tenant(tenant) as db:
+            return [FRAME.validate_json(row["frame"]) for row in await db.fetch(_OBJECTS, tenant, conversation)]
 
     async def last_trace(self, tenant: TenantId, conversation: ConversationId) -> list[dict[str, Any]]:
         """Why the last turn of a conversation went as it did."""
@@ -114,7 +129,7 @@ class Inspection:
         return json.loads(trace) if trace else []
 
     async def held(self, tenant: TenantId, after: int) -> list[dict[str, Any]]:
-        """Messages with a number above `after` that may not be sent: `message_id`, `conversation_id`, `content`, why."""
+        """Messages above `after` that may not be sent: `message_id`, `conversation_id`, `content`, `error_detail`."""
         async with self._database.tenant(tenant) as db:
             rows = [dict(row.items()) for row in await db.fetch(_HELD, tenant, after)]
         return [row | {"content": json.loads(row["content"])} for row in rows]
@@ -140,8 +155,9 @@ class Inspection:
         wanted = [f"{table}_{month:%Y_%m}" for month in (now, following) for table in PARTITIONED]
         async with self._database.connection() as db:
             before = datetime.now(UTC)
-            row = await db.fetchrow(_HEALTH, wanted)
+            rows = await db.fetch(_HEALTH, wanted)
             after = datetime.now(UTC)
+        row = rows[0]
         return Health(
             version=row["version"],
             role=row["role"],

@@ -29,7 +29,8 @@ WITH incoming AS (
     ON CONFLICT DO NOTHING
     RETURNING message_id
 ), numbered AS (
-    SELECT i.* FROM incoming i WHERE i.message_id IN (SELECT f.message_id FROM fresh f)
+    -- IS TRUE makes it a lookup in a hash table instead of a join, for which our sessions would compare all with all.
+    SELECT i.* FROM incoming i WHERE (i.message_id IN (SELECT f.message_id FROM fresh f)) IS TRUE
 ), stored AS (
     INSERT INTO whatsapp_messages (tenant_id, message_id, created_at, conversation_id, channel_id, direction, status,
                                    kind, content, provider_message_id, reply_to, sent_at)

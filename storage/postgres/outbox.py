@@ -183,17 +183,17 @@ WITH batch AS (
     JOIN outbox o ON o.tenant_id = $1 AND o.conversation_id = m.conversation_id AND o.message_id = m.message_id
     ORDER BY o.message_id FOR UPDATE OF o
 ), current AS (
-    SELECT m.message_id, m.created_at, m.status,
-           coalesce(array_position(ARRAY['ACCEPTED', 'SENT', 'DELIVERED', 'READ', 'PLAYED'], m.status), 0) AS rank
+    SELECT r.*, m.status AS old_status,
+           greatest(r.rank, array_position(ARRAY['ACCEPTED', 'SENT', 'DELIVERED', 'READ', 'PLAYED'], m.status)) AS highest
     FROM ranked r JOIN whatsapp_messages m ON m.tenant_id = $1 AND m.message_id = r.message_id
                                           AND m.created_at = r.created_at AND m.direction = 'OUTBOUND'
     WHERE (SELECT count(*) FROM queued) >= 0 -- always true: locks the outbox rows first
     ORDER BY m.message_id FOR UPDATE OF m
 ), judged AS (
-    SELECT r.*, CASE WHEN greatest(r.rank, c.rank) >= 3 OR (r.failed_at IS NULL AND c.status <> 'FAILED')
-                     THEN (ARRAY['ACCEPTED', 'SENT', 'DELIVERED', 'READ', 'PLAYED'])[greatest(r.rank, c.rank)]
+    SELECT c.*, CASE WHEN c.highest >= 3 OR (c.failed_at IS NULL AND c.old_status <> 'FAILED')
+                     THEN (ARRAY['ACCEPTED', 'SENT', 'DELIVERED', 'READ', 'PLAYED'])[c.highest]
                      ELSE 'FAILED' END AS status
-    FROM ranked r JOIN current c USING (message_id, created_at)
+    FROM current c
 ), told AS (
     UPDATE whatsapp_messages m
     SET status = j.status,

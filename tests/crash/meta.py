@@ -38,7 +38,7 @@ class Mood:
         throttle: Refuse because the number is too fast (HTTP 429).
         silent: Never post statuses of a message that was dropped or answered slowly.
         shuffle: Post `delivered` before `sent`.
-        pause: Seconds every answer takes.
+        pause: Seconds an answer takes, on average.
         slow_seconds: Longer than the sender's patience.
     """
 
@@ -208,7 +208,7 @@ class FakeMeta:
             assert request.transport is not None
             request.transport.abort()
             return web.Response()
-        await asyncio.sleep(mood.slow_seconds if slow else mood.pause)
+        await asyncio.sleep(mood.slow_seconds if slow else self._rng.uniform(0, 2 * mood.pause))
         contact = {"input": sent.to, "wa_id": sent.to.removeprefix("+")}
         return web.json_response(
             {"messaging_product": "whatsapp", "contacts": [contact], "messages": [{"id": wamid}]}

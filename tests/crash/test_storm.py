@@ -13,9 +13,9 @@ from crash.people import Person
 
 pytestmark = [pytest.mark.crash, pytest.mark.xdist_group("crash")]
 
-PEOPLE, NUMBERS, SECONDS = (200, 50, 600) if SOAK else (50, 32, 70)
+PEOPLE, NUMBERS, SECONDS = (200, 50, 600) if SOAK else (50, 30, 45)
 
-BAD_DAY = Mood(drop=0.01, slow=0.005, error=0.01, throttle=0.001, silent=0.3, shuffle=0.2)
+BAD_DAY = Mood(drop=0.01, slow=0.005, error=0.01, throttle=0.001, silent=0.3, shuffle=0.2, pause=0.2)
 
 
 async def torment(town: Deployment, done: asyncio.Event) -> None:
@@ -23,7 +23,7 @@ async def torment(town: Deployment, done: asyncio.Event) -> None:
     rng = random.Random(town.rng.random())
     freezing: set[asyncio.Task[None]] = set()
     while not done.is_set():
-        await asyncio.sleep(rng.uniform(0.8, 2.4))
+        await asyncio.sleep(rng.uniform(1, 4))
         child = rng.choice(list(town.fleet.children.values()))
         match rng.choices(("kill", "freeze", "postgres"), (80, 10, 10))[0]:
             case "kill":

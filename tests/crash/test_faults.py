@@ -1,0 +1,206 @@
+"""One fault at a time: every named place to die at, freezing past a lease, an orderly stop, one process for all."""
+
+import asyncio
+import signal
+import time
+
+import pytest
+
+from crash.conftest import SOAK, Deploy, Report
+from crash.deployment import SEND_LEASE, WORKER_LEASE, Deployment
+from crash.ledger import counted
+from crash.meta import Mood
+from crash.people import Person
+from crash.processes import Child
+
+pytestmark = [pytest.mark.crash, pytest.mark.xdist_group("crash")]
+
+DRAIN_SECONDS = 25.0
+TIMES = 5 if SOAK else 1
+
+# Chances are per visit: a web process commits once per webhook, a clock looks twice a second.
+FAILPOINTS = {
+    "web:1": "web.before_commit=kill:0.02,web.after_commit=kill:0.02",
+    "worker:1": "worker.before_commit=kill:0.02,worker.after_commit=kill:0.02",
+    "sender:1": "sender.after_claim=kill:0.01,sender.before_http=kill:0.01,sender.after_http=kill:0.01",
+    "clock:1": "clock.after_fire=kill:0.1",
+}
+
+
+async def write(town: Deployment, people: int, numbers: int, seconds: float, *, timers: bool = False) -> None:
+    """Let new people write in order, over so many seconds; returns when all of it was answered 200."""
+    first = len(town.people) + 1
+    new = [Person(number) for number in range(first, first + people)]
+    town.people += new
+    async with asyncio.TaskGroup() as talk:
+        for person in new:
+            later = numbers // 2 if timers else 0
+            talk.create_task(
+                person.count(
+                    town.courier, range(1, numbers + 1), town.rng, gap=seconds / numbers, later_at=later
+                )
+            )
+
+
+async def test_dying_at_every_named_place(deployed: Deploy, report: Report) -> None:
+    """Before and after each commit, before and after each HTTP call."""
+    async with deployed() as town:
+        town.meta.mood = Mood(pause=0.05)
+        for name, failpoints in FAILPOINTS.items():
+            await town.start(name, failpoints=failpoints)
+        await write(town, 15, 16 * TIMES, 20.0 * TIMES, timers=True)
+        await town.settle()
+        died = {death.parts for death in town.fleet.deaths}
+        assert died == {"web", "worker", "sender", "clock"}, f"only {died} died: these dice were too kind"
+        report(town, await town.judge())
+
+
+async def test_postgres_is_killed(deployed: Deploy, report: Report) -> None:
+    """Processes live through a dead database: webhooks are refused until it is back, nothing is lost."""
+    async with deployed() as town:
+        town.meta.mood = Mood(pause=0.05)
+        await town.start("web,clock:1", "worker:1", "sender:1")
+        writing = asyncio.create_task(write(town, 15, 16 * TIMES, 12.0 * TIMES, timers=True))
+        while not writing.done():
+            await asyncio.wait((writing,), timeout=town.rng.uniform(1, 4))
+            await town.kill_postgres()
+        await writing
+        await town.settle()
+        assert town.courier.failed, "no webhook was refused while PostgreSQL was down"
+        assert not town.fleet.deaths, "a process did not live through it"
+        report(town, await town.judge())
+
+
+async def wake_when_lost(town: Deployment, child: Child, seconds: float) -> None:
+    """Wait until a process has frozen itself, and let it sleep on past its lease before it wakes."""
+
+    async def frozen() -> bool:
+        return child.frozen
+
+    await town.until(f"{child.name} freezes", frozen)
+    town.freezes += 1
+    await asyncio.sleep(seconds)
+    child.signal(signal.SIGCONT)
+
+
+async def test_a_worker_that_slept_past_its_lease_commits_nothing(deployed: Deploy, report: Report) -> None:
+    """It freezes with everything written but the commit; others take its conversations; it wakes, and must give up."""
+    async with deployed() as town:
+        await town.start("web,clock:1", "sender:1")
+        (sleeper,) = await town.start("worker:1", failpoints="worker.before_commit=stop:0.5")
+        for _ in range(3 * TIMES):
+            writing = asyncio.create_task(write(town, 5, 10, 1.5))
+            await wake_when_lost(town, sleeper, 1.5 * WORKER_LEASE)
+            await writing
+        (other,) = await town.start("worker:2")
+        waking = asyncio.create_task(wake_when_lost(town, sleeper, 2 * WORKER_LEASE))
+        await write(town, 10, 10, 3)
+
+        async def processed() -> bool:
+            return (await counted(town.query))["count"] == sum(len(person.counted) for person in town.people)
+
+        await town.until("the other worker takes over", processed)
+        await waking
+        sleeper.signal(signal.SIGKILL)
+        await town.settle()
+        assert other.pid is not None
+        report(town, await town.judge())
+
+
+@pytest.mark.parametrize("place", ["sender.before_http", "sender.after_http"])
+async def test_a_sender_that_slept_past_its_lease_says_nothing(place: str, deployed: Deploy, report: Report) -> None:
+    """It freezes around a send; others declare it UNKNOWN and go on; it wakes, and must not say it again."""
+    async with deployed() as town:
+        await town.start("web,clock:1", "worker:1")
+        (sleeper,) = await town.start("sender:1", failpoints=f"{place}=stop:0.1")
+        await town.start("sender:2")
+        for _ in range(2 * TIMES):
+            writing = asyncio.create_task(write(town, 10, 10, 3))
+            await wake_when_lost(town, sleeper, SEND_LEASE + 1)
+            await writing
+        town.in_flight += 64  # what a sender takes at a time at the most
+        settling = asyncio.create_task(town.settle())
+        while not settling.done():
+            await asyncio.wait((settling,), timeout=SEND_LEASE)
+            sleeper.signal(signal.SIGCONT)
+        await settling
+        if place == "sender.before_http":
+            late = len(town.meta.sent) - len({one.message_id for one in town.meta.sent})
+            assert late == 0, f"{late} messages went out again, long after their lease was over"
+        report(town, await town.judge())
+
+
+async def test_sigterm_under_load_drains(deployed: Deploy, report: Report) -> None:
+    """Each process finishes what it began within its time, says so with exit code 0, and leaves nothing unknown."""
+    async with deployed() as town:
+        town.meta.mood = Mood(pause=0.3)
+        names = ["web:1", "worker:1", "sender:1", "clock:1"]
+        await town.start(*names)
+        writing = asyncio.create_task(write(town, 20, 15 * TIMES, 12.0 * TIMES, timers=True))
+
+        async def flowing() -> bool:
+            return len(town.meta.sent) > 20
+
+        await town.until("messages flow", flowing)
+        for name in names * TIMES:
+            code, seconds = await town.fleet.terminate(town.fleet.children[name])
+            assert code == 0, f"{name} ended with {code}:\n{town.fleet.log_of(name)}"
+            assert seconds < DRAIN_SECONDS
+            await town.start(name)
+        await writing
+        await town.settle()
+        verdict = await town.judge()
+        assert (verdict.unknowns, verdict.repeats) == (0, 0)
+        report(town, verdict)
+
+
+async def test_one_process_with_all_parts_is_killed(deployed: Deploy, report: Report) -> None:
+    """`bot serve` alone: kill -9, start again, go on."""
+    async with deployed() as town:
+        town.meta.mood = Mood(pause=0.05)
+        (child,) = await town.start("all:1")
+        writing = asyncio.create_task(write(town, 20, 10 * TIMES, 10.0 * TIMES, timers=True))
+        for kill in range(1, 3 * TIMES + 1):
+
+            async def progress(goal: int = len(town.meta.sent) + 20) -> bool:
+                return len(town.meta.sent) >= goal
+
+            await town.until(f"it goes on after kill {kill - 1}", progress)
+            child.signal(signal.SIGKILL)
+        await writing
+        await town.settle()
+        assert len(town.fleet.deaths) == 3 * TIMES
+        report(town, await town.judge())
+
+
+async def test_a_poisoned_message_holds_up_nobody_for_long(deployed: Deploy, report: Report) -> None:
+    """It is tried again, then put aside; others go on at once, the same person right after."""
+    async with deployed() as town:
+        await town.start("all:1")
+        victim, cursed, other = town.people = [Person(1), Person(2), Person(3)]
+        began = time.monotonic()
+        for person, bad in ((victim, "BREAK"), (cursed, "FIND it")):
+            for text in ("COUNT 1", bad, "COUNT 2", "COUNT 3"):
+                await person.write(town.courier, text)
+        await write_all(town, other, range(1, 11))
+
+        async def others_served() -> bool:
+            heard = {one.body for one in town.meta.sent if one.to == other.phone}
+            return len(heard) == 10
+
+        await town.until("another person is served", others_served)
+        assert not await town.query("SELECT FROM dead_letters"), "only the retries were waited for"
+        await town.settle()
+        assert time.monotonic() - began < 60
+        (dead,) = await town.query("SELECT attempts, error FROM dead_letters")
+        assert (dead["attempts"], dead["error"]) == (3, "RuntimeError: this lookup always breaks")
+        heard = {person.name: [s.body for s in town.meta.sent if s.to == person.phone] for person in town.people}
+        assert heard[victim.name] == ["1", "sorry", "2", "3"]  # an action that breaks to the last is a refusal
+        assert heard[cursed.name] == ["1", "2", "3"]
+        report(town, await town.judge())
+
+
+async def write_all(town: Deployment, person: Person, numbers: range) -> None:
+    """Write numbers as fast as they are taken."""
+    for number in numbers:
+        await person.write(town.courier, f"COUNT {number}")

@@ -1,0 +1,43 @@
+"""What operators' machines see."""
+
+import asyncio
+
+from tests.conftest import FIXTURES
+from tests.e2e.conftest import CUSTOMER, Running
+
+
+async def test_alive_ready_and_counting(running: Running) -> None:
+    await running.emulator.say(CUSTOMER, "hello")
+    await running.emulator.wait_for(CUSTOMER)
+    async with running.http.get(f"{running.url}/healthz") as answer:
+        assert answer.status == 200
+    async with running.http.get(f"{running.url}/readyz") as answer:
+        assert answer.status == 200
+        assert (await answer.json())["status"] == "ready"
+    async with running.http.get(f"{running.url}/metrics") as answer:
+        text = await answer.text()
+    for name in ("sirdar_webhooks_total", "sirdar_turns_total", "sirdar_sends_total", "sirdar_backlog"):
+        assert name in text
+    assert CUSTOMER.lstrip("+") not in text
+
+
+async def test_not_ready_without_the_database_and_no_webhook_is_confirmed(running: Running) -> None:
+    body = (FIXTURES / "meta" / "in_text.json").read_bytes()
+    running.system.foundation.database.terminate()
+    async with running.http.get(f"{running.url}/healthz") as answer:
+        assert answer.status == 200, "restarting the process would not help"
+    async with running.http.get(f"{running.url}/readyz") as answer:
+        assert answer.status == 503
+    assert await running.post(body) == 503, "the provider must deliver it again"
+
+
+async def test_not_ready_when_events_wait_too_long(running: Running) -> None:
+    async with running.system.foundation.database.tenant(running.system.channel.tenant_id) as db:
+        await db.execute(
+            "INSERT INTO inbox (tenant_id, conversation_id, due_at, kind, event, happened_at) "
+            "VALUES ($1, 999999, now() - interval '1 hour', 'timer', '{}', now())",
+            running.system.channel.tenant_id,
+        )
+    async with asyncio.timeout(5), running.http.get(f"{running.url}/readyz") as answer:
+        assert answer.status == 503
+        assert "worker" in (await answer.json())["reason"]
