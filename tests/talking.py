@@ -44,7 +44,7 @@ def fake_actions() -> Actions:
     @actions.lookup("trips.assigned_to_me")
     async def find_trips(call: ActionCall, *, text: str) -> list[dict[str, Any]]:
         known = {"TRP123": 7, "TRP124": 8, "TRP666": 666}
-        return [{"id": id, "code": code, "name": "EBC"} for code, id in known.items() if code in text.upper()]
+        return [{"id": trip, "code": code, "name": "EBC"} for code, trip in known.items() if code in text.upper()]
 
     @actions.action("leads.create")
     async def create_lead(call: ActionCall, *, trek: int, people: int, month: str = "") -> dict[str, Any]:
@@ -116,7 +116,7 @@ class Talk:
         self.effects: list[Effect] = []
         self.trace: list[Trace] = []
 
-    # --- What the person, the clock and the business do ----------------------------------------------------------------
+    # --- What the person, the clock and the business do ---------------------------------------------------------------
 
     def text(self, body: str) -> str:
         """Write; answers with all we said, as one text."""
@@ -154,7 +154,7 @@ class Talk:
         run = frame.run if frame else None
         return self.happen(BusinessChanged(event_id=self._next(), at=self.at, name=name, data=data, run=run))
 
-    # --- What is to be seen --------------------------------------------------------------------------------------------
+    # --- What is to be seen -------------------------------------------------------------------------------------------
 
     @property
     def top(self) -> Frame:
@@ -173,7 +173,7 @@ class Talk:
         """The last turn's reasons of one kind."""
         return [one.detail for one in self.trace if one.kind == kind]
 
-    # --- The worker ----------------------------------------------------------------------------------------------------
+    # --- The worker ---------------------------------------------------------------------------------------------------
 
     def happen(self, event: Event) -> str:
         """Run one turn as a worker does, actions included."""

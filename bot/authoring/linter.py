@@ -33,8 +33,10 @@ def _common(loader: Loader) -> Iterable[Finding]:
     languages = loader.templates.get(COMMON, {})
     path = f"templates/{FALLBACK}/{COMMON}.j2"
     file = languages.get(FALLBACK, TemplateFile(path=path, blocks={}))
-    for name in sorted(rules.COMMON_BLOCKS - set(file.blocks)):
-        yield _finding(file, 1, "error", "unknown", f"Block `{name}` is missing.", "The engine says it itself.")
+    missing = sorted(rules.COMMON_BLOCKS - set(file.blocks))
+    if missing:
+        message = f"Blocks the engine says itself are missing: `{'`, `'.join(missing)}`."
+        yield _finding(file, 1, "error", "unknown", message, "Without them it keeps silent.")
     for language, translated in sorted(languages.items()):
         if language == FALLBACK:
             continue

@@ -113,7 +113,7 @@ def _words(detail: ErrorDetails, path: Path, model: type[BaseModel], document: D
             return f"{text[:1].upper()}{text[1:]}.", "", True
     expected = _EXPECTED.get(kind)
     if expected:
-        return f"`{key}:` should be {expected}.", "", True
+        return f"{f'`{key}:`' if key else 'The file'} should be {expected}.", "", True
     return f"{detail['msg']}.", "", True
 
 

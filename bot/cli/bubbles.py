@@ -127,14 +127,22 @@ class Bubbles:
 
 
 class Lines:
-    """A screen for pipes and scripts: no colours, no boxes, no times, the same each time."""
+    """A screen for pipes and scripts: no colours, no boxes, and without times the same each time.
 
-    def __init__(self, console: Console) -> None:
+    Args:
+        console: Where to write.
+        times: Whether to say when.
+    """
+
+    def __init__(self, console: Console, *, times: bool = False) -> None:
         self._console = console
+        self._times = times
 
     def said(self, one: Said) -> None:
         """Show a message, its lines indented below who said it."""
         who = f"{BUSINESS} to {one.part}" if one.by_business else one.part
+        if self._times and one.at is not None:
+            who = f"{one.at:%H:%M:%S} {who}"
         lines = [
             f"{who}: {line}" if not place else f"    {line}".rstrip() for place, line in enumerate(one.text.split("\n"))
         ]

@@ -11,9 +11,10 @@ from rich.text import Text
 from rich.tree import Tree
 
 from bot.cli import wording
+from bot.cli.bubbles import formatted
 from bot.cli.running import run
 from bot.config import load_database_settings
-from bot.core.errors import SirdarError
+from bot.core.errors import ConfigError, SirdarError
 from bot.core.ids import ConversationId, TenantId
 from bot.runtime.bootstrap import Foundation, open_foundation
 from providers.meta.errors import meaning
@@ -52,6 +53,8 @@ def explain(
 ) -> int:
     """Show why a message was answered as it was, and what became of it."""
     settings = load_database_settings()
+    if settings.bot_database_url is not None and settings.bot_secret_key is None:
+        raise ConfigError(["BOT_SECRET_KEY is missing: messages are found by keys made with it."])
 
     async def main() -> "Story | None":
         async with open_foundation(settings, connections=1) as foundation:
@@ -124,6 +127,7 @@ class Story:
         """For `--json`: all values as stored."""
         return {
             **asdict(self.found),
+            "turns": [{"at": at, "decisions": decisions} for at, decisions in self.found.turns],
             "answers": [asdict(answer) for answer in self.answers],
             "person": {"name": self.name, "roles": self.roles},
             "before": self.before,
@@ -133,13 +137,14 @@ class Story:
         """For a terminal."""
         message = self.found.message
         tree = Tree(self._headline(), guide_style="dim")
-        tree.add(Text(wording.content(message["content"]), style="italic"))
+        tree.add(formatted(wording.content(message["content"])))
         if self.before is not None:
             tree.add(
                 Text(f"The person had written message {self.before} before: bot explain {self.before}", style="dim")
             )
         for at, decisions in self.found.turns:
-            turn = tree.add(Text.assemble(("Turn ", "bold"), (f"at {wording.clock(at)}", "dim")))
+            after = wording.span(at - message["created_at"])
+            turn = tree.add(Text.assemble(("Turn ", "bold"), (f"at {wording.clock(at)}, {after} after it came", "dim")))
             for decision in decisions:
                 turn.add(decided(decision))
         if message["direction"] == "OUTBOUND":
@@ -189,7 +194,7 @@ def _answer_line(answer: Explanation) -> Text:
     message = answer.message
     return Text.assemble(
         ("Answer ", "bold"), f"message {message['message_id']} · {message['kind']} · ", _status(message["status"]),
-        "\n", (wording.content(message["content"]), "italic"),
+        "\n", formatted(wording.content(message["content"])),
     )  # fmt: skip
 
 

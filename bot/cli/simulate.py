@@ -1,6 +1,7 @@
 """`bot simulate`: chat with the flows in this terminal."""
 
-import asyncio
+import contextlib
+import signal
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -62,6 +63,10 @@ def simulate(
     if not drawn:
         console = Console(highlight=False, no_color=True, width=PLAIN_WIDTH)
 
+    if drawn:
+        with contextlib.suppress(ImportError):  # not on every platform
+            import readline  # noqa: F401  gives `input` a history and editing
+
     async def main() -> int:
         stage = Stage(Bubbles(console, own=steps is not None) if drawn else Lines(console))
         stage.opening(who, settings.bot_data_dir)
@@ -100,9 +105,8 @@ class Stage:
         """Read and carry out lines until there are no more."""
         while True:
             prompt = f"{session.who.part}> " if isinstance(self._screen, Bubbles) else ""
-            try:
-                line = await asyncio.to_thread(_ask, prompt)
-            except EOFError:
+            line = _ask(prompt)  # nothing else runs in this process meanwhile
+            if line is None:
                 return
             if not sys.stdin.isatty() and line.strip().startswith("#"):
                 continue
@@ -220,8 +224,17 @@ def _frame_lines(frame: Frame) -> Iterable[Text]:
         yield Text(f"belongs to {frame.instance}", "dim")
 
 
-def _ask(prompt: str) -> str:
-    return input(prompt)
+def _ask(prompt: str) -> str | None:
+    """The next line; None at the end of input and at Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # asyncio's own would wait for the line first
+    try:
+        return input(prompt)
+    except (EOFError, KeyboardInterrupt):
+        if prompt:
+            sys.stdout.write("\n")
+        return None
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _read_file(path: Path) -> list[tuple[int, Input]]:

@@ -39,8 +39,8 @@ def told(decision: Decision) -> tuple[str, str]:
 def value(found: Any) -> str:
     """A slot's or argument's value, short: what people call a thing, else its JSON look."""
     if isinstance(found, Mapping):
-        named = found.get("name") or found.get("code") or found.get("title")
-        text = str(named) if named else ", ".join(f"{key} {value(inner)}" for key, inner in found.items())
+        names = [str(found[key]) for key in ("code", "name") if found.get(key)]
+        text = " ".join(names) if names else ", ".join(f"{key} {value(inner)}" for key, inner in found.items())
     elif isinstance(found, list | tuple):
         text = ", ".join(map(value, found))
     elif found is None:

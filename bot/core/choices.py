@@ -177,7 +177,7 @@ def split_text(text: str, limit: int = MAX_TEXT) -> list[str]:
     parts: list[str] = []
     text = text.strip()
     while len(text) > limit:
-        window = text[:limit]
+        window = text[: limit + 1]
         cut = max(window.rfind("\n\n"), 0) or max(window.rfind("\n"), 0)
         if cut < limit // 3:
             sentence = max(window.rfind(end) for end in (". ", "! ", "? ", "। "))

@@ -146,8 +146,8 @@ class Cursor:
 
     __slots__ = (
         "asking", "came_from", "counters", "data", "epoch", "extra", "flow", "instance", "job", "offers", "opened_by",
-        "outcome", "pending", "reask", "role", "run", "slots", "started_at", "state", "stops_timers", "trail", "trigger",
-        "turn", "unmatched",
+        "outcome", "pending", "reask", "role", "run", "slots", "started_at", "state", "stops_timers", "trail",
+        "trigger", "turn", "unmatched",
     )  # fmt: skip
 
     def __init__(self, turn: Turn, flow: "CompiledFlow", frame: Frame) -> None:

@@ -47,10 +47,9 @@ class Stack:
                 self.turn.note(
                     "error", run=frame.run, flow=frame.flow, version=frame.version, error="the run cannot go on"
                 )
-                self.turn.effects.append(CancelTimers(run=frame.run))
-                self.turn.effects.append(
-                    EndRun(run=frame.run, flow=frame.flow, outcome="lost", instance=frame.instance)
-                )
+                if frame.opened_by:
+                    end = EndRun(run=frame.run, flow=frame.flow, outcome="lost", instance=frame.instance)
+                    self.turn.effects += [CancelTimers(run=frame.run), end]
         self.turn.frames = kept
 
     def started_by(self, find: Callable[[str], CompiledFlow | None]) -> CompiledFlow | None:

@@ -71,7 +71,7 @@ def compile_file(path: str, source: str) -> TemplateFile:
         raise TemplateError(
             f"{(mistake.message or 'Syntax error')[:1].upper()}{(mistake.message or 'Syntax error')[1:]}.",
             at=Mark(path, mistake.lineno, 1),
-            hint="See the template chapter of docs/flow-language.md.",
+            hint="Blocks hold text, `{{ values }}`, `{% if %}` and simple `{% for %}` loops.",
         ) from mistake
     _only_blocks(path, tree)
     blocks: dict[str, Block] = {}

@@ -7,6 +7,7 @@ import structlog
 
 from bot.runtime.bells import INBOX, UPDATES, Bells
 from bot.runtime.failpoints import failpoint
+from bot.runtime.loop import Pulse
 from bot.runtime.metrics import METRICS
 from bot.runtime.trouble import is_outage
 from storage.base import Intake, NewItem, Taken, Unread
@@ -15,6 +16,8 @@ log = structlog.get_logger(__name__)
 
 MOST_ITEMS = 2000
 """Items per commit: two of Meta's largest requests (1,000 updates each)."""
+PULSE_SECONDS = 0.005
+"""Least time between two commits: webhooks that come meanwhile share the next one."""
 
 _Waiting = tuple[Sequence[NewItem], Unread, "asyncio.Future[None]"]
 
@@ -32,6 +35,7 @@ class GroupCommit:
         self._bells = bells
         self._waiting: list[_Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
+        self._pulse = Pulse(PULSE_SECONDS)
 
     async def accept(self, items: Sequence[NewItem], whole: Unread) -> None:
         """Store a webhook; returning means it is committed.
@@ -53,6 +57,7 @@ class GroupCommit:
 
     async def _flush(self) -> None:
         while self._waiting:
+            await self._pulse.beat()
             batch: list[_Waiting] = []
             count = 0
             while self._waiting and (not batch or count + len(self._waiting[0][0]) <= MOST_ITEMS):

@@ -14,6 +14,25 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class Pulse:
+    """Keeps a busy loop from turning more often than every `seconds`, so that work gathers and shares a commit.
+
+    Whoever comes after a pause goes on at once: an idle system answers without delay.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._last = 0.0
+
+    async def beat(self) -> None:
+        """Wait until the last beat is `seconds` ago."""
+        loop = asyncio.get_running_loop()
+        early = self._last + self._seconds - loop.time()
+        if early > 0:
+            await asyncio.sleep(early)
+        self._last = loop.time()
+
+
 class Stopping:
     """Says when to stop, and wakes whoever sleeps until then."""
 

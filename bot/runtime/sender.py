@@ -11,7 +11,7 @@ import structlog
 from bot.core.ids import ChannelId
 from bot.runtime.bells import OUTBOX, UPDATES, Bells
 from bot.runtime.failpoints import failpoint
-from bot.runtime.loop import Clock, Stopping
+from bot.runtime.loop import Clock, Pulse, Stopping
 from bot.runtime.metrics import METRICS
 from bot.runtime.pacing import Pacer
 from bot.runtime.trouble import is_outage
@@ -30,7 +30,7 @@ from storage.base import Claim, Outbox, Result, Verdict
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 0.5  # when no bell rings
-BUSY_SECONDS = 0.002  # between two exchanges while sends are under way: gathers answers into one commit
+PULSE_SECONDS = 0.008  # least time between two exchanges, so that answers share commits
 
 _TRANSIENT = (1, 4, 15, 45, 60)  # seconds; about two minutes in all, then it has failed
 _MOST_MEDIA_TRIES = 2
@@ -83,9 +83,11 @@ class Sender:
 
     async def run(self, stopping: Stopping) -> None:
         """Send until `stopping`; then waits for the answers under way and records them."""
+        pulse = Pulse(PULSE_SECONDS)
         while not stopping.is_set():
+            await pulse.beat()
             try:
-                idle = not await self.exchange()
+                await self.exchange()
             except Exception as error:
                 if is_outage(error):
                     log.warning("the database is out of reach", action="wait", error=type(error).__name__)
@@ -93,10 +95,8 @@ class Sender:
                     log.exception("an exchange with the outbox failed", action="go_on")
                 await stopping.sleep(POLL_SECONDS)
                 continue
-            if self._flying:
-                await stopping.first(self._anything())
-            elif idle:
-                await stopping.first(self._bells.wait(OUTBOX, POLL_SECONDS))
+            # What could be claimed is claimed: only an answer, a bell or time makes for more.
+            await stopping.first(self._anything())
         await self.drain()
 
     async def drain(self) -> None:
@@ -109,6 +109,7 @@ class Sender:
     async def exchange(self, *, claim: bool = True) -> int:
         """Record what has ended and claim what there is room for; returns how much happened."""
         results, self._ended = self._ended, []
+        self._landed.clear()
         now = self._clock()
         room, shut = self._room(now) if claim else (0, [])
         if not results and not room:
@@ -147,7 +148,6 @@ class Sender:
 
     async def _anything(self) -> None:
         """Wait until an answer has come or something new may be sent."""
-        self._landed.clear()
         bell = asyncio.ensure_future(self._bells.wait(OUTBOX, POLL_SECONDS))
         landed = asyncio.ensure_future(self._landed.wait())
         try:
@@ -155,7 +155,6 @@ class Sender:
         finally:
             bell.cancel()
             landed.cancel()
-        await asyncio.sleep(BUSY_SECONDS)
 
     def _room(self, now: datetime) -> tuple[int, list[ChannelId]]:
         free = self._rules.concurrency - len(self._flying)

@@ -9,7 +9,7 @@ import structlog
 from bot.core.ids import ConversationId, TenantId
 from bot.runtime.bells import INBOX, OUTBOX, Bells
 from bot.runtime.failpoints import failpoint
-from bot.runtime.loop import Clock, Stopping
+from bot.runtime.loop import Clock, Pulse, Stopping
 from bot.runtime.metrics import METRICS
 from bot.runtime.trouble import is_outage
 from bot.runtime.turn import TurnTaker
@@ -21,6 +21,7 @@ CANDIDATES = 400  # inbox events looked at per claim
 CONVERSATIONS = 100  # conversations per transaction: long enough to share a commit, short enough to be undone cheaply
 EVENTS = 10  # per conversation and transaction, so that one busy person does not hold up the others
 POLL_SECONDS = 0.5  # when no bell rings
+PULSE_SECONDS = 0.005  # least time between two claims, so that turns share commits
 
 _BACKOFF = (1, 5, 30, 120)  # seconds before a failed event is tried again
 
@@ -45,7 +46,9 @@ class Worker:
 
     async def run(self, stopping: Stopping) -> None:
         """Work until `stopping`; finishes the batch under way."""
+        pulse = Pulse(PULSE_SECONDS)
         while not stopping.is_set():
+            await pulse.beat()
             try:
                 busy = await self.work()
             except Exception as error:

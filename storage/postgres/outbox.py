@@ -7,6 +7,9 @@ the provider did take is a fact whoever reports it.
 Senders and the settler meet at the same rows. Everybody locks outbox rows before messages, and each kind by ascending
 message id, so that they wait for each other but never in a circle. What a decision rests on is read by the statement
 part that takes the lock (FOR UPDATE returns the newest version), not from the snapshot, which may be older.
+
+`= ANY` beside a join looks superfluous and is not: a plan made while a table was new and empty, and kept, would
+otherwise walk through all rows of the tenant.
 """
 
 from collections import Counter
@@ -51,12 +54,14 @@ WITH answered AS (
            o.fence = a.fence OR (a.verdict = 'DONE' AND o.state <> 'SENDING' AND o.attempt = a.attempt) AS counts
     FROM answered a
     JOIN outbox o ON o.tenant_id = $1 AND o.conversation_id = a.conversation_id AND o.message_id = a.message_id
+                 AND o.conversation_id = ANY ($2)
     JOIN whatsapp_messages m ON m.tenant_id = $1 AND m.message_id = a.message_id AND m.created_at = a.created_at
+                            AND m.message_id = ANY ($3)
     ORDER BY a.message_id FOR UPDATE OF o, m
 ), finished AS (
     DELETE FROM outbox o USING held h
     WHERE o.tenant_id = $1 AND o.conversation_id = h.conversation_id AND o.message_id = h.message_id
-      AND h.counts AND (h.status_told OR h.verdict IN ('DONE', 'FAILED'))
+      AND o.conversation_id = ANY ($2) AND h.counts AND (h.status_told OR h.verdict IN ('DONE', 'FAILED'))
 ), again AS (
     UPDATE outbox o
     SET state = CASE WHEN h.verdict = 'UNKNOWN' THEN 'UNKNOWN' ELSE 'READY' END,
@@ -64,7 +69,7 @@ WITH answered AS (
         attempt = o.attempt - CASE WHEN h.verdict = 'DEFER' THEN 1 ELSE 0 END
     FROM held h
     WHERE o.tenant_id = $1 AND o.conversation_id = h.conversation_id AND o.message_id = h.message_id
-      AND h.counts AND NOT h.status_told AND h.verdict IN ('RETRY', 'DEFER', 'UNKNOWN')
+      AND o.conversation_id = ANY ($2) AND h.counts AND NOT h.status_told AND h.verdict IN ('RETRY', 'DEFER', 'UNKNOWN')
 ), told AS (
     UPDATE whatsapp_messages m
     SET status = CASE WHEN m.status NOT IN ('QUEUED', 'UNKNOWN') THEN m.status
@@ -81,7 +86,7 @@ WITH answered AS (
                             WHEN a.verdict <> 'DONE' THEN nullif(a.detail, '') END
     FROM answered a LEFT JOIN held h USING (message_id)
     WHERE m.tenant_id = $1 AND m.message_id = a.message_id AND m.created_at = a.created_at
-      AND a.verdict <> 'DEFER' AND (h.counts OR a.verdict = 'DONE')
+      AND m.message_id = ANY ($3) AND a.verdict <> 'DEFER' AND (h.counts OR a.verdict = 'DONE')
 ), keyed AS (
     INSERT INTO message_keys (tenant_id, key, message_id, created_at)
     SELECT $1, a.key, a.message_id, a.created_at FROM answered a WHERE a.key IS NOT NULL
@@ -110,11 +115,13 @@ WITH late AS (
     FROM unnest($2::bigint[], $3::timestamptz[], $4::smallint[], $5::bigint[])
         AS l (message_id, created_at, attempt, fence)
     JOIN whatsapp_messages m ON m.tenant_id = $1 AND m.message_id = l.message_id AND m.created_at = l.created_at
+                            AND m.message_id = ANY ($2)
     ORDER BY l.message_id FOR UPDATE OF m
 ), told AS (
     UPDATE whatsapp_messages m SET status = 'UNKNOWN', error_detail = 'The sender stopped before the answer came.'
     FROM late l
     WHERE m.tenant_id = $1 AND m.message_id = l.message_id AND m.created_at = l.created_at AND l.status = 'QUEUED'
+      AND m.message_id = ANY ($2)
 ), known AS (
     -- A status was faster than the answer: there is nothing to find out.
     DELETE FROM outbox o USING late l
@@ -137,8 +144,9 @@ WITH due AS (
     FROM unnest($2::bigint[], $3::bigint[], $4::timestamptz[], $5::bigint[])
         AS u (conversation_id, message_id, created_at, fence)
     JOIN outbox o ON o.tenant_id = $1 AND o.conversation_id = u.conversation_id AND o.message_id = u.message_id
-                 AND o.fence = u.fence AND o.state = 'UNKNOWN'
+                 AND o.fence = u.fence AND o.state = 'UNKNOWN' AND o.conversation_id = ANY ($2)
     LEFT JOIN whatsapp_messages m ON m.tenant_id = $1 AND m.message_id = u.message_id AND m.created_at = u.created_at
+                                 AND m.message_id = ANY ($3)
     ORDER BY o.message_id FOR UPDATE OF o
 ), repeated AS (
     UPDATE outbox o SET state = 'READY', due_at = $6, lease_until = NULL FROM due d
@@ -175,18 +183,25 @@ WITH batch AS (
            max(k.error_code) AS error_code, max(k.error_detail) AS error_detail,
            min(k.provider_message_id) AS provider_message_id
     FROM known k WHERE k.message_id IS NOT NULL
-    GROUP BY k.message_id, k.created_at
+    GROUP BY k.message_id, k.created_at ORDER BY k.message_id
+), wanted AS (
+    SELECT array_agg(r.message_id) AS ids FROM ranked r
 ), queued AS (
     SELECT o.conversation_id, o.message_id, o.state
     FROM ranked r
-    JOIN whatsapp_messages m ON m.tenant_id = $1 AND m.message_id = r.message_id AND m.created_at = r.created_at
-    JOIN outbox o ON o.tenant_id = $1 AND o.conversation_id = m.conversation_id AND o.message_id = m.message_id
-    ORDER BY o.message_id FOR UPDATE OF o
+    CROSS JOIN LATERAL (
+        SELECT m.conversation_id FROM whatsapp_messages m
+        WHERE m.tenant_id = $1 AND m.message_id = r.message_id AND m.created_at = r.created_at OFFSET 0) AS m
+    CROSS JOIN LATERAL (
+        SELECT o.* FROM outbox o
+        WHERE o.tenant_id = $1 AND o.conversation_id = m.conversation_id AND o.message_id = r.message_id
+        FOR UPDATE) AS o
 ), current AS (
     SELECT r.*, m.status AS old_status,
            greatest(r.rank, array_position(ARRAY['ACCEPTED', 'SENT', 'DELIVERED', 'READ', 'PLAYED'], m.status)) AS highest
     FROM ranked r JOIN whatsapp_messages m ON m.tenant_id = $1 AND m.message_id = r.message_id
                                           AND m.created_at = r.created_at AND m.direction = 'OUTBOUND'
+                                          AND m.message_id = ANY ((SELECT w.ids FROM wanted w)::bigint[])
     WHERE (SELECT count(*) FROM queued) >= 0 -- always true: locks the outbox rows first
     ORDER BY m.message_id FOR UPDATE OF m
 ), judged AS (
@@ -206,6 +221,7 @@ WITH batch AS (
         error_detail = CASE WHEN j.status = 'FAILED' THEN coalesce(j.error_detail, m.error_detail) END
     FROM judged j
     WHERE m.tenant_id = $1 AND m.message_id = j.message_id AND m.created_at = j.created_at
+      AND m.message_id = ANY ((SELECT w.ids FROM wanted w)::bigint[])
 ), resolved AS (
     DELETE FROM outbox o USING queued q
     WHERE o.tenant_id = $1 AND o.conversation_id = q.conversation_id AND o.message_id = q.message_id
@@ -225,7 +241,7 @@ SELECT (SELECT count(*) FROM gone WHERE message_id IS NOT NULL) AS applied,
        (SELECT count(*) FROM batch) AS looked_at
 """
 _PARKED = timedelta(minutes=10)
-_UPDATES = 1000  # statuses per commit
+_UPDATES = 500  # statuses per commit
 _ROUNDS = 20  # commits of statuses per tenant, before the others have their turn
 _UNREADABLE = timedelta(minutes=1)  # until a message whose recipient cannot be decrypted is tried again
 

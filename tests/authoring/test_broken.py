@@ -1,7 +1,7 @@
 """Every mistake an author can make has its place, its sentence and its remedy.
 
-One file per mistake in `broken/`, with what `bot check` says about it in the `.txt` beside it. `--update` rewrites those;
-read the diff.
+One file per mistake in `broken/`, with what `bot check` says about it in the `.txt` beside it. `--update` rewrites
+those; read the diff.
 """
 
 from pathlib import Path

@@ -47,7 +47,9 @@ def test_effects_come_in_the_order_people_should_see_them(customer: Talk) -> Non
     assert [type(one).__name__ for one in customer.effects] == ["Invoke", "Send", "Notify", "CancelTimers", "EndRun"]
 
 
-@pytest.mark.parametrize("yes", ["yes", "Yes please!", "ok", "1", "1.", "send me a quote", "Send me a qoute", "haan ji", "👍"])
+@pytest.mark.parametrize(
+    "yes", ["yes", "Yes please!", "ok", "1", "1.", "send me a quote", "Send me a qoute", "haan ji", "👍"]
+)
 def test_every_way_of_saying_yes(customer: Talk, yes: str) -> None:
     customer.text(SEED)
     customer.text(yes)
@@ -150,7 +152,10 @@ def test_a_refused_action_leads_to_a_person(customer: Talk) -> None:
 def test_the_nudge_says_what_is_missing_and_the_run_is_dropped_in_the_end(customer: Talk) -> None:
     customer.text("Everest base camp trek")
     timers = customer.timers()
-    assert [(one.name, one.due_at - customer.at) for one in timers] == [("2h", timedelta(hours=2)), ("22h", timedelta(hours=22))]
+    assert [(one.name, one.due_at - customer.at) for one in timers] == [
+        ("2h", timedelta(hours=2)),
+        ("22h", timedelta(hours=22)),
+    ]
     assert customer.wait(hours=2) == "Still planning, Asha? I only need number of people and month."
     assert customer.top.state == "details"
     customer.at += timedelta(hours=20)

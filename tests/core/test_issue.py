@@ -68,9 +68,16 @@ def test_a_question_another_guide_has_answered_is_not_open_any_more(book: FlowBo
 
 
 @pytest.mark.parametrize(
-    "text", ["issue trp123 broken axle", "Issue   TRP123   broken axle", "ISSUE: TRP123 - broken axle", "isue TRP123 broken axle",
-             "ISSUE #trp123 broken axle", "issue at TRP123 broken axle"]
-)  # fmt: skip
+    "text",
+    [
+        "issue trp123 broken axle",
+        "Issue   TRP123   broken axle",
+        "ISSUE: TRP123 - broken axle",
+        "isue TRP123 broken axle",
+        "ISSUE #trp123 broken axle",
+        "issue at TRP123 broken axle",
+    ],
+)
 def test_commands_are_read_tolerantly(guide: Talk, text: str) -> None:
     guide.text(text)
     assert guide.of(Invoke)[-1].name == "incidents.create"

@@ -34,8 +34,10 @@ states:
   middle: {say: middle, end: middle}
   small: {say: small, end: small}
 """.replace("form: people", "form: [people]"),
-        big="{{ reason }}", middle="M", small="S",
-    )  # fmt: skip
+        big="{{ reason }}",
+        middle="M",
+        small="S",
+    )
     for number, said in (("11", "crowd"), ("7", "M"), ("2", "S")):
         person.text("help")
         assert person.text(number) == said
@@ -45,8 +47,12 @@ states:
 def test_more_than_three_choices_are_a_list_and_more_than_ten_are_numbered(tmp_path: Path) -> None:
     for count, kind in ((3, ButtonsOut), (4, ListOut), (10, ListOut), (11, TextOut)):
         choices = ", ".join(f"c{n}: Choice {n}" for n in range(1, count + 1))
-        person = talk(tmp_path, f"states: {{a: {{ask: q, choices: {{{choices}}}, next: b}}, b: {{say: got, end: done}}}}",
-                      q="Which?", got="{{ answer }}")  # fmt: skip
+        person = talk(
+            tmp_path,
+            f"states: {{a: {{ask: q, choices: {{{choices}}}, next: b}}, b: {{say: got, end: done}}}}",
+            q="Which?",
+            got="{{ answer }}",
+        )
         person.text("help")
         assert isinstance(person.said[0], kind)
         assert person.text(str(count)) == f"c{count}"
@@ -84,8 +90,10 @@ states:
     collect: {photo: {many: 2, to: report.photos, say: saved}, location: {to: place}}
   b: {say: b, end: done}
 """,
-        q="Photos?", saved="{{ count }} of {{ many }}", b="{{ report.photos | length }} {{ place.latitude }}",
-    )  # fmt: skip
+        q="Photos?",
+        saved="{{ count }} of {{ many }}",
+        b="{{ report.photos | length }} {{ place.latitude }}",
+    )
     person.text("help")
     assert person.send(MediaIn(media="image", media_id="m1", mime_type="image/png")) == "1 of 2"
     assert person.send(MediaIn(media="image", media_id="m2", mime_type="image/png")) == "2 of 2"
@@ -100,7 +108,9 @@ def test_an_action_without_error_branch_says_sorry_and_ends(tmp_path: Path) -> N
     async def fails(call: Any) -> None:
         raise ActionError("nope", "No.")
 
-    person = Talk(book_of(tmp_path, START + "states: {a: {do: fails, say: ok, end: done}}", actions, ok="ok"), actions=actions)
+    person = Talk(
+        book_of(tmp_path, START + "states: {a: {do: fails, say: ok, end: done}}", actions, ok="ok"), actions=actions
+    )
     assert person.text("help").startswith("Sorry, that did not work.")
     assert person.of(EndRun)[0].outcome == "failed"
 
@@ -156,14 +166,21 @@ def test_universals_can_be_switched_off(tmp_path: Path) -> None:
 
 
 def test_a_choice_wins_over_a_universal_of_the_same_words(tmp_path: Path) -> None:
-    person = talk(tmp_path, "states: {a: {ask: q, choices: {cancel: Cancel, keep: Keep}, next: b}, b: {say: got, end: x}}",
-                  q="Q", got="{{ answer }}")  # fmt: skip
+    person = talk(
+        tmp_path,
+        "states: {a: {ask: q, choices: {cancel: Cancel, keep: Keep}, next: b}, b: {say: got, end: x}}",
+        q="Q",
+        got="{{ answer }}",
+    )
     person.text("help")
     assert person.text("Cancel") == "cancel"
 
 
 def test_the_persons_language_is_used_block_by_block(tmp_path: Path) -> None:
-    flow = START + "states: {a: {say: [one, two], next: b}, b: {ask: q, choices: {yes: Yes, no: No}, next: c}, c: {end: x}}"
+    flow = (
+        START
+        + "states: {a: {say: [one, two], next: b}, b: {ask: q, choices: {yes: Yes, no: No}, next: c}, c: {end: x}}"
+    )
     files = {
         "flows/customer/test.yaml": flow,
         "templates/en/customer/test.j2": blocks(one="One", two="Two", q="Sure?"),
@@ -180,8 +197,11 @@ def test_the_persons_language_is_used_block_by_block(tmp_path: Path) -> None:
 
 
 def test_what_people_write_is_never_a_template(tmp_path: Path) -> None:
-    person = talk(tmp_path, "slots: {note: {type: text}}\nstates: {a: {form: [note], next: b}, b: {say: echo, end: x}}",
-                  echo="{{ note }}")  # fmt: skip
+    person = talk(
+        tmp_path,
+        "slots: {note: {type: text}}\nstates: {a: {form: [note], next: b}, b: {say: echo, end: x}}",
+        echo="{{ note }}",
+    )
     person.text("help")
     assert person.text("{{ 7 * 7 }} {% raw %} <b>&amp;") == "{{ 7 * 7 }} {% raw %} <b>&amp;"
 
@@ -194,8 +214,11 @@ def test_long_texts_are_split(tmp_path: Path) -> None:
 
 
 def test_a_block_that_fails_is_replaced_and_traced(tmp_path: Path) -> None:
-    person = talk(tmp_path, "slots: {trek: {type: ref, lookup: treks.find}}\nstates: {a: {say: bad, end: x}}",
-                  bad="{{ trek.name }}")  # fmt: skip
+    person = talk(
+        tmp_path,
+        "slots: {trek: {type: ref, lookup: treks.find}}\nstates: {a: {say: bad, end: x}}",
+        bad="{{ trek.name }}",
+    )
     assert person.text("help").startswith("Sorry, something went wrong")
     assert person.notes("error")[0]["block"] == "bad"
 

@@ -14,7 +14,17 @@ from bot.core.choices import read_tap, split_text
 from bot.core.cursor import MAX_STATES
 from bot.core.entities import counted, extract
 from bot.core.events import ActionDone, ActionFailed
-from bot.core.messages import MAX_TEXT, ChoiceIn, EditIn, Incoming, LocationIn, MediaIn, ReactionIn, TextIn, UnsupportedIn
+from bot.core.messages import (
+    MAX_TEXT,
+    ChoiceIn,
+    EditIn,
+    Incoming,
+    LocationIn,
+    MediaIn,
+    ReactionIn,
+    TextIn,
+    UnsupportedIn,
+)
 from bot.core.understanding import ExampleUnderstanding
 from bot.core.words import normalise, universal_in, without_correction
 
@@ -23,35 +33,77 @@ RELAXED = settings(max_examples=60, deadline=None, suppress_health_check=list(He
 
 PHRASES = st.sampled_from(
     [
-        "hi", "help", "back", "cancel", "restart", "repeat", "agent", "stop", "yes", "no", "1", "2", "3", "99", "december",
-        "EBC Trek for 2 people in December", "I want to go trekking", "annapurna", "everest", "no, 3 people", "make it may",
-        "ISSUE TRP123 broken axle", "ISSUE", "ISSUE TRP666", "RESOLVED TRP123", "RESOLVED", "we had an accident", "TRP124",
-        "change details", "the month", "13 people", "20 people", "", " ", "{{ 7 * 7 }}", "%s %d", "r1.1.yes",
+        "hi",
+        "help",
+        "back",
+        "cancel",
+        "restart",
+        "repeat",
+        "agent",
+        "stop",
+        "yes",
+        "no",
+        "1",
+        "2",
+        "3",
+        "99",
+        "december",
+        "EBC Trek for 2 people in December",
+        "I want to go trekking",
+        "annapurna",
+        "everest",
+        "no, 3 people",
+        "make it may",
+        "ISSUE TRP123 broken axle",
+        "ISSUE",
+        "ISSUE TRP666",
+        "RESOLVED TRP123",
+        "RESOLVED",
+        "we had an accident",
+        "TRP124",
+        "change details",
+        "the month",
+        "13 people",
+        "20 people",
+        "",
+        " ",
+        "{{ 7 * 7 }}",
+        "%s %d",
+        "r1.1.yes",
     ]
-)  # fmt: skip
+)
 TEXTS = PHRASES | st.text(max_size=200)
 CONTENTS: st.SearchStrategy[Incoming] = st.one_of(
     TEXTS.map(lambda body: TextIn(body=body)),
     st.builds(ChoiceIn, id=st.text(max_size=30) | st.just("r1.1.yes") | st.just("r2.3.0"), title=TEXTS),
-    st.builds(MediaIn, media=st.sampled_from(["image", "audio", "video", "document", "sticker"]), media_id=st.just("m"),
-              mime_type=st.just("x/y"), caption=st.none() | TEXTS),
+    st.builds(
+        MediaIn,
+        media=st.sampled_from(["image", "audio", "video", "document", "sticker"]),
+        media_id=st.just("m"),
+        mime_type=st.just("x/y"),
+        caption=st.none() | TEXTS,
+    ),
     st.builds(LocationIn, latitude=st.floats(-90, 90), longitude=st.floats(-180, 180)),
     st.builds(ReactionIn, message_id=st.text(max_size=5)),
     st.builds(EditIn, message_id=st.just("m"), text=TEXTS),
     st.builds(UnsupportedIn, original_kind=st.text(max_size=5)),
-)  # fmt: skip
+)
 WHATEVER = st.one_of(
     CONTENTS.map(lambda content: ("send", content)),
     st.just(("tap", None)),
     st.just(("timer", None)),
-    st.sampled_from(["handoff.returned", "incident.updated", "incident.resolved", "nonsense"]).map(lambda name: ("change", name)),
+    st.sampled_from(["handoff.returned", "incident.updated", "incident.resolved", "nonsense"]).map(
+        lambda name: ("change", name)
+    ),
     st.just(("done", None)),
     st.just(("failed", None)),
 )
 
 
 @RELAXED
-@given(st.lists(WHATEVER, max_size=12), st.sampled_from([("customer",), ("field_staff",), ("customer", "field_staff"), ()]))
+@given(
+    st.lists(WHATEVER, max_size=12), st.sampled_from([("customer",), ("field_staff",), ("customer", "field_staff"), ()])
+)
 def test_any_order_of_events(happenings: list[tuple[str, object]], roles: tuple[str, ...]) -> None:
     talk = Talk(BOOK, roles=roles)
     timers = []
@@ -106,7 +158,21 @@ def test_split_text_keeps_the_words_and_the_limit(text: str, limit: int) -> None
 def test_huge_texts_take_no_time() -> None:
     """100 kB of anything: under 5 ms to read, in any of our grammars."""
     understanding = ExampleUnderstanding(BOOK.intents["customer"])
-    for piece in ("1 ", "for two ", "december ", "15 ", "a", "no ", "{{", "TRP1", "१२ ", "in 3 months ", "1/1/", "\n", "😀"):
+    for piece in (
+        "1 ",
+        "for two ",
+        "december ",
+        "15 ",
+        "a",
+        "no ",
+        "{{",
+        "TRP1",
+        "१२ ",
+        "in 3 months ",
+        "1/1/",
+        "\n",
+        "😀",
+    ):
         text = piece * (100_000 // len(piece))
         began = time.perf_counter()
         counted(extract(text, date(2026, 11, 22)), "people")

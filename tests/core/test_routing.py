@@ -60,7 +60,9 @@ def test_a_role_without_flows_is_answered(book: FlowBook) -> None:
     assert nobody.text("hello") != ""
 
 
-@pytest.mark.parametrize(("text", "word"), [("STOP", "stop"), ("stop.", "stop"), ("Unsubscribe", "stop"), ("START", "start")])
+@pytest.mark.parametrize(
+    ("text", "word"), [("STOP", "stop"), ("stop.", "stop"), ("Unsubscribe", "stop"), ("START", "start")]
+)
 def test_words_of_consent_come_before_everything(customer: Talk, text: str, word: str) -> None:
     customer.text("Everest base camp for 2 people")
     before = customer.conversation.frames

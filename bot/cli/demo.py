@@ -1,0 +1,135 @@
+"""`bot demo`: everything at once, with phones in the browser and nothing to set up."""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from bot.cli.bubbles import PLAIN_WIDTH, Bubbles, Lines
+from bot.cli.cast import CAST, player
+from bot.cli.logs import configure_logs
+from bot.cli.running import run
+from bot.cli.script import BUILT_IN, Hear, Rehearsal, read_steps
+from bot.cli.theatre import Theatre, open_demo, open_rehearsal
+from bot.config import DatabaseSettings, load_database_settings
+
+
+def demo(
+    file: Annotated[
+        Path | None, Parameter(name="FILE", help="With --script: the script; unset: a built-in one")
+    ] = None,
+    /,
+    *,
+    port: Annotated[int, Parameter(help="Where the phones are; the server takes the next one")] = 8080,
+    script: Annotated[
+        bool, Parameter(negative=(), help="Play a conversation here, check the answers, and stop")
+    ] = False,
+) -> int:
+    """Start everything, with phones in the browser and nothing to set up.
+
+    Database, server, worker, sender and four phones run in this process and talk over HTTP as WhatsApp would. Each demo
+    begins with the same small trekking business.
+    """
+    settings = load_database_settings()
+    configure_logs("debug" if settings.bot_log_level == "debug" else "warning", settings.bot_log_format)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, no_color=True, width=PLAIN_WIDTH)
+    if script or file is not None:
+        return _play(settings, console, file or BUILT_IN, port)
+    try:
+        run(_serve(settings, console, port))
+    except KeyboardInterrupt:  # while it was starting
+        console.print()
+    console.print("Stopped.", style="dim")
+    return 0
+
+
+async def _serve(settings: DatabaseSettings, console: Console, port: int) -> None:
+    async with open_demo(settings, Spinners(console), port) as theatre:
+        console.print(_welcome(theatre, port, settings.bot_data_dir / "demo"))
+        await theatre.running
+        console.print("\nStopping…", style="dim")
+
+
+def _play(settings: DatabaseSettings, console: Console, path: Path, port: int) -> int:
+    steps = read_steps(path)
+    screen = Bubbles(console) if console.is_terminal else Lines(console, times=True)
+
+    async def main() -> str | None:
+        async with open_rehearsal(settings, Spinners(console), port) as theatre:
+            console.print()
+            return await Rehearsal(theatre.emulator, screen).play(steps)
+
+    began = time.monotonic()
+    missing = run(main())
+    if missing is not None:
+        console.print(f"✗ {missing}", style="bold red", markup=False)
+        return 1
+    expected = sum(isinstance(step, Hear) for step in steps)
+    console.print(
+        f"✓ All {expected} expected answers came; {time.monotonic() - began:.1f} s in all.", style="bold green"
+    )
+    return 0
+
+
+class Spinners:
+    """A line per step: a spinner while it is under way, a tick when it is done.
+
+    Args:
+        console: Where.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Callable[[str], None]]:
+        """Show a step."""
+        ended = ""
+
+        def done(how: str) -> None:
+            nonlocal ended
+            ended = how
+
+        with self._console.status(f"{name}…", spinner="dots"):
+            yield done
+        self._console.print(Text.assemble(("✓ ", "green"), f"{name:<10}", (ended, "dim")))
+
+
+def _welcome(theatre: Theatre, wanted: int, folder: Path) -> Group:
+    phones = theatre.emulator.base_url.replace("127.0.0.1", "localhost")
+    server = theatre.server_url.replace("127.0.0.1", "localhost")
+    addresses = Table.grid(padding=(0, 2))
+    addresses.add_row(Text("Phones", "bold"), Text(phones, "bold cyan underline"), Text("← open this", "dim"))
+    addresses.add_row(Text("Server", "bold"), Text(f"{server}/healthz", "cyan"), Text(f"{server}/metrics", "cyan"))
+    lines: list[Table | Text | Padding] = [addresses, Text()]
+    for place, (part, also) in enumerate((("customer", ()), ("guide", ("RESOLVED TRP123",))), 1):
+        one = player(part) or CAST[0]
+        lines.append(Text.assemble((f"{place}  ", "bold"), f"On {one.name}'s phone ({part}), write"))
+        lines += [Padding(Text(text, "green"), (0, 0, 0, 5)) for text in (one.hint, *also)]
+    lines.append(Text.assemble(("3  ", "bold"), "See why it answered as it did, in another terminal"))
+    lines.append(Padding(Text(f"BOT_DATA_DIR={folder} {_command()} explain latest", "green"), (0, 0, 0, 5)))
+    lines += [Text(), Text("Ctrl-C stops everything. Nothing leaves this computer.", "dim")]
+    panel = Panel(Group(*lines), title=Text("Sirdar demo", "bold"), title_align="left", padding=(1, 2), expand=False)
+    bound = int(theatre.emulator.base_url.rpartition(":")[2])
+    taken = [Text(f"Port {wanted} is taken, so the phones are on {bound}.", "yellow")] if bound != wanted else []
+    return Group(Text(), *taken, panel)
+
+
+def _command() -> str:
+    """How to call us in the reader's shell."""
+    if shutil.which("bot"):
+        return "bot"
+    return os.path.relpath(sys.argv[0])

@@ -1,0 +1,255 @@
+"""Everything the demo needs on one stage: database, server and phones in this process, talking over real HTTP."""
+
+import asyncio
+import contextlib
+import fcntl
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import aiohttp
+import asyncpg
+
+from bot.cli.cast import BUSINESS, CAST, take_places
+from bot.cli.scratch import new_key, play_settings, scratch_database
+from bot.config import DatabaseSettings, Settings
+from bot.core.errors import SirdarError
+from bot.core.whatsapp import Button, WhatsAppTemplate
+from bot.runtime.bootstrap import PARTS, System, content_dir, open_system
+from bot.runtime.loop import Stopping
+from bot.runtime.parts import run_parts
+from bot.web.app import web_part
+from bot.web.webhook import PATH
+from providers.emulator import Emulator, EmulatorSettings, Phone, WebhookRefusedError
+from storage.embedded import DATABASE, EmbeddedPostgres
+from storage.migrations import upgrade
+
+HOST = "127.0.0.1"
+_DRAIN_SECONDS = 2
+_PORTS_TRIED = 50
+_PATIENCE_SECONDS = 20  # for our own server to answer the handshake
+_POLL_SECONDS = 0.05
+
+
+class Progress(Protocol):
+    """Tells somebody how the start goes."""
+
+    def step(self, name: str) -> contextlib.AbstractContextManager[Callable[[str], None]]:
+        """A step that takes a while; call what it gives with how it ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Theatre:
+    """A running demo.
+
+    Attributes:
+        system: The bot.
+        emulator: The phones.
+        stopping: Set it to end the demo.
+        running: Ends when the bot has stopped; raises what stopped it.
+        server_url: Where the bot listens.
+    """
+
+    system: System
+    emulator: Emulator
+    stopping: Stopping
+    running: "asyncio.Task[None]"
+    server_url: str
+
+
+@asynccontextmanager
+async def open_demo(settings: DatabaseSettings, progress: Progress, port: int) -> AsyncIterator[Theatre]:
+    """The demo for people, on a database of its own in BOT_DATA_DIR/demo that begins empty each time.
+
+    Raises:
+        SirdarError: A demo runs on that folder already.
+    """
+    folder = settings.bot_data_dir / "demo"
+    with _only_one(folder):
+        async with AsyncExitStack() as stack:
+            with progress.step("Database") as done:
+                server = await stack.enter_async_context(await EmbeddedPostgres.start(folder))
+                await _empty(server)
+                done(f"PostgreSQL in {folder}")
+            with progress.step("Schema") as done:
+                applied = await upgrade(server.dsn())
+                done(f"revision {applied[-1]}")
+            base = play_settings(bot_data_dir=folder, bot_content_dir=content_dir(settings), bot_tenant="default")
+            yield await stack.enter_async_context(_perform(base, progress, port, signals=True))
+
+
+@asynccontextmanager
+async def open_rehearsal(settings: DatabaseSettings, progress: Progress, port: int) -> AsyncIterator[Theatre]:
+    """The same for a script: on a database that is gone afterwards, and deaf to signals."""
+    async with AsyncExitStack() as stack:
+        with progress.step("Database") as done:
+            dsn = await stack.enter_async_context(scratch_database(settings.bot_data_dir))
+            done("a scratch database")
+        base = play_settings(
+            bot_database_url=dsn,
+            bot_secret_key=new_key(),
+            bot_data_dir=settings.bot_data_dir,
+            bot_content_dir=content_dir(settings),
+        )
+        yield await stack.enter_async_context(_perform(base, progress, port, signals=False))
+
+
+@asynccontextmanager
+async def _perform(base: Settings, progress: Progress, port: int, *, signals: bool) -> AsyncIterator[Theatre]:
+    """Start phones and bot, and introduce them to each other."""
+    async with AsyncExitStack() as stack:
+        with progress.step("Phones") as done:
+            emulator = Emulator(_emulated(base), _phones())
+            await _start(emulator, port)
+            stack.push_async_callback(emulator.stop)
+            done(f"{len(CAST)} of them, {emulator.base_url}")
+        bound = int(emulator.base_url.rpartition(":")[2])
+        server_url = f"http://{HOST}:{free_port(bound + 1)}"
+        emulator.webhook_url = server_url + PATH
+        play = base.model_copy(
+            update={"whatsapp_api_base_url": emulator.base_url, "bot_port": int(server_url.rpartition(":")[2])}
+        )
+        with progress.step("Flows") as done:
+            system = await stack.enter_async_context(open_system(play, migrate=True))
+            await take_places(system, datetime.now(UTC).date())
+            done(", ".join(sorted({flow.name for flow in system.content.book.flows()})))
+        with progress.step("Server") as done:
+            stopping = Stopping()
+            parts = [*system.parts(PARTS), web_part(system)]
+            running = asyncio.create_task(
+                run_parts(parts, stopping=stopping, drain_seconds=_DRAIN_SECONDS, signals=signals)
+            )
+            stack.push_async_callback(_stop, running, stopping)
+            await _introduce(emulator, running)
+            await _register(emulator, system)
+            done(server_url)
+        yield Theatre(system=system, emulator=emulator, stopping=stopping, running=running, server_url=server_url)
+
+
+def free_port(first: int) -> int:
+    """The first port from `first` on that nobody listens on here."""
+    for port in range(first, first + _PORTS_TRIED):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return port
+    raise SirdarError(f"All ports from {first} to {first + _PORTS_TRIED - 1} are taken: choose others with --port.")
+
+
+async def _start(emulator: Emulator, port: int) -> None:
+    while True:
+        port = free_port(port)
+        try:
+            return await emulator.start(HOST, port)
+        except OSError:  # somebody was faster
+            port += 1
+
+
+async def _stop(running: "asyncio.Task[None]", stopping: Stopping) -> None:
+    stopping.set()
+    await asyncio.wait((running,))
+
+
+async def _introduce(emulator: Emulator, running: "asyncio.Task[None]") -> None:
+    """Wait until the bot answers the handshake, as Meta does it when a webhook is set up."""
+    until = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
+    while True:
+        if running.done():
+            running.result()
+            raise SirdarError("The server stopped before it had started.")
+        try:
+            return await emulator.verify_webhook()
+        except WebhookRefusedError:
+            if asyncio.get_running_loop().time() > until:
+                raise
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _register(emulator: Emulator, system: System) -> None:
+    """Hand the message templates in, as an operator does at Meta; here they are approved at once."""
+    settings = emulator.settings
+    url = f"{emulator.graph_url}/{settings.business_account_id}/message_templates"
+    headers = {"Authorization": f"Bearer {settings.access_token}"}
+    async with aiohttp.ClientSession(headers=headers) as client:
+        for template in system.content.whatsapp_templates.values():
+            async with client.post(url, json=_request(template)) as answer:
+                if answer.status != 200:
+                    raise SirdarError(f"Template {template.name} was refused: {await answer.text()}")
+
+
+def _request(template: WhatsAppTemplate) -> dict[str, Any]:
+    """A template as the Cloud API takes it."""
+    body: dict[str, Any] = {"type": "BODY", "text": template.body}
+    if template.examples:
+        body["example"] = {"body_text": [template.examples]}
+    parts = [body]
+    if template.header:
+        head: dict[str, Any] = {"type": "HEADER", "format": "TEXT", "text": template.header}
+        if template.header_example:
+            head["example"] = {"header_text": [template.header_example]}
+        parts.insert(0, head)
+    if template.footer:
+        parts.append({"type": "FOOTER", "text": template.footer})
+    if template.buttons:
+        parts.append({"type": "BUTTONS", "buttons": [_button(button) for button in template.buttons]})
+    return {"name": template.name, "language": template.language, "category": template.category, "components": parts}
+
+
+def _button(button: Button) -> dict[str, Any]:
+    found: dict[str, Any] = {"type": button.type.upper(), "text": button.text}
+    if button.url:
+        found["url"] = button.url
+        if button.example:
+            found["example"] = [button.example]
+    if button.phone_number:
+        found["phone_number"] = button.phone_number
+    return found
+
+
+def _emulated(settings: Settings) -> EmulatorSettings:
+    return EmulatorSettings(
+        webhook_url="http://127.0.0.1:9",  # until the server has its port
+        app_secret=settings.webhook_secrets[0],
+        verify_token=settings.whatsapp_verify_token.get_secret_value(),
+        access_token=settings.whatsapp_access_token.get_secret_value(),
+        phone_number_id=settings.whatsapp_phone_number_id,
+        business_account_id=settings.whatsapp_business_account_id,
+        business_number=settings.whatsapp_phone_number,
+        business_name=BUSINESS,
+        api_version=settings.whatsapp_api_version,
+    )
+
+
+def _phones() -> list[Phone]:
+    return [Phone(one.name, one.number, one.part, hint=one.hint) for one in CAST]
+
+
+async def _empty(server: EmbeddedPostgres) -> None:
+    """Begin anew: the phones forget their chats when a demo ends, so the bot had better forget them, too."""
+    admin = await asyncpg.connect(server.dsn("postgres"))
+    try:
+        await admin.execute(f'DROP DATABASE IF EXISTS "{DATABASE}" WITH (FORCE)')
+        await admin.execute(f'CREATE DATABASE "{DATABASE}"')
+    finally:
+        await admin.close()
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Keep a second demo away from the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "demo.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SirdarError(
+                f"A demo runs on {folder} already. Use that one, or give this one a folder of its own: BOT_DATA_DIR=…"
+            ) from None
+        yield

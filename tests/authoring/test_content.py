@@ -1,0 +1,102 @@
+"""Loading a content folder, and what the shipped one is like."""
+
+from pathlib import Path
+
+import pytest
+from talking import ROOT, blocks, fake_actions, write_content
+
+from bot.authoring.content import load_content
+from bot.authoring.linter import check
+from bot.core.errors import ContentErrors
+
+FLOW = "flow: test\nrole: customer\nversion: {0}\nstart: {{universals: [help]}}\nstates: {{a: {{say: hi, end: x}}}}\n"
+
+
+def test_the_shipped_content_has_no_findings() -> None:
+    assert check(ROOT, fake_actions()) == []
+
+
+def test_the_shipped_templates_are_there_for_the_providers() -> None:
+    templates = load_content(ROOT, fake_actions()).whatsapp_templates
+    assert {name for name, _ in templates} == {"payment_reminder", "new_lead", "trip_issue", "trip_issue_resolved"}
+    reminder = templates["payment_reminder", "en"]
+    assert (reminder.header, reminder.footer) == ("Payment Reminder", "Travel Management System")
+    assert reminder.body.startswith("Hi {{1}}, your booking {{2}} has a pending payment of {{3}}. Pay now: {{4}}")
+    assert reminder.category == "UTILITY"
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    write_content(
+        tmp_path,
+        {
+            "flows/customer/a.yaml": "flow: a\nrole: customer\nstates: {x: {next: y}}\n",
+            "flows/customer/b.yaml": "flow: b\nrole: customer\nstates: {x: {say: nope, end: z}}\n",
+            "intents/customer.yaml": "role: customer\nintents: {go: {}}\n",
+            "templates/en/customer/c.j2": "text",
+            "templates/whatsapp/d.yaml": "name: D\n",
+        },
+    )
+    with pytest.raises(ContentErrors) as caught:
+        load_content(tmp_path, fake_actions())
+    files = {error.at.file for error in caught.value.errors if error.at}
+    assert files == {
+        "flows/customer/a.yaml",
+        "flows/customer/b.yaml",
+        "intents/customer.yaml",
+        "templates/en/customer/c.j2",
+        "templates/whatsapp/d.yaml",
+    }
+    assert "There is no state `y`." in str(caught.value)
+
+
+def test_versions_live_side_by_side_and_the_newest_starts(tmp_path: Path) -> None:
+    files = {
+        "flows/customer/test.yaml": FLOW.format(2),
+        "flows/customer/test_v1.yaml": FLOW.format(1),
+        "templates/en/customer/test.j2": blocks(hi="new"),
+        "templates/en/customer/test_v1.j2": blocks(hi="old"),
+    }
+    book = load_content(write_content(tmp_path, files), fake_actions()).book
+    assert book.latest["test"].version == 2
+    assert {flow.version for flow in book.flows()} == {1, 2}
+    assert book.flow("test", 3) is None
+
+
+def test_the_same_version_twice_is_an_error(tmp_path: Path) -> None:
+    files = {
+        "flows/customer/a.yaml": FLOW.format(1),
+        "flows/customer/b.yaml": FLOW.format(1),
+        "templates/en/customer/a.j2": blocks(hi="x"),
+        "templates/en/customer/b.j2": blocks(hi="x"),
+    }
+    with pytest.raises(ContentErrors, match=r"exists already, in flows/customer/a\.yaml"):
+        load_content(write_content(tmp_path, files), fake_actions())
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"templates/en/customer/test.j2": blocks(hi="{{ nope }}")}, "test.j2:1:1: error: Block `hi` uses `nope`"),
+        ({"templates/en/customer/test.j2": blocks(hi="x", other="y")}, "warning: Nobody says block `other`."),
+        ({"templates/hi/customer/test.j2": blocks(about="x")}, "warning: Block `hi` is not translated into `hi`."),
+        (
+            {"templates/en/customer/tset.j2": blocks(hi="x")},
+            "There is no flow flows/customer/tset.yaml for this file. Did you mean `customer/test`?",
+        ),
+        ({"templates/en/common.j2": blocks(choose="x")}, "Blocks the engine says itself are missing: `action_failed`"),
+        (
+            {"templates/hi/common.j2": blocks(choose="x")},
+            "templates/hi/common.j2:1:1: warning: Block `reprompt` is not translated",
+        ),
+        ({"flows/customer/bad.yaml": "\xff"}, "bad.yaml:1:1: error: The file should be a block"),
+    ],
+)
+def test_findings_beyond_flow_files(tmp_path: Path, files: dict[str, str], message: str) -> None:
+    base = {"flows/customer/test.yaml": FLOW.format(1), "templates/en/customer/test.j2": blocks(hi="x")}
+    said = "\n".join(map(str, check(write_content(tmp_path, base | files), fake_actions())))
+    assert message in said
+
+
+def test_no_content_at_all_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ContentErrors, match="There is no flow"):
+        load_content(tmp_path, fake_actions())

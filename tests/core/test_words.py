@@ -1,0 +1,175 @@
+"""Small matchers: choices, universals, corrections, commands, patterns, intents, WhatsApp templates."""
+
+import pytest
+from pydantic import ValidationError
+from talking import shipped_book
+
+from bot.core.choices import Option, match_option, read_tap, shorten, split_text, tap_id
+from bot.core.commands import parse_command
+from bot.core.patterns import compile_pattern
+from bot.core.understanding import decide
+from bot.core.whatsapp import WhatsAppTemplate
+from bot.core.words import normalise, universal_in, without_correction
+
+OPTIONS = (
+    Option.named("yes", "Send quote"),
+    Option.named("edit", "Change details"),
+    Option.named("human", "Talk to a person", synonyms=["call me"]),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("1", "yes"),
+        ("2.", "edit"),
+        ("option 3", "human"),
+        ("Send quote", "yes"),
+        ("SEND QUOTE!!", "yes"),
+        ("send qoute", "yes"),
+        ("chnage details", "edit"),
+        ("details", "edit"),
+        ("please change details now", "edit"),
+        ("call me", "human"),
+        ("yes", "yes"),
+        ("haan", "yes"),
+        ("ok", "yes"),
+        ("edit", "edit"),
+        ("0", None),
+        ("4", None),
+        ("no", None),
+        ("", None),
+        ("x", None),
+        ("something else", None),
+        ("99999999999999999999", None),
+    ],
+)
+def test_typed_choices(text: str, key: str | None) -> None:
+    assert match_option(text, OPTIONS, "hi") == key
+
+
+def test_ambiguous_typing_chooses_nothing() -> None:
+    options = (Option.named("a", "Annapurna Circuit"), Option.named("b", "Annapurna Base Camp"))
+    assert match_option("annapurna", options, "en") is None
+
+
+def test_taps_are_taken_apart() -> None:
+    tap = read_tap(tap_id("r12-2", 7, "a.b"))
+    assert tap is not None
+    assert (tap.run, tap.epoch, tap.choice) == ("r12-2", 7, "a.b")
+    assert len(tap_id("r1", 1, "x" * 300)) == 200
+    for foreign in ("", "yes", "run.1.x", "r1.x.y", "r1.1.", "x1.1.a", "r١.1.a"):
+        assert read_tap(foreign) is None
+
+
+def test_texts_are_cut_where_it_hurts_least() -> None:
+    assert shorten("Everest Base Camp Trek", 20) == "Everest Base Camp…"
+    assert shorten("  a\nb ", 20) == "a b"
+    assert split_text("One. Two three four. Five", 20) == ["One. Two three four.", "Five"]
+    assert split_text("first paragraph\n\nsecond one", 20) == ["first paragraph", "second one"]
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("HELP", "help"),
+        ("help!", "help"),
+        ("cancle", "cancel"),
+        ("Go back", "back"),
+        ("start over", "restart"),
+        ("hepl", None),
+        ("can you help me with a quote", None),
+        ("madad", "help"),
+        ("रद्द करो", "cancel"),
+        ("agents", "agent"),
+        ("", None),
+    ],
+)
+def test_universals_are_whole_messages(text: str, word: str | None) -> None:
+    assert universal_in(normalise(text), "en") == word
+
+
+def test_corrections_begin_or_end_with_their_word() -> None:
+    assert without_correction("no 3 people", "en") == "3 people"
+    assert without_correction("make it may", "en") == "may"
+    assert without_correction("3 people sorry", "en") == "3 people"
+    assert without_correction("no", "en") is None
+    assert without_correction("notable", "en") is None
+
+
+def test_commands_begin_with_a_verb_in_capitals() -> None:
+    command = parse_command("CHECK IN {trip} {note?}")
+    assert command.verb == ("check", "in")
+    assert [(one.slot, one.optional) for one in command.arguments] == [("trip", False), ("note", True)]
+    for wrong in ("", "issue {trip}", "{trip}", "ISSUE {trip", "ISSUE {trip} NOW", "ISSUE {Trip}"):
+        with pytest.raises(ValueError, match=r"."):
+            parse_command(wrong)
+
+
+@pytest.mark.parametrize(
+    "source", ["(a+)+$", "(a|aa)*b", r"(\w+)\1", r"\d*\d*\d*x", "(", "x*", "(a?){9}b", "a" * 201, r"(?:a{1,50}){2}"]
+)
+def test_patterns_that_could_take_long_are_refused(source: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        compile_pattern(source)
+
+
+@pytest.mark.parametrize("source", [r"TRP\d+", "[A-Z]{2,3}-?[0-9]{3,6}", "(?:TRP|BKG)[0-9]+", "quote|price"])
+def test_plain_patterns_are_fine(source: str) -> None:
+    compile_pattern(source)
+
+
+@pytest.mark.parametrize(
+    ("text", "intent"),
+    [
+        ("Hi, interested in EBC Trek for 2 people in December", "enquire_trip"),
+        ("hi", "greet"),
+        ("Hello!!", "greet"),
+        ("Namaste ji", "greet"),
+        ("how much does the annapurna circuit cost?", "enquire_trip"),
+        ("3 people to Everest base camp", "enquire_trip"),
+        ("do you do treks in october", "enquire_trip"),
+        ("want to hike to base camp with my family", "enquire_trip"),
+        ("intrested in a trekk", "enquire_trip"),
+        ("can I speak with somebody please", "talk_to_person"),
+        ("what is the weather on mars", None),
+        ("asdf", None),
+        ("colourless green ideas sleep furiously", None),
+        ("???", None),
+    ],
+)
+def test_what_customers_want(text: str, intent: str | None) -> None:
+    understanding = shipped_book().understanding("customer")
+    assert understanding is not None
+    chosen = decide(understanding.understand(text))
+    assert (chosen.intent if chosen else None) == intent
+
+
+GOOD = {"name": "x", "category": "UTILITY", "body": "Hi {{1}}, all is well.", "examples": ["Asha"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"category": "TRANSACTIONAL"}, "it is UTILITY now"),
+        ({"body": "{{1}} is here."}, "neither begin nor end"),
+        ({"body": "Pay {{1}}"}, "neither begin nor end"),
+        ({"body": "Hi {{2}}, x."}, "in order"),
+        ({"body": "Hi {{1}} {{2}} x.", "examples": ["a", "b"]}, "side by side"),
+        ({"examples": []}, "needs 1 entries"),
+        ({"footer": "By {{1}}"}, "footer"),
+        ({"name": "Payment Reminder"}, "pattern"),
+        ({"body": "x" * 1025, "examples": []}, "1024"),
+        ({"buttons": [{"type": "url", "text": "Pay", "url": "{{5}}"}]}, "https"),
+        ({"buttons": [{"type": "url", "text": "Pay", "url": "https://a.example/{{1}}/b", "example": "x"}]}, "very end"),
+    ],
+)
+def test_whatsapps_rules_for_templates(change: dict[str, object], message: str) -> None:
+    WhatsAppTemplate.model_validate(GOOD)
+    with pytest.raises(ValidationError, match=message):
+        WhatsAppTemplate.model_validate(GOOD | change)
+
+
+def test_a_template_as_text() -> None:
+    template = WhatsAppTemplate.model_validate(GOOD | {"header": "News", "footer": "Us"})
+    assert template.fill(["Asha {{2}}"]) == "*News*\nHi Asha {{2}}, all is well.\n_Us_"
