@@ -38,7 +38,7 @@ def main() -> None:
     try:
         result = app(sys.argv[1:])
     except ConfigError as error:
-        _fail("The settings are not complete:", error.problems)
+        _fail("The settings are not complete:", error.problems, _WHERE)
     except ContentErrors as error:
         _fail("The content cannot be used (try `bot check`):", [str(problem) for problem in error.errors])
     except SirdarError as error:
@@ -48,13 +48,16 @@ def main() -> None:
     sys.exit(result if isinstance(result, int) else 0)
 
 
-def _fail(headline: str, problems: list[str]) -> None:
+_WHERE = "Settings come from the environment and .env; docs/operations.md describes each."
+
+
+def _fail(headline: str, problems: list[str], footer: str = "") -> None:
     from rich.console import Console
 
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(headline, style="bold red", markup=False)
     for problem in problems:
         console.print(f"  • {problem}", markup=False)
-    if problems:
-        console.print("Settings come from the environment and .env; docs/operations.md describes each.", style="dim")
+    if footer:
+        console.print(footer, style="dim")
     sys.exit(2)

@@ -94,13 +94,12 @@ def finish(turn: Turn, flows: Flows) -> Step:
             remember_run(turn, frame.flow, frame.instance, ended=False)
         if state is None or not state.parks:
             kept.append(frame)
-    message = isinstance(turn.event, MessageReceived)
     conversation = Conversation(
         conversation_id=original.conversation_id,
         contact=original.contact,
         frames=tuple(kept),
         owner=turn.owner,
         scope=turn.scope,
-        last_inbound_at=turn.at if message else original.last_inbound_at,
+        last_inbound_at=original.last_inbound_at,  # the worker's: it knows when the message was sent
     )
     return Step(conversation=conversation, effects=tuple(turn.effects), trace=tuple(turn.trace))

@@ -168,9 +168,7 @@ async def open_foundation(
             )
         secret = settings.bot_secret_key
         key = parse_secret(secret.get_secret_value()) if secret else secret_in(settings.bot_data_dir)
-        database = await Postgres.connect(
-            dsn, size=connections, idle_lease_seconds=settings.bot_worker_lease
-        )
+        database = await Postgres.connect(dsn, size=connections, idle_lease_seconds=settings.bot_worker_lease)
         stack.push_async_callback(database.close)
         yield Foundation(database=database, vault=Vault(key), dsn=dsn, keep=keep)
 

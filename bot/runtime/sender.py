@@ -44,7 +44,7 @@ class SendRules:
 
     Attributes:
         concurrency: Calls to providers at the same time.
-        lease: After which an attempt without an answer in the database is UNKNOWN; longer than the HTTP timeout.
+        lease: After which an attempt without an answer in the database is UNKNOWN; twice the HTTP timeout.
         unknown_wait: How long a status may still tell what became of an UNKNOWN attempt.
         channel: Paces each number.
         pair: Paces each conversation.
@@ -100,11 +100,17 @@ class Sender:
         await self.drain()
 
     async def drain(self) -> None:
-        """Wait for the answers under way and record them; claims nothing more."""
+        """Wait for the answers under way and record them, also when the database comes back late; claims nothing more."""
         while self._flying or self._ended:
             if self._flying:
                 await asyncio.wait(self._flying)
-            await self.exchange(claim=False)
+            try:
+                await self.exchange(claim=False)
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+                log.warning("the database is out of reach", action="wait", error=type(error).__name__)
+                await asyncio.sleep(POLL_SECONDS)
 
     async def exchange(self, *, claim: bool = True) -> int:
         """Record what has ended and claim what there is room for; returns how much happened."""
@@ -176,17 +182,23 @@ class Sender:
         if wait:
             self._end(claim, Verdict.DEFER, retry_at=now + timedelta(seconds=wait))
             return
-        task = asyncio.create_task(self._send(provider, claim))
+        task = asyncio.create_task(self._send(provider, claim, now + self._rules.lease / 2))
         self._flying.add(task)
         task.add_done_callback(self._flying.discard)
 
-    async def _send(self, provider: Provider, claim: Claim) -> None:
+    async def _send(self, provider: Provider, claim: Claim, begin_before: datetime) -> None:
         message = OutboundMessage(
             phone=claim.phone, user_id=claim.user_id, content=claim.content, correlation=claim.correlation
         )
         failpoint("sender.before_http")
+        outcome: SendOutcome
         try:
-            outcome = await provider.send(message)
+            if self._clock() < begin_before:
+                outcome = await provider.send(message)
+            else:
+                # This process slept, and its lease may end before the answer comes, or is over: by now others may have
+                # declared the attempt UNKNOWN and said it again. The fence decides whether it is tried once more.
+                outcome = NotSent(detail="the lease was nearly over")
         except Exception:  # a bug in a provider must not stop the others; whether it wrote, nobody knows
             log.exception("a provider failed", action="unknown", provider=provider.name, message_id=claim.message_id)
             outcome = Unknown(detail="the provider code failed")

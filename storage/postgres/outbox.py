@@ -8,8 +8,8 @@ Senders and the settler meet at the same rows. Everybody locks outbox rows befor
 message id, so that they wait for each other but never in a circle. What a decision rests on is read by the statement
 part that takes the lock (FOR UPDATE returns the newest version), not from the snapshot, which may be older.
 
-`= ANY` beside a join looks superfluous and is not: a plan made while a table was new and empty, and kept, would
-otherwise walk through all rows of the tenant.
+`= ANY` beside a join and LATERAL instead of a join look superfluous and are not: a plan made while a table was new and
+empty, and kept, would otherwise walk through all rows of the tenant.
 """
 
 from collections import Counter
@@ -52,16 +52,19 @@ WITH answered AS (
 ), held AS (
     SELECT a.*, o.fence = a.fence AS in_time, m.status NOT IN ('QUEUED', 'UNKNOWN') AS status_told,
            o.fence = a.fence OR (a.verdict = 'DONE' AND o.state <> 'SENDING' AND o.attempt = a.attempt) AS counts
-    FROM answered a
-    JOIN outbox o ON o.tenant_id = $1 AND o.conversation_id = a.conversation_id AND o.message_id = a.message_id
-                 AND o.conversation_id = ANY ($2)
-    JOIN whatsapp_messages m ON m.tenant_id = $1 AND m.message_id = a.message_id AND m.created_at = a.created_at
-                            AND m.message_id = ANY ($3)
-    ORDER BY a.message_id FOR UPDATE OF o, m
+    FROM (SELECT * FROM answered ORDER BY message_id) AS a
+    CROSS JOIN LATERAL (
+        SELECT o.message_id, o.state, o.attempt, o.fence FROM outbox o
+        WHERE o.tenant_id = $1 AND o.conversation_id = a.conversation_id AND o.message_id = a.message_id
+        FOR UPDATE) AS o
+    CROSS JOIN LATERAL (
+        SELECT m.status FROM whatsapp_messages m
+        WHERE m.tenant_id = $1 AND m.message_id = o.message_id AND m.created_at = a.created_at
+        FOR UPDATE) AS m
 ), finished AS (
-    DELETE FROM outbox o USING held h
-    WHERE o.tenant_id = $1 AND o.conversation_id = h.conversation_id AND o.message_id = h.message_id
-      AND o.conversation_id = ANY ($2) AND h.counts AND (h.status_told OR h.verdict IN ('DONE', 'FAILED'))
+    DELETE FROM outbox o
+    WHERE o.tenant_id = $1 AND o.conversation_id = ANY ($2) AND o.message_id = ANY (ARRAY(
+        SELECT h.message_id FROM held h WHERE h.counts AND (h.status_told OR h.verdict IN ('DONE', 'FAILED'))))
 ), again AS (
     UPDATE outbox o
     SET state = CASE WHEN h.verdict = 'UNKNOWN' THEN 'UNKNOWN' ELSE 'READY' END,
@@ -69,7 +72,12 @@ WITH answered AS (
         attempt = o.attempt - CASE WHEN h.verdict = 'DEFER' THEN 1 ELSE 0 END
     FROM held h
     WHERE o.tenant_id = $1 AND o.conversation_id = h.conversation_id AND o.message_id = h.message_id
-      AND o.conversation_id = ANY ($2) AND h.counts AND NOT h.status_told AND h.verdict IN ('RETRY', 'DEFER', 'UNKNOWN')
+      AND h.counts AND NOT h.status_told AND h.verdict IN ('RETRY', 'DEFER', 'UNKNOWN')
+      AND o.conversation_id = ANY ($2)
+      AND o.message_id = ANY (ARRAY(SELECT w.message_id FROM held w WHERE w.verdict IN ('RETRY', 'DEFER', 'UNKNOWN')))
+), judged AS (
+    SELECT a.*, coalesce(h.counts, false) AS counts, NOT coalesce(h.in_time, false) AS late
+    FROM answered a LEFT JOIN held h USING (message_id)
 ), told AS (
     UPDATE whatsapp_messages m
     SET status = CASE WHEN m.status NOT IN ('QUEUED', 'UNKNOWN') THEN m.status
@@ -84,9 +92,9 @@ WITH answered AS (
                           WHEN a.verdict <> 'DONE' THEN a.error_code END,
         error_detail = CASE WHEN m.status NOT IN ('QUEUED', 'UNKNOWN') THEN m.error_detail
                             WHEN a.verdict <> 'DONE' THEN nullif(a.detail, '') END
-    FROM answered a LEFT JOIN held h USING (message_id)
+    FROM judged a
     WHERE m.tenant_id = $1 AND m.message_id = a.message_id AND m.created_at = a.created_at
-      AND m.message_id = ANY ($3) AND a.verdict <> 'DEFER' AND (h.counts OR a.verdict = 'DONE')
+      AND m.message_id = ANY ($3) AND a.verdict <> 'DEFER' AND (a.counts OR a.verdict = 'DONE')
 ), keyed AS (
     INSERT INTO message_keys (tenant_id, key, message_id, created_at)
     SELECT $1, a.key, a.message_id, a.created_at FROM answered a WHERE a.key IS NOT NULL
@@ -94,12 +102,11 @@ WITH answered AS (
 )
 INSERT INTO send_attempts (tenant_id, message_id, attempt, fence, outcome, http_status, error_code, detail, finished_at)
 SELECT $1, a.message_id, a.attempt, a.fence,
-       CASE WHEN NOT coalesce(h.in_time, false) THEN 'LATE' WHEN a.verdict = 'DONE' THEN 'ACCEPTED'
+       CASE WHEN a.late THEN 'LATE' WHEN a.verdict = 'DONE' THEN 'ACCEPTED'
             WHEN a.verdict = 'UNKNOWN' THEN 'UNKNOWN' WHEN a.http_status IS NULL THEN 'NOT_SENT' ELSE 'REFUSED' END,
        a.http_status, a.error_code,
-       nullif(concat_ws(': ', CASE WHEN NOT coalesce(h.in_time, false) THEN a.verdict END, nullif(a.detail, '')), ''),
-       a.at
-FROM answered a LEFT JOIN held h USING (message_id)
+       nullif(concat_ws(': ', CASE WHEN a.late THEN a.verdict END, nullif(a.detail, '')), ''), a.at
+FROM judged a
 WHERE a.verdict <> 'DEFER'
 ON CONFLICT DO NOTHING
 """
@@ -184,8 +191,6 @@ WITH batch AS (
            min(k.provider_message_id) AS provider_message_id
     FROM known k WHERE k.message_id IS NOT NULL
     GROUP BY k.message_id, k.created_at ORDER BY k.message_id
-), wanted AS (
-    SELECT array_agg(r.message_id) AS ids FROM ranked r
 ), queued AS (
     SELECT o.conversation_id, o.message_id, o.state
     FROM ranked r
@@ -197,13 +202,15 @@ WITH batch AS (
         WHERE o.tenant_id = $1 AND o.conversation_id = m.conversation_id AND o.message_id = r.message_id
         FOR UPDATE) AS o
 ), current AS (
-    SELECT r.*, m.status AS old_status,
-           greatest(r.rank, array_position(ARRAY['ACCEPTED', 'SENT', 'DELIVERED', 'READ', 'PLAYED'], m.status)) AS highest
-    FROM ranked r JOIN whatsapp_messages m ON m.tenant_id = $1 AND m.message_id = r.message_id
-                                          AND m.created_at = r.created_at AND m.direction = 'OUTBOUND'
-                                          AND m.message_id = ANY ((SELECT w.ids FROM wanted w)::bigint[])
+    SELECT r.*, m.status AS old_status, greatest(
+               r.rank, array_position(ARRAY['ACCEPTED', 'SENT', 'DELIVERED', 'READ', 'PLAYED'], m.status)) AS highest
+    FROM ranked r
+    CROSS JOIN LATERAL (
+        SELECT m.status FROM whatsapp_messages m
+        WHERE m.tenant_id = $1 AND m.message_id = r.message_id AND m.created_at = r.created_at
+          AND m.direction = 'OUTBOUND'
+        FOR UPDATE) AS m
     WHERE (SELECT count(*) FROM queued) >= 0 -- always true: locks the outbox rows first
-    ORDER BY m.message_id FOR UPDATE OF m
 ), judged AS (
     SELECT c.*, CASE WHEN c.highest >= 3 OR (c.failed_at IS NULL AND c.old_status <> 'FAILED')
                      THEN (ARRAY['ACCEPTED', 'SENT', 'DELIVERED', 'READ', 'PLAYED'])[c.highest]
@@ -221,7 +228,7 @@ WITH batch AS (
         error_detail = CASE WHEN j.status = 'FAILED' THEN coalesce(j.error_detail, m.error_detail) END
     FROM judged j
     WHERE m.tenant_id = $1 AND m.message_id = j.message_id AND m.created_at = j.created_at
-      AND m.message_id = ANY ((SELECT w.ids FROM wanted w)::bigint[])
+      AND m.message_id = ANY (ARRAY(SELECT c.message_id FROM current c))
 ), resolved AS (
     DELETE FROM outbox o USING queued q
     WHERE o.tenant_id = $1 AND o.conversation_id = q.conversation_id AND o.message_id = q.message_id
@@ -241,8 +248,9 @@ SELECT (SELECT count(*) FROM gone WHERE message_id IS NOT NULL) AS applied,
        (SELECT count(*) FROM batch) AS looked_at
 """
 _PARKED = timedelta(minutes=10)
-_UPDATES = 500  # statuses per commit
-_ROUNDS = 20  # commits of statuses per tenant, before the others have their turn
+_ANSWERS = 64  # per statement: its time grows with the square where the planner guesses badly
+_UPDATES = 250  # statuses per commit
+_ROUNDS = 40  # commits of statuses per tenant, before the others have their turn
 _UNREADABLE = timedelta(minutes=1)  # until a message whose recipient cannot be decrypted is tried again
 
 
@@ -319,9 +327,9 @@ class PostgresOutbox:
                  r.verdict.value, wamid, key, r.http_status, r.error_code, r.detail[:500], r.at, r.retry_at)
             )  # fmt: skip
         while rows:  # two attempts at one message may end together, one of them late: a statement each
-            once = {row[1]: row for row in reversed(rows)}
+            once = {row[1]: row for row in reversed(rows[:_ANSWERS])}
             await db.execute(_RECORD, tenant, *columns(once.values(), 13))
-            rows = [row for row in rows if once[row[1]] is not row]
+            rows = [row for row in rows if once.get(row[1]) is not row]
         for r in sorted(results, key=lambda r: r.claim.channel_id):
             if r.pause_until or r.alarm is not None:
                 await db.execute(_PAUSE, tenant, r.claim.channel_id, r.pause_until, r.alarm)

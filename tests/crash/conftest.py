@@ -41,13 +41,15 @@ def durable_cluster() -> Iterator[EmbeddedPostgres]:
 
 
 @pytest.fixture
-def deployed(durable_cluster: EmbeddedPostgres, tmp_path: Path) -> Deploy:
+def deployed(durable_cluster: EmbeddedPostgres, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Deploy:
     """Makes a deployment: `async with deployed() as town:`."""
 
+    bytecode = tmp_path_factory.getbasetemp() / "bytecode"
+
     @asynccontextmanager
-    async def make(**env: str) -> AsyncIterator[Deployment]:
+    async def make() -> AsyncIterator[Deployment]:
         print(f"SIRDAR_SEED={SEED}")
-        async with deploy(durable_cluster, f"crash_{next(_databases)}", tmp_path, SEED, **env) as deployment:
+        async with deploy(durable_cluster, f"crash_{next(_databases)}", tmp_path, bytecode, SEED) as deployment:
             yield deployment
 
     return make
@@ -60,7 +62,14 @@ def report(request: pytest.FixtureRequest) -> Report:
     def add(town: Deployment, verdict: Verdict) -> None:
         deaths = Counter(death.parts or "all" for death in town.fleet.deaths if death.code < 0)
         kills = " ".join(f"{parts} {count}" for parts, count in sorted(deaths.items())) or "-"
-        numbers = (town.postgres_kills, town.freezes, verdict.unknowns, verdict.orphans, verdict.repeats, verdict.given_up)
+        numbers = (
+            town.postgres_kills,
+            town.freezes,
+            verdict.unknowns,
+            verdict.orphans,
+            verdict.repeats,
+            verdict.given_up,
+        )
         seconds = f"{time.monotonic() - town.began:.0f}"
         _rows.append((request.node.name, str(verdict.messages), kills, *map(str, numbers), seconds))
 

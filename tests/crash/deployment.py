@@ -7,7 +7,7 @@ import random
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,16 +67,16 @@ class Deployment:
                     raise
                 await asyncio.sleep(0.1)
 
-    async def start(self, *processes: str, failpoints: str = "") -> list[Child]:
+    async def start(self, *processes: str, failpoints: Sequence[str] = ()) -> list[Child]:
         """Start processes named like their parts and a number: `web:1`, `worker:1`, `web,worker:1`; `all:1`."""
         children = []
         for name in processes:
             parts, _, number = name.partition(":")
             extra = {"BOT_PORT": str(self.webs[int(number) - 1])} if parts == "all" or "web" in parts else {}
             parts = "" if parts == "all" else parts
-            if extra:
-                self.courier.urls.append(f"http://127.0.0.1:{extra['BOT_PORT']}{PATH}")
-            children.append(await self.fleet.start(name, parts, BOT_FAILPOINTS=failpoints, **extra))
+            if extra and (url := f"http://127.0.0.1:{extra['BOT_PORT']}{PATH}") not in self.courier.urls:
+                self.courier.urls.append(url)
+            children.append(await self.fleet.start(name, parts, failpoints, **extra))
         return children
 
     async def until(self, what: str, holds: Callable[[], Awaitable[bool]], *, patience: float = PATIENCE) -> None:
@@ -85,6 +85,15 @@ class Deployment:
         while not await holds():
             assert time.monotonic() < deadline, f"not within {patience:.0f} s: {what}; queues: {await self.state()}"
             await asyncio.sleep(0.1)
+
+    async def flowing(self) -> None:
+        """Wait until 20 more replies have gone out."""
+        goal = len(self.meta.sent) + 20
+
+        async def sent() -> bool:
+            return len(self.meta.sent) >= goal
+
+        await self.until("20 more replies", sent)
 
     async def state(self) -> str:
         """The queues, for messages."""
@@ -125,11 +134,15 @@ class Deployment:
     async def freeze(self, child: Child, seconds: float) -> None:
         """SIGSTOP a process for a while."""
         if child.signal(signal.SIGSTOP):
-            self.freezes += 1
-            if "sender" in child.parts or not child.parts:
-                self.in_flight += (await self.query(_IN_FLIGHT))[0][0]
+            await self.count_frozen(child)
             await asyncio.sleep(seconds)
             child.signal(signal.SIGCONT)
+
+    async def count_frozen(self, child: Child) -> None:
+        """Count a freeze, and what a sender has in flight meanwhile."""
+        self.freezes += 1
+        if "sender" in child.parts or not child.parts:
+            self.in_flight += (await self.query(_IN_FLIGHT))[0][0]
 
     async def on_death(self, death: Death) -> None:
         """Count what a sender left in flight, before the next one starts."""
@@ -139,7 +152,7 @@ class Deployment:
 
 @asynccontextmanager
 async def deploy(
-    cluster: EmbeddedPostgres, database: str, folder: Path, seed: int, **env: str
+    cluster: EmbeddedPostgres, database: str, folder: Path, bytecode: Path, seed: int
 ) -> AsyncIterator[Deployment]:
     """Make a database, a provider and the settings for processes; at the end kill whatever runs."""
     rng = random.Random(seed)
@@ -174,7 +187,7 @@ async def deploy(
         "WHATSAPP_WEBHOOK_SECRET": APP_SECRET,
         "WHATSAPP_VERIFY_TOKEN": "crash-verify-token",
         "WHATSAPP_API_BASE_URL": await meta.start(),
-        **env,
+        "PYTHONPYCACHEPREFIX": str(bytecode),
     }
     deployment: Deployment
 

@@ -210,9 +210,7 @@ class FakeMeta:
             return web.Response()
         await asyncio.sleep(mood.slow_seconds if slow else self._rng.uniform(0, 2 * mood.pause))
         contact = {"input": sent.to, "wa_id": sent.to.removeprefix("+")}
-        return web.json_response(
-            {"messaging_product": "whatsapp", "contacts": [contact], "messages": [{"id": wamid}]}
-        )
+        return web.json_response({"messaging_product": "whatsapp", "contacts": [contact], "messages": [{"id": wamid}]})
 
     def _tell(self, sent: Sent, correlation: str) -> None:
         words = ["sent", "delivered"]

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,11 +27,15 @@ class Death:
 
 @dataclass(slots=True, kw_only=True)
 class Child:
-    """One supervised process. `parts` as for `bot serve --only`; empty means all."""
+    """One supervised process. `parts` as for `bot serve --only`; empty means all.
+
+    Each start gets the next of `failpoints`, later ones none.
+    """
 
     name: str
     parts: str
-    env: Mapping[str, str]
+    env: dict[str, str]
+    failpoints: list[str]
     wanted: bool = True
     started: float = 0.0
     process: asyncio.subprocess.Process | None = None
@@ -73,15 +77,17 @@ class Fleet:
     """
 
     def __init__(self, env: Mapping[str, str], folder: Path, on_death: Callable[[Death], Awaitable[None]]) -> None:
-        self._env = env
+        self._env = {**os.environ, "PYTHONPATH": str(TESTS), **env}
+        # Starting is most of what these tests do, and compiling would be most of that.
+        self._env.pop("PYTHONDONTWRITEBYTECODE", None)
         self._folder = folder
         self._on_death = on_death
         self.children: dict[str, Child] = {}
         self.deaths: list[Death] = []
 
-    async def start(self, name: str, parts: str, **env: str) -> Child:
+    async def start(self, name: str, parts: str, failpoints: Sequence[str] = (), **env: str) -> Child:
         """Start a process and keep it running."""
-        child = Child(name=name, parts=parts, env={**os.environ, **self._env, "PYTHONPATH": str(TESTS), **env})
+        child = Child(name=name, parts=parts, env={**self._env, **env}, failpoints=list(failpoints))
         self.children[name] = child
         child.supervisor = asyncio.create_task(self._keep(child), name=name)
         await child.up.wait()
@@ -114,10 +120,11 @@ class Fleet:
 
     async def _keep(self, child: Child) -> None:
         while child.wanted:
+            failpoints = child.failpoints.pop(0) if child.failpoints else ""
             with (self._folder / f"{child.name}.log").open("ab") as log:
                 child.process = await asyncio.create_subprocess_exec(
                     sys.executable, "-m", "crash.server", child.parts,
-                    cwd=self._folder, env=child.env, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+                    cwd=self._folder, env=child.env | {"BOT_FAILPOINTS": failpoints}, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
                     start_new_session=True,
                 )  # fmt: skip
             child.started = time.monotonic()
@@ -128,9 +135,7 @@ class Fleet:
                 child.signal(signal.SIGKILL)
             if not child.wanted:
                 return
-            death = Death(
-                name=child.name, parts=child.parts, code=code, started=child.started, ended=time.monotonic()
-            )
+            death = Death(name=child.name, parts=child.parts, code=code, started=child.started, ended=time.monotonic())
             self.deaths.append(death)
             await self._on_death(death)
             if code >= 0:

@@ -19,9 +19,7 @@ INSERT INTO crash_effects (tenant_id, conversation_id, person, kind, number, run
 
 
 async def _append(call: ActionCall, kind: str, number: int) -> None:
-    await call.db.execute(
-        _APPEND, call.tenant_id, call.conversation_id, call.contact.name, kind, number, call.run
-    )
+    await call.db.execute(_APPEND, call.tenant_id, call.conversation_id, call.contact.name, kind, number, call.run)
 
 
 @ACTIONS.action("crash.count")

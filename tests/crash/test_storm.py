@@ -50,9 +50,7 @@ async def test_nothing_is_lost_or_doubled_in_a_storm(deployed: Deploy, report: R
         async with asyncio.TaskGroup() as talk:
             for person in town.people:
                 numbers, later = range(1, NUMBERS + 1), town.rng.randint(1, NUMBERS)
-                talk.create_task(
-                    person.count(town.courier, numbers, town.rng, gap=SECONDS / NUMBERS, later_at=later)
-                )
+                talk.create_task(person.count(town.courier, numbers, town.rng, gap=SECONDS / NUMBERS, later_at=later))
         done.set()
         await storm
         town.meta.mood = Mood()

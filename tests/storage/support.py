@@ -1,5 +1,6 @@
 """Builders: each gives a valid value of which a test changes what it is about."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -79,7 +80,7 @@ def status(
 
 
 def result(claim: Claim, verdict: Verdict, *, at: datetime = EPOCH, **more: Any) -> Result:
-    """The end of an attempt. DONE comes with the provider id `wamid.out.<message id>`, UNKNOWN with a minute to wait."""
+    """The end of an attempt. DONE comes with the provider id `wamid.out.<message id>`, UNKNOWN waits a minute."""
     if verdict is Verdict.DONE:
         more.setdefault("provider_message_id", f"wamid.out.{claim.message_id}")
     if verdict is Verdict.UNKNOWN:
@@ -243,6 +244,19 @@ async def owner(dsn: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]
         yield connection
     finally:
         await connection.close()
+
+
+async def blocked(dsn: str, sessions: int = 1) -> None:
+    """Return once so many sessions of the database wait for somebody else's lock."""
+    async with owner(dsn) as connection:
+        while (
+            await connection.fetchval(
+                """SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+            )
+            < sessions
+        ):
+            await asyncio.sleep(0)
 
 
 def batches(items: Sequence[Any]) -> Iterator[list[list[Any]]]:

@@ -24,7 +24,7 @@ NewDatabase = Callable[[], Awaitable[str]]
 
 REVISION = '''"""{text}."""
 
-from storage.migrations import run_script
+from storage.migrations.upgrading import run_script
 
 revision = "{revision}"
 down_revision = {down}

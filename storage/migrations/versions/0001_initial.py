@@ -1,6 +1,6 @@
 """The database of the first release."""
 
-from storage.migrations import run_script
+from storage.migrations.upgrading import run_script
 
 revision = "0001"
 down_revision = None

@@ -1,0 +1,140 @@
+"""`bot check`: what is wrong with flows, intents and templates, where, and what to do."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.text import Text
+
+from bot.authoring.content import Loader
+from bot.authoring.linter import Finding
+from bot.authoring.linter import check as lint
+from bot.config import load_database_settings
+from bot.operations import standard_actions
+from bot.runtime.bootstrap import content_dir
+
+Format = Literal["text", "json", "github"]
+
+_STYLES = {"error": "bold red", "warning": "bold yellow"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What was found in a content folder; files are relative to where we are."""
+
+    flows: int
+    states: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def errors(self) -> int:
+        """How many findings stop a deploy."""
+        return sum(finding.severity == "error" for finding in self.findings)
+
+    @property
+    def summary(self) -> str:
+        """One line."""
+        counts = {
+            "flow": self.flows,
+            "state": self.states,
+            "error": self.errors,
+            "warning": len(self.findings) - self.errors,
+        }
+        return ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items())
+
+
+def check(
+    *,
+    as_format: Annotated[Format, Parameter(name="--format", help="github: annotations on a pull request")] = "text",
+) -> int:
+    """Check flows, intents and templates; says what is wrong, where, and what to do.
+
+    Exits with 1 when there are errors.
+    """
+    root = content_dir(load_database_settings())
+    report = inspect(root)
+    shapes: dict[str, Callable[[Report], None]] = {"text": _print, "json": _print_json, "github": _print_github}
+    shapes[as_format](report)
+    return 1 if report.errors else 0
+
+
+def inspect(root: Path) -> Report:
+    """Check a content folder and count what is in it."""
+    actions = standard_actions()
+    findings = lint(root, actions)
+    loader = Loader(root, actions)
+    loader.load()
+    near = root.resolve().is_relative_to(Path.cwd())
+    folder = Path(os.path.relpath(root)) if near else root.resolve()
+    return Report(
+        flows=len(loader.flow_files),
+        states=sum(len(flow.spec.states) for flow in loader.flow_files),
+        findings=tuple(replace(one, file=str(folder / one.file)) for one in findings),
+    )
+
+
+def _print(report: Report) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    for finding in report.findings:
+        style = _STYLES[finding.severity]
+        where = f"{finding.file}:{finding.line}:{finding.column}"
+        console.print(
+            Text.assemble(
+                (where, "bold"), " ", (finding.severity, style), f" {finding.message} ", (f"[{finding.code}]", "dim")
+            )
+        )
+        for line in _quoted(finding):
+            console.print(Text(f"    {line}", "dim"))
+        if finding.hint:
+            console.print(Text.assemble("    ", ("→ ", "cyan"), finding.hint))
+    style = _STYLES["error"] if report.errors else _STYLES["warning"] if report.findings else "bold green"
+    console.print(Text(report.summary, style))
+
+
+def _quoted(finding: Finding) -> Sequence[str]:
+    """The line the finding is about, with a mark below the place."""
+    try:
+        lines = Path(finding.file).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return ()
+    if not 0 < finding.line <= len(lines) or finding.column == 1:
+        return ()  # the whole line, or the whole file, is meant
+    line = lines[finding.line - 1]
+    cut = len(line) - len(line.lstrip())
+    return (line.strip(), " " * (finding.column - 1 - cut) + "^") if finding.column > cut else (line.strip(),)
+
+
+def _print_json(report: Report) -> None:
+    document = {
+        "flows": report.flows,
+        "states": report.states,
+        "errors": report.errors,
+        "warnings": len(report.findings) - report.errors,
+        "findings": [asdict(finding) for finding in report.findings],
+    }
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+
+
+def _print_github(report: Report) -> None:
+    """Workflow commands, as GitHub Actions reads them from a job's output."""
+    for finding in report.findings:
+        place = (
+            f"file={_property(finding.file)},line={finding.line},col={finding.column},title={_property(finding.code)}"
+        )
+        text = f"{finding.message} {finding.hint}".strip()
+        sys.stdout.write(f"::{finding.severity} {place}::{_data(text)}\n")
+    sys.stdout.write(report.summary + "\n")
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
