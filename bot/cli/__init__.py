@@ -13,6 +13,8 @@ app = App(
     version_flags=["--version"],
 )
 
+_WHERE = "Settings come from the environment and .env; docs/operations.md describes each."
+
 _COMMANDS = {
     "serve": ("bot.cli.serve:serve", "Run the server: web, worker, sender and clock in one process, or any of them."),
     "demo": ("bot.cli.demo:demo", "Start everything, with phones in the browser and nothing to set up."),
@@ -46,9 +48,6 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(result if isinstance(result, int) else 0)
-
-
-_WHERE = "Settings come from the environment and .env; docs/operations.md describes each."
 
 
 def _fail(headline: str, problems: list[str], footer: str = "") -> None:

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -58,9 +58,11 @@ async def examine() -> list[Check]:
     found += await _guarded("Files", lambda: check_files(base))
     found += await _guarded("Content", lambda: check_content(base))
     found += await _guarded("Database", lambda: check_database(base, settings))
-    if settings is not None:
-        found += await _guarded("Provider", lambda: check_provider(settings))
-        found += await _guarded("Server", lambda: check_server(settings))
+    if settings is None:
+        told = "not looked at, because the settings are not complete"
+        return [*found, *(Check(group=group, name="skipped", verdict="warn", told=told) for group in ("Provider", "Server"))]
+    found += await _guarded("Provider", lambda: check_provider(settings))
+    found += await _guarded("Server", lambda: check_server(settings))
     return found
 
 
@@ -82,7 +84,7 @@ def check_settings() -> tuple[list[Check], DatabaseSettings | None, Settings | N
     found: list[Check] = []
     base: DatabaseSettings | None = None
     settings: Settings | None = None
-    remedy = "docs/operations.md says where to find it."
+    remedy = "They come from the environment and .env; docs/operations.md describes each."
     try:
         base = settings = load_settings()
     except ConfigError as error:

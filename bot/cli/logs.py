@@ -2,8 +2,13 @@
 
 import logging
 import sys
+import traceback
+from types import TracebackType
 
 import structlog
+from structlog.typing import EventDict
+
+_FRAMES = 12
 
 
 def configure_logs(level: str, form: str) -> None:
@@ -18,7 +23,7 @@ def configure_logs(level: str, form: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info if form == "json" else _keep,
+            _where_it_failed,
             structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
@@ -27,5 +32,18 @@ def configure_logs(level: str, form: str) -> None:
     )
 
 
-def _keep(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+def _where_it_failed(_: object, __: str, event: EventDict) -> EventDict:
+    """Show an exception by its type and place only: its message may quote what a person wrote.
+
+    The whole message is kept in the database, with the event it belongs to.
+    """
+    given = event.pop("exc_info", None)
+    error = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
+    if isinstance(error, BaseException):
+        event["exception"] = f"{type(error).__name__} at {_places(error.__traceback__)}"
     return event
+
+
+def _places(trace: TracebackType | None) -> str:
+    frames = traceback.extract_tb(trace)[-_FRAMES:]
+    return " > ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames)

@@ -79,7 +79,7 @@ async def open_demo(settings: DatabaseSettings, progress: Progress, port: int) -
                 applied = await upgrade(server.dsn())
                 done(f"revision {applied[-1]}")
             base = play_settings(bot_data_dir=folder, bot_content_dir=content_dir(settings), bot_tenant="default")
-            yield await stack.enter_async_context(_perform(base, progress, port, signals=True))
+            yield await stack.enter_async_context(perform(base, progress, port, signals=True))
 
 
 @asynccontextmanager
@@ -95,12 +95,19 @@ async def open_rehearsal(settings: DatabaseSettings, progress: Progress, port: i
             bot_data_dir=settings.bot_data_dir,
             bot_content_dir=content_dir(settings),
         )
-        yield await stack.enter_async_context(_perform(base, progress, port, signals=False))
+        yield await stack.enter_async_context(perform(base, progress, port, signals=False))
 
 
 @asynccontextmanager
-async def _perform(base: Settings, progress: Progress, port: int, *, signals: bool) -> AsyncIterator[Theatre]:
-    """Start phones and bot, and introduce them to each other."""
+async def perform(base: Settings, progress: Progress, port: int, *, signals: bool) -> AsyncIterator[Theatre]:
+    """Start phones and bot, and introduce them to each other.
+
+    Args:
+        base: Settings; where the phones and the server are is put in here.
+        progress: Hears how it goes.
+        port: The first to try for the phones; the server takes the next that is free.
+        signals: Whether SIGINT and SIGTERM end it.
+    """
     async with AsyncExitStack() as stack:
         with progress.step("Phones") as done:
             emulator = Emulator(_emulated(base), _phones())

@@ -100,7 +100,7 @@ class Sender:
         await self.drain()
 
     async def drain(self) -> None:
-        """Wait for the answers under way and record them, also when the database comes back late; claims nothing more."""
+        """Wait for the answers under way and record them, however late the database is; claims nothing more."""
         while self._flying or self._ended:
             if self._flying:
                 await asyncio.wait(self._flying)

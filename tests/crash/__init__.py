@@ -1,1 +1,1 @@
-"""Crash tests: real processes are killed, frozen and stopped while people write, and nothing may get lost or doubled."""
+"""Crash tests: real processes are killed, frozen and stopped while people write. Nothing may be lost or doubled."""

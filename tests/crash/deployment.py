@@ -120,12 +120,12 @@ class Deployment:
 
     # --- Faults -------------------------------------------------------------------------------------------------------
 
-    async def kill_postgres(self) -> None:
-        """Kill -9 the postmaster, leave it dead for a moment, bring it back."""
+    async def kill_postgres(self, seconds: float = 0.0) -> None:
+        """Kill -9 the postmaster, leave it dead for a while, bring it back."""
         down = time.monotonic()
         os.kill(self.cluster.postmaster_pid(), signal.SIGKILL)
         self.postgres_kills += 1
-        await asyncio.sleep(self.rng.uniform(0, 0.5))
+        await asyncio.sleep(seconds)
         await self.cluster.revive()
         # Whatever was in flight is SENDING still, or was just declared UNKNOWN.
         self.in_flight += (await self.query(_UNCERTAIN))[0][0]

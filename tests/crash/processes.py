@@ -123,10 +123,17 @@ class Fleet:
             failpoints = child.failpoints.pop(0) if child.failpoints else ""
             with (self._folder / f"{child.name}.log").open("ab") as log:
                 child.process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", "crash.server", child.parts,
-                    cwd=self._folder, env=child.env | {"BOT_FAILPOINTS": failpoints}, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+                    sys.executable,
+                    "-m",
+                    "crash.server",
+                    child.parts,
+                    cwd=self._folder,
+                    env=child.env | {"BOT_FAILPOINTS": failpoints},
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
                     start_new_session=True,
-                )  # fmt: skip
+                )
             child.started = time.monotonic()
             child.up.set()
             try:

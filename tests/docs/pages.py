@@ -7,7 +7,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-_FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>```+)(?P<language>[a-z]*)\n(?P<text>.*?)^(?P=indent)(?P=ticks)$", re.M | re.S)
+_FENCE = re.compile(
+    r"^(?P<indent> *)(?P<ticks>```+)(?P<language>[a-z]*)\n(?P<text>.*?)^(?P=indent)(?P=ticks)$", re.M | re.S
+)
 _CODE = re.compile(r"`([^`\n]+)`")
 _RULER = re.compile(r"\|[|: -]+")
 _PATH = re.compile(r"(?:\{#|#)? *(?:# )?(?P<path>(?:flows|intents|templates)/\S+?\.(?:yaml|j2))\b")

@@ -70,7 +70,9 @@ def test_excerpts_are_what_the_files_say(page: Path) -> None:
             assert part.strip("\n") in file, f"{block.where} is not in {block.path}:\n{part}"
 
 
-@pytest.mark.parametrize("block", [f for page in pages() for f in fences(page) if f.language == "python"], ids=lambda f: f.where)
+@pytest.mark.parametrize(
+    "block", [f for page in pages() for f in fences(page) if f.language == "python"], ids=lambda f: f.where
+)
 def test_python_runs(block: Fence) -> None:
     names: dict[str, object] = {"__name__": "example"}
     exec(compile(block.text, block.where, "exec"), names)

@@ -75,9 +75,7 @@ async def test_a_processed_message_is_still_known(world: World) -> None:
     assert await counts(world) == (1, 0)
 
 
-async def test_two_processes_given_the_same_batches_store_everything_once(
-    dsn: str, vault: Vault, world: World
-) -> None:
+async def test_two_processes_given_the_same_batches_store_everything_once(dsn: str, vault: Vault, world: World) -> None:
     """The batches overlap in opposite order, and neither waits for the other in a circle."""
     people = [person(number) for number in range(5)]
     items = [message(world.channel, sender=people[number % 5]) for number in range(200)]
@@ -113,9 +111,7 @@ async def test_batches_in_opposite_order_never_deadlock(dsn: str, world: World) 
             await rival.execute("SET lock_timeout = '2s'")
             for item in items[:10]:
                 if item is not first:
-                    other = world.vault.message_key(
-                        world.tenant, world.channel.channel_id, item.provider_message_id
-                    )
+                    other = world.vault.message_key(world.tenant, world.channel.channel_id, item.provider_message_id)
                     await rival.execute("INSERT INTO message_keys VALUES ($1, $2, 0, now())", world.tenant, other)
         await rival.execute("ROLLBACK")
         taken = await asyncio.gather(*waiting)
@@ -235,7 +231,16 @@ def test_a_correlation_text_names_its_attempt(vault: Vault) -> None:
 def test_a_correlation_text_we_did_not_write_is_nothing(vault: Vault) -> None:
     text = correlation(vault)
     forged = text.replace("s1.1.5.", "s1.1.6.")
-    hostile = ["", "s1.", "s1.....", "s1." + "9" * 500, "s1.1.5.x.2.AAAAAAAAAAA", "ascii\u00e9", "s1.1.5.\u0661.2.AA", "{}"]
+    hostile = [
+        "",
+        "s1.",
+        "s1.....",
+        "s1." + "9" * 500,
+        "s1.1.5.x.2.AAAAAAAAAAA",
+        "ascii\u00e9",
+        "s1.1.5.\u0661.2.AA",
+        "{}",
+    ]
     for wrong in [forged, correlation(Vault(bytes(32))), text + "A", text[:-1], text[1:], None, *hostile]:
         assert read_correlation(wrong, vault) is None
 

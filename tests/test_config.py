@@ -1,0 +1,120 @@
+"""The server starts only with settings that make sense, and says everything that is wrong at once."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.config import Settings, load_database_settings, load_settings
+from bot.core.errors import ConfigError
+
+GOOD = {
+    "WHATSAPP_PROVIDER": "meta",
+    "WHATSAPP_PHONE_NUMBER": "+15550100200",
+    "WHATSAPP_WEBHOOK_SECRET": "fixture-app-secret-0001",
+    "WHATSAPP_VERIFY_TOKEN": "fixture-verify-token",
+    "WHATSAPP_ACCESS_TOKEN": "fixture-access-token",
+    "WHATSAPP_PHONE_NUMBER_ID": "700800900100200",
+    "WHATSAPP_BUSINESS_ACCOUNT_ID": "900100200300400",
+}
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def given(monkeypatch: pytest.MonkeyPatch, **changes: str) -> None:
+    for name, value in {**GOOD, **changes}.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_the_names_of_the_guide_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    given(monkeypatch)
+    settings = load_settings()
+    assert settings.whatsapp_api_base_url == "https://graph.facebook.com"
+    assert settings.whatsapp_message_retention_days == 90
+    assert settings.whatsapp_enable_media
+    assert settings.whatsapp_enable_templates
+    assert settings.bot_database_url is None
+
+
+def test_dotenv_is_read_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    lines = [f"{name}={value}" for name, value in {**GOOD, "BOT_PORT": "9000", "BOT_HOST": "0.0.0.0"}.items()]
+    (tmp_path / ".env").write_text("\n".join(lines), encoding="utf-8")
+    monkeypatch.setenv("BOT_PORT", "9001")
+    settings = load_settings()
+    assert (settings.bot_host, settings.bot_port) == ("0.0.0.0", 9001)
+
+
+def test_everything_that_is_missing_is_told_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    told = "\n".join(caught.value.problems)
+    assert [problem.split()[0] for problem in caught.value.problems] == list(GOOD)
+    assert "WHATSAPP_WEBHOOK_SECRET is missing: Meta: App settings" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WHATSAPP_PHONE_NUMBER", "15550100200"),
+        ("WHATSAPP_PHONE_NUMBER", "+1555 0100200"),
+        ("WHATSAPP_PHONE_NUMBER_ID", "my-number"),
+        ("WHATSAPP_WEBHOOK_SECRET", "short"),
+        ("WHATSAPP_VERIFY_TOKEN", " padded-token "),
+        ("WHATSAPP_API_BASE_URL", "graph.facebook.com"),
+        ("WHATSAPP_API_VERSION", "25"),
+        ("WHATSAPP_MESSAGE_RETENTION_DAYS", "0"),
+        ("WHATSAPP_PROVIDER", "telegram"),
+        ("BOT_PORT", "65536"),
+        ("BOT_TENANT", "Two Words"),
+    ],
+)
+def test_malformed_values_are_refused_by_name_and_never_shown(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    given(monkeypatch, **{name: value})
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"{name} is malformed")
+    if "SECRET" in name or "TOKEN" in name:
+        assert value not in problem
+
+
+def test_an_empty_secret_is_a_missing_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no way to switch the signature check off."""
+    given(monkeypatch, WHATSAPP_WEBHOOK_SECRET="")
+    with pytest.raises(ConfigError, match="WHATSAPP_WEBHOOK_SECRET is missing"):
+        load_settings()
+
+
+def test_a_shared_database_needs_a_shared_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    given(monkeypatch, BOT_DATABASE_URL="postgresql://localhost/sirdar")
+    with pytest.raises(ConfigError, match="BOT_SECRET_KEY is missing"):
+        load_settings()
+
+
+@pytest.mark.parametrize("provider", ["twilio", "360dialog"])
+def test_providers_that_are_not_there_yet_are_not_pretended(monkeypatch: pytest.MonkeyPatch, provider: str) -> None:
+    given(monkeypatch, WHATSAPP_PROVIDER=provider)
+    with pytest.raises(ConfigError, match="not available in this version"):
+        load_settings()
+
+
+def test_secrets_can_be_rotated(monkeypatch: pytest.MonkeyPatch) -> None:
+    given(monkeypatch, WHATSAPP_WEBHOOK_SECRET="new-secret-1, old-secret-1")
+    assert load_settings().webhook_secrets == ("new-secret-1", "old-secret-1")
+
+
+def test_nothing_secret_is_in_a_printed_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    given(monkeypatch)
+    shown = repr(load_settings())
+    for name in ("WHATSAPP_WEBHOOK_SECRET", "WHATSAPP_VERIFY_TOKEN", "WHATSAPP_ACCESS_TOKEN"):
+        assert GOOD[name] not in shown
+
+
+def test_commands_without_a_provider_need_no_settings() -> None:
+    assert load_database_settings().bot_tenant == "default"
