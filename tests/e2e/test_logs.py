@@ -13,7 +13,7 @@ CANARY = "canary-words-nobody-logs"
 
 
 @pytest.fixture(autouse=True)
-def all_levels() -> Iterator[None]:
+def all_levels(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
     configure_logs("debug", "json")
     structlog.configure(cache_logger_on_first_use=False)
     yield
@@ -31,6 +31,7 @@ async def test_no_personal_data_in_any_log_line(running: Running, capfd: pytest.
     running.system.foundation.database.terminate()
     await running.post(envelope([text(3, CANARY)]))
     out, err = capfd.readouterr()
+    assert "a webhook could not be stored" in err, "something was logged at all"
     for secret in (CANARY, CUSTOMER.lstrip("+"), "15550149999", "fixture-access-token", "fixture-app-secret"):
         assert secret not in out + err
 
@@ -45,4 +46,4 @@ def test_an_exception_is_shown_without_its_message(capfd: pytest.CaptureFixture[
     log.error("an event failed", exc_info=ValueError(CANARY))
     _, err = capfd.readouterr()
     assert CANARY not in err
-    assert "ValueError at test_logs.py:" in err
+    assert err.count("ValueError at ") == 2
