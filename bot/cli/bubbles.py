@@ -20,6 +20,7 @@ from bot.core.messages import ButtonsOut, ListOut, Outgoing, TemplateOut, TextOu
 from bot.core.whatsapp import WhatsAppTemplate
 
 _WIDEST = 64  # characters of a bubble; longer lines are hard to read
+_CHAT = 100  # characters of a chat; beyond, the two sides would lose sight of each other
 _STYLES = {"*": "bold", "_": "italic", "~": "strike"}
 _MARKUP = re.compile(r"(?<![\w*_~])([*_~])(?=\S)(.+?)(?<=\S)\1(?![\w*_~])")
 PLAIN_WIDTH = 200
@@ -111,7 +112,7 @@ class Bubbles:
         if one.by_business:
             self._console.print(Padding(bubble, (0, 0, 0, 8 if aside else 0)))
         else:
-            self._console.print(Align.right(bubble))
+            self._console.print(Constrain(Align.right(bubble), _CHAT))
 
     def note(self, text: str) -> None:
         """Show a remark in grey."""

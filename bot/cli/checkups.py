@@ -60,7 +60,10 @@ async def examine() -> list[Check]:
     found += await _guarded("Database", lambda: check_database(base, settings))
     if settings is None:
         told = "not looked at, because the settings are not complete"
-        return [*found, *(Check(group=group, name="skipped", verdict="warn", told=told) for group in ("Provider", "Server"))]
+        return [
+            *found,
+            *(Check(group=group, name="skipped", verdict="warn", told=told) for group in ("Provider", "Server")),
+        ]
     found += await _guarded("Provider", lambda: check_provider(settings))
     found += await _guarded("Server", lambda: check_server(settings))
     return found
@@ -88,9 +91,8 @@ def check_settings() -> tuple[list[Check], DatabaseSettings | None, Settings | N
     try:
         base = settings = load_settings()
     except ConfigError as error:
-        found += [
-            Check(group="Settings", name=name, verdict="fail", told=told, remedy=remedy) for told in error.problems
-        ]
+        found += [Check(group="Settings", name=name, verdict="fail", told=told) for told in error.problems]
+        found[-1] = replace(found[-1], remedy=remedy)  # once is enough
     else:
         told = f"{settings.whatsapp_provider}, {settings.whatsapp_phone_number}, tenant {settings.bot_tenant}"
         found.append(Check(group="Settings", name=name, verdict="ok", told=told))

@@ -6,7 +6,7 @@ import fcntl
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -114,18 +114,18 @@ async def perform(base: Settings, progress: Progress, port: int, *, signals: boo
             await _start(emulator, port)
             stack.push_async_callback(emulator.stop)
             done(f"{len(CAST)} of them, {emulator.base_url}")
-        bound = int(emulator.base_url.rpartition(":")[2])
-        server_url = f"http://{HOST}:{free_port(bound + 1)}"
-        emulator.webhook_url = server_url + PATH
-        play = base.model_copy(
-            update={"whatsapp_api_base_url": emulator.base_url, "bot_port": int(server_url.rpartition(":")[2])}
-        )
+        play = base.model_copy(update={"whatsapp_api_base_url": emulator.base_url})
         with progress.step("Flows") as done:
             system = await stack.enter_async_context(open_system(play, migrate=True))
             await take_places(system, datetime.now(UTC).date())
             done(", ".join(sorted({flow.name for flow in system.content.book.flows()})))
         with progress.step("Server") as done:
             stopping = Stopping()
+            # Looked for only now, so that hardly anybody else can take it in between.
+            server_port = free_port(int(emulator.base_url.rpartition(":")[2]) + 1)
+            system = replace(system, settings=play.model_copy(update={"bot_port": server_port}))
+            server_url = f"http://{HOST}:{server_port}"
+            emulator.webhook_url = server_url + PATH
             parts = [*system.parts(PARTS), web_part(system)]
             running = asyncio.create_task(
                 run_parts(parts, stopping=stopping, drain_seconds=_DRAIN_SECONDS, signals=signals)

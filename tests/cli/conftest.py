@@ -16,7 +16,7 @@ from tests.conftest import FIXTURES
 REPOSITORY = FIXTURES.parents[1]
 BOT = [sys.executable, "-W", "error", "-c", "from bot.cli import main; main()"]
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "COVERAGE_PROCESS_START")
-PHONE_PORT = 18400  # the first to try; whatever is taken is passed over
+PHONE_PORT = 18000 + os.getpid() % 100 * 20  # the first to try; apart, for tests that run at the same time
 
 
 @pytest.fixture(scope="session")

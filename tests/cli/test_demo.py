@@ -15,9 +15,9 @@ import pytest
 
 from bot.cli.script import BUILT_IN, Do, Hear, Write, read_steps
 from bot.core.errors import FlowError
-from tests.cli.conftest import BOT, Run
+from tests.cli.conftest import BOT, PHONE_PORT, Run
 
-PORT = "18460"
+PORT = str(PHONE_PORT)
 STOPS_WITHIN = 10.0  # seconds, on a machine that is busy with other tests; 1.3 s when it is not
 
 

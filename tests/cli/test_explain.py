@@ -66,9 +66,9 @@ async def test_actions_are_told_with_their_receipts(theatre: Theatre) -> None:
 
 async def test_a_refused_send_is_explained_in_plain_words(theatre: Theatre) -> None:
     refuse = {"send": {"status": 400, "code": 131026, "times": 1}}
-    async with aiohttp.ClientSession() as client:
-        async with client.post(f"{theatre.emulator.base_url}/_control/faults", json=refuse) as answer:
-            assert answer.status == 200
+    faults = f"{theatre.emulator.base_url}/_control/faults"
+    async with aiohttp.ClientSession() as client, client.post(faults, json=refuse) as answer:
+        assert answer.status == 200
     wamid = await theatre.emulator.say(CUSTOMER, "hi")
     async with asyncio.timeout(10):
         while True:

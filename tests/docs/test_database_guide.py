@@ -1,0 +1,115 @@
+"""The SQL of docs/operations.md, run as it stands there but for names: roles, backup and restore, retention."""
+
+import base64
+import os
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+import pytest
+from pages import ROOT, section
+from pydantic import SecretStr
+
+from bot.config import DatabaseSettings
+from bot.core.errors import StorageError
+from bot.runtime.bootstrap import Foundation, open_foundation
+from storage.base import Person
+from storage.embedded import EmbeddedPostgres, binary
+from storage.migrations import upgrade
+from storage.postgres import Upkeep, grant_role
+from tests.conftest import EPOCH
+
+GUIDE = ROOT / "docs" / "operations.md"
+ROLES = ("sirdar_app", "sirdar_backup", "sirdar_owner")
+
+
+def statements(title: str) -> list[str]:
+    """The SQL a section shows, with names that disturb no other test."""
+    found = [block.text for block in section(GUIDE, title).fences if block.language == "sql"]
+    return [part.replace("DATABASE sirdar ", "DATABASE guide ") for part in found]
+
+
+@pytest.fixture
+async def admin(cluster: EmbeddedPostgres) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """A superuser; afterwards everything the guide makes is gone."""
+    connection = await asyncpg.connect(cluster.dsn("postgres"))
+    yield connection
+    for database in ("guide", "guide_restored"):
+        await connection.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+    for role in ROLES:
+        await connection.execute(f"DROP ROLE IF EXISTS {role}")
+    await connection.close()
+
+
+@asynccontextmanager
+async def opened(dsn: str) -> AsyncIterator[Foundation]:
+    """The database as a server with this login opens it."""
+    key = SecretStr(base64.b64encode(bytes(32)).decode())
+    async with open_foundation(DatabaseSettings(bot_database_url=SecretStr(dsn), bot_secret_key=key)) as foundation:
+        yield foundation
+
+
+async def run(dsn: str, *parts: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    for part in parts:
+        await connection.execute(part)
+    await connection.close()
+
+
+@pytest.mark.xdist_group("guide")
+async def test_the_roles_of_the_guide_upgrade_serve_back_up_and_restore(
+    cluster: EmbeddedPostgres, admin: "asyncpg.Connection[asyncpg.Record]", tmp_path: object
+) -> None:
+    make, let_in = statements("PostgreSQL")
+    for statement in filter(None, map(str.strip, make.split(";"))):
+        await admin.execute(statement)  # CREATE DATABASE wants to be alone
+    assert await upgrade(cluster.dsn("guide", "sirdar_owner"))
+    await run(cluster.dsn("guide"), let_in)
+
+    async with opened(cluster.dsn("guide", "sirdar_app")) as served:
+        upkeep = Upkeep(served.database)
+        assert await upkeep.ensure_partitions(EPOCH) > 0
+        channel = await upkeep.register_channel("shop", "Shop", "meta", "1", "+15550100200")
+        person = Person(phone="+9779812345678", user_id=None, name="Asha")
+        await grant_role(served.database, served.vault, channel, person, "sales")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with served.database.connection() as db:
+                await db.execute("DROP TABLE leads")
+
+    (backup,) = statements("Backups")
+    await run(cluster.dsn("guide"), backup)
+    dump = f"{tmp_path}/guide.dump"
+    for user, allowed in (("sirdar_owner", False), ("sirdar_backup", True)):
+        done = subprocess.run(
+            [binary("pg_dump"), "-Fc", "-d", cluster.dsn("guide", user), "-f", dump], capture_output=True, check=False
+        )
+        assert (done.returncode == 0) is allowed, done.stderr
+    await admin.execute("CREATE DATABASE guide_restored OWNER sirdar_owner")
+    subprocess.run([binary("pg_restore"), "-d", cluster.dsn("guide_restored"), dump], check=True)
+    async with opened(cluster.dsn("guide_restored", "sirdar_app")) as restored:
+        assert [one.address for one in await Upkeep(restored.database).channels()] == ["1"]
+        async with restored.database.tenant(channel.tenant_id) as db:
+            assert restored.vault.decrypt(channel.tenant_id, await db.fetchval("SELECT phone FROM contacts")) == person.phone
+
+    (drop,) = statements("Retention")
+    await run(cluster.dsn("guide"), "SELECT ensure_partitions('2026-08-15', 0)")
+    await run(cluster.dsn("guide", "sirdar_owner"), drop)
+
+
+async def test_a_server_says_what_to_run_when_the_schema_is_not_its_own(
+    cluster: EmbeddedPostgres, admin: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    name = f"guide_empty_{os.getpid()}"
+    await admin.execute(f"CREATE DATABASE {name}")
+    try:
+        with pytest.raises(StorageError, match="bot db upgrade"):
+            async with opened(cluster.dsn(name)):
+                pass
+    finally:
+        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def test_the_questions_for_dashboards_and_upgrades_run(dsn: str) -> None:
+    for title in ("Monitoring", "Upgrading"):
+        await run(dsn, *statements(title))
