@@ -11,6 +11,8 @@ from typing import Any
 import asyncpg
 import structlog
 
+from bot.runtime.trouble import is_outage
+
 log = structlog.get_logger(__name__)
 
 INBOX = "inbox"
@@ -59,8 +61,11 @@ class Bells:
         while True:
             try:
                 await self._carry(await self._connect())
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                log.warning("bells lost their connection", action="reconnect", error=type(error).__name__)
+            except Exception as error:
+                if not is_outage(error):
+                    log.exception("bells lost their connection in a way nobody foresaw", action="reconnect")
+                else:
+                    log.warning("bells lost their connection", action="reconnect", error=type(error).__name__)
             await asyncio.sleep(_RECONNECT)
 
     async def _carry(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:

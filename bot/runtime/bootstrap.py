@@ -97,7 +97,8 @@ class System:
         if self.foundation.keep is not None:
             parts.append(Part("database", self.foundation.keep))
         if "worker" in names:
-            parts += [Part(f"worker {number}", self.worker().run) for number in range(1, WORKERS + 1)]
+            worker = self.worker()
+            parts += [Part(f"worker {number}", worker.run) for number in range(1, WORKERS + 1)]
         if "sender" in names:
             sender = self.sender()
             parts += [Part("sender", sender.run), Part("settler", sender.settle)]

@@ -15,22 +15,22 @@ def utc_now() -> datetime:
 
 
 class Pulse:
-    """Keeps a busy loop from turning more often than every `seconds`, so that work gathers and shares a commit.
+    """Keeps busy loops from turning more often than every `seconds`, so that work gathers and shares a commit.
 
-    Whoever comes after a pause goes on at once: an idle system answers without delay.
+    Whoever comes after a pause goes on at once: an idle system answers without delay. Loops may share a pulse; each
+    beat is one loop's.
     """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._last = 0.0
+        self._beat = 0.0
 
     async def beat(self) -> None:
-        """Wait until the last beat is `seconds` ago."""
-        loop = asyncio.get_running_loop()
-        early = self._last + self._seconds - loop.time()
-        if early > 0:
-            await asyncio.sleep(early)
-        self._last = loop.time()
+        """Take the next beat: now, or `seconds` after the last one."""
+        now = asyncio.get_running_loop().time()
+        self._beat = max(now, self._beat + self._seconds)
+        if self._beat > now:
+            await asyncio.sleep(self._beat - now)
 
 
 class Stopping:
@@ -58,7 +58,7 @@ class Stopping:
                 await self._event.wait()
 
     async def first(self, awaitable: Awaitable[object]) -> None:
-        """Wait for something, but not past the time to stop."""
+        """Wait for something, but not past the time to stop; an error of it is raised."""
         work = asyncio.ensure_future(awaitable)
         stop = asyncio.ensure_future(self._event.wait())
         try:
@@ -67,3 +67,5 @@ class Stopping:
             for task in (work, stop):
                 task.cancel()
             await asyncio.gather(work, stop, return_exceptions=True)
+        if not work.cancelled():
+            work.result()

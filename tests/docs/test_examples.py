@@ -1,7 +1,10 @@
 """What the pages show works: flows load and are clean, Python runs, commands and make targets exist."""
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,8 +17,10 @@ from bot.core.actions import Actions
 from bot.operations import standard_actions
 
 LANGUAGE = ROOT / "docs" / "flow-language.md"
+QUIET = {name: value for name, value in os.environ.items() if not name.startswith("BOT_")} | {"NO_COLOR": "1"}
 CONTENT = {"yaml", "jinja"}
 BROKEN = "What the linter proves"
+COMMAND = re.compile(r"(?:^|[ =/])((?:bot|make) \S.*)")
 ELIDED = re.compile(r"^ *# …$", re.M)
 
 
@@ -54,8 +59,11 @@ def test_the_flows_of_a_section_load_and_are_clean(shown: Section, tmp_path: Pat
 
 def test_the_linter_says_what_its_section_shows(tmp_path: Path) -> None:
     shown = section(LANGUAGE, BROKEN)
-    root = content(tmp_path, shown.fences)
-    said = "".join(f"{finding}\n" for finding in check(root, standard_actions()))
+    content(tmp_path, shown.fences)
+    bot = Path(sys.executable).with_name("bot")
+    done = subprocess.run([bot, "check"], cwd=tmp_path, env=QUIET, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    said = done.stdout
     assert said == next(block.text for block in shown.fences if block.language == "text")
 
 
@@ -86,8 +94,8 @@ def commands() -> list[tuple[str, str]]:
     for page in pages():
         for block in fences(page):
             if block.language in {"sh", "ini"}:
-                lines = [(f"{block.where}", line) for line in block.text.split("\n")]
-                found += [(w, match[0]) for w, line in lines for match in re.finditer(r"\b(?:bot|make) [^#|&]+", line)]
+                lines = [line.split("#")[0] for line in block.text.split("\n")]
+                found += [(block.where, match[1]) for line in lines if (match := COMMAND.search(line))]
         text = without_fences(page.read_text(encoding="utf-8"))
         found += [(page.name, match[1]) for match in re.finditer(r"`((?:bot|make) [^`]+)`", text)]
     return found

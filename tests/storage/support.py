@@ -174,6 +174,20 @@ class World:
         )
         return [MessageId(row["message_id"]) for row in reversed(rows)]
 
+    async def say_to_each(self, people: Sequence[Person], body: str = "hi", *, at: datetime = EPOCH) -> None:
+        """Queue one message to each of many people, at once."""
+        places = await self.directory.places([message(self.channel, sender=someone) for someone in people])
+        outbound = [
+            NewOutbound(
+                conversation_id=place.conversation_id,
+                channel_id=self.channel.channel_id,
+                content=TextOut(body=body),
+            )
+            for place in places
+        ]
+        async with self.turns.transaction(self.tenant) as store:
+            await store.write(Outcome(outbound=outbound), at)
+
     async def claim(
         self, *results: Result, now: datetime = EPOCH, room: int = 10, shut: Sequence[ChannelId] = ()
     ) -> list[Claim]:

@@ -356,9 +356,7 @@ async def test_an_answer_recorded_twice_changes_nothing(world: World) -> None:
 
 
 async def test_more_answers_than_one_statement_takes(world: World) -> None:
-    claims = []
-    for number in range(150):
-        await world.say("x", to=await world.conversation(person(number)))
+    await world.say_to_each([person(number) for number in range(150)])
     claims = await world.claim(room=150)
     await world.claim(*(result(claim, Verdict.DONE) for claim in claims), room=0)
     assert await world.value("SELECT count(*) FROM whatsapp_messages WHERE status = 'ACCEPTED'") == 150
@@ -506,11 +504,10 @@ async def test_answers_statuses_and_expiry_at_once_end_well(dsn: str, vault: Vau
     """All who touch the same messages at the same time wait for each other, but never in a circle."""
     wide = await Postgres.connect(dsn, size=8)
     outbox = PostgresOutbox(wide, vault)
-    people = [await world.conversation(person(number)) for number in range(30)]
+    people = [person(number) for number in range(30)]
     for round_ in range(4):
         now = EPOCH + round_ * 1000 * SECOND
-        for to in people:
-            await world.say("x", to=to, at=now)
+        await world.say_to_each(people, at=now)
         claims = await world.claim(now=now, room=30)
         verdicts = [Verdict.DONE, Verdict.UNKNOWN, Verdict.DONE, Verdict.FAILED]
         answers = [result(claim, verdicts[n % 4], at=now) for n, claim in enumerate(claims)]
