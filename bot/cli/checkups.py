@@ -236,19 +236,20 @@ def _queues(backlog: Backlog, limit: timedelta) -> Iterable[Check]:
 
 
 async def _numbers(inspection: Inspection, tenant: TenantId) -> list[Check]:
-    found = []
+    found: list[Check] = []
     for event, error in (await inspection.dead_letters(tenant))[-3:]:
         found.append(Check(group="Queues", name="dead letter", verdict="warn", told=f"event {event}: {error}"))
     for channel in await inspection.channels(tenant):
         number, alarm, paused = channel["phone_number"], channel["alarm"], channel["paused_until"]
-        told, verdict, remedy = f"{number}: no alarm", "ok", ""
+        told, remedy = f"{number}: no alarm", ""
+        verdict: Verdict = "ok"
         if alarm:
             told, verdict = f"{number}: {alarm}", "fail"
             code = re.search(r"code (\d+)", alarm)
             remedy = meaning(int(code[1])).text if code else "See what the provider says about the account."
         elif paused is not None and paused > datetime.now(UTC):
             told, verdict, remedy = f"{number}: paused until {moment(paused)}", "warn", "It sends again by itself then."
-        found.append(Check(group="Queues", name="channel", verdict=verdict, told=told, remedy=remedy))  # type: ignore[arg-type]
+        found.append(Check(group="Queues", name="channel", verdict=verdict, told=told, remedy=remedy))
     return found
 
 

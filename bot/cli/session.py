@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import SecretStr
 
@@ -181,8 +181,8 @@ class Session:
         if not by_title and not 0 <= place < len(choices):
             raise SimulatorMistake(f"There is {_offer(choices)}.")
         choice = by_title[0] if by_title else choices[place]
-        origin = "list" if self._chat.listed else "button"
-        content = ChoiceIn(id=choice.id, title=choice.title, description=choice.description, origin=origin)  # type: ignore[arg-type]
+        origin: Literal["button", "list"] = "list" if self._chat.listed else "button"
+        content = ChoiceIn(id=choice.id, title=choice.title, description=choice.description, origin=origin)
         return [self._own(choice.title), *await self._receive(content)]
 
     async def send_photo(self, caption: str) -> list[Said]:

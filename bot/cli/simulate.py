@@ -174,10 +174,11 @@ class Stage:
             self._screen.watch(session.who.part)
         for one in found:
             self._screen.said(one)
-        if all(one.by_business is False for one in found) and found:
-            self._screen.note("no answer; /why tells the reason")
-        for failure in session.failures[self._shown_failures :]:
+        failures = session.failures[self._shown_failures :]
+        for failure in failures:
             self._screen.wrong(f"the turn failed: {failure}")
+        if found and not failures and not any(one.by_business for one in found):
+            self._screen.note("no answer; /why tells the reason")
         self._shown_failures = len(session.failures)
 
     def _state(self, standing: Standing | None) -> None:
@@ -202,7 +203,7 @@ class Stage:
         if not decisions:
             self._screen.note("Nothing has happened here yet.")
             return
-        tree = Tree(Text("Last turn", "bold"), guide_style="dim")
+        tree = Tree(Text("The last turn that was completed", "bold"), guide_style="dim")
         for decision in decisions:
             tree.add(decided(decision))
         self._screen.show(tree)

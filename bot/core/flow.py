@@ -40,6 +40,9 @@ def _as_duration(value: Any) -> Any:
 
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
+StateName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)*$", max_length=200)]
+FlowName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?$", max_length=80)]
+InputName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*\??$", max_length=61)]
 EventName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$", max_length=80)]
 Duration = Annotated[timedelta, BeforeValidator(_as_duration)]
 Names = Annotated[list[Name], BeforeValidator(_as_list)]
@@ -65,13 +68,29 @@ class Part(BaseModel):
         return value
 
 
-class Branch(Part):
-    """One way on: taken when `if` holds, or always."""
+Scalar = str | int | float | bool | None
 
-    later = frozenset({"call", "with", "weight", "ab"})
+
+def _by_own_names(value: Any) -> Any:
+    """Let `with: [trek, people]` mean `with: {trek: "{{ trek }}", people: "{{ people }}"}`."""
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return {name: f"{{{{ {name} }}}}" for name in value}
+    return value
+
+
+Arguments = Annotated[dict[Name, Scalar | list[Scalar]], BeforeValidator(_by_own_names)]
+
+
+class Branch(Part):
+    """One way on: taken when `if` holds, or always; with `call`, through another flow."""
+
+    later = frozenset({"weight", "ab"})
     condition: str | bool | None = Field(default=None, alias="if")
-    to: Name
+    to: StateName
     reason: str | None = None
+    call: FlowName | None = None
+    arguments: Arguments | None = Field(default=None, alias="with")
+    save: Name | None = None
 
 
 def _as_branches(value: Any) -> Any:
@@ -179,10 +198,6 @@ class NotifySpec(Part):
     parameters: list[str | int | float] = Field(default_factory=list, alias="with")
 
 
-Scalar = str | int | float | bool | None
-Arguments = dict[Name, Scalar | list[Scalar]]
-
-
 class OpSpec(Part):
     """One entry of `enter:`: exactly one of `do`, `say`, `notify`."""
 
@@ -200,7 +215,7 @@ class TimerSpec(Part):
 
     later = frozenset({"template", "notify", "repeat"})
     say: Name | None = None
-    to: Name | None = None
+    to: StateName | None = None
     reason: str | None = None
 
 
@@ -220,7 +235,7 @@ class RungSpec(Part):
     """A rung of a no-match ladder that leads elsewhere."""
 
     later = frozenset({"call"})
-    to: Name
+    to: StateName
     reason: str | None = None
 
 
@@ -229,11 +244,14 @@ Rung = Literal["reprompt", "explain"] | RungSpec
 
 
 class StateSpec(Part):
-    """A state. In order: `forget`, `enter`, `do`, `say`, `notify`, then it waits, ends, hands over or goes on."""
+    """A state. In order: `forget`, `enter`, `do`, `say`, `notify`, then it waits, ends, hands over or goes on.
+
+    With `states` it is composed: what it says about waiting holds for the states inside it.
+    """
 
     later = frozenset(
         {
-            "call", "states", "initial", "no_input", "random", "variants", "remind", "quiet_hours", "expire",
+            "initial", "no_input", "random", "variants", "remind", "quiet_hours", "expire",
             "parallel", "extends", "ask_media", "template",
         }
     )  # fmt: skip
@@ -250,6 +268,8 @@ class StateSpec(Part):
     choices: Options | None = None
     when: dict[Name, Branches] | None = None
     form: Annotated[list[Name], Field(min_length=1)] | None = None
+    call: FlowName | None = None
+    states: dict[Name, "StateSpec"] | None = Field(default=None, min_length=1)
     next: Branches | None = None
     after: dict[str, TimerSpec] = Field(default_factory=dict)
     collect: dict[CollectKind, CollectSpec] = Field(default_factory=dict)
@@ -277,9 +297,9 @@ class CommandRule(Part):
     """Where a command leads: from certain states or from anywhere, and what to say where it leads nowhere."""
 
     later = frozenset({"call"})
-    origins: Annotated[list[Name], BeforeValidator(_as_list)] | None = Field(default=None, alias="from")
+    origins: Annotated[list[StateName], BeforeValidator(_as_list)] | None = Field(default=None, alias="from")
     condition: str | bool | None = Field(default=None, alias="if")
-    to: Name
+    to: StateName
     reason: str | None = None
     otherwise: Name | None = Field(default=None, alias="else")
 
@@ -290,13 +310,15 @@ CommandRules = Annotated[list[CommandRule], BeforeValidator(_as_list), Field(min
 class FlowSpec(Part):
     """A flow file."""
 
-    later = frozenset({"inputs", "outputs", "migrate", "migrations", "variants", "quiet_hours", "extends", "rules"})
-    flow: Name
+    later = frozenset({"migrate", "migrations", "variants", "quiet_hours", "extends", "rules"})
+    flow: FlowName
     roles: Names = Field(min_length=1, alias="role")
     version: int = Field(default=1, ge=1)
     start: StartSpec = Field(default_factory=StartSpec)
     instance: str | None = None
     slots: dict[Name, SlotSpec] = Field(default_factory=dict)
+    inputs: list[InputName] = Field(default_factory=list)
+    outputs: Annotated[dict[Name, Scalar], BeforeValidator(_by_own_names)] = Field(default_factory=dict)
     commands: dict[str, CommandRules] = Field(default_factory=dict)
     states: dict[Name, StateSpec] = Field(min_length=1)
 

@@ -24,14 +24,20 @@ class Mistake:
 
 @dataclass(slots=True)
 class Report:
-    """All mistakes of a file, in the order they were found."""
+    """All mistakes of a file, in the order they were found.
+
+    `places` tells where plain states stand that were made of nested ones: `details/when` → its path in the file.
+    """
 
     mistakes: list[Mistake] = field(default_factory=list)
+    places: dict[str, Path] = field(default_factory=dict)
 
     def __call__(
         self, path: Path, message: str, *, hint: str = "", severity: Severity = "error", code: str = "flow"
     ) -> None:
         """Add one."""
+        if len(path) > 1 and path[0] == "states":
+            path = (*self.places.get(str(path[1]), path[:2]), *path[2:])
         self.mistakes.append(Mistake(path=path, message=message, hint=hint, severity=severity, code=code))
 
     def unknown(self, path: Path, what: str, name: str, known: Iterable[str]) -> None:

@@ -109,12 +109,12 @@ class _Router(Stack):
                 }  # fmt: skip
                 self.file("location", spot, None)
             case UnsupportedIn() as unknown:
-                turn.note("ignore", why="unsupported", kind=unknown.original_kind)
+                turn.note("ignore", why="unsupported", what=unknown.original_kind)
                 self._cannot_use("unsupported")
             case other if other.kind in {"contacts", "order", "form_reply"}:
                 self._cannot_use("cannot_use")
             case other:
-                turn.note("ignore", why="nothing to answer", kind=other.kind)
+                turn.note("ignore", why="nothing to answer", what=other.kind)
 
     def text(self, said: Said) -> None:
         """Route typed words."""
@@ -159,7 +159,7 @@ class _Router(Stack):
         turn = self.turn
         cursor = self.top()
         if cursor is not None and turn.owner == "bot" and collects(cursor, kind):
-            turn.note("route", rule="collect", kind=kind)
+            turn.note("route", rule="collect", what=kind)
             collect(cursor, kind, item)
             self.done(cursor)
         elif (instance := self._collecting_run(kind)) is not None:
@@ -171,7 +171,7 @@ class _Router(Stack):
 
     def _attach_for(self, kind: str, item: dict[str, Any], flow: CompiledFlow, instance: str) -> None:
         """Find the parked run of a business object, to give it a file."""
-        self.turn.note("route", rule="collect", kind=kind, instance=instance)
+        self.turn.note("route", rule="collect", what=kind, instance=instance)
         cursor = self.push(flow)
         job = new_job("collect") | {"kind": kind, "item": item}
         attach(cursor, instance, job)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from rapidfuzz import fuzz
+from rapidfuzz.distance import OSA
 
 from bot.core.actions import ActionCall, Actions
 from bot.core.ids import TenantId
@@ -16,14 +16,14 @@ _ALL = "SELECT trek_id, name, synonyms, price, currency FROM treks WHERE tenant_
 _FRESH = timedelta(seconds=10)
 """A catalogue changes a few times a year and is asked on every enquiry: a change shows after this long."""
 
-_TYPO = 86.0
-"""rapidfuzz partial ratio (0 to 100) from which a longer name counts as mentioned; 1 typo in 8 letters scores 87."""
+_TYPO = 0.8
+"""Similarity (0 to 1) from which a word of a name counts as meant: one typo in five letters scores 0.8."""
 
-_TIE = 5.0
+_SHORT = 4
+"""Words shorter than this must be spelt right: at this length one typo makes another word."""
+
+_TIE = 0.05
 """Mistyped names that score within this of the best are all offered."""
-
-_SHORT = 6
-"""Names shorter than this must be spelt right: at this length one typo makes another word."""
 
 _MOST_TEXT = 500
 """Characters looked at: nobody names their trek after that, and matching costs time."""
@@ -49,14 +49,13 @@ class Catalogue:
         for trek in await self._treks(call):
             if any(f" {name} " in f" {words} " for name in trek.names):
                 exact.append(trek.card)
-                continue
-            score = max((fuzz.partial_ratio(name, words) for name in trek.names if len(name) >= _SHORT), default=0.0)
-            if score >= _TYPO and len(words) >= _SHORT:
-                close.append((score, trek.card))
+            else:
+                close.append((max(_likeness(name.split(), words.split()) for name in trek.names), trek.card))
         if exact:
             return exact
         best = max((score for score, _ in close), default=0.0)
-        return [card for score, card in sorted(close, key=lambda found: -found[0]) if score > best - _TIE]
+        found = sorted(close, key=lambda scored: -scored[0])
+        return [card for score, card in found if score and score > best - _TIE]
 
     async def _treks(self, call: ActionCall) -> list[_Trek]:
         known = self._known.get(call.tenant_id)
@@ -83,6 +82,17 @@ def _card(row: Any) -> dict[str, Any]:
         "price": str(price) if price is not None else None,
         "currency": row["currency"],
     }
+
+
+def _likeness(name: list[str], words: list[str]) -> float:
+    """How well the words of a name are found in a text, mistyped: 0 when any is missing, 1 when all are spelt right."""
+    found = [
+        max((OSA.normalized_similarity(part, word) for word in words), default=0.0)
+        if len(part) >= _SHORT
+        else float(part in words)
+        for part in name
+    ]
+    return sum(found) / len(found) if found and min(found) >= _TYPO else 0.0
 
 
 def _plain(text: str) -> str:

@@ -33,6 +33,7 @@ UPDATE incidents SET status = 'RESOLVED', resolution = $3, resolved_at = $4
 WHERE tenant_id = $1 AND incident_id = $2 AND status = 'OPEN'
 RETURNING trip_id
 """
+_OPEN_TRIP = "SELECT trip_id FROM incidents WHERE tenant_id = $1 AND incident_id = $2 AND status = 'OPEN'"
 _ADD_MEDIA = """
 UPDATE incidents SET media = media || $3::jsonb WHERE tenant_id = $1 AND incident_id = $2 RETURNING trip_id
 """
@@ -78,6 +79,20 @@ async def resolve_incident(call: ActionCall, *, incident: int | str, note: str =
     if trip is None:
         raise ActionError("not_open", "This incident is not open.")
     await timeline.record(call, "trip", trip, "INCIDENT_RESOLVED", incident_id=int(incident), note=note)
+    return {"id": int(incident), "code": f"INC{incident}"}
+
+
+@ACTIONS.action("incidents.note", roles=("field_staff", "operations", "manager"))
+async def note_incident(call: ActionCall, *, incident: int | str, text: str) -> dict[str, Any]:
+    """Add words to an open incident.
+
+    Raises:
+        ActionError: `not_open` when it is resolved already, or never was.
+    """
+    trip = await call.db.fetchval(_OPEN_TRIP, call.tenant_id, int(incident))
+    if trip is None:
+        raise ActionError("not_open", "This incident is not open.")
+    await timeline.record(call, "trip", trip, "INCIDENT_NOTED", incident_id=int(incident), text=text)
     return {"id": int(incident), "code": f"INC{incident}"}
 
 

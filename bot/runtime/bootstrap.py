@@ -167,11 +167,19 @@ async def open_foundation(
                 f"The database is at schema revision {await current(dsn) or 'none'} and this version needs {head()}. "
                 "Run: bot db upgrade"
             )
-        secret = settings.bot_secret_key
-        key = parse_secret(secret.get_secret_value()) if secret else secret_in(settings.bot_data_dir)
+        key = _secret_key(settings)
         database = await Postgres.connect(dsn, size=connections, idle_lease_seconds=settings.bot_worker_lease)
         stack.push_async_callback(database.close)
         yield Foundation(database=database, vault=Vault(key), dsn=dsn, keep=keep)
+
+
+def _secret_key(settings: DatabaseSettings) -> bytes:
+    if settings.bot_secret_key is None:
+        return secret_in(settings.bot_data_dir)
+    try:
+        return parse_secret(settings.bot_secret_key.get_secret_value())
+    except ValueError as error:
+        raise ConfigError([f"BOT_SECRET_KEY {error}"]) from error
 
 
 async def database_dsn(settings: DatabaseSettings, stack: AsyncExitStack) -> tuple[str, PartLoop | None]:

@@ -1,6 +1,7 @@
 """`bot simulate`: the real engine on a terminal, and nothing is left of it."""
 
 import asyncio
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from bot.authoring.simulator import (
     read_script,
 )
 from storage.embedded import EmbeddedPostgres
-from tests.cli.conftest import Run
+from tests.cli.conftest import REPOSITORY, Run
 
 AT = ("--at", "2026-11-22T09:00")
 
@@ -90,6 +91,24 @@ def test_a_pipe_is_a_person_who_types(bot: Run) -> None:
     assert "!! There is no /nonsense. /help lists what there is." in done.stdout
     assert "/wait 2h" in done.stdout
     assert "never said" not in done.stdout
+
+
+def test_a_turn_that_fails_says_why(bot: Run, tmp_path: Path) -> None:
+    for folder in ("flows", "intents", "templates"):
+        shutil.copytree(REPOSITORY / folder, tmp_path / folder)
+    flow = tmp_path / "flows" / "customer" / "enquiry.yaml"
+    flow.write_text(flow.read_text().replace("if: people >= 15", "if: trek.name >= people"))
+    path = script(tmp_path, "EBC trek for 2 people in December\n/tap 1\n")
+    done = bot("simulate", "--script", path, *AT, BOT_CONTENT_DIR=str(tmp_path))
+    assert done.returncode == 1
+    assert "!! the turn failed: EngineError: `if:` in state 'lead' of flow 'enquiry'" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_silence_is_remarked_upon(bot: Run) -> None:
+    done = bot("simulate", *AT, said="I want to talk to a person\nhello?\n/why\n")
+    assert "customer: hello?\n-- no answer; /why tells the reason\n" in done.stdout
+    assert "ignored    a person has taken over" in done.stdout
 
 
 def test_nothing_is_left_behind(bot: Run, data_dir: Path) -> None:

@@ -27,7 +27,7 @@ def _as_time(value: Any) -> Any:
             return _as_time(datetime.fromisoformat(value))
         except ValueError:
             pass
-    raise PydanticCustomError("time", "`{value}` is not a time.", {"value": str(value)})
+    raise PydanticCustomError("time", "`{value}` is not a time; write for example 2026-11-22T09:00:00Z", {"value": str(value)})
 
 
 Time = Annotated[datetime, BeforeValidator(_as_time)]
@@ -81,7 +81,7 @@ def _as_place(value: Any) -> Any:
     try:
         latitude, longitude = (float(part) for part in parts)
     except ValueError:
-        raise PydanticCustomError("place", "`{value}` is not a place; write `27.98 86.92`.", {"value": value}) from None
+        raise PydanticCustomError("place", "`{value}` is not a place; write `27.98 86.92`", {"value": value}) from None
     return {"latitude": latitude, "longitude": longitude}
 
 
@@ -109,9 +109,9 @@ class DeedSpec(Part):
         done = sorted(self.model_fields_set - {"earlier"})
         if len(done) != 1:
             listed = f"{' and '.join(done)} at once" if done else "nothing"
-            raise PydanticCustomError("one_thing", "Somebody does one thing in a step, not {what}.", {"what": listed})
+            raise PydanticCustomError("one_thing", "Somebody does one thing in a step, not {what}", {"what": listed})
         if self.earlier and self.tapped is None:
-            raise PydanticCustomError("earlier", "`earlier:` belongs to `tap:` or `pick:`.", {"key": "earlier"})
+            raise PydanticCustomError("earlier", "`earlier:` belongs to `tap:` or `pick:`", {"key": "earlier"})
         return self
 
     @property
@@ -225,7 +225,7 @@ class StepSpec(Part):
         done = self.happening
         if len(done) != 1:
             listed = " and ".join(f"`{name}:`" for name in done) or "nothing"
-            raise PydanticCustomError("one_thing", "One thing happens in a step, not {what}.", {"what": listed})
+            raise PydanticCustomError("one_thing", "One thing happens in a step, not {what}", {"what": listed})
         return self
 
     @property

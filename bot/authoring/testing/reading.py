@@ -1,0 +1,264 @@
+"""Reading test files: shape, then every name in them against flows and actions, each mistake with its place."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from bot.authoring.mistakes import explain
+from bot.authoring.reader import Document, read
+from bot.authoring.testing.comparing import is_pattern, pattern
+from bot.authoring.testing.spec import ExpectSpec, PhoneSpec, SharedSpec, StepSpec, TestSpec
+from bot.authoring.testing.stage import Project, Stage, open_stage, person
+from bot.authoring.testing.stubs import Stub, compile_stub
+from bot.core.errors import ContentError, ContentErrors, FlowError, Mark
+from bot.core.report import Path as Place
+from bot.core.report import Report, did_you_mean
+
+SHARED = "shared.yaml"
+"""A file with what all tests of its folder begin with."""
+SUFFIX = ".yaml"
+
+_Spec = TypeVar("_Spec", bound=SharedSpec)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationTest:
+    """A test, ready to run.
+
+    Attributes:
+        path: Its file.
+        text: What the file says.
+        document: Where each part of it is.
+        spec: What it means, shared parts included.
+        stubs: What actions and lookups answer.
+        user: The phone that `user:` means.
+    """
+
+    path: Path
+    text: str
+    document: Document
+    spec: TestSpec
+    stubs: Mapping[str, Stub]
+    user: str
+
+    @property
+    def name(self) -> str:
+        """What the author calls it."""
+        return self.spec.test
+
+    def mark(self, place: Place) -> Mark:
+        """Where a part of it is."""
+        return self.document.mark(place)
+
+    def stage(self, project: Project) -> Stage:
+        """The world as it is before the first step."""
+        at: datetime = self.spec.at
+        people = [
+            (name, person(place, phone.name, phone.language, phone.roles), at - phone.wrote if phone.wrote else None)
+            for place, (name, phone) in enumerate(self.spec.phones.items(), 1)
+        ]
+        return open_stage(project, self.stubs, at, people)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What the tests of a folder begin with, and where it says so."""
+
+    spec: SharedSpec
+    document: Document | None = None
+
+
+def find_files(paths: Iterable[Path]) -> list[Path]:
+    """The test files among paths: files as they are, folders with all below them.
+
+    Raises:
+        FlowError: There is no such file.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        if not path.exists():
+            raise FlowError(f"There is no file {path}.")
+        inside = sorted(path.rglob(f"*{SUFFIX}")) if path.is_dir() else [path]
+        found.update(dict.fromkeys(one for one in inside if one.name != SHARED))
+    return list(found)
+
+
+def read_shared(folder: Path, top: Path | None = None) -> list[Shared]:
+    """The shared files of a folder and those above it up to `top`, the outermost first.
+
+    Raises:
+        ContentErrors: One of them is wrong.
+    """
+    folder = folder.resolve()
+    above = [folder, *folder.parents]
+    limit = above.index(top.resolve()) if top is not None and top.resolve() in above else 0
+    found = []
+    for one in reversed(above[: limit + 1]):
+        path = one / SHARED
+        if path.is_file():
+            document = _document(path)
+            found.append(Shared(spec=_validated(document, SharedSpec), document=document))
+    return found
+
+
+def read_test(path: Path, project: Project, shared: Sequence[Shared] = ()) -> ConversationTest:
+    """Read a test and check every name in it.
+
+    Args:
+        path: Its file.
+        project: The flows and actions it is about.
+        shared: What it begins with, the outermost first.
+
+    Raises:
+        ContentErrors: With every mistake in it.
+    """
+    text = _text(path)
+    document = _read(text, path)
+    phones: dict[str, PhoneSpec] = {name: phone for one in shared for name, phone in one.spec.phones.items()}
+    value = document.value if isinstance(document.value, dict) else {}
+    own = value.get("phones")
+    _raise(_unknown_steps(value, {*phones, *(own if isinstance(own, dict) else ())}), document)
+    spec = _validated(document, TestSpec)
+    report = Report()
+    if spec.flow is not None and spec.flow not in project.book.latest:
+        report.unknown(("flow",), "flow", spec.flow, project.book.latest)
+    spec = spec.model_copy(update={
+        "phones": phones | spec.phones or {"customer": PhoneSpec()},
+        "fixtures": {n: r for one in shared for n, r in one.spec.fixtures.items()} | spec.fixtures,
+        "at": spec.at if "at" in value else next((s.spec.at for s in reversed(shared) if "at" in s.spec.model_fields_set), spec.at),
+    })  # fmt: skip
+    stubs: dict[str, Stub] = {}
+    for one in shared:
+        theirs = Report()
+        stubs |= _stubs(one.spec, spec, project, theirs)
+        if one.document is not None:
+            _raise(theirs, one.document)
+    stubs |= _stubs(spec, spec, project, report)
+    _check_names(spec, project, report)
+    _raise(report, document)
+    user = _user(spec, list(own) if isinstance(own, dict) else [], project)
+    return ConversationTest(path=path, text=text, document=document, spec=spec, stubs=stubs, user=user)
+
+
+def _user(spec: TestSpec, own: Sequence[str], project: Project) -> str:
+    """Whom `user:` means: the test's first phone; of shared ones, the first that may walk the flow."""
+    if own:
+        return own[0]
+    flow = project.book.latest.get(spec.flow or "")
+    able = [name for name, phone in spec.phones.items() if flow is None or set(phone.roles) & set(flow.roles)]
+    return next(iter(able or spec.phones))
+
+
+def _stubs(mine: SharedSpec, whole: SharedSpec, project: Project, report: Report) -> dict[str, Stub]:
+    found = {}
+    for name, value in mine.stubs.items():
+        action = project.actions.by_name.get(name)
+        if action is None:
+            report.unknown(("stubs", name), "action or lookup", name, project.actions.by_name)
+            continue
+        found[name] = compile_stub(action.kind, value, whole.fixtures, ("stubs", name), report)
+    return found
+
+
+# --- Names ------------------------------------------------------------------------------------------------------------
+
+
+def _unknown_steps(value: Mapping[str, Any], phones: set[str]) -> Report:
+    """Keys of steps that are neither ours nor phones; checked first, since any key might be a phone."""
+    report = Report()
+    steps = value.get("steps")
+    for place, step in enumerate(steps if isinstance(steps, list) else ()):
+        for key in step if isinstance(step, dict) else ():
+            if key not in phones and key not in StepSpec.words:
+                hint = did_you_mean(key, {*phones, *StepSpec.words})
+                report(("steps", place, key), f"There is no phone `{key}`, and no such step.", hint=hint, code="unknown")
+    return report
+
+
+def _check_names(spec: TestSpec, project: Project, report: Report) -> None:
+    flow = project.book.latest.get(spec.flow or "")
+    flows = project.book.flows()
+    states = {state for one in flows for state in one.states}
+    slots = {slot for one in flows for slot in one.slots}
+    near_states = set(flow.states) if flow is not None else states
+    near_slots = set(flow.slots) if flow is not None else slots
+    for path, expect in _expectations(spec):
+        if expect.state not in {None, "none", *states}:
+            report.unknown((*path, "state"), "state", str(expect.state), near_states)
+        if expect.flow not in {None, "none", *project.book.latest}:
+            report.unknown((*path, "flow"), "flow", str(expect.flow), project.book.latest)
+        for name in expect.slots or ():
+            if name not in slots:
+                report.unknown((*path, "slots", name), "slot", name, near_slots)
+        for place, call in enumerate(expect.actions or ()):
+            name = next(iter(call))
+            if name not in project.actions.by_name:
+                report.unknown((*path, "actions", place), "action or lookup", name, project.actions.by_name)
+        _check_sayings(path, expect, spec, report)
+    for place, step in enumerate(spec.steps):
+        if step.event is not None and step.event.to not in {None, *spec.phones}:
+            report.unknown(("steps", place, "event", "to"), "phone", str(step.event.to), spec.phones)
+
+
+def _check_sayings(path: Place, expect: ExpectSpec, spec: TestSpec, report: Report) -> None:
+    for key in ("said", "not_said", "held"):
+        wanted = getattr(expect, key)
+        by_phone = wanted if isinstance(wanted, dict) else {None: wanted or []}
+        for phone, sayings in by_phone.items():
+            here = (*path, key) if phone is None else (*path, key, phone)
+            if phone is not None and phone not in spec.phones:
+                report.unknown(here, "phone", phone, spec.phones)
+            for saying in sayings:
+                try:
+                    if is_pattern(saying):
+                        pattern(saying)
+                except ValueError as mistake:
+                    report(here, str(mistake), code="pattern")
+
+
+def _expectations(spec: TestSpec) -> Iterator[tuple[Place, ExpectSpec]]:
+    for place, step in enumerate(spec.steps):
+        if step.expect is not None:
+            yield ("steps", place, "expect"), step.expect
+    if spec.expect is not None:
+        yield ("expect",), spec.expect
+
+
+# --- Files ------------------------------------------------------------------------------------------------------------
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as mistake:
+        at = Mark(str(path), 1, 1)
+        raise ContentErrors([FlowError(f"The file is not UTF-8: {mistake.reason}.", at=at, hint="Save it as UTF-8.")]) from mistake
+
+
+def _read(text: str, path: Path) -> Document:
+    try:
+        return read(text, str(path))
+    except ContentError as mistake:
+        raise ContentErrors([mistake]) from mistake
+
+
+def _document(path: Path) -> Document:
+    return _read(_text(path), path)
+
+
+def _validated(document: Document, model: type[_Spec]) -> _Spec:
+    try:
+        return model.model_validate(document.value)
+    except ValidationError as mistakes:
+        raise ContentErrors([one.error() for one in explain(mistakes, document, model)]) from None
+
+
+def _raise(report: Report, document: Document) -> None:
+    if report.mistakes:
+        raise ContentErrors(
+            [FlowError(one.message, at=document.value_mark(one.path), hint=one.hint) for one in report.mistakes]
+        )

@@ -1,0 +1,66 @@
+"""Messages and values as people read them."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import yaml
+
+from bot.core.messages import ButtonsOut, ListOut, TemplateOut, TextOut
+from bot.core.whatsapp import WhatsAppTemplate
+
+Templates = Mapping[tuple[str, str], WhatsAppTemplate]
+Spoken = tuple[str, tuple[tuple[str, str], ...], str, str]
+
+
+def spoken(content: object, templates: Templates) -> Spoken:
+    """A message of ours: text, choices with descriptions, what opens them, and what else there is to know."""
+    match content:
+        case TextOut(body=body):
+            return body, (), "", ""
+        case ButtonsOut(body=body, buttons=buttons):
+            return body, tuple((one.title, "") for one in buttons), "", ""
+        case ListOut(body=body, rows=rows, label=label):
+            return body, tuple((one.title, one.description or "") for one in rows), label, ""
+        case TemplateOut(name=name, language=language, parameters=parameters):
+            template = templates.get((name, language)) or templates.get((name, "en"))
+            text = template.fill(parameters) if template is not None else ", ".join(parameters)
+            return text, (), "", f"template {name}: outside of the 24-hour window"
+    return str(getattr(content, "body", content)), (), "", ""
+
+
+class _Plain(yaml.SafeDumper):
+    """Flow style, text in quotes only where YAML needs them."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Write everything out."""
+        return True
+
+
+def inline(value: Any, *, width: float = float("inf")) -> str:
+    """A JSON value as YAML on one line, as test files write it.
+
+    Lengths of time are written as in flows.
+    """
+    text = yaml.dump(_jsonable(value), Dumper=_Plain, default_flow_style=True, allow_unicode=True, width=width, sort_keys=False)  # type: ignore[arg-type]
+    return text.removesuffix("\n").removesuffix("\n...").strip()
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return spelled(value)
+    if isinstance(value, Mapping):
+        return {str(key): _jsonable(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_jsonable(one) for one in value]
+    return value
+
+
+def spelled(length: timedelta) -> str:
+    """A length of time as flows write it: `1d12h`."""
+    seconds = int(length.total_seconds())
+    found = ""
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, seconds = divmod(seconds, size)
+        found += f"{count}{unit}" if count else ""
+    return found or "0s"
