@@ -15,13 +15,15 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bot.authoring import rules
+from bot.authoring.calls import check_calls, newest
 from bot.authoring.mistakes import Finding, explain
 from bot.authoring.reader import Document, read
 from bot.core.actions import Actions
-from bot.core.book import FlowBook
+from bot.core.book import ANY, FlowBook
 from bot.core.compiled import CompiledFlow
 from bot.core.compiler import compile_flow
 from bot.core.errors import ContentError, ContentErrors, FlowError, Mark, TemplateError
+from bot.core.expanding import expand
 from bot.core.flow import FlowSpec, IntentFile, IntentSpec
 from bot.core.patterns import compile_pattern
 from bot.core.report import Report, Severity, did_you_mean
@@ -43,9 +45,10 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowFile:
-    """A flow file on the way to being compiled."""
+    """A flow file on the way to being compiled. `spec` has plain states only; `report` knows where they stand."""
 
     document: Document
+    report: Report
     spec: FlowSpec
     texts: Texts
 
@@ -201,12 +204,14 @@ class Loader:
                 continue
             seen[key] = document.mark(("flow",))
             own = self.templates.get(name.removeprefix("flows/").removesuffix(".yaml"), {})
-            file = FlowFile(document=document, spec=spec, texts=Texts(own=own, common=self._common()))
+            report = Report()
+            spec = expand(spec, report)
+            file = FlowFile(document=document, report=report, spec=spec, texts=Texts(own=own, common=self._common()))
             self.flow_files.append(file)
             yield file
 
     def _compile(self, file: FlowFile) -> CompiledFlow | None:
-        report = Report()
+        report = file.report
         flow = compile_flow(file.spec, file.texts, self._whatsapp_by_name(), report)
         rules.check(rules.Subject(spec=file.spec, flow=flow, texts=file.texts, actions=self.actions), report)
         self.report(file.document, report)
@@ -235,8 +240,12 @@ class Loader:
                         "unused",
                     )
         starts: dict[tuple[str, str], str] = {}
+        flows = newest(flow_file.spec for flow_file in self.flow_files)
         for flow_file in self.flow_files:
             self._check_starts(flow_file, starts)
+            report = Report(places=flow_file.report.places)
+            check_calls(flow_file.spec, flows, report)
+            self.report(flow_file.document, report)
 
     def _check_starts(self, file: FlowFile, starts: dict[tuple[str, str], str]) -> None:
         report = Report()
@@ -244,7 +253,7 @@ class Loader:
         for place, intent in enumerate(spec.start.intents):
             path: tuple[Any, ...] = ("start", "intents", place)
             for role in spec.roles:
-                if intent not in self.intents.get(role, {}):
+                if intent not in {**self.intents.get(ANY, {}), **self.intents.get(role, {})}:
                     report(path, f"Role `{role}` has no intent `{intent}`.", code="unknown",
                            hint=did_you_mean(intent, self.intents.get(role, {})))  # fmt: skip
                 other = starts.setdefault((role, intent), spec.flow)

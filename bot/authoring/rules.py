@@ -20,8 +20,8 @@ COMMON_BLOCKS = frozenset(
     f"{mood}_{kind}" for mood in ("ask", "invalid") for kind in ("text", "integer", "date", "choice", "ref")
 ) | {
     "action_failed", "broken", "cancelled", "cannot_go_back", "cannot_use", "choose", "choose_candidate", "collected",
-    "collected_enough", "command_not_now", "corrected", "explain", "handoff", "help", "help_here", "not_understood",
-    "not_understood_again", "reprompt", "run_exists", "stale_choice", "unsupported",
+    "collected_enough", "command_not_now", "correct_which", "corrected", "explain", "handoff", "help", "help_here",
+    "not_understood", "not_understood_again", "reprompt", "resume", "run_exists", "stale_choice", "unsupported",
 }  # fmt: skip
 """Blocks the engine itself says; `templates/en/common.j2` must have them all."""
 BLOCK_NAMES = frozenset({"slot", "missing", "choices", "capabilities", "many", "count", "instance"})

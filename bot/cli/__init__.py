@@ -20,6 +20,7 @@ _COMMANDS = {
     "demo": ("bot.cli.demo:demo", "Start everything, with phones in the browser and nothing to set up."),
     "simulate": ("bot.cli.simulate:simulate", "Chat with the flows in this terminal; no server needed."),
     "check": ("bot.cli.check:check", "Check flows, intents and templates; says what is wrong, where, and what to do."),
+    "test": ("bot.cli.test:test", "Play conversation tests; says what was said instead, and what no test covers."),
     "explain": ("bot.cli.explain:explain", "Show why a message was answered as it was, and what became of it."),
     "doctor": ("bot.cli.doctor:doctor", "Check settings, database, provider and webhook; says what to do."),
 }

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from rich.align import Align
 from rich.box import ROUNDED
@@ -43,6 +43,8 @@ class Said:
         label: What opens the choices, when they are a list.
         at: When; None leaves it out.
         note: What else there is to know: that it is a template, or could not be sent.
+        kind: How a phone shows it.
+        offer: Which of the phone's messages with choices it is, from 0; None for one without any.
     """
 
     part: str
@@ -53,6 +55,8 @@ class Said:
     label: str = ""
     at: datetime | None = None
     note: str = ""
+    kind: Literal["text", "choice", "photo", "location", "other"] = "text"
+    offer: int | None = None
 
 
 class Screen(Protocol):

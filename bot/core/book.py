@@ -1,11 +1,18 @@
 """All flows of a project, as one lookup: by name and version, and by what starts them for each role."""
 
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 from bot.core.compiled import CommandUse, CompiledFlow
 from bot.core.flow import IntentSpec
 from bot.core.templates import Texts
 from bot.core.understanding import ExampleUnderstanding, Understanding
+
+_T = TypeVar("_T")
+
+
+ANY = "any"
+"""The role of flows that everybody may walk. Without `start:` they are only called by other flows."""
 
 
 class FlowBook:
@@ -26,10 +33,11 @@ class FlowBook:
         self.latest: dict[str, CompiledFlow] = {}
         for _, flow in sorted(self._flows.items()):
             self.latest[flow.name] = flow
-        self._by_role: dict[str, tuple[CompiledFlow, ...]] = {}
-        for flow in self.latest.values():
-            for role in flow.roles:
-                self._by_role[role] = (*self._by_role.get(role, ()), flow)
+        roles = {ANY, *intents, *(role for flow in self.latest.values() for role in flow.roles)}
+        self._by_role: dict[str, tuple[CompiledFlow, ...]] = {
+            role: tuple(flow for flow in self.latest.values() if role in flow.roles or ANY in flow.roles)
+            for role in sorted(roles)
+        }
         self._starts = {
             role: {intent: flow for flow in reversed(flows) for intent in flow.intents}
             for role, flows in self._by_role.items()
@@ -43,9 +51,13 @@ class FlowBook:
         }
         self._understanding: dict[str, Understanding] = {
             role: ExampleUnderstanding(
-                {name: spec for name, spec in named.items() if name in self._starts.get(role, {})}
+                {
+                    name: spec
+                    for name, spec in {**intents.get(ANY, {}), **intents.get(role, {})}.items()
+                    if name in self._starts[role]
+                }
             )
-            for role, named in intents.items()
+            for role in self._by_role
         }
 
     def flow(self, name: str, version: int) -> CompiledFlow | None:
@@ -58,20 +70,25 @@ class FlowBook:
 
     def of_role(self, role: str) -> tuple[CompiledFlow, ...]:
         """The flows a role may walk, newest versions only."""
-        return self._by_role.get(role, ())
+        return self._of(self._by_role, role)
 
     def started_by(self, role: str, intent: str) -> CompiledFlow | None:
         """The flow an intent starts for a role."""
-        return self._starts.get(role, {}).get(intent)
+        return self._of(self._starts, role).get(intent)
 
     def universal(self, role: str, word: str) -> CompiledFlow | None:
         """The flow a universal word starts for a role, when nothing else answers it."""
-        return self._universals.get(role, {}).get(word)
+        return self._of(self._universals, role).get(word)
 
     def commands(self, role: str) -> tuple[tuple[CompiledFlow, CommandUse], ...]:
         """The commands a role may type."""
-        return self._commands.get(role, ())
+        return self._of(self._commands, role)
 
-    def understanding(self, role: str) -> Understanding | None:
+    def understanding(self, role: str) -> Understanding:
         """What tells this role's intents apart."""
-        return self._understanding.get(role)
+        return self._of(self._understanding, role)
+
+    @staticmethod
+    def _of(table: Mapping[str, _T], role: str) -> _T:
+        """What a role has; one that no flow knows has what everybody has."""
+        return table[role] if role in table else table[ANY]

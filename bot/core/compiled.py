@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 
 from transitions import Machine
 
+from bot.core.calling import Call
 from bot.core.commands import Command
 from bot.core.cursor import Cursor, Said
 from bot.core.sandbox import Value
@@ -76,7 +77,14 @@ class Rung:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledState:
-    """A state. `parks`: a business object's run rests here without asking anybody anything."""
+    """A state.
+
+    Attributes:
+        call: It waits for another flow.
+        digress: Words that mean nothing here may start another flow.
+        resumes: After a digression the person is told where they were.
+        parks: A business object's run rests here, asking nobody.
+    """
 
     name: str
     plan: tuple[Op, ...]
@@ -85,6 +93,9 @@ class CompiledState:
     ladder: tuple[Rung, ...] = ()
     universals: frozenset[str] = frozenset()
     collects: Mapping[str, Collector] = field(default_factory=dict)
+    call: Call | None = None
+    digress: bool = True
+    resumes: bool = True
     parks: bool = False
     hands_over: bool = False
 
@@ -106,6 +117,8 @@ class CompiledFlow:
         intents: Which intents start it.
         universals: Which universal words start it when nothing is going on.
         unset: Every slot with None, so that templates may ask whether one is filled.
+        inputs: The slots a caller fills, each with whether it has to.
+        outputs: What a caller gets back.
         instance: The expression for the business object a run belongs to; `instance_slots` are the slots it needs.
         machine: Shared and stateless: runs pass through it as cursors.
         edges: Machine event → states it can leave from; what `transitions` knows, without its bookkeeping.
@@ -123,6 +136,8 @@ class CompiledFlow:
     texts: Texts
     machine: Machine
     edges: Mapping[str, frozenset[str]]
+    inputs: Mapping[str, bool] = field(default_factory=dict)
+    outputs: Mapping[str, Value] = field(default_factory=dict)
     instance: Value | None = None
     instance_slots: tuple[str, ...] = ()
     has_timers: bool = False

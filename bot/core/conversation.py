@@ -50,10 +50,12 @@ class Frame:
         counters: For example how often nothing matched here.
         asking: The slot being asked for, in a form.
         offers: The candidates offered for that slot, when a lookup found several.
-        trail: Questions asked so far, oldest first ("details/month"), for going back.
+        trail: Questions asked so far, oldest first ("details#month"), for going back.
         opened_by: The machine event that began the run ("begin", "command:ISSUE").
         pending: An action whose answer is awaited.
         instance: Key of the business object this run belongs to ("TRP123"), for flows with `instance:`.
+        caller: The run that called this one and waits for it, beneath it on the stack.
+        caller_epoch: The caller's epoch at that time; once it has another, it does not wait any more.
         role: In which role the person walks this flow.
         started_at: When the run began (aware, UTC).
     """
@@ -74,6 +76,8 @@ class Frame:
     opened_by: str = ""
     pending: Pending | None = None
     instance: str | None = None
+    caller: RunId | None = None
+    caller_epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,6 +83,11 @@ class Turn:
         """The day of the event."""
         return self.at.date()
 
+    def add(self, *effects: Effect) -> None:
+        """Add effects that were found late, keeping an `Invoke` last."""
+        place = len(self.effects) - (1 if self.effects and isinstance(self.effects[-1], Invoke) else 0)
+        self.effects[place:place] = effects
+
     def note(self, kind: str, /, **detail: Any) -> None:
         """Add a reason."""
         self.trace.append(Trace(kind=kind, detail=detail))
@@ -142,12 +147,13 @@ class Cursor:
         outcome: Set when the run has ended.
         unmatched: Set when a message meant nothing here; the caller decides what to make of it.
         reask: The slot to ask for again, after going back.
+        calling: The flow to be called, and what it is given; the stack starts it.
     """
 
     __slots__ = (
-        "asking", "came_from", "counters", "data", "epoch", "extra", "flow", "instance", "job", "offers", "opened_by",
-        "outcome", "pending", "reask", "role", "run", "slots", "started_at", "state", "stops_timers", "trail",
-        "trigger", "turn", "unmatched",
+        "asking", "caller", "caller_epoch", "calling", "came_from", "counters", "data", "epoch", "extra", "flow",
+        "instance", "job", "offers", "opened_by", "outcome", "pending", "reask", "role", "run", "slots", "started_at",
+        "state", "stops_timers", "trail", "trigger", "turn", "unmatched",
     )  # fmt: skip
 
     def __init__(self, turn: Turn, flow: "CompiledFlow", frame: Frame) -> None:
@@ -168,6 +174,9 @@ class Cursor:
         self.pending = frame.pending
         self.instance = frame.instance
         self.opened_by = frame.opened_by
+        self.caller = frame.caller
+        self.caller_epoch = frame.caller_epoch
+        self.calling: tuple[str, dict[str, Any]] | None = None
         self.trigger: str | None = None
         self.job: dict[str, Any] | None = None
         self.extra: dict[str, Any] = {}
@@ -195,6 +204,8 @@ class Cursor:
             opened_by=self.opened_by,
             pending=self.pending,
             instance=self.instance,
+            caller=self.caller,
+            caller_epoch=self.caller_epoch,
         )
 
     # --- Moving -------------------------------------------------------------------------------------------------------
@@ -242,7 +253,7 @@ class Cursor:
             self.renew_question()
         self.asking = asking
         self.offers = offers
-        place = f"{self.state}/{asking}" if asking else self.state
+        place = f"{self.state}#{asking}" if asking else self.state
         if not self.trail or self.trail[-1] != place:
             self.trail = (*self.trail, place)[-MAX_TRAIL:]
 

@@ -9,7 +9,8 @@ from bot.core.choices import read_tap
 from bot.core.compiled import CompiledFlow
 from bot.core.conversation import Conversation, Frame
 from bot.core.cursor import Cursor, Said, Turn
-from bot.core.effects import Effect, Invoke, ParkRun, Trace
+from bot.core.effects import Effect, ParkRun, Trace
+from bot.core.errors import EngineError
 from bot.core.events import ActionDone, ActionFailed, BusinessChanged, Event, MessageReceived, TimerFired
 from bot.core.messages import ChoiceIn, TextIn
 from bot.core.moving import begin, climb, fire_timer, hear, hear_of, new_frame, put_back, remember_run, tap
@@ -65,6 +66,8 @@ def step(flow: CompiledFlow, conversation: Conversation, event: Event) -> Step:
                 turn.note("ignore", why="nothing the run listens to")
     if cursor.unmatched is not None:
         climb(cursor)
+    if cursor.calling is not None:
+        raise EngineError(f"Flow '{flow.name}' calls '{cursor.calling[0]}', which `step` does not know; use `advance`.")
     put_back(turn, cursor)
     return finish(turn, lambda name, version: flow if (name, version) == (flow.name, flow.version) else None)
 
@@ -89,8 +92,7 @@ def finish(turn: Turn, flows: Flows) -> Step:
         flow = flows(frame.flow, frame.version)
         state = flow.states.get(frame.state) if flow else None
         if not any(frame is old for old in original.frames):
-            place = len(turn.effects) - (1 if turn.effects and isinstance(turn.effects[-1], Invoke) else 0)
-            turn.effects.insert(place, ParkRun(frame=frame))
+            turn.add(ParkRun(frame=frame))
             remember_run(turn, frame.flow, frame.instance, ended=False)
         if state is None or not state.parks:
             kept.append(frame)

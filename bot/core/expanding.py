@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.core.flow import Branch, ChoiceOption, CommandRule, FlowSpec, RungSpec, StateSpec
-from bot.core.report import Path, Report, did_you_mean
+from bot.core.report import Path, Report
 
 CORRECT = "common/correct"
-"""Built in, for it works on the caller's own slots, replies and timers: asks which slot to change, and for its value."""
+"""Built in, as it works on the caller's own slots, replies and timers: asks which slot to change, and for its value."""
 _ENTRY = ("forget", "enter", "do", "arguments", "once", "save", "error", "say", "notify")
 """Keys of a composed state that are carried out when it is entered."""
 _NOT_COMPOSED = ("ask", "choices", "when", "form", "call", "end", "handoff", "sla", "back")
@@ -42,7 +42,7 @@ def expand(spec: FlowSpec, report: Report) -> FlowSpec:
     return spec.model_copy(update={"states": expander.flat, "commands": commands})
 
 
-def branches_of(state: StateSpec) -> Iterator[tuple[Path, list[Branch]]]:
+def branches_of(state: StateSpec) -> Iterator[tuple[tuple[str, ...], list[Branch]]]:
     """Every list of branches of a state, with its place in it."""
     for word in ("next", "error", "back"):
         if (branches := getattr(state, word)) is not None:
@@ -105,7 +105,7 @@ class _Expander:
             first, child = next(iter(children.items()))
             update = {word: getattr(resolved, word) for word in _ENTRY if getattr(resolved, word)}
             update["next"] = [Branch(to=entry_of(f"{full}/{first}", child))]
-            self._plain(full, path, StateSpec.model_construct(**_defaults(), **update), already=True)
+            self._plain(full, path, _state(**update), already=True)
         handed = {word: getattr(resolved, word) for word in _HANDED_DOWN if getattr(resolved, word) is not None}
         self.walk(children, _Scope(name=full, path=path, handed_down=_merged(scope.handed_down, handed)))
 
@@ -122,7 +122,7 @@ class _Expander:
         if state.call == CORRECT:
             self._correct(full, path, state)
 
-    def _lift(self, full: str, path: Path, place: Path, index: int, branch: Branch) -> Branch:
+    def _lift(self, full: str, path: Path, place: tuple[str, ...], index: int, branch: Branch) -> Branch:
         """Make a state of a call on the way."""
         if branch.call is None:
             return branch
@@ -133,8 +133,8 @@ class _Expander:
         source = self.flat[full]
         where = (*path, *place)
         self.report.places[name] = where if len(dict(branches_of(source))[place]) == 1 else (*where, index)
-        calling = StateSpec.model_construct(
-            **_defaults(), call=branch.call, arguments=branch.arguments, save=branch.save, next=[Branch(to=branch.to)],
+        calling = _state(
+            call=branch.call, arguments=branch.arguments, save=branch.save, next=[Branch(to=branch.to)],
             after=source.after if branch.call == CORRECT else {k: t for k, t in source.after.items() if t.to},
         )  # fmt: skip
         self.flat[name] = calling
@@ -152,19 +152,19 @@ class _Expander:
         if state.save is not None:
             self.report((*path, "save"), f"`{CORRECT}` changes slots and has no result.", hint="Remove `save:`.")
         if not slots or state.next is None:
-            if state.next is None:
-                self.report((*path, "call"), f"State '{name}' has no way out.", hint="Give it `next:`.")
-            self.flat[name] = state.model_copy(update={"call": None, "arguments": None, "end": "nothing_to_correct"})
+            problem = "The flow has no slots to correct." if not slots else f"State '{name}' has no way out."
+            self.report((*path, "call"), problem, hint="Declare `slots:`." if not slots else "Give it `next:`.")
+            self.flat[name] = _state(end="nothing")
             return
         choices = {slot: ChoiceOption(label=_label(self.spec, slot)) for slot in slots}
         ways = {slot: [Branch(to=f"{name}/{slot}")] for slot in slots}
         keep = {"after": state.after, "no_match": state.no_match, "universals": state.universals}
         asking = {"ask": "correct_which", "choices": choices, "when": ways}
-        self.flat[name] = StateSpec.model_construct(**_defaults(), **keep, **asking)
+        self.flat[name] = _state(**keep, **asking)
         for slot in slots:
             self.report.places[f"{name}/{slot}"] = path
             form = {"forget": [slot], "form": [slot], "next": state.next}
-            self.flat[f"{name}/{slot}"] = StateSpec.model_construct(**_defaults(), **keep, **form)
+            self.flat[f"{name}/{slot}"] = _state(**keep, **form)
 
     def command(self, rule: CommandRule) -> CommandRule:
         """A command's rule: a composed state in `from:` stands for all in it."""
@@ -190,12 +190,12 @@ class _Expander:
 
 # --- Small things -----------------------------------------------------------------------------------------------------
 
-_HANDED_DOWN = ("next", "after", "events", "collect", "no_match", "universals")
+_HANDED_DOWN = ("next", "after", "events", "collect", "no_match", "universals", "digress", "resume")
 
 
-def _defaults() -> dict[str, Any]:
-    """For `model_construct`, which skips validation, as names with `/` in them need."""
-    return {}
+def _state(**fields: Any) -> StateSpec:
+    """A state we make up; it skips validation, which refuses names with `/`."""
+    return StateSpec.model_construct(**fields)
 
 
 def _named(states: Mapping[str, StateSpec], prefix: str) -> Iterator[tuple[str, StateSpec]]:
@@ -231,8 +231,8 @@ def _inheriting(state: StateSpec, handed_down: Mapping[str, Any]) -> StateSpec:
             if handed_down.get(word):
                 update[word] = {**handed_down[word], **getattr(state, word)}
     if asks:
-        for word in ("no_match", "universals"):
-            if word in handed_down and getattr(state, word) is None and not (word == "no_match" and state.call):
+        for word in ("no_match", "universals", "digress", "resume"):
+            if word in handed_down and getattr(state, word) is None and not state.call:
                 update[word] = handed_down[word]
     return state.model_copy(update=update)
 
@@ -255,7 +255,7 @@ def _mapped(state: StateSpec, resolve: Any) -> StateSpec:
     return _with_branches(state, {place: [moved(one) for one in ways] for place, ways in branches_of(state)})
 
 
-def _with_branches(state: StateSpec, changed: Mapping[Path, Sequence[Branch]]) -> StateSpec:
+def _with_branches(state: StateSpec, changed: Mapping[tuple[str, ...], Sequence[Branch]]) -> StateSpec:
     """A state with other branches at these places."""
     update: dict[str, Any] = {}
     for (word, *key), branches in changed.items():

@@ -280,6 +280,8 @@ class StateSpec(Part):
     handoff: Name | None = None
     sla: Duration | None = None
     back: Branches | None = None
+    digress: bool | None = None
+    resume: Literal["ask", "silent"] | None = None
 
 
 # --- Flow -------------------------------------------------------------------------------------------------------------
@@ -316,6 +318,8 @@ class FlowSpec(Part):
     version: int = Field(default=1, ge=1)
     start: StartSpec = Field(default_factory=StartSpec)
     instance: str | None = None
+    digress: bool = True
+    resume: Literal["ask", "silent"] = "ask"
     slots: dict[Name, SlotSpec] = Field(default_factory=dict)
     inputs: list[InputName] = Field(default_factory=list)
     outputs: Annotated[dict[Name, Scalar], BeforeValidator(_by_own_names)] = Field(default_factory=dict)

@@ -111,12 +111,20 @@ def repeat(cursor: Cursor, before: str = "") -> None:
         cursor.turn.send(*[TextOut(body=part) for part in split_text(before)])
 
 
+def can_go_back(cursor: Cursor) -> bool:
+    """Whether there is a question before this one that can be put again."""
+    if len(cursor.trail) < 2:
+        return False
+    state = cursor.trail[-2].partition("#")[0]
+    return state == cursor.state or cursor.flow.can(f"back:{state}", cursor.state)
+
+
 def go_back(cursor: Cursor) -> bool:
     """Return to the question before this one; False when there is none."""
     trail = cursor.trail[:-1]
-    if not trail:
+    if not can_go_back(cursor):
         return False
-    state, _, slot = trail[-1].partition("/")
+    state, _, slot = trail[-1].partition("#")
     cursor.trail = trail[:-1]
     cursor.turn.text = None
     cursor.reask = slot or None
@@ -127,8 +135,6 @@ def go_back(cursor: Cursor) -> bool:
             question.run(cursor, 0)
         settle(cursor)
         return True
-    if not cursor.flow.can(f"back:{state}", cursor.state):
-        return False
     cursor.trigger = f"back:{state}"
     settle(cursor)
     return True

@@ -102,12 +102,13 @@ class Planner:
     def _steps(self, spec: StateSpec | OpSpec, path: Path) -> list[Op]:
         """`do`, `say` and `notify` of a state or an entry, in this order."""
         ops: list[Op] = []
+        calls = isinstance(spec, StateSpec) and spec.call is not None
         if spec.do:
             once = self.expressions.value(spec.once, (*path, "once")) if spec.once else None
             arguments = self.expressions.values(spec.arguments, (*path, "with"))
             ops.append(Do(action=spec.do, arguments=arguments, once=once, save=spec.save))
         for word in ("arguments", "once", "save"):
-            if not spec.do and getattr(spec, word) is not None:
+            if not spec.do and getattr(spec, word) is not None and not (calls and word != "once"):
                 word = "with" if word == "arguments" else word
                 self.report((*path, word), f"`{word}:` belongs to `do:`, and there is none.", hint="Add `do:`.")
         ops += [Say(block=block) for block in spec.say]

@@ -5,7 +5,6 @@ from typing import Any
 
 from bot.core.asking import Ask, Form
 from bot.core.compiled import CommandUse, CompiledFlow
-from bot.core.compiler import proceed
 from bot.core.conversation import FRAME, Frame, Pending
 from bot.core.cursor import START, Cursor
 from bot.core.errors import EngineError
@@ -13,6 +12,7 @@ from bot.core.events import ActionDone, ActionFailed
 from bot.core.gathering import Job, attach, found, gather, new_job, read_raw
 from bot.core.moving import RUNS, put_back, repeat, settle, state_of
 from bot.core.ops import Do
+from bot.core.wiring import proceed
 
 Flows = Callable[[str, int], CompiledFlow | None]
 """Finds a flow version."""

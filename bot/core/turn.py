@@ -14,37 +14,25 @@ from bot.core.commands import CommandRead, read_command
 from bot.core.compiled import CommandUse, CompiledFlow
 from bot.core.conversation import Conversation
 from bot.core.cursor import Cursor, Said, Turn
-from bot.core.effects import Handoff
 from bot.core.engine import Step, finish
 from bot.core.events import ActionDone, ActionFailed, BusinessChanged, Event, MessageReceived, TimerFired
 from bot.core.gathering import attach, new_job
 from bot.core.messages import ChoiceIn, LocationIn, MediaIn, TextIn, UnsupportedIn
 from bot.core.moving import (
     RUNS,
-    begin,
-    climb,
     fire_timer,
-    go_back,
     hear,
     hear_exactly,
     hear_of,
-    put_back,
     repeat,
-    settle,
     state_of,
     tap,
 )
 from bot.core.resuming import collect, collects, command, resume
-from bot.core.stack import Stack
-from bot.core.understanding import decide
-from bot.core.words import CONSENT_WORDS, universal_in
+from bot.core.starting import UNMATCHED
+from bot.core.universals import Universals
+from bot.core.words import CONSENT_WORDS
 
-UNMATCHED = "unmatched"
-"""Key in the contact's scope: how many messages in a row nothing could be made of, outside any question."""
-DIGRESSION = 0.6
-"""Score from which a message that does not answer the open question may start another flow."""
-MAX_FRAMES = 5
-"""Runs on a stack; beyond it, no digression is begun."""
 _FILE_KINDS = {"image": "photo", "video": "video", "audio": "audio", "document": "document", "sticker": "sticker"}
 
 
@@ -82,7 +70,7 @@ def advance(book: FlowBook, conversation: Conversation, event: Event) -> Step:
     return finish(turn, book.flow)
 
 
-class _Router(Stack):
+class _Router(Universals):
     """The routing of one turn."""
 
     # --- Messages -----------------------------------------------------------------------------------------------------
@@ -132,7 +120,7 @@ class _Router(Stack):
             self._start_command(*read)
         elif quiet:
             turn.note("ignore", why="a person has taken over", owner=turn.owner)
-        elif not self._universal(cursor, said):
+        elif not self.universal(cursor, said):
             self._answer(cursor, said)
 
     def choice(self, id: str, title: str) -> None:  # noqa: A002  WhatsApp's word
@@ -220,85 +208,10 @@ class _Router(Stack):
         turn.note("route", rule="command", command=use.command.source, raw=read.raw, exact=read.exact)
         turn.remember(UNMATCHED, None)
         top = self.top()
-        here = top is not None and top.flow.name == flow.name and flow.instance is None
-        cursor = top if here and top is not None else self.push(flow)
+        mine = [run for run in (self.chain(top) if top is not None else ()) if run.flow.name == flow.name]
+        cursor = mine[0] if mine and flow.instance is None else self.push(flow)
         command(cursor, use, read.raw)
         self.done(cursor)
-
-    def _universal(self, cursor: Cursor | None, said: Said) -> bool:
-        """Take help, back, cancel, restart, repeat and agent. False when it is none, or not allowed here."""
-        word = universal_in(said.normal, self.turn.contact.language)
-        if word is None:
-            return False
-        state = state_of(cursor) if cursor is not None else None
-        if cursor is None or state is None:
-            if word not in {"help", "agent"}:
-                return False
-            self.turn.note("route", rule="universal", word=word)
-            self._help_or_agent(word, said)
-            return True
-        if word not in state.universals:
-            return False
-        self.turn.note("route", rule="universal", word=word)
-        match word:
-            case "help":
-                self._help(cursor)
-            case "repeat":
-                repeat(cursor)
-            case "back":
-                if not go_back(cursor):
-                    repeat(cursor, cursor.render("cannot_go_back"))
-            case "cancel":
-                cursor.say("cancelled")
-                cursor.end_run("cancelled")
-            case "restart":
-                self._restart(cursor)
-                return True
-            case _:
-                self._agent(cursor, said)
-                return True
-        self.done(cursor)
-        return True
-
-    def _help(self, cursor: Cursor) -> None:
-        """Help with the open question: the state's own, the flow's own, or what one can do."""
-        own = [name for name in (f"help_{cursor.state}", "help") if cursor.flow.texts.has_own(name)]
-        before = cursor.render(own[0] if own else "help_here", capabilities=self.capabilities())
-        repeat(cursor, before)
-
-    def _restart(self, cursor: Cursor) -> None:
-        flow = self.book.latest.get(cursor.flow.name, cursor.flow)
-        cursor.end_run("restarted")
-        put_back(self.turn, cursor)
-        self._begin(flow, None)
-
-    def _agent(self, cursor: Cursor, said: Said) -> None:
-        """Lead to the flow's `agent` state, or to the role's flow for it."""
-        if cursor.flow.can("agent", cursor.state):
-            cursor.trigger = "agent"
-            cursor.extra["reason"] = "asked"
-            settle(cursor)
-            self.done(cursor)
-        else:
-            put_back(self.turn, cursor)
-            self._help_or_agent("agent", said)
-
-    def _help_or_agent(self, word: str, said: Said | None, reason: str = "asked") -> None:
-        """Outside of any flow: the flow that this word starts, or our own answer."""
-        flow = self.started_by(lambda role: self.book.universal(role, word))
-        if flow is not None:
-            self._begin(flow, said, reason)
-        elif word == "help":
-            self.turn.say(self.book.texts, "help", self.variables)
-        else:
-            self._hand_over(reason)
-
-    def _hand_over(self, reason: str) -> None:
-        """Give the conversation to operations, when no flow says to whom."""
-        turn = self.turn
-        turn.say(self.book.texts, "handoff", lambda: self.variables(reason=reason))
-        turn.effects.append(Handoff(run=turn.new_run(), role="operations", reason=reason))
-        turn.owner = "role:operations"
 
     # --- Answers and intents ------------------------------------------------------------------------------------------
 
@@ -309,48 +222,8 @@ class _Router(Stack):
             self.turn.note("route", rule="answer", flow=cursor.flow.name, state=cursor.state)
             hear(cursor, said)
             self.done(cursor)
-        elif not self._start_by_intent(said, 0.0):
-            self._not_understood(said)
-
-    def _start_by_intent(self, said: Said, threshold: float) -> bool:
-        """Start the flow for what the message seems to want. False when it seems to want nothing we know."""
-        turn = self.turn
-        if len(turn.frames) >= MAX_FRAMES:
-            return False
-        for role in turn.contact.roles:
-            understanding = self.book.understanding(role)
-            if understanding is None:
-                continue
-            scored = understanding.understand(said.text)
-            chosen = decide(scored)
-            tried = [{"intent": one.intent, "score": one.score, "because": one.because} for one in scored[:3]]
-            turn.note("understand", role=role, chosen=chosen.intent if chosen else None, tried=tried)
-            flow = self.book.started_by(role, chosen.intent) if chosen and chosen.score >= threshold else None
-            if flow is None or any(frame.flow == flow.name for frame in turn.frames):
-                continue
-            turn.remember(UNMATCHED, None)
-            self._begin(flow, said)
-            return True
-        return False
-
-    def _begin(self, flow: CompiledFlow, said: Said | None, reason: str | None = None) -> None:
-        cursor = self.push(flow)
-        if reason:
-            cursor.extra["reason"] = reason
-        begin(cursor, said)
-        self.done(cursor)
-
-    def _not_understood(self, said: Said) -> None:
-        """Nothing open, and nothing we know: say what we can do; the third time in a row, find a person."""
-        turn = self.turn
-        count = int(turn.scope.get(UNMATCHED, 0)) + 1
-        turn.note("route", rule="not_understood", count=count)
-        turn.remember(UNMATCHED, count)
-        if count >= 3 and self.started_by(lambda role: self.book.universal(role, "agent")) is not None:
-            turn.remember(UNMATCHED, None)
-            self._help_or_agent("agent", said, reason="not_understood")
-        else:
-            turn.say(self.book.texts, "not_understood" if count == 1 else "not_understood_again", self.variables)
+        elif not self.start_by_intent(said, 0.0):
+            self.not_understood(said)
 
     # --- Timers, the business, actions --------------------------------------------------------------------------------
 
@@ -394,25 +267,3 @@ class _Router(Stack):
             self.turn.note("ignore", why="no action was awaited")
             return
         self.done(resume(cursor, event, self.book.flow))
-
-    # --- The stack ----------------------------------------------------------------------------------------------------
-
-    def done(self, cursor: Cursor, *, quietly: bool = False) -> None:
-        """Put a run back; deal with words that meant nothing to it, and with what lies beneath when it has ended."""
-        turn = self.turn
-        if cursor.unmatched is not None:
-            text = cursor.unmatched.text
-            unmatched = cursor.unmatched
-            cursor.unmatched = None
-            put_back(turn, cursor)
-            if text and self._start_by_intent(Said(text, turn.today), DIGRESSION):
-                return
-            cursor.unmatched = unmatched
-            climb(cursor)
-        put_back(turn, cursor)
-        if cursor.outcome is None or quietly or turn.owner != "bot":
-            return
-        beneath = self.top()
-        if beneath is not None and beneath.pending is None:
-            turn.note("route", rule="resume", flow=beneath.flow.name, state=beneath.state)
-            repeat(beneath)

@@ -8,6 +8,7 @@ _PASSING = (
     OSError,
     asyncio.TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what asyncpg stumbles over when a connection dies in the middle of a statement
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # shut down, or our transaction was idle for too long
     asyncpg.InsufficientResourcesError,

@@ -114,7 +114,7 @@ class Worker:
                         continue
                 taken += await self._take(tenant, [conversation], 1, 1)
             except Exception as error:
-                if is_outage(error):
+                if is_outage(error) or not current:
                     raise
                 await self._fail(tenant, conversation, current[0], error)
                 taken += 1

@@ -6,7 +6,7 @@ from storage.postgres.intake import PostgresIntake, post_event
 from storage.postgres.outbox import PostgresOutbox
 from storage.postgres.people import Directory
 from storage.postgres.turns import PostgresTurns
-from storage.postgres.upkeep import Upkeep, grant_role
+from storage.postgres.upkeep import Upkeep, grant_role, set_language
 
 __all__ = [
     "ConversationRecord",
@@ -19,4 +19,5 @@ __all__ = [
     "Upkeep",
     "grant_role",
     "post_event",
+    "set_language",
 ]

@@ -176,10 +176,12 @@ WITH batch AS (
     SELECT u.* FROM delivery_updates u WHERE u.tenant_id = $1 AND u.due_at <= $2
     ORDER BY u.due_at, u.update_id LIMIT $4 FOR UPDATE SKIP LOCKED
 ), known AS (
-    SELECT b.update_id, b.provider_message_id, b.status, b.happened_at, b.error_code, b.error_detail,
+    SELECT b.update_id, b.provider_message_id, b.status, b.happened_at, b.received_at, b.error_code, b.error_detail,
            coalesce(b.message_id, k.message_id) AS message_id,
            coalesce(b.message_created_at, k.created_at) AS created_at
-    FROM batch b LEFT JOIN message_keys k ON b.message_id IS NULL AND k.tenant_id = $1 AND k.key = b.key
+    FROM batch b LEFT JOIN LATERAL (
+        SELECT k.message_id, k.created_at FROM message_keys k
+        WHERE b.message_id IS NULL AND k.tenant_id = $1 AND k.key = b.key OFFSET 0) AS k ON true
 ), ranked AS (
     SELECT k.message_id, k.created_at,
            max(array_position(ARRAY['ACCEPTED', 'SENT', 'DELIVERED', 'READ', 'PLAYED'], k.status)) AS rank,
@@ -229,21 +231,26 @@ WITH batch AS (
     FROM judged j
     WHERE m.tenant_id = $1 AND m.message_id = j.message_id AND m.created_at = j.created_at
       AND m.message_id = ANY (ARRAY(SELECT c.message_id FROM current c))
+), waiting AS (
+    SELECT array_agg(q.conversation_id) AS conversations, array_agg(q.message_id) AS messages
+    FROM queued q WHERE q.state <> 'SENDING'
 ), resolved AS (
-    DELETE FROM outbox o USING queued q
-    WHERE o.tenant_id = $1 AND o.conversation_id = q.conversation_id AND o.message_id = q.message_id
-      AND q.state <> 'SENDING'
+    DELETE FROM outbox o
+    WHERE o.tenant_id = $1 AND o.conversation_id = ANY ((SELECT w.conversations FROM waiting w)::bigint[])
+      AND o.message_id = ANY ((SELECT w.messages FROM waiting w)::bigint[])
     RETURNING 1
 ), parked AS (
-    UPDATE delivery_updates u SET due_at = $2 + greatest(interval '5 seconds', $2 - u.received_at) FROM known k
-    WHERE u.tenant_id = $1 AND u.update_id = k.update_id AND k.message_id IS NULL AND u.received_at >= $3
+    UPDATE delivery_updates u SET due_at = $2 + greatest(interval '5 seconds', $2 - u.received_at)
+    WHERE u.tenant_id = $1
+      AND u.update_id = ANY (ARRAY(SELECT k.update_id FROM known k WHERE k.message_id IS NULL AND k.received_at >= $3))
 ), gone AS (
-    DELETE FROM delivery_updates u USING known k
-    WHERE u.tenant_id = $1 AND u.update_id = k.update_id AND (k.message_id IS NOT NULL OR u.received_at < $3)
-    RETURNING k.message_id
+    DELETE FROM delivery_updates u
+    WHERE u.tenant_id = $1
+      AND u.update_id = ANY (ARRAY(
+          SELECT k.update_id FROM known k WHERE k.message_id IS NOT NULL OR k.received_at < $3))
 )
-SELECT (SELECT count(*) FROM gone WHERE message_id IS NOT NULL) AS applied,
-       (SELECT count(*) FROM gone WHERE message_id IS NULL) AS foreign_statuses,
+SELECT (SELECT count(*) FROM known k WHERE k.message_id IS NOT NULL) AS applied,
+       (SELECT count(*) FROM known k WHERE k.message_id IS NULL AND k.received_at < $3) AS foreign_statuses,
        (SELECT count(*) FROM resolved) AS resolved,
        (SELECT count(*) FROM batch) AS looked_at
 """

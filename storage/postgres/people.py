@@ -13,14 +13,22 @@ from storage.postgres.database import Connection, Postgres, columns
 _LOCK_PEOPLE = """
 SELECT pg_advisory_xact_lock(hashtextextended('contacts', $1))
 """
+# coalesce() is computed apart: compared inside, row-level security would keep the index from being used.
 _FIND = """
-SELECT c.contact_id, c.name, u.contact_id IS NULL AND p.user_id IS NOT NULL AS new_user_id,
-       n.contact_id IS NULL AND p.phone IS NOT NULL AS new_phone
-FROM unnest($2::bytea[], $3::bytea[]) WITH ORDINALITY AS p (phone, user_id, place)
-LEFT JOIN contact_identities n ON n.tenant_id = $1 AND n.identity = p.phone
-LEFT JOIN contact_identities u ON u.tenant_id = $1 AND u.identity = p.user_id
-LEFT JOIN contacts c ON c.tenant_id = $1 AND c.contact_id = coalesce(u.contact_id, n.contact_id)
-ORDER BY p.place
+SELECT c.contact_id, c.name, known.new_user_id, known.new_phone
+FROM (
+    SELECT p.place, coalesce(u.contact_id, n.contact_id) AS contact_id,
+           u.contact_id IS NULL AND p.user_id IS NOT NULL AS new_user_id,
+           n.contact_id IS NULL AND p.phone IS NOT NULL AS new_phone
+    FROM unnest($2::bytea[], $3::bytea[]) WITH ORDINALITY AS p (phone, user_id, place)
+    LEFT JOIN LATERAL (SELECT i.contact_id FROM contact_identities i
+                       WHERE i.tenant_id = $1 AND i.identity = p.phone OFFSET 0) AS n ON true
+    LEFT JOIN LATERAL (SELECT i.contact_id FROM contact_identities i
+                       WHERE i.tenant_id = $1 AND i.identity = p.user_id OFFSET 0) AS u ON true
+    OFFSET 0) AS known
+LEFT JOIN LATERAL (SELECT c.contact_id, c.name FROM contacts c
+                   WHERE c.tenant_id = $1 AND c.contact_id = known.contact_id OFFSET 0) AS c ON true
+ORDER BY known.place
 """
 _MAKE_CONTACTS = """
 INSERT INTO contacts (tenant_id, name, phone, user_id)
@@ -38,22 +46,21 @@ _COMPLETE_CONTACT = """
 UPDATE contacts c SET phone = coalesce(p.phone, c.phone), user_id = coalesce(p.user_id, c.user_id),
                       name = coalesce(nullif(p.name, ''), c.name)
 FROM unnest($2::bigint[], $3::bytea[], $4::bytea[], $5::text[]) AS p (contact_id, phone, user_id, name)
-WHERE c.tenant_id = $1 AND c.contact_id = p.contact_id
+WHERE c.tenant_id = $1 AND c.contact_id = ANY ($2) AND c.contact_id = p.contact_id
 """
 # Asks first: ON CONFLICT DO NOTHING would wait for a worker that has changed the row and not committed yet.
 _CONVERSATIONS = """
-WITH made AS (
+WITH found AS (
+    SELECT w.contact_id, w.conversation_id FROM whatsapp_conversations w
+    WHERE w.tenant_id = $1 AND w.channel_id = $2 AND w.contact_id = ANY ($3::bigint[])
+), made AS (
     INSERT INTO whatsapp_conversations (tenant_id, channel_id, contact_id)
     SELECT $1, $2, c.contact_id FROM unnest($3::bigint[]) AS c (contact_id)
-    WHERE NOT EXISTS (SELECT FROM whatsapp_conversations w
-                      WHERE w.tenant_id = $1 AND w.channel_id = $2 AND w.contact_id = c.contact_id)
+    WHERE (c.contact_id IN (SELECT f.contact_id FROM found f)) IS NOT TRUE
     ON CONFLICT (tenant_id, channel_id, contact_id) DO NOTHING
     RETURNING contact_id, conversation_id
 )
-SELECT contact_id, conversation_id FROM made
-UNION ALL
-SELECT w.contact_id, w.conversation_id FROM whatsapp_conversations w
-WHERE w.tenant_id = $1 AND w.channel_id = $2 AND w.contact_id = ANY ($3::bigint[])
+SELECT contact_id, conversation_id FROM made UNION ALL SELECT contact_id, conversation_id FROM found
 """
 
 

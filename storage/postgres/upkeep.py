@@ -74,3 +74,13 @@ async def grant_role(database: Postgres, vault: Vault, channel: Channel, person:
     async with database.tenant(channel.tenant_id) as db:
         await db.execute(_GRANT, channel.tenant_id, place.contact_id, role)
     return place.contact_id
+
+
+_SPEAK = "UPDATE contacts SET language = $3 WHERE tenant_id = $1 AND contact_id = $2"
+
+
+async def set_language(database: Postgres, vault: Vault, channel: Channel, person: Person, language: str) -> None:
+    """Note which language somebody wants to be answered in, making the contact when they have never written."""
+    place = await Directory(database, vault).place(channel, person)
+    async with database.tenant(channel.tenant_id) as db:
+        await db.execute(_SPEAK, channel.tenant_id, place.contact_id, language)

@@ -27,7 +27,7 @@ CONTENT = Path(__file__).parent / "content"
 WORKER_LEASE = 2.0  # seconds
 SEND_TIMEOUT = 2.0  # seconds; the send lease is twice that
 SEND_LEASE = 2 * SEND_TIMEOUT
-UNKNOWN_WAIT = 4.0  # seconds
+UNKNOWN_WAIT = 3.0  # seconds
 PATIENCE = 90.0  # seconds that anything may take to settle
 
 _IN_FLIGHT = "SELECT count(*) FROM outbox WHERE state = 'SENDING'"

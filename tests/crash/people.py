@@ -40,19 +40,16 @@ class Person:
         """The numbers they wrote."""
         return [int(text.removeprefix("COUNT ")) for text in self.written if text.startswith("COUNT ")]
 
-    async def write(self, courier: Courier, text: str) -> None:
-        """Write a message; returns when it was answered 200."""
+    async def write(self, courier: Courier, *texts: str) -> None:
+        """Write messages, in one webhook; returns when it was answered 200."""
         digits = self.phone.removeprefix("+")
-        await courier.deliver(
-            {
-                "contacts": [{"profile": {"name": self.name}, "wa_id": digits}],
-                "messages": [
-                    {"from": digits, "id": f"wamid.CRASHIN{next(_ids):08d}", "timestamp": str(int(time.time())),
-                     "type": "text", "text": {"body": text}}
-                ],
-            }
-        )  # fmt: skip
-        self.written.append(text)
+        messages = [
+            {"from": digits, "id": f"wamid.CRASHIN{next(_ids):08d}", "timestamp": str(int(time.time())),
+             "type": "text", "text": {"body": text}}
+            for text in texts
+        ]  # fmt: skip
+        await courier.deliver({"contacts": [{"profile": {"name": self.name}, "wa_id": digits}], "messages": messages})
+        self.written += texts
 
     async def count(
         self, courier: Courier, numbers: Iterable[int], rng: random.Random, *, gap: float, later_at: int = 0

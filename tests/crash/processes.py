@@ -78,8 +78,9 @@ class Fleet:
 
     def __init__(self, env: Mapping[str, str], folder: Path, on_death: Callable[[Death], Awaitable[None]]) -> None:
         self._env = {**os.environ, "PYTHONPATH": str(TESTS), **env}
-        # Starting is most of what these tests do, and compiling would be most of that.
-        self._env.pop("PYTHONDONTWRITEBYTECODE", None)
+        # Starting is most of what these tests do; and who is killed says nothing about coverage.
+        for costly in ("PYTHONDONTWRITEBYTECODE", "COVERAGE_PROCESS_START"):
+            self._env.pop(costly, None)
         self._folder = folder
         self._on_death = on_death
         self.children: dict[str, Child] = {}

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import time
 from unittest.mock import ANY
 
 import pytest
@@ -18,6 +17,7 @@ pytestmark = [pytest.mark.crash, pytest.mark.xdist_group("crash")]
 
 DRAIN_SECONDS = 25.0
 TIMES = 5 if SOAK else 1
+QUEUED_BEHIND = 450  # more than a worker looks at at a time
 
 PLACES = {
     "web:1": ["web.before_commit", "web.after_commit"],
@@ -187,33 +187,24 @@ async def test_one_process_with_all_parts_is_killed(deployed: Deploy, report: Re
 
 
 async def test_a_poisoned_message_holds_up_nobody_for_long(deployed: Deploy, report: Report) -> None:
-    """It is tried again, then put aside; others go on at once, the same person right after."""
+    """It is tried again, then put aside; others go on at once, and the same person right after."""
     async with deployed() as town:
         await town.start("all:1")
         victim, cursed, other = town.people = [Person(1), Person(2), Person(3)]
-        began = time.monotonic()
-        for person, bad in ((victim, "BREAK"), (cursed, "FIND it")):
-            for text in ("COUNT 1", bad, "COUNT 2", "COUNT 3"):
-                await person.write(town.courier, text)
-        await write_all(town, other, range(1, 11))
+        behind = [f"COUNT {number}" for number in range(2, QUEUED_BEHIND + 2)]
+        await victim.write(town.courier, "COUNT 1", "BREAK", "COUNT 2", "COUNT 3")
+        await cursed.write(town.courier, "COUNT 1", "FIND it", *behind)
+        await other.write(town.courier, *[f"COUNT {number}" for number in range(1, 11)])
 
-        async def others_served() -> bool:
-            heard = {one.body for one in town.meta.sent if one.to == other.phone}
-            return len(heard) == 10
+        async def other_served() -> bool:
+            return sum(one.to == other.phone for one in town.meta.sent) == 10
 
-        await town.until("another person is served", others_served)
-        assert not await town.query("SELECT FROM dead_letters"), "only the retries were waited for"
+        await town.until("another person is served", other_served)
+        assert not await town.query("SELECT FROM dead_letters"), "others had to wait until it was put aside"
         await town.settle()
-        assert time.monotonic() - began < 60
         (dead,) = await town.query("SELECT attempts, error FROM dead_letters")
         assert (dead["attempts"], dead["error"]) == (3, "RuntimeError: this lookup always breaks")
-        heard = {person.name: [s.body for s in town.meta.sent if s.to == person.phone] for person in town.people}
+        heard = {person.name: [one.body for one in town.meta.sent if one.to == person.phone] for person in town.people}
         assert heard[victim.name] == ["1", "sorry", "2", "3"]  # an action that breaks to the last is a refusal
-        assert heard[cursed.name] == ["1", "2", "3"]
+        assert heard[cursed.name] == ["1", *[text.removeprefix("COUNT ") for text in behind]]
         report(town, await town.judge())
-
-
-async def write_all(town: Deployment, person: Person, numbers: range) -> None:
-    """Write numbers as fast as they are taken."""
-    for number in numbers:
-        await person.write(town.courier, f"COUNT {number}")

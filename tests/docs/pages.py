@@ -1,5 +1,6 @@
 """Reads our Markdown: which pages there are, their fenced blocks, tables, headings and links."""
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 _FENCE = re.compile(
-    r"^(?P<indent> *)(?P<ticks>```+)(?P<language>[a-z]*)\n(?P<text>.*?)^(?P=indent)(?P=ticks)$", re.M | re.S
+    r"^(?P<indent> *)(?P<ticks>```+)(?P<language>[a-z]*)\n(?P<text>.*?)^(?P=indent)(?P=ticks)$",
+    re.MULTILINE | re.DOTALL,
 )
 _CODE = re.compile(r"`([^`\n]+)`")
 _RULER = re.compile(r"\|[|: -]+")
@@ -67,9 +69,9 @@ def sections(page: Path) -> list[Section]:
     """The `##` sections of a page."""
     text = page.read_text(encoding="utf-8")
     blocks = fences(page)
-    starts = [match.start() for match in re.finditer(r"^## ", without_fences(text), re.M)] + [len(text)]
+    starts = [match.start() for match in re.finditer(r"^## ", without_fences(text), re.MULTILINE)] + [len(text)]
     found = []
-    for start, end in zip(starts, starts[1:], strict=False):
+    for start, end in itertools.pairwise(starts):
         first, last = text.count("\n", 0, start) + 1, text.count("\n", 0, end) + 1
         inside = tuple(block for block in blocks if first <= block.line <= last)
         found.append(Section(page, text[start + 3 : end].split("\n", 1)[0], text[start:end], inside))
@@ -114,7 +116,7 @@ def links(page: Path) -> Iterator[str]:
 def anchors(page: Path) -> set[str]:
     """The anchors that headings get on GitHub."""
     found = set()
-    for match in re.finditer(r"^#+ (.+)$", without_fences(page.read_text(encoding="utf-8")), re.M):
+    for match in re.finditer(r"^#+ (.+)$", without_fences(page.read_text(encoding="utf-8")), re.MULTILINE):
         plain = re.sub(r"[^\w\- ]", "", match[1].lower())
         found.add(plain.strip().replace(" ", "-"))
     return found

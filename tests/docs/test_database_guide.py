@@ -57,7 +57,6 @@ async def run(dsn: str, *parts: str) -> None:
     await connection.close()
 
 
-@pytest.mark.xdist_group("guide")
 async def test_the_roles_of_the_guide_upgrade_serve_back_up_and_restore(
     cluster: EmbeddedPostgres, admin: "asyncpg.Connection[asyncpg.Record]", tmp_path: object
 ) -> None:
@@ -90,24 +89,27 @@ async def test_the_roles_of_the_guide_upgrade_serve_back_up_and_restore(
     async with opened(cluster.dsn("guide_restored", "sirdar_app")) as restored:
         assert [one.address for one in await Upkeep(restored.database).channels()] == ["1"]
         async with restored.database.tenant(channel.tenant_id) as db:
-            assert restored.vault.decrypt(channel.tenant_id, await db.fetchval("SELECT phone FROM contacts")) == person.phone
+            assert (
+                restored.vault.decrypt(channel.tenant_id, await db.fetchval("SELECT phone FROM contacts"))
+                == person.phone
+            )
 
     (drop,) = statements("Retention")
     await run(cluster.dsn("guide"), "SELECT ensure_partitions('2026-08-15', 0)")
     await run(cluster.dsn("guide", "sirdar_owner"), drop)
 
 
-async def test_a_server_says_what_to_run_when_the_schema_is_not_its_own(
-    cluster: EmbeddedPostgres, admin: "asyncpg.Connection[asyncpg.Record]"
-) -> None:
+async def test_a_server_says_what_to_run_when_the_schema_is_not_its_own(cluster: EmbeddedPostgres) -> None:
     name = f"guide_empty_{os.getpid()}"
-    await admin.execute(f"CREATE DATABASE {name}")
+    superuser = await asyncpg.connect(cluster.dsn("postgres"))
+    await superuser.execute(f"CREATE DATABASE {name}")
     try:
         with pytest.raises(StorageError, match="bot db upgrade"):
             async with opened(cluster.dsn(name)):
                 pass
     finally:
-        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await superuser.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await superuser.close()
 
 
 async def test_the_questions_for_dashboards_and_upgrades_run(dsn: str) -> None:

@@ -21,7 +21,7 @@ QUIET = {name: value for name, value in os.environ.items() if not name.startswit
 CONTENT = {"yaml", "jinja"}
 BROKEN = "What the linter proves"
 COMMAND = re.compile(r"(?:^|[ =/])((?:bot|make) \S.*)")
-ELIDED = re.compile(r"^ *# …$", re.M)
+ELIDED = re.compile(r"^ *# …$", re.MULTILINE)
 
 
 def examples() -> list[Section]:
@@ -105,7 +105,7 @@ def commands() -> list[tuple[str, str]]:
 def test_commands_exist(where: str, line: str) -> None:
     program, *words = line.split()
     if program == "make":
-        targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+        targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
         assert all(word in targets for word in words if "=" not in word), f"{where}: {line}"
         return
     chain, apps, _ = app.parse_commands(words)

@@ -108,7 +108,7 @@ async def test_an_idle_conversation_expires_with_its_runs(world: World, reposito
 
 async def test_nobody_is_left_whom_something_waits_for(world: World, repository: ConversationRepository) -> None:
     """A timer, an event, a worker at work, or a newer word."""
-    timed, asked, held, fresh, idle = [
+    timed, _, held, fresh, idle = [
         await repository.save(await record(world, person(number))) for number in range(5)
     ]
     reminder = timer(timed, NOW)
@@ -121,4 +121,3 @@ async def test_nobody_is_left_whom_something_waits_for(world: World, repository:
         assert await repository.expire_old_conversations(EPOCH + DAY, NOW) == 1
     rows = await world.rows("SELECT conversation_id FROM whatsapp_conversations WHERE status = 'EXPIRED'")
     assert [row["conversation_id"] for row in rows] == [idle]
-    assert asked

@@ -16,7 +16,7 @@ from bot.authoring.testing.stage import Project, Stage, open_stage, person
 from bot.authoring.testing.stubs import Stub, compile_stub
 from bot.core.errors import ContentError, ContentErrors, FlowError, Mark
 from bot.core.report import Path as Place
-from bot.core.report import Report, did_you_mean
+from bot.core.report import Mistake, Report, did_you_mean
 
 SHARED = "shared.yaml"
 """A file with what all tests of its folder begin with."""
@@ -105,18 +105,21 @@ def read_shared(folder: Path, top: Path | None = None) -> list[Shared]:
     return found
 
 
-def read_test(path: Path, project: Project, shared: Sequence[Shared] = ()) -> ConversationTest:
+def read_test(
+    path: Path, project: Project, shared: Sequence[Shared] = (), text: str | None = None
+) -> ConversationTest:
     """Read a test and check every name in it.
 
     Args:
         path: Its file.
         project: The flows and actions it is about.
         shared: What it begins with, the outermost first.
+        text: What the file would say, when it is not written yet.
 
     Raises:
         ContentErrors: With every mistake in it.
     """
-    text = _text(path)
+    text = _text(path) if text is None else text
     document = _read(text, path)
     phones: dict[str, PhoneSpec] = {name: phone for one in shared for name, phone in one.spec.phones.items()}
     value = document.value if isinstance(document.value, dict) else {}
@@ -260,5 +263,11 @@ def _validated(document: Document, model: type[_Spec]) -> _Spec:
 def _raise(report: Report, document: Document) -> None:
     if report.mistakes:
         raise ContentErrors(
-            [FlowError(one.message, at=document.value_mark(one.path), hint=one.hint) for one in report.mistakes]
+            [FlowError(one.message, at=_mark(document, one), hint=one.hint) for one in report.mistakes]
         )
+
+
+def _mark(document: Document, mistake: Mistake) -> Mark:
+    """Where it is: at the key, when it is the key that is wrong."""
+    about_key = bool(mistake.path) and f"`{mistake.path[-1]}`" in mistake.message
+    return document.mark(mistake.path) if about_key else document.value_mark(mistake.path)

@@ -603,6 +603,7 @@ END;
 -- Moves due timers into the inbox; returns how many.
 CREATE FUNCTION fire_timers(p_now timestamptz, p_limit integer) RETURNS bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 BEGIN ATOMIC
     WITH due AS (
         DELETE FROM timers t USING (
@@ -631,7 +632,7 @@ BEGIN ATOMIC
         WHERE t.tenant_id IS NOT NULL
     )
     SELECT t.tenant_id FROM tenant t
-    WHERE EXISTS (SELECT FROM delivery_updates d WHERE d.tenant_id = t.tenant_id AND d.due_at <= p_now);
+    WHERE (SELECT min(d.due_at) FROM delivery_updates d WHERE d.tenant_id = t.tenant_id) <= p_now;
 END;
 
 -- Which number belongs to whom, for routing webhooks.

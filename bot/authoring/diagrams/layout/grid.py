@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from bot.authoring.diagrams.layout.levels import Joint, Level, is_port
 from bot.authoring.diagrams.layout.model import Point, Rect
 from bot.authoring.diagrams.layout.ordering import Net
-from bot.authoring.diagrams.layout.placing import Pull, place, spread
+from bot.authoring.diagrams.layout.placing import Pull, place, spread, straighten
 
 GAP = 17.0
 """Between two rows; steep lines get more. Boxes are two rows apart, with the labels on the row between."""
@@ -139,7 +139,8 @@ class Grid:
             up[lower].append(Pull(upper, shift, weight))
             down[upper].append(Pull(lower, -shift, weight))
         distances = [[self._apart(a, b) for a, b in zip(row, row[1:], strict=False)] for row in self.rows]
-        return place(self.rows, distances, up, down)
+        xs = place(self.rows, distances, up, down)
+        return straighten([chain[1:-1] for chain in self.chains], self.rows, distances, xs)
 
     def _apart(self, left: int, right: int) -> float:
         solid = [self._is_box(box) or self.widths[box] > 0 for box in (left, right)]
@@ -202,8 +203,12 @@ class Grid:
         yield ends[0], upper.y + upper.height
         yield ends[0], self.bottoms[self.row_of[chain[0]]]
         for box in chain[1:-1]:
-            yield self.xs[box], self.tops[self.row_of[box]]
-            yield self.xs[box], self.bottoms[self.row_of[box]]
+            top, bottom = self.tops[self.row_of[box]], self.bottoms[self.row_of[box]]
+            if box in self.label_of:
+                yield self.xs[box], (top + bottom) / 2
+            else:
+                yield self.xs[box], top
+                yield self.xs[box], bottom
         yield ends[1], self.tops[self.row_of[chain[-1]]]
         yield ends[1], lower.y
 

@@ -59,8 +59,8 @@ class Plan:
 
     Attributes:
         boxes: By name, groups included.
-        routes: For each wire, in order, the points from source to target. Between two points with the same x runs a
-            straight line; between others a curve that leaves and arrives vertically.
+        routes: For each wire, in order, the points from source to target. All go steadily down, or all up; a line
+            through them that is vertical at both ends and does not swing out beyond them touches no box.
         labels: For each wire with a label, the place of the label, on the route.
         width: Of the whole, as is `height`.
     """

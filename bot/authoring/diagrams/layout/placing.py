@@ -2,13 +2,14 @@
 
 Each box wants to be where its neighbours are. Row by row, the places closest to those wishes (least squares, weighted)
 that keep order and distance are found exactly, by pooling adjacent violators. Sweeps down and up let wishes spread;
-stand-ins of long edges pull hardest on each other, which makes long lines straight.
+stand-ins of long edges pull hardest on each other, and are put exactly below each other at last where there is room.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_SWEEPS = 24
+_SWEEPS = 40
+_STRAIGHTENINGS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def place(
             x += gap
     both = [(*above, *below) for above, below in zip(up, down, strict=True)]
     for sweep in range(_SWEEPS):
-        pulls = both if sweep >= _SWEEPS - 8 else up if sweep % 2 == 0 else down
+        pulls = both if sweep >= _SWEEPS // 3 else up if sweep % 2 == 0 else down
         order = range(len(rows)) if sweep % 2 == 0 else range(len(rows) - 1, -1, -1)
         for number in order:
             _settle(rows[number], distances[number], pulls, xs)
@@ -76,3 +77,43 @@ def _settle(row: Sequence[int], gaps: Sequence[float], pulls: Sequence[Sequence[
         weights.append(total or 0.01)  # who wishes nothing gives way
     for box, x in zip(row, spread(wishes, weights, gaps), strict=True):
         xs[box] = x
+
+
+def straighten(
+    chains: Sequence[Sequence[int]],
+    rows: Sequence[Sequence[int]],
+    distances: Sequence[Sequence[float]],
+    xs: list[float],
+) -> list[float]:
+    """Put the stand-ins of each long edge below each other, in as few pieces as their neighbours allow."""
+    reach: dict[int, tuple[int, int, int]] = {}
+    for number, row in enumerate(rows):
+        for spot, box in enumerate(row):
+            reach[box] = (number, spot, len(row))
+
+    def room(box: int) -> tuple[float, float]:
+        number, spot, many = reach[box]
+        row, gaps = rows[number], distances[number]
+        low = xs[row[spot - 1]] + gaps[spot - 1] if spot else -1e9
+        high = xs[row[spot + 1]] - gaps[spot] if spot < many - 1 else 1e9
+        return low, high
+
+    for _ in range(_STRAIGHTENINGS):
+        for chain in chains:
+            piece: list[int] = []
+            low, high = -1e9, 1e9
+            for box in (*chain, -1):
+                least, most = room(box) if box >= 0 else (1e9, -1e9)
+                if max(low, least) > min(high, most):
+                    _align(piece, low, high, xs)
+                    piece, low, high = [], -1e9, 1e9
+                piece.append(box)
+                low, high = max(low, least), min(high, most)
+    return xs
+
+
+def _align(piece: Sequence[int], low: float, high: float, xs: list[float]) -> None:
+    if len(piece) > 1:
+        x = min(max(sum(xs[box] for box in piece) / len(piece), low), high)
+        for box in piece:
+            xs[box] = x

@@ -1,0 +1,15 @@
+"""Flows as pictures: SVG, Mermaid, and a page with all of them.
+
+    for diagram in diagrams_in(root, actions):
+        svg = to_svg(diagram, marks={("review", "choice:yes", "lead"): "hit", "review": "hit"})
+
+`Diagram.nodes` are by state, `Diagram.edges` by (source, trigger, destination), as in the engine's traces.
+"""
+
+from bot.authoring.diagrams.model import START, Diagram, Edge, Fact, Key, Node
+from bot.authoring.diagrams.reading import diagram_of, diagrams_in
+from bot.authoring.diagrams.svg import Marks, stylesheet, to_svg
+
+__all__ = [
+    "START", "Diagram", "Edge", "Fact", "Key", "Marks", "Node", "diagram_of", "diagrams_in", "stylesheet", "to_svg",
+]  # fmt: skip

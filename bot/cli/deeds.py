@@ -1,0 +1,125 @@
+"""What somebody did in a simulated chat, and what came of it: the steps that `/back`, `/crash` and `--record` work on."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+from bot.cli.bubbles import Said
+from bot.cli.notebook import Page
+from bot.core.messages import Choice, Incoming
+from storage.base import NewMessage
+from storage.postgres.snapshots import DatabaseCopy, TableChange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sends:
+    """Somebody sends something. For a tap, `earlier` counts the newer messages with choices."""
+
+    part: str
+    shown: str
+    content: Incoming
+    kind: Literal["text", "choice", "photo", "location", "other"] = "text"
+    earlier: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waits:
+    """Time passes."""
+
+    length: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speaks:
+    """Somebody wants to be answered in another language."""
+
+    part: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suffers:
+    """Something goes wrong: the process dies, or the provider delivers twice."""
+
+    trouble: Literal["crash", "duplicate"]
+
+
+Deed = Sends | Waits | Speaks | Suffers
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A message with something to tap. `listed`: as rows, not as buttons."""
+
+    choices: tuple[Choice, ...]
+    listed: bool
+
+
+@dataclass(slots=True)
+class Chat:
+    """One phone: what it can still tap, oldest first, and what it heard since somebody last did something with it."""
+
+    offers: tuple[Offer, ...] = ()
+    heard: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Desk:
+    """What a session knows besides the database; `/back` brings it back with the database."""
+
+    part: str
+    now: datetime
+    chats: dict[str, Chat]
+    messages: int = 0
+    held: int = 0
+    dead: int = 0
+    failures: list[str] = field(default_factory=list)
+    delivered: NewMessage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Everything as it was."""
+
+    copy: DatabaseCopy
+    desk: Desk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """A step that was played.
+
+    Attributes:
+        deed: What was done.
+        at: When it was done; what it led to may have come later.
+        before: Everything before it.
+        said: What was said then, on all phones, with what the person said themselves.
+        page: Actions, effects and news of its turns.
+        changes: What became different in the database.
+        failures: Why turns failed.
+    """
+
+    deed: Deed
+    at: datetime
+    before: Moment
+    said: tuple[Said, ...] = ()
+    page: Page = Page()
+    changes: tuple[TableChange, ...] = ()
+    failures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crash:
+    """A process died in the middle of a turn, and the turn was taken again.
+
+    Attributes:
+        lost: What it had written and not committed, in words.
+        said: What was said the second time, on all phones.
+        same_words: Whether that is what was said the first time.
+        doubled: Tables that now have more rows than after the first time, with how many: nothing should be.
+    """
+
+    lost: tuple[str, ...]
+    said: tuple[Said, ...]
+    same_words: bool
+    doubled: tuple[tuple[str, int], ...]

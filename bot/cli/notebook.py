@@ -1,0 +1,149 @@
+"""What goes on inside the turns of a simulated chat: noted as it is committed, and cut short when a crash is wanted.
+
+The worker, the engine and the actions are the real ones. They are handed a storage, flows and functions that write down
+what passes through them; a turn that is rolled back leaves nothing in the notebook either.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from bot.core.actions import Action, ActionCall, Actions
+from bot.core.conversation import Conversation
+from bot.core.effects import Effect
+from bot.core.engine import Step
+from bot.core.errors import ActionError
+from bot.core.events import BusinessChanged, Event
+from bot.core.ids import ConversationId, TenantId
+from bot.runtime.turn import Brain
+from bot.runtime.worker import Worker
+from storage.base import Outcome
+from storage.postgres import Postgres, PostgresTurns
+from storage.postgres.turns import PostgresTurnStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallMade:
+    """An action or lookup that ran, and what it answered: `result`, or the `code` and `message` of a refusal."""
+
+    name: str
+    kind: str
+    arguments: dict[str, Any]
+    result: Any = None
+    code: str | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one step led to. `effects` and `news` say in which conversation."""
+
+    calls: tuple[CallMade, ...] = ()
+    effects: tuple[tuple[ConversationId, Effect], ...] = ()
+    news: tuple[tuple[ConversationId, BusinessChanged], ...] = ()
+
+
+class ProcessDied(BaseException):  # noqa: N818  not an error that anything may handle: the process is gone
+    """The process dies here. `outcome` is what its turn had written and not committed."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__("The process died before it committed.")
+        self.outcome = outcome
+
+
+@dataclass(slots=True)
+class Notebook:
+    """Collects what turns do; what is rolled back is torn out."""
+
+    _calls: list[CallMade] = field(default_factory=list)
+    _effects: list[tuple[ConversationId, Effect]] = field(default_factory=list)
+    _news: list[tuple[ConversationId, BusinessChanged]] = field(default_factory=list)
+    _kept: tuple[int, int, int] = (0, 0, 0)
+
+    def watch(self, worker: Worker, database: Postgres, *, dies: bool = False) -> Worker:
+        """A worker whose turns are noted here.
+
+        Args:
+            worker: As it would run in production.
+            database: Where its turns are.
+            dies: Whether its process dies once a turn has been written, before the commit.
+        """
+        taker = replace(
+            worker.taker, brain=_NotingBrain(worker.taker.brain, self), actions=self._noted(worker.taker.actions)
+        )
+        return replace(worker, turns=_NotedTurns(database, self, dies=dies), taker=taker)
+
+    def turn_page(self) -> Page:
+        """What was committed since the last time."""
+        page = Page(tuple(self._calls), tuple(self._effects), tuple(self._news))
+        self._calls, self._effects, self._news = [], [], []
+        self._kept = (0, 0, 0)
+        return page
+
+    def commit(self) -> None:
+        """Keep what was noted."""
+        self._kept = (len(self._calls), len(self._effects), len(self._news))
+
+    def roll_back(self) -> None:
+        """Forget what was noted since the last commit."""
+        calls, effects, news = self._kept
+        del self._calls[calls:], self._effects[effects:], self._news[news:]
+
+    def step(self, conversation: Conversation, event: Event, step: Step) -> None:
+        """Note a step of the engine."""
+        self._effects += [(conversation.conversation_id, effect) for effect in step.effects]
+        if isinstance(event, BusinessChanged):
+            self._news.append((conversation.conversation_id, event))
+
+    def _noted(self, actions: Actions) -> Actions:
+        return Actions({name: self._noting(action) for name, action in actions.by_name.items()})
+
+    def _noting(self, action: Action) -> Action:
+        async def call(call: ActionCall, **arguments: Any) -> Any:
+            try:
+                result = await action.function(call, **arguments)
+            except ActionError as refusal:
+                self._calls.append(
+                    CallMade(name=action.name, kind=action.kind, arguments=arguments, code=refusal.code, message=str(refusal))
+                )
+                raise
+            self._calls.append(CallMade(name=action.name, kind=action.kind, arguments=arguments, result=result))
+            return result
+
+        return replace(action, function=call)
+
+
+@dataclass(frozen=True, slots=True)
+class _NotingBrain:
+    brain: Brain
+    notebook: Notebook
+
+    def advance(self, conversation: Conversation, event: Event) -> Step:
+        step = self.brain.advance(conversation, event)
+        self.notebook.step(conversation, event, step)
+        return step
+
+
+class _NotedTurns(PostgresTurns):
+    def __init__(self, database: Postgres, notebook: Notebook, *, dies: bool) -> None:
+        super().__init__(database)
+        self._notebook = notebook
+        self._dies = dies
+
+    @asynccontextmanager
+    async def transaction(self, tenant_id: TenantId) -> AsyncIterator[PostgresTurnStore]:
+        try:
+            async with self._database.tenant(tenant_id) as db:
+                yield _DyingStore(tenant_id, db) if self._dies else PostgresTurnStore(tenant_id, db)
+        except BaseException:
+            self._notebook.roll_back()
+            raise
+        self._notebook.commit()
+
+
+class _DyingStore(PostgresTurnStore):
+    async def write(self, outcome: Outcome, at: datetime) -> None:
+        await super().write(outcome, at)
+        raise ProcessDied(outcome)

@@ -1,0 +1,185 @@
+"""What came of conversation tests, for people: the talk so far, the step that failed, and what was expected there."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rapidfuzz import fuzz
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from bot.authoring.mistakes import Finding
+from bot.authoring.testing.acting import Line
+from bot.authoring.testing.checks import Problem
+from bot.authoring.testing.coverage import FlowCover, percent
+from bot.authoring.testing.runner import Failure, Result
+from bot.cli.bubbles import Bubbles, Lines, Said
+
+_BAR = 20  # cells of a coverage bar
+_MOST_LINES = 40  # of a transcript; what comes before is summed up
+
+
+def show_result(console: Console, result: Result) -> None:
+    """One line: whether it passed."""
+    mark = Text("✓ ", "bold green") if result.passed else Text("✗ ", "bold red")
+    place = Text(f"  {Path(result.at.file).name}", "dim")
+    console.print(mark + Text(result.name) + place, no_wrap=True, overflow="ellipsis", crop=True, soft_wrap=False)
+
+
+def show_finding(console: Console, finding: Finding) -> None:
+    """A mistake in a test file."""
+    where = f"{finding.file}:{finding.line}:{finding.column}"
+    console.print(Text.assemble((where, "bold"), " ", ("error", "bold red"), f" {finding.message}"), soft_wrap=True)
+    for line in quoted(Path(finding.file), finding.line, finding.line, finding.column):
+        console.print(line)
+    if finding.hint:
+        console.print(Text.assemble("    ", ("→ ", "cyan"), finding.hint), soft_wrap=True)
+
+
+def show_failure(console: Console, result: Result, failure: Failure) -> None:
+    """The talk up to the step that failed, the step, and what is wrong with it."""
+    console.print()
+    console.rule(Text.assemble(("✗ ", "bold red"), (result.name, "bold")), align="left", style="red", characters="─")
+    _talk(console, result.lines, failure.step)
+    step = f"step {failure.step + 1} of {result.steps}" if failure.step is not None else "the whole test"
+    console.print(Text.assemble((f"{failure.at.file}:{failure.at.line}", "bold"), (f"  {step}", "dim")), soft_wrap=True)
+    first = failure.complaints[0].at
+    for line in quoted(Path(failure.at.file), failure.at.line, first.line, first.column):
+        console.print(line, no_wrap=True, overflow="ellipsis", crop=True)
+    for complaint in failure.complaints:
+        console.print(Padding(_complaint(complaint.problem), (0, 0, 0, 4)))
+    console.print()
+
+
+def quoted(path: Path, first: int, last: int, column: int) -> list[Text]:
+    """Lines of a file with their numbers, and a caret below a place in the last one."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+    shown = [*range(first, min(first + 6, last)), last] if last > first else [first]
+    found, before = [], shown[0] - 1
+    for number in shown:
+        if number > len(lines):
+            break
+        if number > before + 1:
+            found.append(Text("       ⋮", "dim"))
+        found.append(Text.assemble((f"{number:>6} │ ", "dim"), lines[number - 1]))
+        before = number
+    if found:
+        found.append(Text.assemble(("       │ ", "dim"), " " * (column - 1), ("^", "bold red")))
+    return found
+
+
+def _talk(console: Console, lines: Sequence[Line], step: int | None) -> None:
+    """The transcript as bubbles; a rule sets off the step that failed."""
+    screen = Bubbles(console) if console.is_terminal else Lines(console)
+    shown = lines[-_MOST_LINES:]
+    if len(lines) > len(shown):
+        screen.note(f"… {len(lines) - len(shown)} more before")
+    failing = next((place for place, line in enumerate(shown) if line.step == step), None)
+    if isinstance(screen, Bubbles) and shown:
+        people = [line.phone for line in shown if line.phone and not line.ours]
+        screen.watch(people[-1] if people else "")
+    for place, line in enumerate(shown):
+        if place == failing and place:
+            console.rule(Text("the step that failed", "dim red"), style="dim red", characters="╌", align="right")
+        if not line.phone:
+            screen.note(f"⋯ {line.text}")
+            continue
+        screen.said(
+            Said(part=line.phone, name=line.phone, by_business=line.ours, text=line.text, choices=line.choices,
+                 label=line.label, at=line.at, note=line.note)
+        )  # fmt: skip
+
+
+def _complaint(problem: Problem) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    if problem.sentence:
+        table.add_row(Text("✗", "bold red"), Text(problem.sentence, "red"))
+    else:
+        key = problem.key[0] if problem.key else ""
+        near = _nearest(problem)
+        table.add_row(Text(f"{key}", "bold"), Text.assemble(("expected ", "dim"), (problem.expected, "green")))
+        table.add_row(Text(""), Text.assemble(("got      ", "dim"), near))
+    if problem.hint:
+        table.add_row(Text("→", "cyan"), Text(problem.hint))
+    return table
+
+
+def _nearest(problem: Problem) -> Text:
+    """What there was, with the part underlined that comes nearest to what was expected."""
+    text = Text(problem.got, "red")
+    if problem.key[:1] == ("said",) and not problem.expected.startswith("/"):
+        found = fuzz.partial_ratio_alignment(problem.expected.casefold(), problem.got.casefold())
+        if found is not None and found.score >= 60:
+            text.stylize("underline", found.dest_start, found.dest_end)
+    return text
+
+
+def summary(passed: int, failed: int, broken: int, seconds: float) -> Text:
+    """The last line."""
+    parts = [f"{failed} failed"] if failed else []
+    parts += [f"{broken} unreadable"] if broken else []
+    parts += [f"{passed} passed"]
+    text = f"{', '.join(parts)} in {seconds:.2f} s"
+    rate = f" ({(passed + failed) / seconds:.0f} tests/s)" if seconds > 0 and passed + failed > 1 else ""
+    good = not failed and not broken
+    return Text.assemble(("✓ " if good else "✗ ") + text, (rate, "dim"), style="bold green" if good else "bold red")
+
+
+# --- Coverage ---------------------------------------------------------------------------------------------------------
+
+
+def show_coverage(console: Console, covers: Sequence[FlowCover]) -> None:
+    """A line for each flow, then every way that no test took, with its place."""
+    table = Table(box=None, padding=(0, 2), header_style="dim", show_edge=False)
+    table.add_column("flow")
+    for title in ("states", "ways", "built in", ""):
+        table.add_column(title, justify="right")
+    table.add_column("")
+    for cover in covers:
+        entered, states, taken, ways = cover.counts
+        extra = [edge for edge in cover.edges if edge.built_in]
+        share = percent([cover])
+        table.add_row(
+            Text(cover.flow, "bold"), f"{entered}/{states}", f"{taken}/{ways}",
+            Text(f"{sum(edge.covered for edge in extra)}/{len(extra)}" if extra else "", "dim"),
+            _share(share), _bar(share),
+        )  # fmt: skip
+    whole = percent(covers)
+    table.add_section()
+    table.add_row(Text("all", "bold"), "", "", "", _share(whole), _bar(whole))
+    console.print()
+    console.print(table)
+    show_missing(console, covers)
+
+
+def show_missing(console: Console, covers: Iterable[FlowCover]) -> None:
+    """The ways no test took."""
+    for cover in covers:
+        if cover.missing:
+            console.print()
+            console.print(Text.assemble((cover.flow, "bold"), (": no test goes", "dim")))
+        for edge in cover.missing:
+            where = f"{edge.at.file}:{edge.at.line}" if edge.at is not None else ""
+            console.print(
+                Text.assemble(f"  {edge.source} → {edge.to}", (f"  on {edge.trigger}", "cyan"), (f"  {where}", "dim")),
+                soft_wrap=True,
+            )
+
+
+def _share(share: float) -> Text:
+    return Text(f"{share:.0f} %" if share in (0, 100) else f"{share:.1f} %", _colour(share))
+
+
+def _bar(share: float) -> Text:
+    full = int(_BAR * share / 100)
+    return Text.assemble(("━" * full, _colour(share)), ("━" * (_BAR - full), "bright_black"))
+
+
+def _colour(share: float) -> str:
+    return "green" if share >= 100 else "yellow" if share >= 60 else "red"

@@ -1,0 +1,184 @@
+"""One state, compiled: the transitions that leave it, around the plan it runs."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from bot.core.asking import Ask, Form, Localised
+from bot.core.calling import Call
+from bot.core.choices import Option
+from bot.core.compiled import CompiledState, Op, Question, Rung, Timer
+from bot.core.flow import UNIVERSALS, FlowSpec, RungSpec, parse_duration
+from bot.core.ops import End, Go, HandOver, Rest
+from bot.core.planning import Planner
+from bot.core.sandbox import Expression, ExpressionError
+from bot.core.wiring import Wiring
+
+AGENT = "agent"
+
+
+class StateCompiler:
+    """One state: the transitions that leave it, around the plan it runs."""
+
+    def __init__(self, flow: FlowSpec, wiring: Wiring, planner: Planner) -> None:
+        self.name = planner.name
+        self.spec = planner.spec
+        self.path = planner.path
+        self.flow = flow
+        self.wiring = wiring
+        self.planner = planner
+        self.report = wiring.report
+
+    def compile(self) -> CompiledState:
+        """Compile it; mistakes go to the report."""
+        spec = self.spec
+        last = self._last()
+        question: Question | None = last if isinstance(last, Ask | Form) else None
+        waits = question is not None or isinstance(last, Rest | HandOver | Call)
+        self._ways_out(last, waits=waits)
+        allowed = UNIVERSALS if spec.universals is None else spec.universals or ()
+        return CompiledState(
+            name=self.name,
+            plan=(*self.planner.ops(), last),
+            question=question,
+            timers=tuple(self._timers()),
+            ladder=tuple(self._ladder()) if question else (),
+            universals=frozenset(allowed),
+            collects={kind: self.planner.collector(kind) for kind in spec.collect},
+            call=last if isinstance(last, Call) else None,
+            digress=self.flow.digress if spec.digress is None else spec.digress,
+            resumes=(spec.resume or self.flow.resume) == "ask",
+            parks=isinstance(last, Rest) and self.flow.instance is not None,
+            hands_over=isinstance(last, HandOver),
+        )
+
+    def _last(self) -> Op:
+        """The operation that decides what happens when the rest is done."""
+        spec = self.spec
+        kinds = [key for key in ("end", "handoff", "ask", "form", "call") if getattr(spec, key) is not None]
+        if len(kinds) > 1:
+            self.report((*self.path, kinds[1]), f"A state has `{kinds[0]}:` or `{kinds[1]}:`, not both.",
+                        hint="Make two states of it.")  # fmt: skip
+        if spec.end is not None:
+            return End(outcome=spec.end)
+        if spec.handoff is not None:
+            return HandOver(role=spec.handoff, sla=spec.sla, block=None if spec.say else "handoff")
+        if spec.ask is not None:
+            return self._ask(spec.ask)
+        if spec.form is not None:
+            if spec.next is None:
+                self.report((*self.path, "form"), f"State '{self.name}' has no way out.", hint="Give it `next:`.")
+            return self.planner.form(spec.form)
+        if spec.call is not None:
+            return self._call(spec.call)
+        return Go() if spec.next is not None else Rest()
+
+    def _call(self, flow: str) -> Call:
+        spec = self.spec
+        if spec.do:
+            self.report((*self.path, "do"), "A state has `call:` or `do:`, not both.", hint="Put `do:` into `enter:`.")
+        if spec.next is None:
+            self.report((*self.path, "call"), f"State '{self.name}' has no way out.", hint="Give it `next:`.")
+        read = frozenset().union(*(_names_in(branch.condition) for branch in spec.next or ()))
+        return Call(
+            flow=flow,
+            arguments=self.planner.expressions.values(spec.arguments, (*self.path, "with")),
+            save=spec.save,
+            asks_outcome=bool(read & {"result", spec.save}),
+        )
+
+    def _ask(self, block: str) -> Ask:
+        spec = self.spec
+        if not spec.choices:
+            self.report(
+                (*self.path, "ask"), "`ask:` needs `choices:`.", hint="To ask for a value, use `form:` with a slot."
+            )
+        choices = spec.choices or {}
+        triggers: dict[str, str] = {}
+        for key in choices:
+            if spec.when and key in spec.when:
+                triggers[key] = f"choice:{key}"
+                self.wiring.branches(triggers[key], [self.name], spec.when[key], (*self.path, "when", key))
+            else:
+                triggers[key] = "next"
+                if spec.next is None:
+                    self.report((*self.path, "choices", key), f"Choice `{key}` leads nowhere.",
+                                hint=f"Add `{key}:` to `when:`, or give the state a `next:`.")  # fmt: skip
+        options = [Option.of(key, option) for key, option in choices.items()]
+        return Ask(block=block, choices=Localised(options), triggers=triggers)
+
+    def _ways_out(self, last: Op, *, waits: bool) -> None:
+        """The transitions of the state, and keys that make no sense where they are."""
+        spec, path, wiring = self.spec, self.path, self.wiring
+        if spec.next is not None and not isinstance(last, End | HandOver):
+            wiring.branches("next", [self.name], spec.next, (*path, "next"))
+        for event, branches in spec.events.items():
+            wiring.branches(f"event:{event}", [self.name], branches, (*path, "events", event))
+        if spec.error is not None:
+            wiring.branches("error", [self.name], spec.error, (*path, "error"))
+        if spec.back is not None:
+            wiring.branches("return", [self.name], spec.back, (*path, "back"))
+        needs = {
+            "choices": spec.ask, "when": spec.ask, "sla": spec.handoff, "back": spec.handoff,
+            "error": spec.do or spec.call or any(entry.do for entry in spec.enter),
+            "no_match": spec.ask or spec.form, "resume": spec.ask or spec.form, "after": waits, "events": waits,
+            "collect": waits,
+        }  # fmt: skip
+        for word, needed in needs.items():
+            if getattr(spec, word) and not needed:
+                self.report((*path, word), f"`{word}:` does nothing in this state.", hint=_NEEDS[word])
+        if spec.next is not None and isinstance(last, End | HandOver):
+            self.report((*path, "next"), "`next:` does nothing in a state that ends or hands over.", hint="Remove it.")
+        for key in set(spec.when or ()) - set(spec.choices or ()):
+            self.report.unknown((*path, "when", key), "choice", key, spec.choices or {})
+
+    def _timers(self) -> Iterable[Timer]:
+        for name, timer in self.spec.after.items():
+            path = (*self.path, "after", name)
+            try:
+                delay = parse_duration(name)
+            except ValueError as mistake:
+                self.report(path, f"{str(mistake)[0].upper()}{str(mistake)[1:]}.")
+                continue
+            if timer.say is None and timer.to is None:
+                self.report(path, "This timer does nothing.", hint="Give it `say:` or `to:`.")
+            trigger = None
+            if timer.to is not None:
+                trigger = f"timer:{name}"
+                self.wiring.edge(trigger, [self.name], timer.to, (*path, "to"), reason=timer.reason)
+            yield Timer(name=name, delay=delay, say=timer.say, trigger=trigger)
+
+    def _ladder(self) -> Iterable[Rung]:
+        for place, rung in enumerate(self.spec.no_match or self._default_ladder()):
+            if not isinstance(rung, RungSpec):
+                yield Rung(kind=rung)
+                continue
+            trigger = f"ladder:{place}"
+            self.wiring.edge(trigger, [self.name], rung.to, (*self.path, "no_match", place, "to"), reason=rung.reason)
+            yield Rung(kind="leave", trigger=trigger)
+
+    def _default_ladder(self) -> list[Any]:
+        agent = self.flow.states.get(AGENT)
+        leave = [RungSpec(to=AGENT, reason="not_understood")] if agent and agent.handoff else []
+        return ["reprompt", "explain", *leave]
+
+
+def _names_in(condition: str | bool | None) -> frozenset[str]:
+    """The variables a guard reads; mistakes in it are reported where it is compiled."""
+    try:
+        return Expression(condition).names if isinstance(condition, str) else frozenset()
+    except ExpressionError:
+        return frozenset()
+
+
+_NEEDS = {
+    "choices": "It belongs to `ask:`.",
+    "when": "It belongs to `ask:`.",
+    "sla": "It belongs to `handoff:`.",
+    "back": "It belongs to `handoff:`.",
+    "error": "It belongs to `do:`.",
+    "no_match": "It belongs to `ask:` or `form:`.",
+    "resume": "It belongs to `ask:` or `form:`.",
+    "after": "The state goes on at once; timers need a state that waits.",
+    "events": "The state goes on at once; events need a state that waits.",
+    "collect": "The state goes on at once; collecting needs a state that waits.",
+}
