@@ -74,6 +74,9 @@ class Settings(DatabaseSettings):
 
     bot_host: str = Field("127.0.0.1", description="address to listen on")
     bot_port: int = Field(8080, ge=0, le=65535, description="port to listen on")
+    bot_metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="where a process without the web part answers /healthz, /readyz and /metrics"
+    )
     bot_channel_rate: float = Field(
         56, ge=0, description="messages per second from one number; 0: no limit. Meta's default is 80, in and out"
     )

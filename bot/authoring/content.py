@@ -1,5 +1,6 @@
 """A content folder, read, checked and compiled: `flows/`, `intents/` and `templates/`.
 
+- `project.yaml`: what holds for all flows, if there is anything
 - `flows/<role>/<name>.yaml`: a flow
 - `templates/<language>/<role>/<name>.j2`: its replies, in each language
 - `templates/<language>/common.j2`: what everybody says
@@ -24,7 +25,7 @@ from bot.core.compiled import CompiledFlow
 from bot.core.compiler import compile_flow
 from bot.core.errors import ContentError, ContentErrors, FlowError, Mark, TemplateError
 from bot.core.expanding import expand
-from bot.core.flow import FlowSpec, IntentFile, IntentSpec
+from bot.core.flow import FlowSpec, IntentFile, IntentSpec, ProjectSpec
 from bot.core.patterns import compile_pattern
 from bot.core.report import Report, Severity, did_you_mean
 from bot.core.templates import FALLBACK, TemplateFile, Texts, compile_file
@@ -32,6 +33,7 @@ from bot.core.whatsapp import WhatsAppTemplate
 
 COMMON = "common"
 WHATSAPP = "whatsapp"
+PROJECT = "project.yaml"
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -64,12 +66,14 @@ class Loader:
     whatsapp: dict[tuple[str, str], WhatsAppTemplate] = field(default_factory=dict)
     intents: dict[str, dict[str, IntentSpec]] = field(default_factory=dict)
     flow_files: list[FlowFile] = field(default_factory=list)
+    project: ProjectSpec = field(default_factory=ProjectSpec)
 
     def load(self) -> Content | None:
         """Read and check all of it; None when anything is wrong."""
         self._templates()
         self._whatsapp()
         self._intents()
+        self._project()
         compiled = [flow for flow in map(self._compile, self._flows()) if flow is not None]
         self._across_files()
         if any(finding.severity == "error" for finding in self.findings):
@@ -205,10 +209,20 @@ class Loader:
             seen[key] = document.mark(("flow",))
             own = self.templates.get(name.removeprefix("flows/").removesuffix(".yaml"), {})
             report = Report()
-            spec = expand(spec, report)
-            file = FlowFile(document=document, report=report, spec=spec, texts=Texts(own=own, common=self._common()))
+            spec = expand(self._with_defaults(spec), report)
+            file = FlowFile(document=document, report=report, spec=spec, texts=Texts(own=own, common=self._common(), language=spec.language))
             self.flow_files.append(file)
             yield file
+
+    def _with_defaults(self, spec: FlowSpec) -> FlowSpec:
+        """A flow with what `project.yaml` says, where it does not say otherwise itself."""
+        given = self.project.model_fields_set - spec.model_fields_set
+        return spec.model_copy(update={word: getattr(self.project, word) for word in given})
+
+    def _project(self) -> None:
+        path = self.root / PROJECT
+        document = self._document(PROJECT, path) if path.is_file() else None
+        self.project = (self._model(document, ProjectSpec) if document is not None else None) or ProjectSpec()
 
     def _compile(self, file: FlowFile) -> CompiledFlow | None:
         report = file.report

@@ -21,12 +21,13 @@ COMMON_BLOCKS = frozenset(
 ) | {
     "action_failed", "broken", "cancelled", "cannot_go_back", "cannot_use", "choose", "choose_candidate", "collected",
     "collected_enough", "command_not_now", "correct_which", "corrected", "explain", "handoff", "help", "help_here",
+    "no_input",
     "not_understood", "not_understood_again", "reprompt", "resume", "run_exists", "stale_choice", "unsupported",
 }  # fmt: skip
 """Blocks the engine itself says; `templates/en/common.j2` must have them all."""
 BLOCK_NAMES = frozenset({"slot", "missing", "choices", "capabilities", "many", "count", "instance"})
 """Variables that only blocks see."""
-_PREFIXES = ("ask_", "invalid_", "explain_", "help_", "choice_")
+_PREFIXES = ("ask_", "invalid_", "explain_", "help_", "choice_", "command_")
 _OWN_NAMES = frozenset({"about", "help"})
 
 
@@ -67,6 +68,7 @@ def _said_in(state: StateSpec) -> Iterator[tuple[Path, str]]:
     named: list[tuple[Path, str | None]] = [(("say",), block) for block in state.say]
     named += [(("enter", place, "say"), block) for place, op in enumerate(state.enter) for block in op.say]
     named += [(("after", key, "say"), timer.say) for key, timer in state.after.items()]
+    named += [(("no_input", place, "say"), rung.say) for place, rung in enumerate(state.no_input or ())]
     named += [(("collect", kind, "say"), collector.say) for kind, collector in state.collect.items()]
     named.append((("ask",), state.ask))
     for path, block in named:

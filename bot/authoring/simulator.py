@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
 from bot.core.flow import parse_duration
 
@@ -59,6 +60,20 @@ class Become:
 
 
 @dataclass(frozen=True, slots=True)
+class Speak:
+    """Be answered in another language: `hi`, `pt_BR`."""
+
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trick:
+    """What only a simulator can do: go back, crash, deliver again, begin again."""
+
+    name: Literal["back", "crash", "dup", "reset"]
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """Look behind the scenes: at `state`, `why` or `help`."""
 
@@ -77,20 +92,29 @@ class Quit:
     """Leave."""
 
 
-Input = Say | Tap | SendPhoto | SendPlace | Wait | Become | Look | Expect | Quit
+Input = Say | Tap | SendPhoto | SendPlace | Wait | Become | Speak | Trick | Look | Expect | Quit
 
 COMMANDS = (
     ("/tap 1", "tap a button or row: its number, or its words"),
     ("/wait 2h", "let time pass; reminders and timeouts fire"),
+    ("/back", "go back to before the last step, business and all"),
     ("/as guide", "take another phone: customer, guide, sales, manager"),
-    ("/photo caption", "send a photo"),
+    ("/photo caption", "send a photo: a caption, or a file"),
     ("/location 27.98 86.92", "send a location"),
+    ("/lang hi", "be answered in another language"),
+    ("/crash", "the last turn again; its process dies before it commits"),
+    ("/dup", "the last message is delivered once more"),
     ("/state", "where the conversation is: flows, slots, timers"),
     ("/why", "why the last turn went as it did"),
+    ("/reset", "begin again"),
+    ("/help", "what you can do here"),
     ("/quit", "leave; nothing is kept"),
 )
 """For `/help`: what to type, and what it does."""
 
+BASE_CAMP = (28.0072, 86.8594)
+"""Degrees: where `/location` is without any."""
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?:[_-][A-Za-z]{2,4})?")
 _PLACE = re.compile(r"(-?\d{1,3}(?:\.\d+)?)[ ,]+(-?\d{1,3}(?:\.\d+)?)")
 
 
@@ -119,7 +143,11 @@ def read_line(line: str) -> Input | None:
         case "photo":
             return SendPhoto(rest)
         case "location":
-            return _place(rest)
+            return _place(rest) if rest else SendPlace(*BASE_CAMP)
+        case "lang" if _LANGUAGE.fullmatch(rest):
+            return Speak(rest)
+        case "back" | "crash" | "dup" | "reset":
+            return Trick(word)
         case "state" | "why" | "help":
             return Look(word)
         case "quit" | "exit" | "q":

@@ -1,5 +1,6 @@
 """The people of the demo and the simulator, and the small business they work for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -57,11 +58,11 @@ def player(name: str) -> Player | None:
     return next((one for one in CAST if wanted == one.part or wanted in one.roles), None)
 
 
-async def take_places(system: System, today: date) -> None:
+async def take_places(system: System, today: date, cast: Sequence[Player] = CAST) -> None:
     """Give everybody their roles, and the business its treks and trips; Pasang leads the trips."""
     base = system.foundation
     guide = None
-    for one in CAST:
+    for one in cast:
         person = Person(phone=one.number, user_id=None, name=one.name)
         for role in one.roles:
             contact = await grant_role(base.database, base.vault, system.channel, person, role)

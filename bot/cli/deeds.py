@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
+from bot.cli import wording
 from bot.cli.bubbles import Said
 from bot.cli.notebook import Page
 from bot.core.messages import Choice, Incoming
-from storage.base import NewMessage
+from storage.base import NewMessage, Outcome
 from storage.postgres.snapshots import DatabaseCopy, TableChange
 
 
@@ -97,6 +98,7 @@ class Played:
         page: Actions, effects and news of its turns.
         changes: What became different in the database.
         failures: Why turns failed.
+        instead: For a crash: the place of the step that was played again, and how it had gone the first time.
     """
 
     deed: Deed
@@ -106,6 +108,7 @@ class Played:
     page: Page = Page()
     changes: tuple[TableChange, ...] = ()
     failures: tuple[str, ...] = ()
+    instead: "tuple[int, Played] | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,3 +126,48 @@ class Crash:
     said: tuple[Said, ...]
     same_words: bool
     doubled: tuple[tuple[str, int], ...]
+
+
+def lost(outcome: Outcome) -> tuple[str, ...]:
+    """What a turn had written and not committed, in words."""
+    found = [f"{number} {'message' if number == 1 else 'messages'}" for number in [len(outcome.outbound)] if number]
+    found += [f"what {entry.action} had done" for entry in outcome.audit if entry.detail.get("receipt")]
+    found += [f"the timer {timer.name}" for timer in outcome.timers.values()]
+    places = [conversation.frames[-1] for conversation in outcome.conversations if conversation.frames]
+    found += [f"the step to {frame.flow}.{frame.state}" for frame in places]
+    return tuple(found)
+
+
+def wording_of(deed: Deed) -> str:
+    """A step in a few words."""
+    match deed:
+        case Sends(kind="choice", shown=shown):
+            return f"the tap on “{shown}”"
+        case Sends(shown=shown):
+            return f"“{shown}”"
+        case Waits(length=length):
+            return f"the wait of {wording.span(length)}"
+        case Speaks(language=language):
+            return f"the change of language to {language}"
+        case Suffers(trouble="crash"):
+            return "the crash"
+        case _:
+            return "the second delivery"
+
+
+def duplicated(changed: tuple[TableChange, ...]) -> str:
+    """What came of delivering a message twice."""
+    if changed:
+        return f"delivered again, and it changed {', '.join(one.table for one in changed)}: a fault of the bot"
+    return "delivered again: known by its id, so nothing happened"
+
+
+def crashed(crash: Crash) -> list[str]:
+    """What came of a crash, a sentence each."""
+    undone = ", ".join(crash.lost) or "nothing yet"
+    lines = [f"the process died before it committed; undone: {undone}"]
+    if crash.doubled:
+        more = ", ".join(f"{table} +{count}" for table, count in crash.doubled)
+        return [*lines, f"another one took the turn again, and there is more than before: {more}"]
+    words = "the same words" if crash.same_words else "the same, but for numbers that PostgreSQL never gives twice"
+    return [*lines, f"another one took the turn again: {words}, and nothing is there twice"]

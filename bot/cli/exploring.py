@@ -27,7 +27,7 @@ def run_explore(suite: Suite, console: Console, flow: str, write: Path | None, p
         raise FlowError(f"There is no flow `{flow}`.", hint=did_you_mean(flow, suite.project.book.latest))
     file = max(files, key=lambda one: one.spec.version)
     folder = write or suite.folder
-    shared = read_shared(folder, suite.folder) or read_shared(suite.folder)
+    shared = read_shared(folder, suite.folder)
     explorer = Explorer(suite.project, file, shared, folder)
     with console.status(f"Trying {flow}…"):
         exploration = explorer.explore()

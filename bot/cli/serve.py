@@ -13,7 +13,7 @@ from bot.core.errors import ConfigError
 from bot.runtime.bootstrap import PARTS, open_system
 from bot.runtime.loop import Stopping
 from bot.runtime.parts import run_parts
-from bot.web.app import web_part
+from bot.web.app import web_parts
 
 
 def serve(*, only: Annotated[str, Parameter(help="Parts to run, comma-separated: " + ", ".join(PARTS))] = "") -> None:
@@ -41,7 +41,5 @@ async def run_server(settings: Settings, names: Sequence[str], *, actions: Actio
         actions: What flows may call; unset: the built-in ones.
     """
     async with open_system(settings, actions=actions) as system:
-        parts = system.parts(names)
-        if "web" in names:
-            parts.append(web_part(system))
+        parts = [*system.parts(names), *web_parts(system, names)]
         await run_parts(parts, stopping=Stopping(), drain_seconds=settings.bot_drain_seconds)

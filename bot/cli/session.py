@@ -1,19 +1,31 @@
 """A simulated chat: the real intake, worker, sender and clock, run by hand in one process, with time that we move.
 
-Knows nothing of terminals: what is said comes back as `Said`, and whoever holds the session shows it.
+Knows nothing of terminals: what is said comes back as `Said`, and whoever holds the session shows it. Every step is kept
+with everything as it was before it (`storage/postgres/snapshots.py`), so that it can be undone and played again.
 """
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+import asyncio
+import copy
+import hashlib
+import mimetypes
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Literal
 
+import asyncpg
 from pydantic import SecretStr
 
+from bot.authoring.content import load_content
 from bot.authoring.simulator import SimulatorMistake
 from bot.cli.bubbles import Said, outgoing
-from bot.cli.cast import CAST, Player, player, take_places
+from bot.cli.cast import CAST, Player, take_places
+from bot.cli.deeds import Chat, Crash, Deed, Desk, Moment, Offer, Played, Sends, Speaks, Suffers, Waits, lost
+from bot.cli.handset import Handset, SimulatedClock
+from bot.cli.machine import MOST_ROUNDS, Machine
+from bot.cli.notebook import ProcessDied
 from bot.cli.scratch import new_key, play_settings, scratch_database
 from bot.config import DatabaseSettings
 from bot.core.conversation import Frame, Snapshot
@@ -21,7 +33,6 @@ from bot.core.ids import ConversationId
 from bot.core.messages import (
     OUTGOING,
     ButtonsOut,
-    Choice,
     ChoiceIn,
     Incoming,
     ListOut,
@@ -30,72 +41,14 @@ from bot.core.messages import (
     Outgoing,
     TextIn,
 )
-from bot.runtime.bootstrap import System, content_dir, open_system
-from providers.base import (
-    Accepted,
-    Capabilities,
-    OutboundMessage,
-    SendOutcome,
-    SignatureError,
-    WebhookItem,
-    WebhookRequest,
-)
-from storage.base import NewMessage, Person, Unread
-from storage.postgres import ConversationRecord, ConversationRepository
-from storage.postgres.inspection import Inspection
+from bot.runtime.bootstrap import content_dir, open_system
+from storage.base import NewMessage, Person
+from storage.postgres import ConversationRecord, ConversationRepository, set_language
+from storage.postgres.snapshots import Snapshots, TableChange, changes
 
 TENANT = "simulator"
-_BLINK = timedelta(seconds=1)  # between two things that somebody does
-_MOST_ROUNDS = 1000  # of work until a session must be at rest; more would be a flow that talks to itself
-
-
-class Handset:
-    """A provider whose network is this process: what is sent lies in `sent` until somebody takes it."""
-
-    name = "simulator"
-    capabilities = Capabilities(
-        max_text=4096, max_button_body=1024, max_list_body=1024, buttons=True, lists=True, correlation=True
-    )
-
-    def __init__(self) -> None:
-        self.sent: list[OutboundMessage] = []
-        self._count = 0
-
-    async def send(self, message: OutboundMessage) -> SendOutcome:
-        """Take a message."""
-        self.sent.append(message)
-        self._count += 1
-        return Accepted(provider_message_id=f"simulated.out.{self._count}")
-
-    async def close(self) -> None:
-        """Nothing to let go of."""
-
-    def handshake(self, query: Mapping[str, str]) -> str | None:
-        """Nobody asks."""
-        return None
-
-    def verify(self, request: WebhookRequest) -> None:
-        """Webhooks do not come here.
-
-        Raises:
-            SignatureError: Always.
-        """
-        raise SignatureError("The simulator takes no webhooks.")
-
-    def parse(self, request: WebhookRequest) -> list[WebhookItem]:
-        """Webhooks do not come here."""
-        return []
-
-
-class SimulatedClock:
-    """A clock that stands still until the session moves it."""
-
-    def __init__(self, now: datetime) -> None:
-        self.now = now
-
-    def __call__(self) -> datetime:
-        """The time."""
-        return self.now
+BLINK = timedelta(seconds=1)
+"""Between two things that somebody does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,49 +60,64 @@ class Standing:
     timers: list[dict[str, Any]]
 
 
-@dataclass(slots=True)
-class _Chat:
-    """One phone: what it shows that can still be tapped."""
-
-    player: Player
-    choices: tuple[Choice, ...] = ()
-    listed: bool = False
-    said: list[str] = field(default_factory=list)
-
-
 class Session:
     """A conversation with the flows, from any of the phones.
 
     Args:
-        system: Everything, on a database nobody else uses.
-        handset: Its provider.
-        clock: Its clock.
+        machine: What answers.
+        snapshots: Of its database.
+        beginning: That database, before anything was said.
         who: Whose phone is in hand first.
+        cast: Everybody with a phone.
     """
 
-    def __init__(self, system: System, handset: Handset, clock: SimulatedClock, who: Player) -> None:
-        self.clock = clock
-        self.failures: list[str] = []
-        self._system = system
-        self._handset = handset
-        self._worker = system.worker()
-        self._sender = system.sender()
-        self._inspection = Inspection(system.foundation.database)
-        self._chats = {one.number: _Chat(one) for one in CAST}
-        self._chat = self._chats[who.number]
-        self._count = 0
-        self._held = 0
-        self._dead = 0
+    def __init__(self, machine: Machine, snapshots: Snapshots, beginning: Moment, cast: Sequence[Player]) -> None:
+        self.machine = machine
+        self.clock = machine.clock
+        self.cast = tuple(cast)
+        self.played: list[Played] = []
+        self._snapshots = snapshots
+        self._beginning = beginning
+        self._copy = beginning.copy
+        self._desk = copy.deepcopy(beginning.desk)
+
+    # --- Who and what -------------------------------------------------------------------------------------------------
 
     @property
     def who(self) -> Player:
         """Whose phone is in hand."""
-        return self._chat.player
+        return self.player(self._desk.part)
 
     @property
     def last_reply(self) -> str:
         """All that this phone was told since somebody last did something with it."""
-        return "\n".join(self._chat.said)
+        return "\n".join(self._chat.heard)
+
+    @property
+    def failures(self) -> list[str]:
+        """Why turns failed."""
+        return self._desk.failures
+
+    @property
+    def began(self) -> datetime:
+        """When it all began."""
+        return self._beginning.desk.now
+
+    @property
+    def _chat(self) -> Chat:
+        return self._desk.chats[self._desk.part]
+
+    def player(self, part: str) -> Player:
+        """Who plays a part; a role leads to whoever has it.
+
+        Raises:
+            SimulatorMistake: Nobody does.
+        """
+        wanted = part.strip().casefold().replace("-", "_")
+        for one in self.cast:
+            if wanted == one.part or wanted in one.roles:
+                return one
+        raise SimulatorMistake(f"Nobody here is {part}: there are {', '.join(one.part for one in self.cast)}.")
 
     def become(self, part: str) -> Player:
         """Take somebody else's phone.
@@ -157,73 +125,188 @@ class Session:
         Raises:
             SimulatorMistake: Nobody plays that part.
         """
-        found = player(part)
-        if found is None:
-            raise SimulatorMistake(f"Nobody here is {part}: there are {', '.join(one.part for one in CAST)}.")
-        self._chat = self._chats[found.number]
+        found = self.player(part)
+        self._desk.part = found.part
         return found
+
+    def offer(self, part: str) -> Offer | None:
+        """The last message of a phone that had something to tap."""
+        offers = self._desk.chats[part].offers
+        return offers[-1] if offers else None
+
+    def offers(self, part: str) -> tuple[Offer, ...]:
+        """All messages of a phone that had something to tap, oldest first."""
+        return self._desk.chats[part].offers
+
+    @property
+    def root(self) -> Path:
+        """The content folder."""
+        return content_dir(self.machine.system.settings)
+
+    async def reload(self) -> list[str]:
+        """Read the content folder again; returns, a sentence each, whose run cannot go on.
+
+        Raises:
+            ContentErrors: It cannot be used; the flows stay as they were.
+        """
+        content = await asyncio.to_thread(load_content, self.root, self.machine.system.actions)
+        self.machine.use(content)
+        found = []
+        for one in self.cast:
+            standing = await self.standing(one.part)
+            for frame in (*standing.snapshot.frames, *standing.objects) if standing is not None else ():
+                flow = content.book.flow(frame.flow, frame.version)
+                if flow is None:
+                    found.append(f"{one.name} is in version {frame.version} of {frame.flow}, which is gone.")
+                elif frame.state not in flow.states:
+                    found.append(f"{one.name} is at {frame.flow}.{frame.state}, which is gone.")
+        return found
+
+    # --- Doing things -------------------------------------------------------------------------------------------------
 
     async def say(self, text: str) -> list[Said]:
         """Write; returns what was said then, on all phones, oldest first."""
-        return [self._own(text), *await self._receive(TextIn(body=text))]
+        return await self._send(text, TextIn(body=text))
 
-    async def tap(self, wanted: str) -> list[Said]:
-        """Tap a choice of the last message that had any.
+    async def tap(self, wanted: str, *, offer: int | None = None) -> list[Said]:
+        """Tap a choice of the last message that had any, or of an earlier one.
+
+        Args:
+            wanted: Its number, from 1, or its words.
+            offer: Which message with choices, from 0; unset: the last.
 
         Raises:
             SimulatorMistake: There is no such choice.
         """
-        choices = self._chat.choices
-        if not choices:
+        offers = self._chat.offers
+        if not offers:
             raise SimulatorMistake("Nothing on this phone can be tapped.")
+        shown = offers[-1 if offer is None else offer]
         place = int(wanted) - 1 if wanted.isdecimal() else -1
-        by_title = [one for one in choices if one.title.casefold() == wanted.casefold()]
-        if not by_title and not 0 <= place < len(choices):
-            raise SimulatorMistake(f"There is {_offer(choices)}.")
-        choice = by_title[0] if by_title else choices[place]
-        origin: Literal["button", "list"] = "list" if self._chat.listed else "button"
+        by_title = [one for one in shown.choices if one.title.casefold() == wanted.casefold()]
+        if not by_title and not 0 <= place < len(shown.choices):
+            raise SimulatorMistake(f"There is {_listed(shown)}.")
+        choice = by_title[0] if by_title else shown.choices[place]
+        origin: Literal["button", "list"] = "list" if shown.listed else "button"
         content = ChoiceIn(id=choice.id, title=choice.title, description=choice.description, origin=origin)
-        return [self._own(choice.title), *await self._receive(content)]
+        earlier = 0 if offer is None else len(offers) - 1 - offer
+        return await self._send(choice.title, content, kind="choice", earlier=earlier)
 
-    async def send_photo(self, caption: str) -> list[Said]:
-        """Send a photo."""
+    async def send_photo(self, what: str) -> list[Said]:
+        """Send a photo: a file, or a made-up one with a caption."""
+        number = self._desk.messages
+        path = Path(what).expanduser()
+        if what and path.is_file():
+            mime = mimetypes.guess_type(path.name)[0] or "image/jpeg"
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            photo = MediaIn(
+                media="image", media_id=f"simulated.photo.{number}", mime_type=mime, filename=path.name, sha256=digest
+            )
+            return await self._send(f"📷 {path.name}", photo, kind="photo")
         photo = MediaIn(
-            media="image", media_id=f"simulated.photo.{self._count}", mime_type="image/jpeg", caption=caption or None
+            media="image", media_id=f"simulated.photo.{number}", mime_type="image/jpeg", caption=what or None
         )
-        return [self._own(f"📷 {caption}".strip()), *await self._receive(photo)]
+        return await self._send(f"📷 {what}".strip(), photo, kind="photo")
 
     async def send_place(self, latitude: float, longitude: float) -> list[Said]:
         """Send a location."""
         place = LocationIn(latitude=latitude, longitude=longitude)
-        return [self._own(f"📍 {latitude}, {longitude}"), *await self._receive(place)]
+        return await self._send(f"📍 {latitude}, {longitude}", place, kind="location")
+
+    async def send(self, content: Incoming, shown: str) -> list[Said]:
+        """Send anything."""
+        return await self._send(shown, content, kind="other")
 
     async def wait(self, length: timedelta) -> list[Said]:
         """Let time pass; everything that comes due happens at its own time."""
-        self._chat.said.clear()
-        until = self.clock.now + length
-        found: list[Said] = []
-        for _ in range(_MOST_ROUNDS):
-            due = await self._inspection.next_due(self._system.channel.tenant_id)
-            if due is None or due > until:
-                break
-            self.clock.now = max(due, self.clock.now)
-            await self._system.upkeep.fire(self.clock.now, 100)
-            found += await self._settle()
-        self.clock.now = until
-        return found
+        return await self._play(Waits(length=length))
 
-    async def standing(self) -> Standing | None:
-        """Where the conversation of this phone is; None when nobody has written or been written to."""
-        record = await self._record()
+    async def speak(self, language: str) -> None:
+        """Be answered in another language from now on."""
+        await self._play(Speaks(part=self.who.part, language=language))
+
+    async def duplicate(self) -> tuple[TableChange, ...]:
+        """The provider delivers the last message again; returns what changed by it: nothing should.
+
+        Raises:
+            SimulatorMistake: Nothing has been delivered yet.
+        """
+        if self._desk.delivered is None:
+            raise SimulatorMistake("Nothing has been delivered yet that could be delivered again.")
+        await self._play(Suffers(trouble="duplicate"))
+        return self.played[-1].changes
+
+    async def back(self) -> Deed:
+        """Return to before the last step: database, clock and phones.
+
+        Raises:
+            SimulatorMistake: There is no step to go back to.
+        """
+        if not self.played:
+            raise SimulatorMistake("This is where it began: there is nothing to go back to.")
+        undone = self.played.pop()
+        await self._return_to(undone.before)
+        if undone.instead is not None:
+            place, first = undone.instead
+            self.played[place] = first
+        return undone.deed
+
+    async def reset(self) -> None:
+        """Begin again."""
+        self.played.clear()
+        part = self._desk.part
+        await self._return_to(self._beginning)
+        self._desk.part = part
+
+    async def crash(self) -> Crash:
+        """Play the last step again; this time the process dies before it commits, and another one takes over.
+
+        Raises:
+            SimulatorMistake: In the last step, nothing was answered.
+        """
+        last = next((one for one in reversed(self.played) if not isinstance(one.deed, Suffers)), None)
+        if last is None or isinstance(last.deed, Speaks):
+            raise SimulatorMistake("Nothing has been answered yet: write something first.")
+        here = self._moment()
+        await self._return_to(last.before)
+        self.machine.start(dies=True)
+        try:
+            said = await self._carry_out(last.deed)
+        except ProcessDied as died:
+            gone = lost(died.outcome)
+        else:
+            self.machine.start()
+            await self._return_to(here)
+            raise SimulatorMistake("The last step led to no turn: there was nothing to crash.")
+        self.machine.start()
+        said = await self._resume(last.deed)
+        place = self.played.index(last)
+        self.played[place] = await self._done(last.deed, last.at, last.before, said)
+        more = self._copy.counts() - here.copy.counts()
+        self.played.append(
+            Played(deed=Suffers(trouble="crash"), at=self.clock.now, before=here, instead=(place, last))
+        )
+        return Crash(
+            lost=gone,
+            said=tuple(said),
+            same_words=[one.text for one in said] == [one.text for one in last.said],
+            doubled=tuple(sorted(more.items())),
+        )
+
+    # --- Looking ------------------------------------------------------------------------------------------------------
+
+    async def standing(self, part: str | None = None) -> Standing | None:
+        """Where a phone's conversation is; None when nobody has written or been written to."""
+        record = await self._record(part)
         if record is None or record.conversation_id is None:
             return None
-        tenant, conversation = self._system.channel.tenant_id, record.conversation_id
+        inspection, tenant = self.machine.inspection, self.machine.system.channel.tenant_id
         talking = {frame.run for frame in record.snapshot.frames}
-        objects = await self._inspection.objects(tenant, conversation)
+        objects = await inspection.objects(tenant, record.conversation_id)
         return Standing(
             snapshot=record.snapshot,
             objects=[frame for frame in objects if frame.run not in talking],
-            timers=await self._inspection.timers(tenant, conversation),
+            timers=await inspection.timers(tenant, record.conversation_id),
         )
 
     async def why(self) -> list[dict[str, Any]]:
@@ -231,100 +314,182 @@ class Session:
         record = await self._record()
         if record is None or record.conversation_id is None:
             return []
-        return await self._inspection.last_trace(self._system.channel.tenant_id, record.conversation_id)
+        return await self.machine.inspection.last_trace(self.machine.system.channel.tenant_id, record.conversation_id)
 
-    async def _record(self) -> ConversationRecord | None:
-        base, channel = self._system.foundation, self._system.channel
+    async def part_of(self, conversation: ConversationId) -> str:
+        """Whose phone a conversation is on."""
+        for one in self.cast:
+            record = await self._record(one.part)
+            if record is not None and record.conversation_id == conversation:
+                return one.part
+        return self.who.part
+
+    async def _record(self, part: str | None = None) -> ConversationRecord | None:
+        system = self.machine.system
+        base, channel = system.foundation, system.channel
         conversations = ConversationRepository(base.database, base.vault, channel.tenant_id)
-        return await conversations.find_active_by_phone_number(self.who.number, channel.channel_id)
+        number = self.player(part or self._desk.part).number
+        return await conversations.find_active_by_phone_number(number, channel.channel_id)
 
-    async def _receive(self, content: Incoming) -> list[Said]:
-        """Take something from the phone in hand, and work until nothing is left to do."""
-        self.clock.now += _BLINK
-        self._count += 1
-        self._chat.said.clear()
-        channel, now = self._system.channel, self.clock.now
-        message = NewMessage(
-            channel=channel,
-            person=Person(phone=self.who.number, user_id=None, name=self.who.name),
-            provider_message_id=f"simulated.in.{self._count}",
-            content=content,
-            sent_at=now,
-            received_at=now,
+    # --- Playing ------------------------------------------------------------------------------------------------------
+
+    async def _send(
+        self, shown: str, content: Incoming, *, kind: Literal["text", "choice", "photo", "location", "other"] = "text",
+        earlier: int = 0,
+    ) -> list[Said]:  # fmt: skip
+        return await self._play(Sends(part=self.who.part, shown=shown, content=content, kind=kind, earlier=earlier))
+
+    async def _play(self, deed: Deed) -> list[Said]:
+        before, at = self._moment(), self.clock.now
+        self.machine.notebook.turn_page()
+        said = await self._carry_out(deed)
+        self.played.append(await self._done(deed, at, before, said))
+        return said
+
+    async def _done(self, deed: Deed, at: datetime, before: Moment, said: list[Said]) -> Played:
+        self._copy = await self._snapshots.take()
+        return Played(
+            deed=deed,
+            at=at,
+            before=before,
+            said=tuple(said),
+            page=self.machine.notebook.turn_page(),
+            changes=tuple(changes(before.copy, self._copy)),
+            failures=tuple(self.failures[len(before.desk.failures) :]),
         )
-        whole = Unread(tenant_id=channel.tenant_id, kind="simulated", body=b"", received_at=now)
-        await self._system.intake.accept([message], whole)
-        return await self._settle()
+
+    async def _carry_out(self, deed: Deed) -> list[Said]:
+        """Let it happen, and work until nothing is left to do."""
+        machine, desk = self.machine, self._desk
+        match deed:
+            case Sends(content=content):
+                self.clock.now += BLINK
+                desk.messages += 1
+                desk.chats[deed.part].heard = ()
+                desk.delivered = self._message(deed.part, content)
+                await machine.accept(desk.delivered)
+            case Waits(length=length):
+                self._chat.heard = ()
+                return await self._pass_time(self.clock.now + length)
+            case Speaks(part=part, language=language):
+                base, channel = machine.system.foundation, machine.system.channel
+                await set_language(base.database, base.vault, channel, self._person(part), language)
+            case Suffers():
+                if desk.delivered is not None:
+                    await machine.accept(desk.delivered)
+        return await self._resume(deed)
+
+    async def _resume(self, deed: Deed) -> list[Said]:
+        """Work until nothing is left to do; what somebody did themselves comes first."""
+        if isinstance(deed, Waits):
+            return await self._pass_time(self._until)
+        said = await self._settle()
+        if isinstance(deed, Sends):
+            one = self.player(deed.part)
+            own = Said(
+                part=one.part, name=one.name, by_business=False, text=deed.shown, at=self.clock.now, kind=deed.kind
+            )
+            return [own, *said]
+        return said
+
+    async def _pass_time(self, until: datetime) -> list[Said]:
+        self._until = until
+        found: list[Said] = []
+        for _ in range(MOST_ROUNDS):
+            if not await self.machine.fire_next(until):
+                break
+            found += await self._settle()
+        self.clock.now = until
+        return found
+
+    def _message(self, part: str, content: Incoming) -> NewMessage:
+        return NewMessage(
+            channel=self.machine.system.channel,
+            person=self._person(part),
+            provider_message_id=f"simulated.in.{self._desk.messages}",
+            content=content,
+            sent_at=self.clock.now,
+            received_at=self.clock.now,
+        )
+
+    def _person(self, part: str) -> Person:
+        one = self.player(part)
+        return Person(phone=one.number, user_id=None, name=one.name)
 
     async def _settle(self) -> list[Said]:
-        """Take all turns that are due and send all that was said."""
-        for _ in range(_MOST_ROUNDS):
-            turns = await self._worker.work()
-            sends = await self._sender.exchange()
-            await self._sender.drain()
-            if not turns and not sends:
-                break
-        found = [self._shown(message.phone or "", message.content) for message in self._handset.sent]
-        self._handset.sent.clear()
+        sent = await self.machine.settle()
+        parts = {one.number: one.part for one in self.cast}
+        found = [self._shown(parts[message.phone], message.content) for message in sent if message.phone in parts]
         return found + await self._look_aside()
 
     async def _look_aside(self) -> list[Said]:
         """Messages that may not be sent, and turns that failed."""
-        tenant = self._system.channel.tenant_id
+        inspection, tenant = self.machine.inspection, self.machine.system.channel.tenant_id
         found = []
-        for row in await self._inspection.held(tenant, self._held):
-            self._held = row["message_id"]
-            number = await self._number(row["conversation_id"])
+        for row in await inspection.held(tenant, self._desk.held):
+            self._desk.held = row["message_id"]
+            part = await self.part_of(row["conversation_id"])
             found.append(
-                self._shown(number, OUTGOING.validate_python(row["content"]), note=f"not sent: {row['error_detail']}")
+                self._shown(part, OUTGOING.validate_python(row["content"]), note=f"not sent: {row['error_detail']}")
             )
-        for event, error in await self._inspection.dead_letters(tenant, self._dead):
-            self._dead = event
+        for event, error in await inspection.dead_letters(tenant, self._desk.dead):
+            self._desk.dead = event
             self.failures.append(error)
         return found
 
-    async def _number(self, conversation: ConversationId) -> str:
-        base, channel = self._system.foundation, self._system.channel
-        conversations = ConversationRepository(base.database, base.vault, channel.tenant_id)
-        for number in self._chats:
-            record = await conversations.find_active_by_phone_number(number, channel.channel_id)
-            if record is not None and record.conversation_id == conversation:
-                return number
-        return self.who.number
-
-    def _shown(self, number: str, content: Outgoing, *, note: str = "") -> Said:
-        chat = self._chats[number]
-        text, choices, label, about = outgoing(content, self._system.content.whatsapp_templates)
+    def _shown(self, part: str, content: Outgoing, *, note: str = "") -> Said:
+        chat, one = self._desk.chats[part], self.player(part)
+        text, choices, label, about = outgoing(content, self.machine.system.content.whatsapp_templates)
+        offer = None
         match content:
-            case ButtonsOut(buttons=tappable) | ListOut(rows=tappable):
-                chat.choices, chat.listed = tappable, isinstance(content, ListOut)
-        chat.said.append(text)
-        chat.said += [title for title, _ in choices]
-        one = chat.player
+            case ButtonsOut(buttons=tappable) | ListOut(rows=tappable) if not note:
+                offer = len(chat.offers)
+                chat.offers = (*chat.offers, Offer(tappable, isinstance(content, ListOut)))
+        chat.heard = (*chat.heard, text, *(title for title, _ in choices))
         return Said(
             part=one.part, name=one.name, by_business=True, text=text, choices=choices, label=label, at=self.clock.now,
-            note=note or about,
+            note=note or about, offer=offer,
         )  # fmt: skip
 
-    def _own(self, text: str) -> Said:
-        return Said(part=self.who.part, name=self.who.name, by_business=False, text=text, at=self.clock.now + _BLINK)
+    # --- Going back ---------------------------------------------------------------------------------------------------
+
+    def _moment(self) -> Moment:
+        self._desk.now = self.clock.now
+        return Moment(self._copy, copy.deepcopy(self._desk))
+
+    async def _return_to(self, moment: Moment) -> None:
+        await self._snapshots.restore(moment.copy)
+        self._copy, self._desk = moment.copy, copy.deepcopy(moment.desk)
+        self.clock.now = self._desk.now
+        self.machine.start()
+        self.machine.notebook.turn_page()
 
 
 @asynccontextmanager
-async def open_session(settings: DatabaseSettings, who: Player, now: datetime | None = None) -> AsyncIterator[Session]:
+async def open_session(
+    settings: DatabaseSettings,
+    who: Player,
+    now: datetime | None = None,
+    *,
+    cast: Sequence[Player] = CAST,
+    dsn: str | None = None,
+) -> AsyncIterator[Session]:
     """A session on a database of its own, with the example's people, treks and trips; nothing is left of it.
 
     Args:
         settings: Where the flows are, and the folder for the embedded database.
         who: Whose phone is in hand first.
         now: When it begins; unset: now.
+        cast: Everybody with a phone.
+        dsn: An empty database to use instead, as a superuser; it is the caller's to drop.
 
     Raises:
         ContentErrors: The flows are wrong.
     """
     clock = SimulatedClock(now or datetime.now(UTC))
-    handset = Handset()
-    async with scratch_database(settings.bot_data_dir) as dsn:
+    async with AsyncExitStack() as stack:
+        if dsn is None:
+            dsn = await stack.enter_async_context(scratch_database(settings.bot_data_dir))
         play = play_settings(
             bot_database_url=SecretStr(dsn),
             bot_secret_key=new_key(),
@@ -333,10 +498,16 @@ async def open_session(settings: DatabaseSettings, who: Player, now: datetime | 
             bot_tenant=TENANT,
             bot_event_attempts=1,
         )
-        async with open_system(play, clock=clock, migrate=True, provider=handset) as system:
-            await take_places(system, clock.now.date())
-            yield Session(system, handset, clock, who)
+        handset = Handset()
+        system = await stack.enter_async_context(open_system(play, clock=clock, migrate=True, provider=handset))
+        await take_places(system, clock.now.date(), cast)
+        keeper = await asyncpg.connect(dsn)
+        stack.push_async_callback(keeper.close)
+        snapshots = Snapshots(keeper)
+        desk = Desk(part=who.part, now=clock.now, chats={one.part: Chat() for one in cast})
+        beginning = Moment(await snapshots.take(), desk)
+        yield Session(Machine(system, handset, clock), snapshots, beginning, cast)
 
 
-def _offer(choices: tuple[Choice, ...]) -> str:
-    return ", ".join(f"{number} {one.title}" for number, one in enumerate(choices, 1))
+def _listed(offer: Offer) -> str:
+    return ", ".join(f"{number} {one.title}" for number, one in enumerate(offer.choices, 1))

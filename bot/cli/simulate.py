@@ -24,7 +24,9 @@ from bot.authoring.simulator import (
     SendPhoto,
     SendPlace,
     SimulatorMistake,
+    Speak,
     Tap,
+    Trick,
     Wait,
     read_line,
     read_script,
@@ -32,6 +34,7 @@ from bot.authoring.simulator import (
 from bot.cli import wording
 from bot.cli.bubbles import PLAIN_WIDTH, Bubbles, Lines, Said
 from bot.cli.cast import CAST, Player, player
+from bot.cli.deeds import crashed, duplicated, wording_of
 from bot.cli.explain import decided
 from bot.cli.logs import configure_logs
 from bot.cli.running import run
@@ -160,6 +163,11 @@ class Stage:
             case Become(part=part):
                 one = session.become(part)
                 self._screen.note(f"now {one.name} ({one.part}){f'; try: {one.hint}' if one.hint else ''}")
+            case Speak(language=language):
+                await session.speak(language)
+                self._screen.note(f"{session.who.name} is answered in {language} from now on")
+            case Trick(name=name):
+                await self._trick(session, name)
             case Look(at="state"):
                 self._state(await session.standing())
             case Look(at="why"):
@@ -168,6 +176,24 @@ class Stage:
                 self._help()
             case Expect() | Quit():
                 pass
+
+    async def _trick(self, session: Session, name: str) -> None:
+        match name:
+            case "back":
+                deed = await session.back()
+                self._screen.note(f"undone: {wording_of(deed)}; it is {wording.moment(session.clock.now)} again")
+            case "reset":
+                await session.reset()
+                self._screen.note("everything is as in the beginning")
+            case "dup":
+                changed = await session.duplicate()
+                self._screen.note(duplicated(changed))
+            case _:
+                crash = await session.crash()
+                for line in crashed(crash):
+                    self._screen.note(line)
+                self._say(session, list(crash.said))
+        self._shown_failures = len(session.failures)
 
     def _say(self, session: Session, found: list[Said]) -> None:
         if isinstance(self._screen, Bubbles):

@@ -1,5 +1,6 @@
 """`bot test`: conversations that the flows must get right."""
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -43,7 +44,7 @@ def test(
 
     Exits with 1 when a test fails, cannot be read, or coverage is too low; with 2 when there is nothing to run.
     """
-    content = content_dir(load_database_settings())
+    content = _near(content_dir(load_database_settings()))
     folder = next((path for path in paths if path.is_dir()), None)
     suite = open_suite(content, standard_actions(), folder)
     console = Console(highlight=False, stderr=as_format != "text")
@@ -75,12 +76,17 @@ def test(
     if coverage_html is not None:
         from bot.authoring.testing.coverage_page import write_page
 
-        console.print(Text.assemble("Coverage: ", (str(write_page(coverage_html, covers)), "bold")), soft_wrap=True)
+        console.print(Text.assemble("Coverage: ", (str(write_page(coverage_html, covers, suite.project.book, suite.files)), "bold")), soft_wrap=True)
     if covers and percent(covers) < fail_under:
         text = f"✗ The tests take {percent(covers):.1f} of a hundred ways; --fail-under wants {fail_under:g}."
         console.print(Text(text, "bold red"))
         failed = True
     return 1 if failed else 0
+
+
+def _near(path: Path) -> Path:
+    """The path as people would write it from here."""
+    return Path(os.path.relpath(path)) if path.resolve().is_relative_to(Path.cwd()) else path
 
 
 def covered(suite: Suite, outcomes: Sequence[Outcome], select: str = "") -> list[FlowCover]:

@@ -22,7 +22,7 @@ from bot.core.whatsapp import Button, WhatsAppTemplate
 from bot.runtime.bootstrap import PARTS, System, content_dir, open_system
 from bot.runtime.loop import Stopping
 from bot.runtime.parts import run_parts
-from bot.web.app import web_part
+from bot.web.app import web_parts
 from bot.web.webhook import PATH
 from providers.emulator import Emulator, EmulatorSettings, Phone, WebhookRefusedError
 from storage.embedded import DATABASE, EmbeddedPostgres
@@ -126,7 +126,7 @@ async def perform(base: Settings, progress: Progress, port: int, *, signals: boo
             system = replace(system, settings=play.model_copy(update={"bot_port": server_port}))
             server_url = f"http://{HOST}:{server_port}"
             emulator.webhook_url = server_url + PATH
-            parts = [*system.parts(PARTS), web_part(system)]
+            parts = [*system.parts(PARTS), *web_parts(system, PARTS)]
             running = asyncio.create_task(
                 run_parts(parts, stopping=stopping, drain_seconds=_DRAIN_SECONDS, signals=signals)
             )

@@ -16,7 +16,7 @@ from bot.authoring.testing.coverage import FlowCover, percent
 from bot.authoring.testing.runner import Failure, Result
 from bot.cli.bubbles import Bubbles, Lines, Said
 
-_BAR = 20  # cells of a coverage bar
+_BAR = 16  # cells of a coverage bar
 _MOST_LINES = 40  # of a transcript; what comes before is summed up
 
 
@@ -31,8 +31,8 @@ def show_finding(console: Console, finding: Finding) -> None:
     """A mistake in a test file."""
     where = f"{finding.file}:{finding.line}:{finding.column}"
     console.print(Text.assemble((where, "bold"), " ", ("error", "bold red"), f" {finding.message}"), soft_wrap=True)
-    for line in quoted(Path(finding.file), finding.line, finding.line, finding.column):
-        console.print(line)
+    for line in quoted(Path(finding.file), finding.line, finding.line, finding.column, console.width - 10):
+        console.print(line, soft_wrap=True)
     if finding.hint:
         console.print(Text.assemble("    ", ("→ ", "cyan"), finding.hint), soft_wrap=True)
 
@@ -45,15 +45,18 @@ def show_failure(console: Console, result: Result, failure: Failure) -> None:
     step = f"step {failure.step + 1} of {result.steps}" if failure.step is not None else "the whole test"
     console.print(Text.assemble((f"{failure.at.file}:{failure.at.line}", "bold"), (f"  {step}", "dim")), soft_wrap=True)
     first = failure.complaints[0].at
-    for line in quoted(Path(failure.at.file), failure.at.line, first.line, first.column):
-        console.print(line, no_wrap=True, overflow="ellipsis", crop=True)
+    for line in quoted(Path(failure.at.file), failure.at.line, first.line, first.column, console.width - 10):
+        console.print(line, soft_wrap=True)
     for complaint in failure.complaints:
         console.print(Padding(_complaint(complaint.problem), (0, 0, 0, 4)))
     console.print()
 
 
-def quoted(path: Path, first: int, last: int, column: int) -> list[Text]:
-    """Lines of a file with their numbers, and a caret below a place in the last one."""
+def quoted(path: Path, first: int, last: int, column: int, width: int) -> list[Text]:
+    """Lines of a file with their numbers, and a caret below a place in the last one.
+
+    Lines that are too wide are cut, the last one so that the place can be seen.
+    """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
@@ -65,8 +68,11 @@ def quoted(path: Path, first: int, last: int, column: int) -> list[Text]:
             break
         if number > before + 1:
             found.append(Text("       ⋮", "dim"))
-        found.append(Text.assemble((f"{number:>6} │ ", "dim"), lines[number - 1]))
-        before = number
+        line, before = lines[number - 1], number
+        if number == shown[-1] and column > width * 3 // 4 and len(line) > width:
+            cut = column - width // 2
+            line, column = f"…{line[cut:]}", column - cut + 1
+        found.append(Text.assemble((f"{number:>6} │ ", "dim"), line if len(line) <= width else f"{line[: width - 1]}…"))
     if found:
         found.append(Text.assemble(("       │ ", "dim"), " " * (column - 1), ("^", "bold red")))
     return found
@@ -86,10 +92,10 @@ def _talk(console: Console, lines: Sequence[Line], step: int | None) -> None:
         if place == failing and place:
             console.rule(Text("the step that failed", "dim red"), style="dim red", characters="╌", align="right")
         if not line.phone:
-            screen.note(f"⋯ {line.text}")
+            screen.note(line.text if isinstance(screen, Lines) else f"⋯ {line.text}")
             continue
         screen.said(
-            Said(part=line.phone, name=line.phone, by_business=line.ours, text=line.text, choices=line.choices,
+            Said(part=line.phone, name=line.name, by_business=line.ours, text=line.text, choices=line.choices,
                  label=line.label, at=line.at, note=line.note)
         )  # fmt: skip
 

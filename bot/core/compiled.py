@@ -13,6 +13,7 @@ from bot.core.cursor import Cursor, Said
 from bot.core.sandbox import Value
 from bot.core.slots import AnySlot
 from bot.core.templates import Texts
+from bot.core.waiting import Quiet
 
 
 class Op(Protocol):
@@ -46,12 +47,21 @@ class Question(Op, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timer:
-    """Something that happens `delay` after the state began to wait. `trigger` leads on; `say` is a block."""
+    """Something that happens when nothing happens.
+
+    Attributes:
+        delay: After the state began to wait; with `silence`, after the person last said something.
+        say: A block.
+        trigger: Leads on. Without either, the question is put again.
+        speaks: It makes itself heard, at once or in the states it leads through; quiet hours hold it back.
+    """
 
     name: str
     delay: timedelta
     say: str | None
     trigger: str | None
+    silence: bool = False
+    speaks: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +130,7 @@ class CompiledFlow:
         inputs: The slots a caller fills, each with whether it has to.
         outputs: What a caller gets back.
         instance: The expression for the business object a run belongs to; `instance_slots` are the slots it needs.
+        quiet: When timers keep still.
         machine: Shared and stateless: runs pass through it as cursors.
         edges: Machine event → states it can leave from; what `transitions` knows, without its bookkeeping.
     """
@@ -141,6 +152,7 @@ class CompiledFlow:
     instance: Value | None = None
     instance_slots: tuple[str, ...] = ()
     has_timers: bool = False
+    quiet: Quiet | None = None
 
     def can(self, trigger: str, state: str) -> bool:
         """Whether the machine event leads anywhere from the state, guards aside."""

@@ -11,6 +11,7 @@ A flow version becomes ONE `transitions.Machine`, shared by all runs and holding
     choice:KEY          a choice of `ask:` was made                    from `when:`
     error               an action of the state was refused             from `error:`
     timer:2h            a timer of `after:` with `to:` is due
+    no_input:N          so has rung N of `no_input:`
     event:NAME          the business did something                     from `events:`
     command:VERB        a command was typed                            from `commands:`, from (new) as well
     ladder:N            rung N of `no_match:` leads elsewhere
@@ -27,21 +28,24 @@ Nested states and calls inside branches are plain states by now (`bot.core.expan
 transitions of each state, `bot.core.wiring` keeps them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from transitions import Machine
 from transitions.core import State
 
-from bot.core.commands import parse_command
+from bot.core.commands import Command, parse_command
 from bot.core.compiled import CommandUse, CompiledFlow, CompiledState
 from bot.core.cursor import START
 from bot.core.flow import CommandRule, FlowSpec
+from bot.core.ops import Do, End, Forget, Go, Rest, Speak
 from bot.core.planning import Expressions, Planner, compile_slots, saved_names
 from bot.core.report import Path, Report
 from bot.core.slots import AnySlot
 from bot.core.states import AGENT, StateCompiler
 from bot.core.templates import Texts
+from bot.core.waiting import Quiet
 from bot.core.whatsapp import WhatsAppTemplate
 from bot.core.wiring import Wiring, enter, note, stop_timers, take_back
 
@@ -73,7 +77,7 @@ def compile_flow(
     expressions = Expressions(frozenset(slots) | saved | BUILT_IN_NAMES, report)
     wiring = Wiring(frozenset(spec.states), report, expressions)
     wiring.edge("begin", [START], next(iter(spec.states)), ("states",))
-    commands = _commands(spec, slots, wiring)
+    commands = _commands(spec, slots, texts, wiring)
     states: dict[str, CompiledState] = {}
     for name, state in spec.states.items():
         planner = Planner(name=name, spec=state, slots=slots, texts=texts, templates=templates, expressions=expressions)
@@ -84,6 +88,7 @@ def compile_flow(
     outputs = expressions.values(spec.outputs, ("outputs",))
     inputs = _inputs(spec, slots, report)
     _from_everywhere(states, wiring)
+    states = {name: _audible(state, states, wiring) for name, state in states.items()}
     if len(report.mistakes) > before:
         return None
     edges: dict[str, set[str]] = {}
@@ -96,7 +101,7 @@ def compile_flow(
         intents=tuple(spec.start.intents),
         universals=frozenset(spec.start.universals),
         slots=slots,
-        unset=dict.fromkeys([*saved, *slots]),
+        unset=dict.fromkeys([*sorted(BUILT_IN_NAMES), *saved, *slots]),
         states=states,
         commands=commands,
         texts=texts,
@@ -106,8 +111,42 @@ def compile_flow(
         outputs=outputs,
         instance=instance,
         instance_slots=tuple(name for name in slots if instance is not None and name in instance.names),
+        quiet=_quiet(spec),
         has_timers=any(state.timers for state in states.values()),
     )
+
+
+def _quiet(spec: FlowSpec) -> Quiet | None:
+    hours = spec.quiet or None
+    if hours is None:
+        return None
+    return Quiet(begins=hours.begins, ends=hours.ends, zone=hours.timezone, otherwise=hours.otherwise)
+
+
+def _audible(state: CompiledState, states: Mapping[str, CompiledState], wiring: Wiring) -> CompiledState:
+    """Find out which timers make themselves heard in the states they lead through."""
+    timers = tuple(
+        replace(
+            timer,
+            speaks=timer.trigger is None or timer.say is not None or _heard(timer.trigger, state.name, states, wiring),
+        )
+        for timer in state.timers
+    )
+    return replace(state, timers=timers)
+
+
+def _heard(trigger: str, source: str, states: Mapping[str, CompiledState], wiring: Wiring) -> bool:
+    seen: set[str] = set()
+    todo = wiring.destinations(trigger, source)
+    while todo:
+        name = todo.pop()
+        if name in seen or name not in states:
+            continue
+        seen.add(name)
+        if any(not isinstance(op, Do | Forget | Speak | Go | End | Rest) for op in states[name].plan):
+            return True
+        todo += [*wiring.destinations("next", name), *wiring.destinations("error", name)]
+    return False
 
 
 def _inputs(spec: FlowSpec, slots: Mapping[str, AnySlot], report: Report) -> dict[str, bool]:
@@ -142,7 +181,17 @@ def _state(state: CompiledState) -> State:
     return State(state.name, on_enter=[enter], on_exit=[*leaving, take_back] if state.hands_over else leaving)
 
 
-def _commands(spec: FlowSpec, slots: Mapping[str, AnySlot], wiring: Wiring) -> tuple[CommandUse, ...]:
+def _translations(command: Command, texts: Texts) -> Iterable[Command]:
+    """The same command in other languages: block `command_issue` has the verbs, separated by commas."""
+    block = "command_" + "_".join(command.verb).replace("-", "_")
+    for file in texts.own.values():
+        if block in file.blocks:
+            for verb in (file.blocks[block].static or "").split(","):
+                if words := tuple(verb.casefold().split()):
+                    yield replace(command, verb=words)
+
+
+def _commands(spec: FlowSpec, slots: Mapping[str, AnySlot], texts: Texts, wiring: Wiring) -> tuple[CommandUse, ...]:
     uses: list[CommandUse] = []
     for source, rules in spec.commands.items():
         path: Path = ("commands", source)
@@ -151,15 +200,15 @@ def _commands(spec: FlowSpec, slots: Mapping[str, AnySlot], wiring: Wiring) -> t
         except ValueError as mistake:
             wiring.report(path, str(mistake))
             continue
+        commands = [command, *_translations(command, texts)]
         for argument in command.arguments:
             if argument.slot not in slots:
                 wiring.report.unknown(path, "slot", argument.slot, slots)
         for place, rule in enumerate(rules):
             here = (*path, place) if len(rules) > 1 else path
             _command_rule(command.trigger, rule, here, wiring)
-        uses.append(
-            CommandUse(command=command, otherwise=next((rule.otherwise for rule in rules if rule.otherwise), None))
-        )
+        otherwise = next((rule.otherwise for rule in rules if rule.otherwise), None)
+        uses += [CommandUse(command=one, otherwise=otherwise) for one in commands]
     return tuple(uses)
 
 

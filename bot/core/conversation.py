@@ -11,11 +11,15 @@ from bot.core.ids import ContactId, ConversationId, RunId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
-    """The person, as the worker found them. Not part of the stored snapshot: the contacts table is the truth."""
+    """The person, as the worker found them. Not part of the stored snapshot: the contacts table is the truth.
+
+    `timezone` is an IANA name ("Asia/Kathmandu"), empty when we do not know where they are.
+    """
 
     contact_id: ContactId
     name: str = ""
     language: str = "en"
+    timezone: str = ""
     roles: tuple[str, ...] = ("customer",)
 
     @property
@@ -54,6 +58,8 @@ class Frame:
         opened_by: The machine event that began the run ("begin", "command:ISSUE").
         pending: An action whose answer is awaited.
         instance: Key of the business object this run belongs to ("TRP123"), for flows with `instance:`.
+        waiting_since: When the open question was put, or the state began to rest (aware, UTC).
+        heard_at: When the person last said something since.
         caller: The run that called this one and waits for it, beneath it on the stack.
         caller_epoch: The caller's epoch at that time; once it has another, it does not wait any more.
         role: In which role the person walks this flow.
@@ -76,6 +82,8 @@ class Frame:
     opened_by: str = ""
     pending: Pending | None = None
     instance: str | None = None
+    waiting_since: datetime | None = None
+    heard_at: datetime | None = None
     caller: RunId | None = None
     caller_epoch: int = 0
 

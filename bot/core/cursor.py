@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+from bot.core import waiting
 from bot.core.choices import split_text
 from bot.core.conversation import Contact, Conversation, Frame, Pending
-from bot.core.effects import CancelTimers, Effect, EndRun, Invoke, Send, StartRun, StartTimer, Trace
+from bot.core.effects import CancelTimers, Effect, EndRun, Invoke, Send, StartRun, Trace
 from bot.core.entities import Entities, extract
 from bot.core.errors import EngineError, StepLimitReached
 from bot.core.events import Event
@@ -61,7 +62,7 @@ class Turn:
     """Everything one event changes."""
 
     __slots__ = (
-        "at", "contact", "effects", "entered", "event", "frames", "original", "owner", "runs", "scope", "text", "trace",
+        "at", "contact", "effects", "entered", "event", "frames", "heard", "original", "owner", "runs", "scope", "text", "trace",
     )  # fmt: skip
 
     def __init__(self, conversation: Conversation, event: Event) -> None:
@@ -76,6 +77,7 @@ class Turn:
         self.trace: list[Trace] = []
         self.entered = 0
         self.runs = 0
+        self.heard = False  # the person has said something
         self.text: str | None = None  # the message that began a run, until something has used it up
 
     @property
@@ -152,8 +154,8 @@ class Cursor:
 
     __slots__ = (
         "asking", "caller", "caller_epoch", "calling", "came_from", "counters", "data", "epoch", "extra", "flow",
-        "instance", "job", "offers", "opened_by", "outcome", "pending", "reask", "role", "run", "slots", "started_at",
-        "state", "stops_timers", "trail", "trigger", "turn", "unmatched",
+        "heard_at", "instance", "job", "offers", "opened_by", "outcome", "pending", "reask", "role", "run", "slots",
+        "started_at", "state", "stops_timers", "trail", "trigger", "turn", "unmatched", "waiting_since",
     )  # fmt: skip
 
     def __init__(self, turn: Turn, flow: "CompiledFlow", frame: Frame) -> None:
@@ -174,6 +176,8 @@ class Cursor:
         self.pending = frame.pending
         self.instance = frame.instance
         self.opened_by = frame.opened_by
+        self.waiting_since = frame.waiting_since
+        self.heard_at = frame.heard_at
         self.caller = frame.caller
         self.caller_epoch = frame.caller_epoch
         self.calling: tuple[str, dict[str, Any]] | None = None
@@ -204,6 +208,8 @@ class Cursor:
             opened_by=self.opened_by,
             pending=self.pending,
             instance=self.instance,
+            waiting_since=self.waiting_since,
+            heard_at=self.heard_at,
             caller=self.caller,
             caller_epoch=self.caller_epoch,
         )
@@ -265,20 +271,17 @@ class Cursor:
     def wait(self) -> None:
         """Start this state's timers, for the current epoch, and forget earlier ones."""
         timers = self.flow.states[self.state].timers
-        effects = self.turn.effects
         if self.stops_timers:
-            effects.append(CancelTimers(run=self.run, epoch=self.epoch))
+            self.turn.effects.append(CancelTimers(run=self.run, epoch=self.epoch))
             self.stops_timers = False
-        for timer in timers:
-            due_at = self.turn.at + timer.delay
-            effects.append(StartTimer(run=self.run, name=timer.name, due_at=due_at, epoch=self.epoch))
+        self.waiting_since = self.heard_at = self.turn.at
         if timers:
-            self.turn.note("timer", started=[timer.name for timer in timers], epoch=self.epoch)
+            waiting.start(self, timers)
 
     def invoke(self, name: str, arguments: dict[str, Any], pending: Pending, receipt: str | None = None) -> None:
         """Stop for an action; `resume` in the engine goes on from `pending`."""
         turn = self.turn
-        pending.detail["turn"] = {"entered": turn.entered, "runs": turn.runs, "text": turn.text}
+        pending.detail["turn"] = {"entered": turn.entered, "runs": turn.runs, "text": turn.text, "heard": turn.heard}
         if self.extra:
             pending.detail["extra"] = self.extra
         self.pending = pending

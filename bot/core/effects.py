@@ -103,6 +103,13 @@ class ParkRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetLanguage:
+    """From now on, speak to this contact in `language` (`en`, `hi`, `pt_BR`): `contacts.language`."""
+
+    language: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Handoff:
     """Give the conversation to a person with `role`; `sla` is how long they have to answer."""
 
@@ -112,7 +119,7 @@ class Handoff:
     sla: timedelta | None = None
 
 
-Effect = Send | Notify | StartTimer | CancelTimers | Invoke | StartRun | EndRun | ParkRun | Handoff
+Effect = Send | Notify | StartTimer | CancelTimers | Invoke | StartRun | EndRun | ParkRun | Handoff | SetLanguage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,7 +98,7 @@ def finish(turn: Turn, flows: Flows) -> Step:
             kept.append(frame)
     conversation = Conversation(
         conversation_id=original.conversation_id,
-        contact=original.contact,
+        contact=turn.contact,
         frames=tuple(kept),
         owner=turn.owner,
         scope=turn.scope,

@@ -18,7 +18,7 @@ from bot.core.report import Path, Report
 
 CORRECT = "common/correct"
 """Built in, as it works on the caller's own slots, replies and timers: asks which slot to change, and for its value."""
-_ENTRY = ("forget", "enter", "do", "arguments", "once", "save", "error", "say", "notify")
+_ENTRY = ("forget", "language", "enter", "do", "arguments", "once", "save", "error", "say", "notify")
 """Keys of a composed state that are carried out when it is entered."""
 _NOT_COMPOSED = ("ask", "choices", "when", "form", "call", "end", "handoff", "sla", "back")
 _WORDS = {"arguments": "with"}
@@ -158,7 +158,7 @@ class _Expander:
             return
         choices = {slot: ChoiceOption(label=_label(self.spec, slot)) for slot in slots}
         ways = {slot: [Branch(to=f"{name}/{slot}")] for slot in slots}
-        keep = {"after": state.after, "no_match": state.no_match, "universals": state.universals}
+        keep = {word: getattr(state, word) for word in ("after", "no_match", "no_input", "universals")}
         asking = {"ask": "correct_which", "choices": choices, "when": ways}
         self.flat[name] = _state(**keep, **asking)
         for slot in slots:
@@ -190,7 +190,7 @@ class _Expander:
 
 # --- Small things -----------------------------------------------------------------------------------------------------
 
-_HANDED_DOWN = ("next", "after", "events", "collect", "no_match", "universals", "digress", "resume")
+_HANDED_DOWN = ("next", "after", "events", "collect", "no_match", "no_input", "universals", "digress", "resume")
 
 
 def _state(**fields: Any) -> StateSpec:
@@ -231,7 +231,7 @@ def _inheriting(state: StateSpec, handed_down: Mapping[str, Any]) -> StateSpec:
             if handed_down.get(word):
                 update[word] = {**handed_down[word], **getattr(state, word)}
     if asks:
-        for word in ("no_match", "universals", "digress", "resume"):
+        for word in ("no_match", "no_input", "universals", "digress", "resume"):
             if word in handed_down and getattr(state, word) is None and not state.call:
                 update[word] = handed_down[word]
     return state.model_copy(update=update)
@@ -246,6 +246,10 @@ def _mapped(state: StateSpec, resolve: Any) -> StateSpec:
     update: dict[str, Any] = {}
     if state.no_match:
         update["no_match"] = [moved(rung) if isinstance(rung, RungSpec) else rung for rung in state.no_match]
+    if state.no_input:
+        update["no_input"] = [
+            one.model_copy(update={"to": resolve(one.to)}) if one.to else one for one in state.no_input
+        ]
     if state.after:
         update["after"] = {
             key: timer.model_copy(update={"to": resolve(timer.to)}) if timer.to else timer

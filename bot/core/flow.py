@@ -6,11 +6,13 @@ Words of the language that exist on paper only are refused by name, never silent
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
+
+from bot.core.waiting import CONTACT, zone
 
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
@@ -48,6 +50,10 @@ Duration = Annotated[timedelta, BeforeValidator(_as_duration)]
 Names = Annotated[list[Name], BeforeValidator(_as_list)]
 UNIVERSALS = ("help", "back", "cancel", "restart", "repeat", "agent")
 Universal = Literal["help", "back", "cancel", "restart", "repeat", "agent"]
+
+
+LANGUAGE = re.compile(r"[a-z]{2,3}(_[A-Z]{2})?")
+Language = Annotated[str, StringConstraints(pattern=rf"^{LANGUAGE.pattern}$")]
 
 
 class Part(BaseModel):
@@ -239,23 +245,33 @@ class RungSpec(Part):
     reason: str | None = None
 
 
+class SilenceSpec(Part):
+    """A rung of a no-input ladder: after this long without a word, say something, lead on, or just ask again."""
+
+    length: Duration = Field(alias="after")
+    say: Name | None = None
+    to: StateName | None = None
+    reason: str | None = None
+
+
 CollectKind = Literal["photo", "video", "audio", "document", "sticker", "location"]
 Rung = Literal["reprompt", "explain"] | RungSpec
 
 
 class StateSpec(Part):
-    """A state. In order: `forget`, `enter`, `do`, `say`, `notify`, then it waits, ends, hands over or goes on.
+    """A state. In order: `forget`, `language`, `enter`, `do`, `say`, `notify`, then it waits, ends, hands over or goes on.
 
     With `states` it is composed: what it says about waiting holds for the states inside it.
     """
 
     later = frozenset(
         {
-            "initial", "no_input", "random", "variants", "remind", "quiet_hours", "expire",
+            "initial", "random", "variants", "remind", "expire",
             "parallel", "extends", "ask_media", "template",
         }
     )  # fmt: skip
     forget: Annotated[list[Name], BeforeValidator(_as_list)] = Field(default_factory=list)
+    language: str | None = None
     enter: Annotated[list[OpSpec], BeforeValidator(_as_list)] = Field(default_factory=list)
     do: EventName | None = None
     arguments: Arguments | None = Field(default=None, alias="with")
@@ -275,6 +291,7 @@ class StateSpec(Part):
     collect: dict[CollectKind, CollectSpec] = Field(default_factory=dict)
     events: dict[EventName, Branches] = Field(default_factory=dict)
     no_match: Annotated[list[Rung], Field(min_length=1)] | None = None
+    no_input: Annotated[list[SilenceSpec], BeforeValidator(_as_list), Field(min_length=1)] | None = None
     universals: Literal[False] | list[Universal] | None = None
     end: str | None = None
     handoff: Name | None = None
@@ -285,6 +302,31 @@ class StateSpec(Part):
 
 
 # --- Flow -------------------------------------------------------------------------------------------------------------
+
+
+def _as_clock(value: Any) -> Any:
+    if isinstance(value, str) and (match := re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", value)):
+        return time(int(match[1]), int(match[2]))
+    raise ValueError(f"`{value}` is not a time of day; write for example 21:00")
+
+
+def _is_zone(value: str) -> str:
+    if value != CONTACT and zone(value) is None:
+        raise ValueError(f"there is no time zone `{value}`; write for example Asia/Kathmandu, or contact")
+    return value
+
+
+Clock = Annotated[time, BeforeValidator(_as_clock)]
+Zone = Annotated[str, AfterValidator(_is_zone)]
+
+
+class QuietSpec(Part):
+    """Hours in which timers keep still; `otherwise` is for people of whom we do not know where they are."""
+
+    begins: Clock = Field(alias="from")
+    ends: Clock = Field(alias="to")
+    timezone: Zone = CONTACT
+    otherwise: Zone = "UTC"
 
 
 class StartSpec(Part):
@@ -312,12 +354,14 @@ CommandRules = Annotated[list[CommandRule], BeforeValidator(_as_list), Field(min
 class FlowSpec(Part):
     """A flow file."""
 
-    later = frozenset({"migrate", "migrations", "variants", "quiet_hours", "extends", "rules"})
+    later = frozenset({"migrate", "migrations", "variants", "extends", "rules"})
     flow: FlowName
     roles: Names = Field(min_length=1, alias="role")
     version: int = Field(default=1, ge=1)
     start: StartSpec = Field(default_factory=StartSpec)
     instance: str | None = None
+    language: Language = "en"
+    quiet: QuietSpec | Literal[False] | None = None
     digress: bool = True
     resume: Literal["ask", "silent"] = "ask"
     slots: dict[Name, SlotSpec] = Field(default_factory=dict)
@@ -325,6 +369,13 @@ class FlowSpec(Part):
     outputs: Annotated[dict[Name, Scalar], BeforeValidator(_by_own_names)] = Field(default_factory=dict)
     commands: dict[str, CommandRules] = Field(default_factory=dict)
     states: dict[Name, StateSpec] = Field(min_length=1)
+
+
+class ProjectSpec(Part):
+    """`project.yaml`: what holds for all flows that do not say otherwise."""
+
+    language: Language = "en"
+    quiet: QuietSpec | None = None
 
 
 class IntentSpec(Part):

@@ -4,6 +4,7 @@ Everything here works on a `Cursor` and leaves the run waiting, ended, or stoppe
 belongs to is the business of `bot.core.turn`; which state follows which is that of `bot.core.compiler`.
 """
 
+from bot.core import waiting
 from bot.core.choices import split_text
 from bot.core.compiled import CompiledFlow, CompiledState
 from bot.core.conversation import Frame
@@ -150,12 +151,26 @@ def fire_timer(cursor: Cursor, event: TimerFired) -> None:
     if timer is None or state is None or event.epoch != cursor.epoch or cursor.pending is not None:
         cursor.turn.note("ignore", why="late timer", name=event.name, epoch=event.epoch)
         return
+    if not waiting.may_fire(cursor, timer, state.timers):
+        return
     cursor.turn.note("timer", name=event.name, fired=True)
     if timer.say:
         cursor.say(timer.say)
+    elif timer.trigger is None:
+        repeat(cursor, cursor.render("no_input"))
     if timer.trigger:
         cursor.trigger = timer.trigger
         settle(cursor)
+
+
+def listen_anew(turn: Turn, cursor: Cursor) -> None:
+    """The person has said something that left the question open: their silence counts from now on."""
+    state = state_of(cursor)
+    if state is None or not any(timer.silence for timer in state.timers) or cursor.heard_at == turn.at:
+        return
+    cursor.heard_at = turn.at
+    waiting.start(cursor, [timer for timer in state.timers if timer.silence])
+    put_back(turn, cursor)
 
 
 def hear_of(cursor: Cursor, event: BusinessChanged) -> bool:

@@ -1,13 +1,14 @@
 """What states do: one small class for each operation. `bot.core.asking` has the two that ask."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from bot.core.conversation import Pending
 from bot.core.cursor import Cursor
-from bot.core.effects import Handoff, Notify
+from bot.core.effects import Handoff, Notify, SetLanguage
+from bot.core.flow import LANGUAGE
 from bot.core.sandbox import Value
 from bot.core.whatsapp import WhatsAppTemplate
 
@@ -87,6 +88,24 @@ class Forget:
         """Empty them, and go on."""
         for name in self.slots:
             cursor.slots.pop(name, None)
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speak:
+    """Change the person's language, at once and for good."""
+
+    language: Value
+
+    def run(self, cursor: Cursor, step: int) -> bool:
+        """Change it, and go on. What is no language changes nothing."""
+        turn = cursor.turn
+        language = str(cursor.evaluate(self.language, "`language:`"))
+        if not LANGUAGE.fullmatch(language):
+            turn.note("error", language=language[:40], error="this is no language, such as `en` or `pt_BR`")
+            return True
+        turn.contact = replace(turn.contact, language=language)
+        turn.effects.append(SetLanguage(language=language))
         return True
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from bot.core.asking import Form, SlotBlocks, form_options
 from bot.core.compiled import Collector, Op
-from bot.core.flow import CollectKind, FlowSpec, NotifySpec, OpSpec, RefSlot, StateSpec
-from bot.core.ops import Do, Forget, NotifyRole, Say
+from bot.core.flow import LANGUAGE, CollectKind, FlowSpec, NotifySpec, OpSpec, RefSlot, StateSpec
+from bot.core.ops import Do, Forget, NotifyRole, Say, Speak
 from bot.core.patterns import compile_pattern
 from bot.core.report import Path, Report
 from bot.core.sandbox import ExpressionError, Value
@@ -88,6 +88,8 @@ class Planner:
         """What the state does when entered, before it waits or goes on."""
         spec = self.spec
         ops: list[Op] = [Forget(slots=tuple(spec.forget))] if spec.forget else []
+        if spec.language is not None:
+            ops.append(Speak(language=self._language(spec.language)))
         for place, entry in enumerate(spec.enter):
             path = (*self.path, "enter", place) if len(spec.enter) > 1 else (*self.path, "enter")
             kinds = [key for key in ("do", "say", "notify") if getattr(entry, key)]
@@ -98,6 +100,11 @@ class Planner:
             if name not in self.slots:
                 self.report.unknown((*self.path, "forget"), "slot", name, self.slots)
         return ops + self._steps(spec, self.path)
+
+    def _language(self, source: str) -> Value:
+        if "{{" not in source and not LANGUAGE.fullmatch(source):
+            self.report((*self.path, "language"), f"`{source}` is no language.", hint="Write for example hi or pt_BR.")
+        return self.expressions.value(source, (*self.path, "language"))
 
     def _steps(self, spec: StateSpec | OpSpec, path: Path) -> list[Op]:
         """`do`, `say` and `notify` of a state or an entry, in this order."""

@@ -135,6 +135,7 @@ def resume(cursor: Cursor, event: ActionDone | ActionFailed, flows: Flows) -> Cu
     turn = cursor.turn
     before = pending.detail.get("turn", {})
     turn.entered, turn.runs, turn.text = before.get("entered", 0), before.get("runs", 0), before.get("text")
+    turn.heard = before.get("heard", False)
     cursor.extra = dict(pending.detail.get("extra", {}))
     ok = isinstance(event, ActionDone)
     turn.note("invoke", name=pending.name, ok=ok, code=None if ok else event.code)  # type: ignore[union-attr]

@@ -5,21 +5,20 @@ list of filters and attributes instead of a list of forbidden ones, no globals, 
 `*`, no loops inside loops, and a cap on what a text may become.
 """
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from jinja2 import StrictUndefined, nodes
+from jinja2 import StrictUndefined, nodes, pass_context
 from jinja2.exceptions import SecurityError, TemplateSyntaxError
 from jinja2.exceptions import TemplateError as JinjaError
 from jinja2.meta import find_undeclared_variables
-from jinja2.runtime import Undefined
+from jinja2.runtime import Context, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from bot.core.conversation import Contact
-from bot.core.entities import MONTHS
+from bot.core.languages import date_in, list_in, money_in, number_in
 
 MAX_RENDERED = 16_000
 """Characters one block may grow to."""
@@ -39,10 +38,15 @@ _KEPT_TESTS = (
 )  # fmt: skip
 
 
-def human_list(values: Any, last: str = "and") -> str:
-    """`a, b and c`."""
-    words = [str(value) for value in values]
-    return f" {last} ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+def _language(context: Context) -> str:
+    contact = context.resolve("contact")
+    return contact.language if isinstance(contact, Contact) else "en"
+
+
+@pass_context
+def human_list(context: Context, values: Any, last: str = "and") -> str:
+    """`a, b and c`, in the person's language; `or` for the other word."""
+    return list_in(values, last, _language(context))
 
 
 def join(values: Any, separator: str = "") -> str:
@@ -58,22 +62,22 @@ def rounded(value: Any, digits: int = 0) -> Any:
     return round(value, max(-9, min(digits, 9))) if digits else round(value)
 
 
-def human_date(value: Any, form: str = "long") -> str:
-    """`2026-12` → `December 2026`; `2026-12-15` → `15 December 2026`; anything else as it is."""
-    match = re.fullmatch(r"(\d{4})-(\d{2})(?:-(\d{2}))?(?:T.*)?", str(value)[:40])
-    if not match or not 1 <= int(match[2]) <= 12:
-        return str(value)
-    month = MONTHS[int(match[2]) - 1].capitalize()
-    month = month[:3] if form == "short" else month
-    return f"{int(match[3])} {month} {match[1]}" if match[3] else f"{month} {match[1]}"
+@pass_context
+def human_date(context: Context, value: Any, form: str = "long") -> str:
+    """`2026-12-15` → `15 December 2026`, in the person's language; `short` for `15 Dec 2026`."""
+    return date_in(value, form, _language(context))
 
 
-def money(value: Any, currency: str = "") -> str:
-    """Thousands separated, and no cents where there are none: `45000` → `45,000`."""
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not math.isfinite(value):
-        return str(value)
-    amount = f"{value:,.2f}".removesuffix(".00")
-    return f"{currency} {amount}".strip()
+@pass_context
+def number(context: Context, value: Any) -> str:
+    """`45000` → `45,000`, in the person's language."""
+    return number_in(value, _language(context))
+
+
+@pass_context
+def money(context: Context, value: Any, currency: str = "") -> str:
+    """`45000` → `USD 45,000`, in the person's language."""
+    return money_in(value, currency, _language(context))
 
 
 def plural(count: Any, one: str, many: str = "") -> str:
@@ -100,6 +104,7 @@ class SirdarEnvironment(ImmutableSandboxedEnvironment):
             "human_list": human_list,
             "date": human_date,
             "money": money,
+            "number": number,
             "plural": plural,
             "join": join,
             "round": rounded,

@@ -1,6 +1,7 @@
 """One state, compiled: the transitions that leave it, around the plan it runs."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from bot.core.asking import Ask, Form, Localised
@@ -40,7 +41,7 @@ class StateCompiler:
             name=self.name,
             plan=(*self.planner.ops(), last),
             question=question,
-            timers=tuple(self._timers()),
+            timers=(*self._timers(), *self._silence()),
             ladder=tuple(self._ladder()) if question else (),
             universals=frozenset(allowed),
             collects={kind: self.planner.collector(kind) for kind in spec.collect},
@@ -120,7 +121,7 @@ class StateCompiler:
         needs = {
             "choices": spec.ask, "when": spec.ask, "sla": spec.handoff, "back": spec.handoff,
             "error": spec.do or spec.call or any(entry.do for entry in spec.enter),
-            "no_match": spec.ask or spec.form, "resume": spec.ask or spec.form, "after": waits, "events": waits,
+            "no_match": spec.ask or spec.form, "no_input": spec.ask or spec.form, "resume": spec.ask or spec.form, "after": waits, "events": waits,
             "collect": waits,
         }  # fmt: skip
         for word, needed in needs.items():
@@ -146,6 +147,21 @@ class StateCompiler:
                 trigger = f"timer:{name}"
                 self.wiring.edge(trigger, [self.name], timer.to, (*path, "to"), reason=timer.reason)
             yield Timer(name=name, delay=delay, say=timer.say, trigger=trigger)
+
+    def _silence(self) -> Iterable[Timer]:
+        before = timedelta(0)
+        for place, rung in enumerate(self.spec.no_input or ()):
+            path = (*self.path, "no_input", place)
+            if rung.length <= before:
+                self.report((*path, "after"), "This rung comes no later than the one before it.",
+                            hint="All rungs count from the person's last word, so each needs a longer time.")  # fmt: skip
+            before = rung.length
+            name = f"no_input:{place}"
+            if rung.to is not None:
+                self.wiring.edge(name, [self.name], rung.to, (*path, "to"), reason=rung.reason or "no_input")
+            yield Timer(
+                name=name, delay=rung.length, say=rung.say, trigger=name if rung.to is not None else None, silence=True
+            )
 
     def _ladder(self) -> Iterable[Rung]:
         for place, rung in enumerate(self.spec.no_match or self._default_ladder()):
@@ -177,6 +193,7 @@ _NEEDS = {
     "back": "It belongs to `handoff:`.",
     "error": "It belongs to `do:`.",
     "no_match": "It belongs to `ask:` or `form:`.",
+    "no_input": "It belongs to `ask:` or `form:`.",
     "resume": "It belongs to `ask:` or `form:`.",
     "after": "The state goes on at once; timers need a state that waits.",
     "events": "The state goes on at once; events need a state that waits.",

@@ -1,8 +1,7 @@
 """Replies: Jinja blocks, one file per flow and language, with common ones behind them.
 
-A block is looked for in the flow's file in the person's language, then in the fallback language, then in the common
-file in the person's language, then in the fallback language: what a flow says beats what everybody says, in whatever
-language. Blocks are compiled once; those without any variable are rendered once.
+A block is looked for in the flow's file in the person's language, then in the flow's own language, then in English;
+then in the common file in the same order: what a flow says beats what everybody says, in whatever language. Blocks are compiled once; those without any variable are rendered once.
 """
 
 import re
@@ -133,10 +132,11 @@ def _tidy(text: str) -> str:
 
 @dataclass(slots=True)
 class Texts:
-    """The blocks a flow can say, in every language there is."""
+    """The blocks a flow can say, in every language there is. `language` is the one the flow is written in."""
 
     own: Mapping[str, TemplateFile] = field(default_factory=dict)
     common: Mapping[str, TemplateFile] = field(default_factory=dict)
+    language: str = FALLBACK
     _found: dict[tuple[str, str], Block | None] = field(default_factory=dict)
 
     def block(self, name: str, language: str) -> Block | None:
@@ -161,7 +161,7 @@ class Texts:
     def _look(self, name: str, language: str) -> Block | None:
         short = language.replace("_", "-").split("-")[0].lower()
         for files in (self.own, self.common):
-            for code in (language, short, FALLBACK):
+            for code in (language, short, self.language, FALLBACK):
                 file = files.get(code)
                 if file is not None and name in file.blocks:
                     return file.blocks[name]

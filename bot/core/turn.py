@@ -24,6 +24,7 @@ from bot.core.moving import (
     hear,
     hear_exactly,
     hear_of,
+    listen_anew,
     repeat,
     state_of,
     tap,
@@ -67,6 +68,8 @@ def advance(book: FlowBook, conversation: Conversation, event: Event) -> Step:
             router.business(event)
         case ActionDone() | ActionFailed():
             router.answer(event)
+    if turn.heard and turn.frames and turn.frames[-1].pending is None and (top := router.top()) is not None:
+        listen_anew(turn, top)
     return finish(turn, book.flow)
 
 
@@ -78,6 +81,7 @@ class _Router(Universals):
     def message(self, event: MessageReceived) -> None:
         """Take whatever somebody sent."""
         turn = self.turn
+        turn.heard = True
         self.drop_broken_frames()
         match event.content:
             case TextIn(body=body):

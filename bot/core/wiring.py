@@ -41,6 +41,10 @@ class Wiring:
                             hint="Put the branch without `if:` last.")  # fmt: skip
             self.edge(trigger, sources, branch.to, here, condition=branch.condition, reason=branch.reason)
 
+    def destinations(self, trigger: str, source: str) -> list[str]:
+        """Where an event leads from a state, guards aside."""
+        return [one["dest"] for one in self.transitions if (one["trigger"], one["source"]) == (trigger, source)]
+
     def edge(
         self,
         trigger: str,

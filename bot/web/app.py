@@ -1,5 +1,7 @@
 """The aiohttp application, and serving it."""
 
+from collections.abc import Sequence
+
 import structlog
 from aiohttp import web
 
@@ -11,6 +13,9 @@ from bot.web.webhook import MAX_BODY, PATH, Webhook, by_address
 
 log = structlog.get_logger(__name__)
 
+_FINISH_SECONDS = 20  # for requests under way when told to stop; less than BOT_DRAIN_SECONDS
+_BACKLOG = 1024  # connections the kernel holds while we are busy
+
 
 def make_app(system: System) -> web.Application:
     """The application that serves one system."""
@@ -20,29 +25,44 @@ def make_app(system: System) -> web.Application:
         intake=system.intake,
         clock=system.clock,
     )
-    health = Health(queues=system.upkeep, clock=system.clock, limit_seconds=system.settings.bot_backlog_limit)
-    app = web.Application(client_max_size=MAX_BODY)
+    app = make_health_app(system)
     app.router.add_get(PATH, webhook.handshake)
     app.router.add_post(PATH, webhook.receive)
+    return app
+
+
+def make_health_app(system: System) -> web.Application:
+    """What an operator's machines ask, alone: for processes that take no webhooks."""
+    health = Health(queues=system.upkeep, clock=system.clock, limit_seconds=system.settings.bot_backlog_limit)
+    app = web.Application(client_max_size=MAX_BODY)
     app.router.add_get("/healthz", health.live)
     app.router.add_get("/readyz", health.ready)
     app.router.add_get("/metrics", health.metrics)
     return app
 
 
-def web_part(system: System) -> Part:
-    """Serves `make_app` until told to stop; then finishes the requests under way."""
+def web_parts(system: System, names: Sequence[str]) -> list[Part]:
+    """What this process answers over HTTP: webhooks and health, health alone, or nothing."""
+    settings = system.settings
+    if "web" in names:
+        return [_serving("web", make_app(system), settings.bot_host, settings.bot_port)]
+    if settings.bot_metrics_port is not None:
+        return [_serving("metrics", make_health_app(system), settings.bot_host, settings.bot_metrics_port)]
+    return []
+
+
+def _serving(name: str, app: web.Application, host: str, port: int) -> Part:
+    """Serves an application until told to stop; then finishes the requests under way."""
 
     async def run(stopping: Stopping) -> None:
-        runner = web.AppRunner(make_app(system), access_log=None, handle_signals=False, shutdown_timeout=20)
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_FINISH_SECONDS)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, system.settings.bot_host, system.settings.bot_port, backlog=1024)
-            await site.start()
-            host, port = runner.addresses[0][:2]
-            log.info("listening", action="serve", url=f"http://{host}:{port}")
+            await web.TCPSite(runner, host, port, backlog=_BACKLOG).start()
+            bound_host, bound_port = runner.addresses[0][:2]
+            log.info("listening", action="serve", part=name, url=f"http://{bound_host}:{bound_port}")
             await stopping.wait()
         finally:
             await runner.cleanup()
 
-    return Part("web", run)
+    return Part(name, run)

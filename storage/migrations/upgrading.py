@@ -132,6 +132,10 @@ async def _upgrade_locked(connection: AsyncConnection, config: Config, to: str, 
         await asyncio.sleep(_POLL_SECONDS)
     try:
         await connection.run_sync(_run_alembic, config, to, applied)
+        # A server logs in as a mere member of the runtime role, and asks which revision it finds.
+        await connection.execute(text(f"GRANT USAGE ON SCHEMA {VERSION_SCHEMA} TO sirdar_runtime"))
+        await connection.execute(text(f"GRANT SELECT ON {VERSION_TABLE} TO sirdar_runtime"))
+        await connection.commit()
     except StorageError as error:
         await connection.rollback()
         stays = await _current(connection)

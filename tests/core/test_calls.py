@@ -301,7 +301,7 @@ def test_step_alone_cannot_call(tmp_path: Path) -> None:
         ),
         (
             {"with: {people": "with: {persons"},
-            "11:12: error: Flow `common/address` takes no `persons`. Did you mean `people`?",
+            "11:12: error: Flow `common/address` takes no `persons`. There is `people`.",
         ),
         (
             {'"{{ people }}"': '"{{ month }}"'},
@@ -326,9 +326,12 @@ def test_wrong_calls_are_named(tmp_path: Path, change: dict[str, str], message: 
         ),
         (
             {"inputs: [people?]": "instance: '{{ town }}'\ninputs: [people?]"},
-            "Flow `common/address` belongs to a business object and cannot be called. Lead there with a command",
+            "Flow `common/address` belongs to a business object and cannot be called. Lead there",
         ),
-        ({"inputs: [people?]": "inputs: [persons]"}, "There is no slot `persons`. There is `people`, `street`, `town`."),
+        (
+            {"inputs: [people?]": "inputs: [persons]"},
+            "There is no slot `persons`. There is `people`, `street`, `town`.",
+        ),
         (
             {'town: "{{ town }}"': 'town: "{{ twn }}"'},
             "There is no slot, result or variable `twn`. Did you mean `town`?",

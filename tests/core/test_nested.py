@@ -34,7 +34,10 @@ states:
       party: {form: [people], next: [{if: people > 10, to: big}, when]}
       big:   {ask: big, choices: {fine: Fine}, next: when, after: {1h: {say: nudge}}}
       when:  {form: [month]}
-  review: {ask: review, choices: {again: Again, month: Month, done: Done}, when: {again: trip, month: trip/when, done: bye}}
+  review:
+    ask: review
+    choices: {again: Again, month: Month, done: Done}
+    when: {again: trip, month: trip/when, done: bye}
   status:  {say: status, next: trip/when}
   sorry:   {say: sorry, end: sorry}
   dropped: {end: dropped}
@@ -113,11 +116,11 @@ def test_back_goes_through_children(person: Talk) -> None:
     [
         (
             "{a: {ask: q, states: {b: {end: x}}}}",
-            "6:13: error: `ask:` does nothing beside `states:`. Give it to one of",
+            "6:7: error: `ask:` does nothing beside `states:`. Give it",
         ),
-        ("{a: {states: {b: {next: c}}}}", "6:31: error: There is no state `c`. There is `a/b`."),
-        ("{a: {states: {b: {say: q}}}}", "6:15: error: State 'a/b' has no way out. Give it `next:` or `end:`."),
-        ("{a: {states: {}}}", "6:6: error: `states:` is empty."),
+        ("{a: {states: {b: {next: c}}}}", "6:20: error: There is no state `c`. There is `a/b`."),
+        ("{a: {states: {b: {say: q}}}}", "6:16: error: State 'a/b' has no way out. Give it `next:` or `end:`."),
+        ("{a: {states: {}}}", "6:7: error: `states:` is empty."),
         ("{a: {next: b, states: {c: {end: x}, d: {end: y}}}, b: {end: z}}", "error: State 'a/d' cannot be reached."),
     ],
 )

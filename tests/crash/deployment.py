@@ -164,7 +164,7 @@ async def deploy(
     owner = await asyncpg.connect(dsn)
     await owner.execute(DDL)
     await owner.close()
-    webs = [_free_port(rng) for _ in range(2)]
+    webs = [_free_port() for _ in range(2)]
     courier = Courier(rng)
     meta = FakeMeta(courier, rng)
     settings = {
@@ -205,10 +205,11 @@ async def deploy(
         await courier.close()
 
 
-def _free_port(rng: random.Random) -> int:
+def _free_port() -> int:
     """A port below those the kernel gives to outgoing connections, so that it is still free after a restart."""
+    dice = random.SystemRandom()  # not the seeded one: other test processes may have the same seed
     while True:
-        port = rng.randrange(20000, 30000)
+        port = dice.randrange(20000, 30000)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

@@ -77,7 +77,7 @@ class Fleet:
     """
 
     def __init__(self, env: Mapping[str, str], folder: Path, on_death: Callable[[Death], Awaitable[None]]) -> None:
-        self._env = {**os.environ, "PYTHONPATH": str(TESTS), **env}
+        self._env = {**os.environ, "PYTHONPATH": f"{TESTS}{os.pathsep}{TESTS.parent}", **env}
         # Starting is most of what these tests do; and who is killed says nothing about coverage.
         for costly in ("PYTHONDONTWRITEBYTECODE", "COVERAGE_PROCESS_START"):
             self._env.pop(costly, None)

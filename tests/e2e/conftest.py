@@ -17,7 +17,7 @@ from bot.operations.example import seed
 from bot.runtime.bootstrap import PARTS, System, open_system
 from bot.runtime.loop import Stopping
 from bot.runtime.parts import run_parts
-from bot.web.app import web_part
+from bot.web.app import web_parts
 from bot.web.webhook import PATH
 from providers.emulator import Emulator, EmulatorSettings, Phone
 from providers.meta.signature import sign
@@ -116,7 +116,7 @@ async def running(dsn: str, tmp_path: Path) -> AsyncIterator[Running]:
     ):
         await _people(system)
         stopping = Stopping()
-        parts = [*system.parts(PARTS), web_part(system)]
+        parts = [*system.parts(PARTS), *web_parts(system, PARTS)]
         served = asyncio.create_task(run_parts(parts, stopping=stopping, drain_seconds=10, signals=False))
         url = f"http://127.0.0.1:{port}"
         await _listening(http, url, served)

@@ -1,9 +1,14 @@
 """What operators' machines see."""
 
 import asyncio
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import cast
 
+from bot.runtime.loop import Stopping
+from bot.web.app import web_parts
 from tests.conftest import FIXTURES
-from tests.e2e.conftest import CUSTOMER, Running
+from tests.e2e.conftest import CUSTOMER, Running, _listening, free_port
 
 
 async def test_alive_ready_and_counting(running: Running) -> None:
@@ -41,3 +46,22 @@ async def test_not_ready_when_events_wait_too_long(running: Running) -> None:
     async with asyncio.timeout(5), running.http.get(f"{running.url}/readyz") as answer:
         assert answer.status == 503
         assert "worker" in (await answer.json())["reason"]
+
+
+async def test_a_process_without_webhooks_can_be_watched_too(running: Running) -> None:
+    port = free_port()
+    system = replace(running.system, settings=running.system.settings.model_copy(update={"bot_metrics_port": port}))
+    (part,) = web_parts(system, ["worker"])
+    stopping = Stopping()
+    serving = asyncio.create_task(cast("Coroutine[None, None, None]", part.run(stopping)))
+    try:
+        url = f"http://127.0.0.1:{port}"
+        await _listening(running.http, url, serving)
+        async with running.http.get(f"{url}/metrics") as answer:
+            assert "sirdar_turns_total" in await answer.text()
+        async with running.http.post(f"{url}/api/whatsapp/webhook") as answer:
+            assert answer.status == 404
+    finally:
+        stopping.set()
+        await serving
+    assert web_parts(running.system, ["worker"]) == []

@@ -108,9 +108,7 @@ async def test_an_idle_conversation_expires_with_its_runs(world: World, reposito
 
 async def test_nobody_is_left_whom_something_waits_for(world: World, repository: ConversationRepository) -> None:
     """A timer, an event, a worker at work, or a newer word."""
-    timed, _, held, fresh, idle = [
-        await repository.save(await record(world, person(number))) for number in range(5)
-    ]
+    timed, _, held, fresh, idle = [await repository.save(await record(world, person(number))) for number in range(5)]
     reminder = timer(timed, NOW)
     async with world.turns.transaction(world.tenant) as store:
         await store.write(Outcome(timers={(reminder.run, reminder.name, reminder.epoch): reminder}), EPOCH)

@@ -159,12 +159,13 @@ async def test_the_revisions_add_up_to_schema_sql(new_database: NewDatabase) -> 
     assert await migrations.current(migrated) == migrations.head()
 
 
-async def test_the_runtime_role_cannot_touch_the_version_table(new_database: NewDatabase) -> None:
+async def test_the_runtime_role_may_read_the_version_table_and_no_more(new_database: NewDatabase) -> None:
     dsn = await new_database()
     await migrations.upgrade(dsn)
     strangers = """
         SELECT count(*) FROM pg_class, aclexplode(coalesce(relacl, acldefault('r', relowner))) AS access
-        WHERE pg_class.oid = 'migrations.alembic_version'::regclass AND access.grantee <> relowner"""
+        WHERE pg_class.oid = 'migrations.alembic_version'::regclass AND access.grantee <> relowner
+        AND access.privilege_type <> 'SELECT'"""
     assert await value(dsn, strangers) == 0
 
 

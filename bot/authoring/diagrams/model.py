@@ -29,9 +29,9 @@ class Node:
     """A state, or a group of states.
 
     Attributes:
-        name: Unique in the flow; of a nested state `parent/child`.
+        name: Unique in the flow; of a nested state `parent/child`, of a group `parent/`.
         kind: What the state is for.
-        parent: The group it is in, or nothing.
+        parent: The name of the group it is in, or nothing.
         text: What it says or asks, in the fallback language.
         facts: What else it does.
     """
@@ -45,7 +45,7 @@ class Node:
     @property
     def title(self) -> str:
         """The name without its group's."""
-        return self.name.removeprefix(f"{self.parent}/")
+        return self.name.removeprefix(self.parent).rstrip("/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

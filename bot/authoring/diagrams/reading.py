@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bot.authoring.content import FlowFile, Loader
+from bot.authoring.content import Loader
 from bot.authoring.diagrams.facts import facts_of, kind_of, text_of
 from bot.authoring.diagrams.model import START, Diagram, Edge, EdgeKind, Key, Node
 from bot.authoring.diagrams.words import SAID, plain_delay, plain_guard, previews, spaced
@@ -44,14 +44,13 @@ def diagrams_in(root: Path, actions: Actions) -> tuple[Diagram, ...]:
     common = _words_in(root, "common")
     found = []
     for file in loader.flow_files:
-        flow = content.book.flow(file.spec.flow, file.spec.version)
+        spec = FlowSpec.model_validate(file.document.value)  # as it was written: nested states are plain in `file.spec`
+        flow = content.book.flow(spec.flow, spec.version)
         if flow is not None:
-            found.append(diagram_of(flow, file.spec, common | _words_of(root, file), file=file.document.file))
+            name = file.document.file
+            own = _words_in(root, name.removeprefix("flows/").removesuffix(".yaml"))
+            found.append(diagram_of(flow, spec, common | own, file=name))
     return tuple(found)
-
-
-def _words_of(root: Path, file: FlowFile) -> dict[str, str]:
-    return _words_in(root, file.document.file.removeprefix("flows/").removesuffix(".yaml"))
 
 
 def _words_in(root: Path, name: str) -> dict[str, str]:
@@ -65,7 +64,7 @@ def diagram_of(flow: CompiledFlow, spec: FlowSpec, words: Mapping[str, str] | No
 
     Args:
         flow: The compiled flow: its machine says what leads where.
-        spec: What the author wrote: it says why.
+        spec: What the author wrote: it says why. With nested states as such, they are boxes.
         words: What blocks say, by name; a block that is not there goes by its name.
         file: Where the flow is written.
     """

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from bot.authoring.diagrams.layout import ROOT, Box, Plan, Wire, arrange
 from bot.authoring.diagrams.metrics import cut, width_of, wrap
-from bot.authoring.diagrams.model import START, Diagram, Edge, EdgeKind, Fact, Key, Node
+from bot.authoring.diagrams.model import START, Diagram, Edge, EdgeKind, Fact, Key, Node, NodeKind
 
 ANYWHERE = "(any)"
 TITLE, TEXT, SMALL = 13.0, 12.0, 11.0
@@ -28,9 +28,11 @@ ICON = 16.0
 HEAD = 28.0
 MIN_WIDTH, MAX_WIDTH = 112.0, 236.0
 LABEL_WIDTH = 190.0
-_CROWD = 4
-"""So many exceptions into one state are rows instead of lines."""
+_CROWD, _CROWD_OF_MANY, _MANY = 4, 2, 15
+"""More exceptions into one state than this are rows instead of lines; fewer suffice in flows of many states."""
 _EXCEPTIONS: frozenset[EdgeKind] = frozenset({"timer", "error", "misunderstood", "other"})
+_WAITING: frozenset[NodeKind] = frozenset({"question", "wait", "handoff"})
+"""Kinds of states that rest; what all of those in a group have in common belongs to the group."""
 _MOST = 0.75
 """The part of a flow's states from which "from nearly everywhere" begins."""
 
@@ -79,7 +81,7 @@ class Scene:
 
 
 @dataclass(slots=True)
-class _Way:
+class Way:
     """A transition from one or more states, on the way to a line or row."""
 
     sources: list[str]
@@ -89,14 +91,14 @@ class _Way:
 
 def scene_of(diagram: Diagram) -> Scene:
     """Decide what is drawn, and place it."""
-    ways = [one for way in _gathered(diagram) for one in _from_fewer(diagram, way)]
-    crowds = _crowds(ways)
+    ways = shared_ways(diagram)
+    crowds = _crowds(ways, _CROWD if len(diagram.states) <= _MANY else _CROWD_OF_MANY)
     rows: dict[str, list[Row]] = {}
-    drawn: dict[tuple[str, str, EdgeKind], list[_Way]] = {}
+    drawn: dict[tuple[str, str, EdgeKind], list[Way]] = {}
     for way in ways:
         edge = way.edge
         for source in way.sources:
-            if source == edge.dest or (edge.dest in crowds and edge.kind in _EXCEPTIONS and _is_state(diagram, source)):
+            if source == edge.dest or (edge.dest in crowds and edge.kind in _EXCEPTIONS and source not in {START, ANYWHERE}):
                 rows.setdefault(source, []).append(_row(way, source))
             else:
                 kind: EdgeKind = "choice" if edge.kind in {"next", "return"} else edge.kind
@@ -105,7 +107,7 @@ def scene_of(diagram: Diagram) -> Scene:
     cards = _cards(_with_origins(diagram, rows), rows, any(line.source == ANYWHERE for line in lines))
     boxes = [
         Box(name=name, width=card.width, height=card.height, parent=card.node.parent or ROOT,
-            group=card.node.kind == "group", head=HEAD)
+            group=card.node.kind == "group", head=HEAD + len(card.rows) * ROW)
         for name, card in cards.items()
     ]  # fmt: skip
     wires = [Wire(source=line.source, target=line.target, weight=_weight(line), label=_label_size(line)) for line in lines]
@@ -115,33 +117,38 @@ def scene_of(diagram: Diagram) -> Scene:
 # --- Which transitions share what -------------------------------------------------------------------------------------
 
 
-def _gathered(diagram: Diagram) -> list[_Way]:
+def shared_ways(diagram: Diagram) -> list[Way]:
+    """The transitions an author wrote, each once, from the box that they all leave from."""
+    return [one for way in _gathered(diagram) for one in _from_fewer(diagram, way)]
+
+
+def _gathered(diagram: Diagram) -> list[Way]:
     """Transitions that say the same and lead to the same state, whatever state they come from."""
-    ways: dict[tuple[str, str, str, str], _Way] = {}
+    ways: dict[tuple[str, str, str, str], Way] = {}
     for edge in diagram.edges.values():
         if edge.implied:
             continue
-        own = "" if edge.kind in {"command", "timer", "event", "error"} else edge.source
-        way = ways.setdefault((edge.trigger, edge.label, edge.dest, own), _Way([], edge))
+        own = "" if edge.kind in {"command", "timer", "event", "error", "misunderstood"} else edge.source
+        way = ways.setdefault((edge.trigger, edge.label, edge.dest, own), Way([], edge))
         way.sources.append(edge.source)
         way.keys.append(edge.key)
     return list(ways.values())
 
 
-def _from_fewer(diagram: Diagram, way: _Way) -> list[_Way]:
+def _from_fewer(diagram: Diagram, way: Way) -> list[Way]:
     """The same way, from *any time* or from whole groups where it can be."""
     states = [node.name for node in diagram.states]
     if way.edge.kind == "command" and START in way.sources and len(way.sources) > max(2, _MOST * len(states)):
-        return [_Way([ANYWHERE], way.edge, way.keys)]
+        return [Way([ANYWHERE], way.edge, way.keys)]
     left = list(way.sources)
-    found: list[_Way] = []
+    found: list[Way] = []
     for group in (node.name for node in diagram.nodes.values() if node.kind == "group"):
-        members = [node.name for node in diagram.states if _within(diagram, node, group) and node.kind not in {"end"}]
+        members = [node.name for node in diagram.states if _within(diagram, node, group) and node.kind in _WAITING]
         if len(members) > 1 and set(members) <= set(left) and way.edge.dest not in members:
             keys = [key for key in way.keys if key[0] in members]
-            found.append(_Way([group], way.edge, keys))
+            found.append(Way([group], way.edge, keys))
             left = [name for name in left if name not in members]
-    found += [_Way([name], way.edge, [key for key in way.keys if key[0] == name]) for name in left]
+    found += [Way([name], way.edge, [key for key in way.keys if key[0] == name]) for name in left]
     return found
 
 
@@ -153,25 +160,21 @@ def _within(diagram: Diagram, node: Node, group: str) -> bool:
     return False
 
 
-def _is_state(diagram: Diagram, name: str) -> bool:
-    return name in diagram.nodes and diagram.nodes[name].kind not in {"start", "group"}
-
-
-def _crowds(ways: Iterable[_Way]) -> set[str]:
+def _crowds(ways: Iterable[Way], limit: int) -> set[str]:
     """The states that so many exceptions lead to that lines would hide the rest."""
     lines = {(source, way.edge.dest, way.edge.kind) for way in ways for source in way.sources}
     count = Counter(dest for source, dest, kind in lines if kind in _EXCEPTIONS and source != dest)
-    return {dest for dest, many in count.items() if many > _CROWD}
+    return {dest for dest, many in count.items() if many > limit}
 
 
-def _row(way: _Way, source: str) -> Row:
+def _row(way: Way, source: str) -> Row:
     again = way.edge.dest == source
     return Row(
         label=way.edge.label or "then", to="again" if again else way.edge.dest, kind=way.edge.kind, keys=tuple(way.keys)
     )
 
 
-def _line(source: str, target: str, ways: Sequence[_Way]) -> Line:
+def _line(source: str, target: str, ways: Sequence[Way]) -> Line:
     labels: dict[str, tuple[Key, ...]] = {}
     for way in ways:
         if way.edge.label:
@@ -221,7 +224,10 @@ def _cards(diagram: Diagram, rows: Mapping[str, Sequence[Row]], anywhere: bool) 
                 width = width_of(text, SMALL) + 30
                 cards[ANYWHERE] = Card(node=at_any_time, width=width, height=26, lines=(text,))
         elif node.kind == "group":
-            cards[name] = Card(node=node, width=width_of(node.title, SMALL, bold=True) + 50, height=0)
+            own = tuple(rows.get(name, ()))
+            texts = [width_of(f"{row.label} → {row.to}", SMALL) + ICON for row in own]
+            width = max(width_of(node.title, TEXT, bold=True), *texts, 0.0) + 50
+            cards[name] = Card(node=node, width=width, height=0, rows=own)
         else:
             cards[name] = _card(node, rows.get(name, ()))
     return cards
@@ -238,7 +244,7 @@ def _start(diagram: Diagram, node: Node) -> Card:
 
 
 def _card(node: Node, rows: Sequence[Row]) -> Card:
-    title = width_of(node.title.rstrip("/"), TITLE, bold=True) + ICON + 8 + (18 if node.kind in {"end", "handoff"} else 0)
+    title = width_of(node.title, TITLE, bold=True) + ICON + 8 + (18 if node.kind in {"end", "handoff"} else 0)
     inner = [title, *(width_of(fact.text, SMALL) + ICON + 2 for fact in node.facts)]
     inner += [width_of(f"{row.label} → {row.to}", SMALL) + ICON + 2 for row in rows]
     room = MAX_WIDTH - 2 * PAD

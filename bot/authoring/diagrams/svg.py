@@ -42,9 +42,9 @@ def to_svg(diagram: Diagram, *, marks: Marks | None = None, standalone: bool = T
 @lru_cache(maxsize=1)
 def stylesheet() -> str:
     """The rules every drawing needs, dark ones included; `data-theme` on the page's root chooses by force."""
-    here = files(__package__)
-    rules = (here / "diagram.css").read_text(encoding="utf-8")
-    dark = (here / "dark.css").read_text(encoding="utf-8").strip()
+    here = files(__package__).joinpath("page")
+    rules = here.joinpath("diagram.css").read_text(encoding="utf-8")
+    dark = here.joinpath("dark.css").read_text(encoding="utf-8").strip()
     return (
         f"{rules}@media (prefers-color-scheme:dark){{:root:not([data-theme=light]) .fd,svg.fd:root{{{dark}}}}}\n"
         f":root[data-theme=dark] .fd{{{dark}}}"
@@ -67,6 +67,7 @@ class _Painter:
         self.scene = scene
         self.diagram = scene.diagram
         self.marks = marks
+        self._groups = [name for name, card in scene.cards.items() if card.node.kind == "group"]
 
     def paint(self, *, standalone: bool) -> str:
         """The whole drawing."""
@@ -91,7 +92,7 @@ class _Painter:
             *(self._node(card) for card in self.scene.cards.values() if card.node.kind != "group"),
             *(self._label(place, line) for place, line in enumerate(self.scene.lines)),
             "</g>",
-            f'<g transform="translate({number(MARGIN)} {number(TOP + plan.height + 20)})">{legend}</g>',
+            f'<g class="legend" transform="translate({number(MARGIN)} {number(TOP + plan.height + 20)})">{legend}</g>',
             "</svg>\n",
         ]
         return "\n".join(part for part in parts if part)
@@ -146,7 +147,8 @@ class _Painter:
         rect = self.scene.plan.boxes[card.node.name]
         return (
             f'<g class="group" data-group="{escape(card.node.name)}">{_rect(rect, 12)}'
-            f'<text x="{number(rect.x + 14)}" y="{number(rect.y + 20)}">{escape(card.node.title.rstrip("/"))}</text></g>'
+            f'<text x="{number(rect.x + 14)}" y="{number(rect.y + 20)}">{escape(card.node.title)}</text>'
+            f"{''.join(self._rows(card, rect, rect.y + HEAD - 10))}</g>"
         )
 
     def _node(self, card: Card) -> str:
@@ -182,7 +184,8 @@ class _Painter:
     def _rows(self, card: Card, rect: Rect, y: float) -> Iterable[str]:
         if not card.rows:
             return
-        yield f'<path class="rule" d="M{number(rect.x + PAD)} {number(y + 5.5)}H{number(rect.x + rect.width - PAD)}"/>'
+        if card.node.kind != "group":
+            yield f'<path class="rule" d="M{number(rect.x + PAD)} {number(y + 5.5)}H{number(rect.x + rect.width - PAD)}"/>'
         y += 9
         for row in card.rows:
             yield (
@@ -235,7 +238,8 @@ class _Painter:
         has_icon = line.kind in {"timer", "error", "misunderstood"}
         x = rect.x + 4 + (ICON if has_icon else 0)
         mono = ' class="mono{}"' if line.kind == "command" else ""
-        parts = [f'<g class="label {line.kind}">{_rect(rect, 5)}']
+        inside = " inside" if any(_holds(self.scene.plan.boxes[group], rect) for group in self._groups) else ""
+        parts = [f'<g class="label {line.kind}{inside}">{_rect(rect, 5)}']
         if has_icon:
             parts.append(_icon(line.kind, rect.x + 3, rect.y + 2.5, "icon"))
         for number_, (text, keys) in enumerate(line.labels):
@@ -254,6 +258,10 @@ def _rect(rect: Rect, radius: float, kind: str = "") -> str:
         f'<rect {shade}x="{number(rect.x)}" y="{number(rect.y)}" width="{number(rect.width)}" '
         f'height="{number(rect.height)}" rx="{number(radius)}"/>'
     )
+
+
+def _holds(outer: Rect, inner: Rect) -> bool:
+    return outer.x <= inner.x and outer.y <= inner.y <= outer.y + outer.height and inner.x <= outer.x + outer.width
 
 
 def _icon(kind: str, x: float, y: float, shade: str) -> str:

@@ -46,6 +46,7 @@ class Line:
     Attributes:
         step: The step it belongs to, from 0.
         phone: Whose chat.
+        name: What the person is called.
         ours: Whether we said it.
         text: What.
         choices: What can be tapped, with its description.
@@ -57,6 +58,7 @@ class Line:
     at: datetime
     text: str
     phone: str = ""
+    name: str = ""
     ours: bool = False
     choices: tuple[tuple[str, str], ...] = ()
     label: str = ""
@@ -138,7 +140,10 @@ class Play:
             if wanted.casefold() in {choice.title.casefold(), str(place)} or (tapped and tapped.choice == wanted):
                 return choice, isinstance(message, ListOut)
         older = [n for n in range(len(shown)) if any(c.title.casefold() == wanted.casefold() for c in choices_in(shown[-1 - n]))]
-        hint = f"An earlier message has it: add `earlier: {older[0]}`." if older else did_you_mean(wanted, [c.title for c in choices])
+        if older:
+            hint = f"A message has it: write `earlier: {older[0]}`." if older[0] else "The newest one has it: leave out `earlier:`."
+        else:
+            hint = did_you_mean(wanted, [c.title for c in choices])
         raise Mishap(f"The last message with choices has no “{wanted}”.", hint)
 
     # --- The clock and the business -----------------------------------------------------------------------------------
@@ -236,12 +241,17 @@ class Play:
         elif notice and not note:
             note = "notification"
         self.lines.append(
-            Line(step=self.step, at=self.stage.at, text=text, phone=phone, ours=True, choices=choices, label=label, note=note)
+            Line(step=self.step, at=self.stage.at, text=text, phone=phone, name=self._name(phone), ours=True,
+                 choices=choices, label=label, note=note)
         )
 
     def note(self, text: str, *, phone: str = "") -> None:
         """Add what somebody does, or a remark, to the transcript."""
-        self.lines.append(Line(step=self.step, at=self.stage.at, text=text, phone=phone))
+        self.lines.append(Line(step=self.step, at=self.stage.at, text=text, phone=phone, name=self._name(phone)))
+
+    def _name(self, phone: str) -> str:
+        spec = self.test.spec.phones.get(phone)
+        return (spec.name if spec is not None else "") or phone
 
 
 def _difference(first: Taken, second: Taken | None) -> str:

@@ -282,6 +282,12 @@ def _timers(expected: Sequence[str] | None, moment: Moment) -> Iterator[Problem]
         yield Problem(key=("timers",), expected=inline(list(expected)), got=inline(got) if got else "none are running")
 
 
+def _language(expected: str | None, moment: Moment) -> Iterator[Problem]:
+    got = moment.stage.conversations[moment.phone].contact.language
+    if expected is not None and got != expected:
+        yield Problem(key=("language",), expected=expected, got=got)
+
+
 def happened(moment: Moment) -> str:
     """What changed, in a few words; empty when nothing did."""
     found = [f"said: {plain(text)}" for phone in moment.stage.conversations for text in moment.words(phone)]
@@ -301,7 +307,7 @@ def _nothing(expected: bool | None, moment: Moment) -> Iterator[Problem]:
 _CHECKS: dict[str, Callable[[Any, Moment], Iterator[Problem]]] = {
     "flow": _flow, "state": _state, "slots": _slots, "saved": _saved, "said": _said, "not_said": _not_said,
     "held": _held, "buttons": _buttons, "actions": _actions, "receipts": _receipts, "notified": _notified,
-    "ended": _ended, "handed_off": _handed_off, "timers": _timers, "nothing": _nothing,
+    "ended": _ended, "handed_off": _handed_off, "timers": _timers, "language": _language, "nothing": _nothing,
 }  # fmt: skip
 
 # --- What there is ----------------------------------------------------------------------------------------------------
@@ -382,5 +388,6 @@ _OBSERVERS: dict[str, Callable[[Moment, Any], Any]] = {
     "held": lambda moment, like: [phrase(text) for text in moment.words(held=True)], "buttons": buttons_of,
     "actions": _calls_of, "receipts": receipts_of, "notified": _notices, "ended": ended_of, "handed_off": _handoff,
     "timers": lambda moment, like: moment.stage.timers_of(moment.phone),
+    "language": lambda moment, like: moment.stage.conversations[moment.phone].contact.language,
     "nothing": lambda moment, like: not happened(moment),
 }  # fmt: skip

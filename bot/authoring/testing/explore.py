@@ -28,6 +28,7 @@ from bot.authoring.testing.stage import Mishap, Project, Stage, Taken
 from bot.authoring.testing.stubs import Refusal
 from bot.authoring.testing.writing import suggested, test_text
 from bot.core.actions import Action
+from bot.core.book import ANY
 from bot.core.compiled import CompiledFlow
 from bot.core.errors import ContentErrors, EngineError
 
@@ -98,8 +99,9 @@ class Explorer:
         self._sampler = Sampler(flow, _conditions(self.file.document.value), fixtures)
         self._head = {"test": f"{flow.name} explored", "flow": flow.name}
         roles = {role for one in specs for phone in one.phones.values() for role in phone.roles}
-        if not roles & set(flow.roles):
-            self._head["phones"] = {flow.roles[0]: {"role": flow.roles[0], "name": "Maya Lindqvist"}}
+        if not roles or not (ANY in flow.roles or roles & set(flow.roles)):
+            role = "customer" if ANY in flow.roles else flow.roles[0]
+            self._head["phones"] = {role: {"role": role, "name": "Maya Lindqvist"}}
         stubbed = {name for one in specs for name in one.stubs}
         invented = {name: _invented(action) for name, action in self._called().items() if name not in stubbed}
         if invented:

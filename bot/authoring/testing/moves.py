@@ -125,7 +125,7 @@ def begin(sampler: Sampler, examples: Sequence[str]) -> Iterator[Step]:
 def commands(sampler: Sampler) -> Iterator[Step]:
     """The flow's commands, with and without what may be left out."""
     for use in sampler.flow.commands:
-        verb = " ".join(use.command.verb)
+        verb = use.command.source.partition("{")[0].strip()
         needed = [a for a in use.command.arguments if not a.optional]
         for arguments in dict.fromkeys((tuple(use.command.arguments), tuple(needed))):
             given = [sampler.answers(argument.slot)[0] for argument in arguments]

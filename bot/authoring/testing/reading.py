@@ -14,6 +14,7 @@ from bot.authoring.testing.comparing import is_pattern, pattern
 from bot.authoring.testing.spec import ExpectSpec, PhoneSpec, SharedSpec, StepSpec, TestSpec
 from bot.authoring.testing.stage import Project, Stage, open_stage, person
 from bot.authoring.testing.stubs import Stub, compile_stub
+from bot.core.book import ANY
 from bot.core.errors import ContentError, ContentErrors, FlowError, Mark
 from bot.core.report import Path as Place
 from bot.core.report import Mistake, Report, did_you_mean
@@ -152,7 +153,7 @@ def _user(spec: TestSpec, own: Sequence[str], project: Project) -> str:
     if own:
         return own[0]
     flow = project.book.latest.get(spec.flow or "")
-    able = [name for name, phone in spec.phones.items() if flow is None or set(phone.roles) & set(flow.roles)]
+    able = [name for name, phone in spec.phones.items() if flow is None or ANY in flow.roles or set(phone.roles) & set(flow.roles)]
     return next(iter(able or spec.phones))
 
 

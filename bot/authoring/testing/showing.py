@@ -29,6 +29,9 @@ def spoken(content: object, templates: Templates) -> Spoken:
     return str(getattr(content, "body", content)), (), "", ""
 
 
+_ENDLESS = 1_000_000
+
+
 class _Plain(yaml.SafeDumper):
     """Flow style, text in quotes only where YAML needs them."""
 
@@ -37,13 +40,15 @@ class _Plain(yaml.SafeDumper):
         return True
 
 
-def inline(value: Any, *, width: float = float("inf")) -> str:
+def inline(value: Any) -> str:
     """A JSON value as YAML on one line, as test files write it.
 
     Lengths of time are written as in flows.
     """
-    text = yaml.dump(_jsonable(value), Dumper=_Plain, default_flow_style=True, allow_unicode=True, width=width, sort_keys=False)  # type: ignore[arg-type]
-    return text.removesuffix("\n").removesuffix("\n...").strip()
+    listed = yaml.dump(
+        [_jsonable(value)], Dumper=_Plain, default_flow_style=True, allow_unicode=True, width=_ENDLESS, sort_keys=False
+    )  # in a list, so that what is plain at the top of a file but not within brackets gets its quotes
+    return str(listed).strip()[1:-1]
 
 
 def _jsonable(value: Any) -> Any:

@@ -198,6 +198,7 @@ class ExpectSpec(Part):
     ended: Literal[False] | str | None = None
     handed_off: Literal[False] | Annotated[HandoffSpec, BeforeValidator(_as_handoff)] | None = None
     timers: Annotated[list[str], BeforeValidator(_as_list)] | None = None
+    language: str | None = None
     nothing: bool | None = None
 
     @property
@@ -260,7 +261,7 @@ class TestSpec(SharedSpec):
     __test__: ClassVar[bool] = False  # not one of pytest's
 
     test: Text
-    flow: Name | None = None
+    flow: str | None = None
     tags: Annotated[list[Name], BeforeValidator(_as_list)] = Field(default_factory=list)
     steps: list[StepSpec] = Field(min_length=1)
     expect: ExpectSpec | None = None

@@ -13,7 +13,7 @@ from bot.authoring.testing.stubs import Refusal, Stub
 from bot.core.actions import Actions
 from bot.core.book import FlowBook
 from bot.core.conversation import FRAME, SNAPSHOT, Contact, Conversation, Frame, Snapshot
-from bot.core.effects import ATTACH_RUN, CancelTimers, Effect, EndRun, Invoke, Notify, ParkRun, Send, StartTimer, Trace
+from bot.core.effects import ATTACH_RUN, CancelTimers, Effect, EndRun, Invoke, Notify, ParkRun, Send, SetLanguage, StartTimer, Trace
 from bot.core.engine import Step
 from bot.core.events import EVENT, ActionDone, ActionFailed, BusinessChanged, Event, MessageReceived, TimerFired
 from bot.core.ids import ContactId, ConversationId, EventId, MessageId, RunId
@@ -177,6 +177,8 @@ class Stage:
             last = conversation.frames[-1] if conversation.frames else last
             for effect in step.effects:
                 self._carry_out(phone, conversation, effect, heard)
+                if isinstance(effect, SetLanguage):
+                    conversation = replace(conversation, contact=replace(conversation.contact, language=effect.language))
             invoke = step.effects[-1] if step.effects else None
             if not isinstance(invoke, Invoke):
                 break

@@ -12,6 +12,8 @@ GAP = 17.0
 """Between two rows; steep lines get more. Boxes are two rows apart, with the labels on the row between."""
 _BESIDE = {(True, True): 34.0, (True, False): 20.0, (False, True): 20.0, (False, False): 14.0}
 """Between neighbours in a row, by whether each is a box."""
+_LOWEST = 40.0
+"""How far below the top of its row a box may begin."""
 _PORT = 16.0
 """Between the ends of two lines on the side of a box, and from its corners."""
 
@@ -193,10 +195,11 @@ class Grid:
             y += height + GAP + min(lean[number] * 0.06, 26.0)
 
     def _rect(self, box: int) -> Rect:
+        """In the middle of its row; beside a group at the top, near what leads to it."""
         row = self.row_of[box]
-        middle = (self.tops[row] + self.bottoms[row]) / 2
         width, height = self.widths[box], self.heights[box]
-        return Rect(self.xs[box] - width / 2, middle - height / 2, width, height)
+        room = self.bottoms[row] - self.tops[row] - height
+        return Rect(self.xs[box] - width / 2, self.tops[row] + min(room / 2, _LOWEST), width, height)
 
     def _points(self, chain: Sequence[int], ends: Sequence[float]) -> Iterator[Point]:
         upper, lower = self._rect(chain[0]), self._rect(chain[-1])

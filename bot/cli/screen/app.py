@@ -1,0 +1,431 @@
+"""The full-screen simulator: carries out what is typed and tapped, one thing after the other, and shows what comes of it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import ClassVar
+
+from textual import events
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.css.query import NoMatches
+from textual.message import Message
+from textual.widgets import Footer, Input, Static
+
+from bot.authoring.simulator import (
+    COMMANDS,
+    Become,
+    Expect,
+    Look,
+    Quit,
+    Say,
+    SendPhoto,
+    SendPlace,
+    SimulatorMistake,
+    Speak,
+    Tap,
+    Trick,
+    Wait,
+    read_line,
+)
+from bot.authoring.simulator import Input as Wanted
+from bot.cli.cast import BUSINESS, Player
+from bot.cli.deeds import crashed, duplicated, wording_of
+from bot.cli.screen import scenes
+from bot.cli.screen.bubble import Tappable
+from bot.cli.screen.chat import Chat
+from bot.cli.screen.entry import Entry, Hints
+from bot.cli.screen.looks import DARK, LIGHT
+from bot.cli.screen.panel import Insight, News, Panel, look
+from bot.cli.screen.sheet import Sheet
+from bot.cli.screen.watching import Stamp, stamp
+from bot.cli.session import Session
+from bot.core.errors import ContentErrors, SirdarError
+
+NARROW = 100
+"""Columns below which phone and panel take turns."""
+LOW = 30
+"""Rows below which nothing is spent on air."""
+_WATCH_SECONDS = 0.5
+
+Opener = Callable[[], Awaitable[Session]]
+Saver = Callable[[Session], None]
+
+
+class PhoneTab(Static):
+    """A phone that can be taken in hand."""
+
+    class Chosen(Message):
+        """Somebody takes this phone."""
+
+        def __init__(self, part: str) -> None:
+            super().__init__()
+            self.part = part
+
+    def __init__(self, player: Player, key: str) -> None:
+        super().__init__(id=f"tab-{player.part}")
+        self.player = player
+        self._key = key
+
+    def show(self, *, inhand: bool, unread: int) -> None:
+        """Say whose it is, and how much is unread."""
+        self.set_class(inhand, "inhand")
+        mark = (f" ●{unread}", "$success bold") if unread else ("", "")
+        self.update(Content.assemble((f"{self._key} ", "dim"), self.player.part, mark))
+
+    def on_click(self) -> None:
+        """Take it."""
+        self.post_message(self.Chosen(self.player.part))
+
+
+class PhoneApp(App[None]):
+    """A terminal full of phone.
+
+    Args:
+        opener: Makes the session; the screen is there before it is.
+        cast: Everybody with a phone.
+        who: Whose is in hand first.
+        save: Called after each step, for recordings.
+        hello: What to say at the beginning.
+    """
+
+    CSS_PATH = "phone.tcss"
+    TITLE = "Sirdar simulator"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f1", "type('/help')", "Help"),
+        Binding("f2", "panel", "Behind"),
+        Binding("f3", "theme", "Light/dark"),
+        Binding("f4", "type('/back')", "Back"),
+        *(Binding(f"f{key}", f"phone({key - 5})", show=False) for key in range(5, 10)),
+        Binding("pageup", "scroll(-1)", show=False, priority=True),
+        Binding("pagedown", "scroll(1)", show=False, priority=True),
+        Binding("escape", "write", show=False),
+        Binding("ctrl+q", "quit", "Quit"),
+    ]
+
+    def __init__(
+        self, opener: Opener, cast: tuple[Player, ...], who: Player, *, save: Saver | None = None, hello: str = ""
+    ) -> None:
+        super().__init__()
+        self.session: Session | None = None
+        self.insight: Insight | None = None
+        self._opener = opener
+        self._cast = cast
+        self._who = who
+        self._save = save
+        self._hello = hello
+        self._one_at_a_time = asyncio.Lock()
+        self._remarks: list[scenes.Remark] = []
+        self._read: dict[str, int] = {}
+        self._news = News()
+        self._stamp: Stamp = {}
+        self._panel_wanted: bool | None = None
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Our colours, whatever the theme."""
+        return dict(DARK.variables)
+
+    # --- Building -----------------------------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        """Tabs, head, chat and entry; the panel beside them."""
+        with Horizontal(id="desk"):
+            with Vertical(id="phone"):
+                with Horizontal(id="tabs"):
+                    for number, player in enumerate(self._cast):
+                        yield PhoneTab(player, f"F{number + 5}")
+                with Horizontal(id="head"):
+                    yield Static("ST", id="avatar")
+                    yield Static(id="title")
+                    yield Static(id="clock")
+                yield Chat()
+                yield Hints()
+                yield Entry()
+            yield Panel()
+        yield Footer(show_command_palette=False, compact=True)
+
+    async def on_mount(self) -> None:
+        """Dress, and make the session."""
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = DARK.name
+        self.query_one(Entry).focus()
+        self._head("setting up a database of its own…")
+        self.run_worker(self._open(), name="open")
+
+    async def _open(self) -> None:
+        async with self._one_at_a_time:
+            try:
+                self.session = await self._opener()
+            except SirdarError as error:
+                self.exit(return_code=2, message=str(error))
+                return
+            self._stamp = await asyncio.to_thread(stamp, self._root())
+            if self._hello:
+                self._remark(self._hello)
+            await self._refresh()
+        self.set_interval(_WATCH_SECONDS, self._watch)
+
+    # --- What people do -----------------------------------------------------------------------------------------------
+
+    def on_entry_written(self, event: Entry.Written) -> None:
+        """A line was written."""
+        self._begin(event.text)
+
+    def on_entry_numbered(self, event: Entry.Numbered) -> None:
+        """A button or row was chosen by its number."""
+        session = self._ready()
+        offer = session.offer(session.who.part)
+        if offer is not None and offer.listed:
+            self._unroll(len(session.offers(session.who.part)) - 1, event.number - 1)
+        else:
+            self._begin(f"/tap {event.number}")
+
+    def on_tappable_tapped(self, event: Tappable.Tapped) -> None:
+        """A button was tapped, or a list is to be opened."""
+        if not event.title:
+            self._unroll(event.offer, 0)
+        else:
+            self.run_worker(self._in_turn(lambda session: self._tap(session, event.title, event.offer)))
+        self.query_one(Entry).focus()
+
+    def on_phone_tab_chosen(self, event: PhoneTab.Chosen) -> None:
+        """Another phone is wanted."""
+        self._begin(f"/as {event.part}")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Commands are suggested while they are written."""
+        self.query_one(Hints).suggest(event.value)
+
+    def action_type(self, line: str) -> None:
+        """Do as if this was written."""
+        self._begin(line)
+
+    def action_phone(self, place: int) -> None:
+        """Take a phone by its place."""
+        if place < len(self._cast):
+            self._begin(f"/as {self._cast[place].part}")
+
+    def action_write(self) -> None:
+        """Back to the line one writes on."""
+        self.query_one(Entry).focus()
+
+    def action_scroll(self, way: int) -> None:
+        """Look through the chat, or the panel where it hides the chat."""
+        shown = self.query_one(Chat) if self.query_one("#phone").display else self.query_one(Panel)
+        shown.scroll_relative(y=way * max(shown.size.height - 2, 1), animate=False)
+
+    def action_theme(self) -> None:
+        """Light or dark."""
+        self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
+
+    def action_panel(self) -> None:
+        """Show or hide what is behind the phone."""
+        self._panel_wanted = not self.query_one(Panel).display
+        self._lay_out()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Make the best of the room there is."""
+        self._lay_out()
+
+    # --- Carrying out -------------------------------------------------------------------------------------------------
+
+    def _begin(self, line: str) -> None:
+        try:
+            wanted = read_line(line)
+        except SimulatorMistake as mistake:
+            self.run_worker(self._in_turn(lambda session: self._complain(mistake)))
+            return
+        if isinstance(wanted, Quit):
+            self.exit()
+        elif wanted is not None:
+            self.run_worker(self._in_turn(lambda session: self._carry_out(session, wanted)))
+
+    async def _in_turn(self, do: Callable[[Session], Awaitable[None]]) -> None:
+        """Do one thing after the other, however fast somebody types."""
+        async with self._one_at_a_time:
+            if self.session is None:
+                return
+            self._head("typing…")
+            try:
+                await do(self.session)
+            except SimulatorMistake as mistake:
+                self._remark(str(mistake), "bad")
+            if self._save is not None:
+                self._save(self.session)
+            await self._refresh()
+
+    async def _complain(self, mistake: SimulatorMistake) -> None:
+        self._remark(str(mistake), "bad")
+
+    async def _tap(self, session: Session, title: str, offer: int) -> None:
+        self._answered(session, bool(await session.tap(title, offer=offer)))
+
+    async def _carry_out(self, session: Session, wanted: Wanted) -> None:
+        match wanted:
+            case Say(text=text):
+                self._answered(session, bool(await session.say(text)))
+            case Tap(choice=choice):
+                self._answered(session, bool(await session.tap(choice)))
+            case SendPhoto(caption=caption):
+                self._answered(session, bool(await session.send_photo(caption)))
+            case SendPlace(latitude=latitude, longitude=longitude):
+                self._answered(session, bool(await session.send_place(latitude, longitude)))
+            case Wait(length=length):
+                await session.wait(length)
+            case Become(part=part):
+                session.become(part)
+            case Speak(language=language):
+                await self._speak(session, language)
+            case Trick(name=name):
+                await self._trick(session, name)
+            case Look(at="help"):
+                self._help()
+            case Look():
+                self._panel_wanted = True
+                self._lay_out()
+            case Expect() | Quit():
+                pass
+
+    async def _speak(self, session: Session, language: str) -> None:
+        await session.speak(language)
+        if not (self._root() / "templates" / language).is_dir():
+            self._remark(f"There are no words in {language} in templates/: English is used instead.", "bad")
+
+    async def _trick(self, session: Session, name: str) -> None:
+        match name:
+            case "back":
+                deed = await session.back()
+                self._forget(len(session.played))
+                self._remark(f"Undone: {wording_of(deed)}")
+            case "reset":
+                await session.reset()
+                self._forget(-1)
+                self._remark("Everything is as in the beginning.")
+            case "dup":
+                changed = await session.duplicate()
+                self._remark(_sentence(duplicated(changed)), "bad" if changed else "good")
+            case _:
+                crash = await session.crash()
+                for line in crashed(crash):
+                    self._remark(_sentence(line), "bad" if crash.doubled else "good")
+
+    def _answered(self, session: Session, said: bool) -> None:
+        last = session.played[-1]
+        if said and not last.failures and not any(one.by_business for one in last.said):
+            self._remark("No answer; the panel tells why (F2).")
+
+    def _unroll(self, number: int, row: int) -> None:
+        session = self._ready()
+        part = session.who.part
+        item = session.offers(part)[number]
+        rows = [(choice.title, choice.description or "") for choice in item.choices]
+
+        def chosen(place: int | None) -> None:
+            if place is not None:
+                title = rows[place][0]
+                self.run_worker(self._in_turn(lambda session: self._tap(session, title, number)))
+
+        self.push_screen(Sheet("Choose", rows, row), chosen)
+
+    def _help(self) -> None:
+        width = max(len(example) for example, _ in COMMANDS)
+        self._remark("\n".join(f"{example:<{width}}  {meaning}" for example, meaning in COMMANDS))
+
+    # --- Reading the flows again --------------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        if self._one_at_a_time.locked() or self.session is None:
+            return
+        now = await asyncio.to_thread(stamp, self._root())
+        if now != self._stamp:
+            self._stamp = now
+            self.run_worker(self._in_turn(self.reload), name="reload")
+
+    async def reload(self, session: Session) -> None:
+        """Read the content folder again, and keep the conversation."""
+        try:
+            lost = await session.reload()
+        except ContentErrors as errors:
+            self._news = News(errors=tuple(errors.errors))
+            count = len(errors.errors)
+            self._remark(
+                f"The flows have {count} mistake{'s' if count > 1 else ''}; they go on as they were (F2 tells more).\n"
+                f"{errors.errors[0]}", "bad",
+            )  # fmt: skip
+            return
+        self._news = News(notes=tuple(lost))
+        self._remark("The flows were read again; the conversation goes on.", "good")
+        for note in lost:
+            self._remark(note, "bad")
+
+    # --- Showing ------------------------------------------------------------------------------------------------------
+
+    def _ready(self) -> Session:
+        if self.session is None:
+            raise SimulatorMistake("Not ready yet.")
+        return self.session
+
+    def _root(self) -> Path:
+        return self._ready().root
+
+    def _remark(self, text: str, tone: scenes.Tone = "plain") -> None:
+        session = self._ready()
+        self._remarks.append(scenes.Remark(text, tone, len(session.played), session.who.part))
+
+    def _forget(self, after: int) -> None:
+        self._remarks = [one for one in self._remarks if one.after <= after]
+
+    async def _refresh(self) -> None:
+        session = self._ready()
+        part = session.who.part
+        self._read[part] = scenes.unread(part, session.played)
+        for tab in self.query(PhoneTab):
+            theirs = tab.player.part
+            unread = scenes.unread(theirs, session.played) - self._read.get(theirs, 0)
+            tab.show(inhand=theirs == part, unread=max(unread, 0))
+        items = scenes.scene(part, session.played, self._remarks, session.began.date())
+        await self.query_one(Chat).show(items)
+        newest = next((one.said for one in reversed(items) if isinstance(one, scenes.Bubble) and one.said.by_business), None)
+        entry = self.query_one(Entry)
+        entry.tappable = len(newest.choices) if newest is not None and newest.offer is not None else 0
+        entry.placeholder = f"Message · 1–{entry.tappable} taps" if entry.tappable else _placeholder(session)
+        self.insight = await look(session, self._news)
+        self.query_one(Panel).show(self.insight)
+        owner = self.insight.standing.snapshot.owner if self.insight.standing is not None else "bot"
+        self._head("online" if owner == "bot" else f"{owner.removeprefix('role:')} has taken over")
+
+    def _head(self, presence: str) -> None:
+        who = self.session.who if self.session is not None else self._who
+        chat = Content.assemble((BUSINESS, "bold"), "\n", (presence, "$bar-faint"))
+        self.query_one("#title", Static).update(chat)
+        at = self.session.clock.now if self.session is not None else None
+        words = Content.assemble((f"{at:%H:%M}", "bold"), "\n", (f"{at:%a %d %b %Y}", "$bar-faint")) if at else Content("")
+        self.query_one("#clock", Static).update(words)
+        self.sub_title = f"{who.name} ({who.part})"
+
+    def _lay_out(self) -> None:
+        try:
+            panel, phone = self.query_one(Panel), self.query_one("#phone")
+        except NoMatches:  # resized before it was built
+            return
+        narrow = self.size.width < NARROW
+        self.screen_stack[0].set_class(narrow, "narrow")
+        self.screen_stack[0].set_class(self.size.height < LOW, "low")
+        wanted = not narrow if self._panel_wanted is None else self._panel_wanted
+        panel.display = wanted
+        phone.display = not (wanted and narrow)
+        if phone.display:
+            self.query_one(Entry).focus()
+
+
+def _placeholder(session: Session) -> str:
+    hint = session.who.hint
+    return f"Try: {hint}" if hint and not session.played else "Message"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
