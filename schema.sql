@@ -309,7 +309,7 @@ CREATE TABLE dead_letters (
     PRIMARY KEY (tenant_id, event_id)
 );
 
--- Webhooks, or parts of them, that we could not read or do not act on yet. Kept as they came.
+-- Webhooks, or parts of them, that we could not read or do not act on yet. Kept as they came, encrypted.
 CREATE TABLE webhook_events (
     tenant_id    bigint NOT NULL,
     webhook_id   bigint GENERATED ALWAYS AS IDENTITY,

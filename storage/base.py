@@ -327,9 +327,6 @@ class Timers(Protocol):
     async def fire(self, now: datetime, limit: int) -> int:
         """Move due timers to the inbox."""
 
-    async def next_due(self) -> datetime | None:
-        """When the next timer is due."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:

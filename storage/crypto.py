@@ -44,10 +44,30 @@ class Vault:
     def __repr__(self) -> str:
         return "Vault(…)"
 
-    def encrypt(self, tenant: TenantId, text: str) -> bytes:
-        """Ciphertext of `text`: key id, nonce, AES-GCM output. Different each time."""
+    def seal(self, tenant: TenantId, data: bytes) -> bytes:
+        """Ciphertext of `data`: key id, nonce, AES-GCM output. Different each time."""
         nonce = os.urandom(_NONCE_BYTES)
-        return _KEY_ID + nonce + self._cipher(tenant).encrypt(nonce, text.encode(), None)
+        return _KEY_ID + nonce + self._cipher(tenant).encrypt(nonce, data, None)
+
+    def unseal(self, tenant: TenantId, ciphertext: bytes) -> bytes:
+        """What `seal` was given.
+
+        Raises:
+            StorageError: It was made with another key, or changed.
+        """
+        nonce, body = ciphertext[1 : 1 + _NONCE_BYTES], ciphertext[1 + _NONCE_BYTES :]
+        if not ciphertext.startswith(_KEY_ID) or len(nonce) < _NONCE_BYTES:
+            raise StorageError("Personal data cannot be decrypted: it was changed, or written by a newer version.")
+        try:
+            return self._cipher(tenant).decrypt(nonce, body, None)
+        except InvalidTag as error:
+            raise StorageError(
+                "Personal data cannot be decrypted: BOT_SECRET_KEY is not the key this database was written with."
+            ) from error
+
+    def encrypt(self, tenant: TenantId, text: str) -> bytes:
+        """Ciphertext of `text`."""
+        return self.seal(tenant, text.encode())
 
     def decrypt(self, tenant: TenantId, ciphertext: bytes) -> str:
         """The text of `ciphertext`.
@@ -55,15 +75,7 @@ class Vault:
         Raises:
             StorageError: It was made with another key, or changed.
         """
-        nonce, body = ciphertext[1 : 1 + _NONCE_BYTES], ciphertext[1 + _NONCE_BYTES :]
-        if not ciphertext.startswith(_KEY_ID) or len(nonce) < _NONCE_BYTES:
-            raise StorageError("A phone number cannot be decrypted: it was changed, or written by a newer version.")
-        try:
-            return self._cipher(tenant).decrypt(nonce, body, None).decode()
-        except InvalidTag as error:
-            raise StorageError(
-                "A phone number cannot be decrypted: BOT_SECRET_KEY is not the key this database was written with."
-            ) from error
+        return self.unseal(tenant, ciphertext).decode()
 
     def identity(self, tenant: TenantId, value: str) -> bytes:
         """Blind index (16 bytes) of a phone number in E.164 or a business-scoped user id."""

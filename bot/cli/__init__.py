@@ -21,7 +21,10 @@ _COMMANDS = {
     "simulate": ("bot.cli.simulate:simulate", "Chat with the flows in this terminal; no server needed."),
     "check": ("bot.cli.check:check", "Check flows, intents and templates; says what is wrong, where, and what to do."),
     "test": ("bot.cli.test:test", "Play conversation tests; says what was said instead, and what no test covers."),
+    "graph": ("bot.cli.graph:graph", "Draw flows as SVG or Mermaid, or all of them on one page to search and zoom."),
+    "schema": ("bot.cli.schema:schema", "Write JSON Schemas, with which editors complete and check what you write."),
     "explain": ("bot.cli.explain:explain", "Show why a message was answered as it was, and what became of it."),
+    "unread": ("bot.cli.unread:unread", "Show webhooks that nothing was made of."),
     "doctor": ("bot.cli.doctor:doctor", "Check settings, database, provider and webhook; says what to do."),
 }
 for _name, (_target, _help) in _COMMANDS.items():

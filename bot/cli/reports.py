@@ -138,7 +138,7 @@ def plain_failure(result: Result, failure: Failure) -> str:
 
     out = StringIO()
     show_failure(Console(file=out, width=110, no_color=True, highlight=False), result, failure)
-    return out.getvalue()
+    return out.getvalue().strip("\n")
 
 
 def _clean(text: str) -> str:

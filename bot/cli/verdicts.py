@@ -16,6 +16,7 @@ from bot.authoring.testing.coverage import FlowCover, percent
 from bot.authoring.testing.runner import Failure, Result
 from bot.cli.bubbles import Bubbles, Lines, Said
 
+_MOST_QUOTED = 6
 _BAR = 16  # cells of a coverage bar
 _MOST_LINES = 40  # of a transcript; what comes before is summed up
 
@@ -31,7 +32,7 @@ def show_finding(console: Console, finding: Finding) -> None:
     """A mistake in a test file."""
     where = f"{finding.file}:{finding.line}:{finding.column}"
     console.print(Text.assemble((where, "bold"), " ", ("error", "bold red"), f" {finding.message}"), soft_wrap=True)
-    for line in quoted(Path(finding.file), finding.line, finding.line, finding.column, console.width - 10):
+    for line in quoted(Path(finding.file), finding.line, [(finding.line, finding.column)], console.width - 10):
         console.print(line, soft_wrap=True)
     if finding.hint:
         console.print(Text.assemble("    ", ("→ ", "cyan"), finding.hint), soft_wrap=True)
@@ -44,37 +45,40 @@ def show_failure(console: Console, result: Result, failure: Failure) -> None:
     _talk(console, result.lines, failure.step)
     step = f"step {failure.step + 1} of {result.steps}" if failure.step is not None else "the whole test"
     console.print(Text.assemble((f"{failure.at.file}:{failure.at.line}", "bold"), (f"  {step}", "dim")), soft_wrap=True)
-    first = failure.complaints[0].at
-    for line in quoted(Path(failure.at.file), failure.at.line, first.line, first.column, console.width - 10):
+    places = [(one.at.line, one.at.column) for one in failure.complaints]
+    for line in quoted(Path(failure.at.file), failure.at.line, places, console.width - 10):
         console.print(line, soft_wrap=True)
-    for complaint in failure.complaints:
-        console.print(Padding(_complaint(complaint.problem), (0, 0, 0, 4)))
+    console.print(Padding(_complaints([one.problem for one in failure.complaints]), (0, 0, 0, 4)))
     console.print()
 
 
-def quoted(path: Path, first: int, last: int, column: int, width: int) -> list[Text]:
-    """Lines of a file with their numbers, and a caret below a place in the last one.
+def quoted(path: Path, first: int, places: Sequence[tuple[int, int]], width: int) -> list[Text]:
+    """Lines of a file with their numbers, and carets below the places (line, column) in them.
 
-    Lines that are too wide are cut, the last one so that the place can be seen.
+    Lines that are too wide are cut so that their places can be seen.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return []
-    shown = [*range(first, min(first + 6, last)), last] if last > first else [first]
-    found, before = [], shown[0] - 1
-    for number in shown:
+    marked = {line: sorted(column for other, column in places if other == line) for line, _ in places}
+    last = max(marked)
+    shown = sorted({*range(first, min(first + _MOST_QUOTED, last + 1)), *marked})
+    found: list[Text] = []
+    for before, number in zip([shown[0] - 1, *shown], shown, strict=False):
         if number > len(lines):
             break
         if number > before + 1:
             found.append(Text("       ⋮", "dim"))
-        line, before = lines[number - 1], number
-        if number == shown[-1] and column > width * 3 // 4 and len(line) > width:
-            cut = column - width // 2
-            line, column = f"…{line[cut:]}", column - cut + 1
+        line, columns = lines[number - 1], marked.get(number, [])
+        if len(line) > width and columns and columns[0] > width * 3 // 4:
+            cut = columns[0] - width // 2
+            line, columns = f"…{line[cut:]}", [column - cut + 1 for column in columns]
         found.append(Text.assemble((f"{number:>6} │ ", "dim"), line if len(line) <= width else f"{line[: width - 1]}…"))
-    if found:
-        found.append(Text.assemble(("       │ ", "dim"), " " * (column - 1), ("^", "bold red")))
+        visible = [column for column in columns if column <= width]
+        if visible:
+            carets = "".join("^" if place in visible else " " for place in range(1, visible[-1] + 1))
+            found.append(Text.assemble(("       │ ", "dim"), (carets, "bold red")))
     return found
 
 
@@ -100,19 +104,18 @@ def _talk(console: Console, lines: Sequence[Line], step: int | None) -> None:
         )  # fmt: skip
 
 
-def _complaint(problem: Problem) -> Table:
+def _complaints(problems: Sequence[Problem]) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    if problem.sentence:
-        table.add_row(Text("✗", "bold red"), Text(problem.sentence, "red"))
-    else:
-        key = problem.key[0] if problem.key else ""
-        near = _nearest(problem)
-        table.add_row(Text(f"{key}", "bold"), Text.assemble(("expected ", "dim"), (problem.expected, "green")))
-        table.add_row(Text(""), Text.assemble(("got      ", "dim"), near))
-    if problem.hint:
-        table.add_row(Text("→", "cyan"), Text(problem.hint))
+    for problem in problems:
+        if problem.sentence:
+            table.add_row(Text("✗", "bold red"), Text(problem.sentence, "red"))
+        else:
+            table.add_row(Text(str(problem.key[0]), "bold"), Text.assemble(("expected ", "dim"), (problem.expected, "green")))
+            table.add_row(Text(""), Text.assemble(("got      ", "dim"), _nearest(problem)))
+        if problem.hint:
+            table.add_row(Text("→", "cyan", justify="right"), Text(problem.hint))
     return table
 
 
@@ -169,8 +172,9 @@ def show_missing(console: Console, covers: Iterable[FlowCover]) -> None:
     for cover in covers:
         if cover.missing:
             console.print()
-            console.print(Text.assemble((cover.flow, "bold"), (": no test goes", "dim")))
-        for edge in cover.missing:
+            tip = f"bot test --explore {cover.flow} --write …"
+            console.print(Text.assemble((cover.flow, "bold"), (": no test goes these ways; ", "dim"), (tip, "cyan"), (" writes some", "dim")))
+        for edge in sorted(cover.missing, key=lambda one: one.at.line if one.at is not None else 0):
             where = f"{edge.at.file}:{edge.at.line}" if edge.at is not None else ""
             console.print(
                 Text.assemble(f"  {edge.source} → {edge.to}", (f"  on {edge.trigger}", "cyan"), (f"  {where}", "dim")),

@@ -6,7 +6,7 @@ from storage.postgres.intake import PostgresIntake, post_event
 from storage.postgres.outbox import PostgresOutbox
 from storage.postgres.people import Directory
 from storage.postgres.turns import PostgresTurns
-from storage.postgres.upkeep import Upkeep, grant_role, set_language
+from storage.postgres.upkeep import Upkeep, grant_role, kept_webhooks, set_language
 
 __all__ = [
     "ConversationRecord",
@@ -18,6 +18,7 @@ __all__ = [
     "PostgresTurns",
     "Upkeep",
     "grant_role",
+    "kept_webhooks",
     "post_event",
     "set_language",
 ]

@@ -100,7 +100,7 @@ class PostgresIntake:
             if statuses:
                 await self._keep_statuses(db, tenant, statuses)
             if unread:
-                rows = [(u.received_at, u.kind, u.body) for u in unread]
+                rows = [(u.received_at, u.kind, self._vault.seal(tenant, u.body)) for u in unread]
                 await db.execute(_KEEP_UNREAD, tenant, *columns(rows, 3))
         return Taken(messages=fresh, duplicates=len(messages) - fresh, statuses=len(statuses), unread=len(unread))
 

@@ -1,5 +1,6 @@
 """Timers, partitions, channels, and how much waits."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
@@ -61,6 +62,28 @@ class Upkeep:
             provider=provider,
             address=address,
         )
+
+
+_UNREAD = """
+SELECT webhook_id, received_at, kind, body FROM webhook_events WHERE tenant_id = $1 ORDER BY webhook_id DESC LIMIT $2
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptWebhook:
+    """A webhook, or part of one, that nothing was made of. `body` is as it came."""
+
+    webhook_id: int
+    received_at: datetime
+    kind: str
+    body: bytes
+
+
+async def kept_webhooks(database: Postgres, vault: Vault, tenant: TenantId, limit: int) -> list[KeptWebhook]:
+    """The latest webhooks nothing was made of, newest first."""
+    async with database.tenant(tenant) as db:
+        rows = await db.fetch(_UNREAD, tenant, limit)
+    return [KeptWebhook(**{**dict(row.items()), "body": vault.unseal(tenant, row["body"])}) for row in rows]
 
 
 _GRANT = """

@@ -11,7 +11,7 @@ from bot.core.events import TimerFired
 from bot.core.ids import RunId, TenantId
 from storage.base import NewTimer, Outcome, Unread, Verdict
 from storage.crypto import Vault
-from storage.postgres import Postgres, Upkeep
+from storage.postgres import Postgres, Upkeep, kept_webhooks
 from tests.conftest import EPOCH
 from tests.storage.support import BIMAL, World, build_world, message, owner, result, timer
 
@@ -174,8 +174,10 @@ async def test_the_backlog_counts_all_tenants(database: Postgres, vault: Vault, 
 async def test_an_unreadable_webhook_is_kept_as_it_came(world: World) -> None:
     body = json.dumps({"object": "?"}).encode() + b"\xff\x00"
     await world.intake.accept([Unread(tenant_id=TenantId(0), kind="other", body=body, received_at=EPOCH)])
+    (kept,) = await kept_webhooks(world.database, world.vault, TenantId(0), 10)
+    assert kept.body == body
     async with world.database.tenant(TenantId(0)) as db:
-        assert await db.fetchval("SELECT body FROM webhook_events") == body
+        assert body not in await db.fetchval("SELECT body FROM webhook_events"), "it may hold phone numbers"
 
 
 async def test_a_database_without_our_roles_is_explained(dsn: str) -> None:

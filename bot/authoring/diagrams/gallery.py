@@ -21,7 +21,7 @@ def gallery(diagrams: Sequence[Diagram], *, title: str = "Flows") -> str:
     page = files(__package__).joinpath("page")
     text = {name: page.joinpath(name).read_text(encoding="utf-8") for name in ("gallery.html", "gallery.css", "gallery.js")}
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    roles = sorted({role for diagram in diagrams for role in diagram.roles})
+    roles = sorted({role for diagram in diagrams for role in diagram.roles} - {"any"})
     return environment.from_string(text["gallery.html"]).render(
         title=title,
         style=Markup(f"{stylesheet()}\n{text['gallery.css']}"),  # noqa: S704  our own files

@@ -85,7 +85,7 @@ class _Painter:
             f'<desc id="d-{name}">{escape(describe(self.diagram))}</desc>',
             f"<style>{stylesheet()}</style>" if standalone else "",
             f'<rect class="paper" width="{number(width)}" height="{number(height)}" rx="10"/>',
-            *pills,
+            f'<g class="heading">{"".join(pills)}</g>',
             f'<g transform="translate({number(shift)} {number(TOP)})">',
             *(self._group(card) for card in self.scene.cards.values() if card.node.kind == "group"),
             *(self._edge(place, line) for place, line in enumerate(self.scene.lines)),

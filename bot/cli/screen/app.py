@@ -177,7 +177,7 @@ class PhoneApp(App[None]):
 
     def on_entry_numbered(self, event: Entry.Numbered) -> None:
         """A button or row was chosen by its number."""
-        session = self._ready()
+        session = self._now()
         offer = session.offer(session.who.part)
         if offer is not None and offer.listed:
             self._unroll(len(session.offers(session.who.part)) - 1, event.number - 1)
@@ -319,7 +319,7 @@ class PhoneApp(App[None]):
             self._remark("No answer; the panel tells why (F2).")
 
     def _unroll(self, number: int, row: int) -> None:
-        session = self._ready()
+        session = self._now()
         part = session.who.part
         item = session.offers(part)[number]
         rows = [(choice.title, choice.description or "") for choice in item.choices]
@@ -364,23 +364,23 @@ class PhoneApp(App[None]):
 
     # --- Showing ------------------------------------------------------------------------------------------------------
 
-    def _ready(self) -> Session:
+    def _now(self) -> Session:
         if self.session is None:
             raise SimulatorMistake("Not ready yet.")
         return self.session
 
     def _root(self) -> Path:
-        return self._ready().root
+        return self._now().root
 
     def _remark(self, text: str, tone: scenes.Tone = "plain") -> None:
-        session = self._ready()
+        session = self._now()
         self._remarks.append(scenes.Remark(text, tone, len(session.played), session.who.part))
 
     def _forget(self, after: int) -> None:
         self._remarks = [one for one in self._remarks if one.after <= after]
 
     async def _refresh(self) -> None:
-        session = self._ready()
+        session = self._now()
         part = session.who.part
         self._read[part] = scenes.unread(part, session.played)
         for tab in self.query(PhoneTab):

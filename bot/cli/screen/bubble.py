@@ -80,7 +80,7 @@ class Bubble(Vertical):
             yield Static(self.item.said.note, classes="note")
         yield from self._tappables
 
-    def arrange(self, room: int) -> None:
+    def fit(self, room: int) -> None:
         """Fit into a chat that is so many cells wide."""
         said = self.item.said
         most = max(min(WIDEST, int(room * _ROOM)) - 2, 12)

@@ -51,7 +51,7 @@ class Chat(VerticalScroll, can_focus=False):
     def _arrange(self, widget: Widget) -> None:
         room = self.scrollable_content_region.width
         if isinstance(widget, Bubble) and room:
-            widget.arrange(room)
+            widget.fit(room)
 
 
 def _widget(item: scenes.Item) -> Widget:

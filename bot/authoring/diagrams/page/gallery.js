@@ -17,7 +17,7 @@
     let flows = 0, states = 0;
     for (const card of cards) {
       const { name, nodes } = index.get(card);
-      const inRole = !roles.size || card.dataset.roles.split(" ").some((role) => roles.has(role));
+      const inRole = !roles.size || card.dataset.roles.split(" ").some((role) => role === "any" || roles.has(role));
       let hits = 0;
       for (const [node, text] of nodes) {
         const hit = wanted !== "" && text.includes(wanted);
@@ -35,6 +35,17 @@
     $("none").hidden = flows > 0;
     const count = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
     $("sum").textContent = `${count(flows, "flow")}, ${count(states, "state")}`;
+  }
+
+  // A tall flow shows its beginning on the card, not a thread of crumbs.
+  function crop(card) {
+    const svg = card.querySelector("svg");
+    const tall = svg.getAttribute("height") > 1.3 * svg.getAttribute("width");
+    svg.setAttribute("preserveAspectRatio", tall ? "xMidYMin slice" : "xMidYMid meet");
+  }
+  function putBack() {
+    shown.querySelector(".thumb").append(sheet.firstElementChild);
+    crop(shown);
   }
 
   function place() {
@@ -71,7 +82,7 @@
   }
 
   function show(card) {
-    if (shown) shown.querySelector(".thumb").append(sheet.firstElementChild);
+    if (shown) putBack();
     shown = card;
     sheet.replaceChildren(card.querySelector("svg"));
     about.replaceChildren(card.querySelector("template").content.cloneNode(true));
@@ -86,7 +97,7 @@
   }
   viewer.addEventListener("close", () => {
     if (!shown) return;
-    shown.querySelector(".thumb").append(sheet.firstElementChild);
+    putBack();
     shown.querySelector(".open").focus();
     shown = null;
     history.replaceState(null, "", location.pathname + location.search);
@@ -156,6 +167,7 @@
   });
   window.addEventListener("resize", () => { if (shown) fit(); });
 
+  cards.forEach(crop);
   search();
   const wanted = location.hash && $(decodeURIComponent(location.hash.slice(1)));
   if (wanted) show(wanted);
