@@ -237,6 +237,18 @@ CREATE INDEX delivery_updates_due ON delivery_updates (tenant_id, due_at, update
 
 -- --- Flows -----------------------------------------------------------------------------------------------------------
 
+-- Every version of every flow that was ever deployed, with all it takes to compile it again: runs stay on the version
+-- they began with, whatever the content folder has become.
+CREATE TABLE flow_versions (
+    tenant_id    bigint NOT NULL,
+    flow         text NOT NULL,
+    version      integer NOT NULL CHECK (version > 0),
+    fingerprint  text NOT NULL,              -- of the files in source
+    source       jsonb NOT NULL,             -- files of a content folder, by path: the flow, its replies, its templates
+    deployed_at  timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, flow, version)
+);
+
 -- One walk through a flow. Runs of business objects (instance) keep their frame here while nobody talks to them.
 CREATE TABLE flow_runs (
     tenant_id        bigint NOT NULL,

@@ -38,6 +38,9 @@ class DatabaseSettings(BaseSettings):
     bot_content_dir: Path | None = Field(
         None, description="folder with flows/, intents/, templates/. Unset: this folder, else the built-in example"
     )
+    bot_actions: str | None = Field(
+        None, description="module with the project's own actions. Unset: actions, if the content folder has actions.py"
+    )
     bot_worker_lease: float = Field(
         15, gt=0, le=600, description="seconds a worker that fell asleep keeps its conversations from the others"
     )

@@ -31,9 +31,13 @@ _SUITE = pytest.StashKey["dict[tuple[Path, Path, str], Suite]"]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Our settings."""
-    parser.addini("sirdar_content", "folder with flows/, intents/ and templates/; unset: no conversation tests", default="")
+    parser.addini(
+        "sirdar_content", "folder with flows/, intents/ and templates/; unset: no conversation tests", default=""
+    )
     parser.addini("sirdar_tests", "folder with conversation tests, as seen from the rootdir", default="tests/flows")
-    parser.addini("sirdar_actions", "what flows may call: `package.module:NAME`; unset: the built-in actions", default="")
+    parser.addini(
+        "sirdar_actions", "what flows may call: `package.module:NAME`; unset: the built-in actions", default=""
+    )
 
 
 def pytest_collect_file(parent: pytest.Collector, file_path: Path) -> ConversationFile | None:

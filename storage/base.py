@@ -1,6 +1,6 @@
 """What the runtime asks of storage, and the rows that pass between them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -338,3 +338,32 @@ class Backlog:
     outbox_oldest: datetime | None
     outbox_unknown: int
     dead_letters: int
+
+
+# --- Flow versions --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredVersion:
+    """A flow version as it was deployed: `files` by their path in the content folder, `fingerprint` of all of them."""
+
+    flow: str
+    version: int
+    fingerprint: str
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveState:
+    """How many runs are in a state of a flow version: of people, and of business objects."""
+
+    flow: str
+    version: int
+    state: str
+    conversations: int
+    instances: int = 0
+
+    @property
+    def runs(self) -> int:
+        """All of them."""
+        return self.conversations + self.instances

@@ -19,6 +19,7 @@ from bot.authoring import rules
 from bot.authoring.calls import check_calls, newest
 from bot.authoring.mistakes import Finding, explain
 from bot.authoring.reader import Document, read
+from bot.authoring.sources import Files, Memory, Source, in_folder
 from bot.core.actions import Actions
 from bot.core.book import ANY, FlowBook
 from bot.core.compiled import CompiledFlow
@@ -39,10 +40,11 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """Everything authors wrote, ready to run. `whatsapp_templates` by (name, language)."""
+    """Everything authors wrote, ready to run. `whatsapp_templates` by (name, language), `sources` by (flow, version)."""
 
     book: FlowBook
     whatsapp_templates: Mapping[tuple[str, str], WhatsAppTemplate]
+    sources: Mapping[tuple[str, int], Source] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,17 +55,31 @@ class FlowFile:
     report: Report
     spec: FlowSpec
     texts: Texts
+    source: Source
 
 
 @dataclass(slots=True)
 class Loader:
-    """Reads a content folder; `findings` collects every mistake in it."""
+    """Reads a content folder; `findings` collects every mistake in it.
+
+    Attributes:
+        root: The folder.
+        actions: What flows may call.
+        given: Read these instead of the folder.
+        known: What an earlier loader has compiled: files that are as they were then are not compiled again.
+        made: The same, of this loader.
+    """
 
     root: FilePath
     actions: Actions
+    given: Files | None = None
+    known: Memory["FlowFile"] = field(default_factory=Memory)
+    made: Memory["FlowFile"] = field(default_factory=Memory)
+    files: dict[str, str] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     templates: dict[str, dict[str, TemplateFile]] = field(default_factory=dict)
     whatsapp: dict[tuple[str, str], WhatsAppTemplate] = field(default_factory=dict)
+    whatsapp_files: dict[tuple[str, str], str] = field(default_factory=dict)
     intents: dict[str, dict[str, IntentSpec]] = field(default_factory=dict)
     flow_files: list[FlowFile] = field(default_factory=list)
     project: ProjectSpec = field(default_factory=ProjectSpec)
@@ -74,23 +90,53 @@ class Loader:
         self._whatsapp()
         self._intents()
         self._project()
-        compiled = [flow for flow in map(self._compile, self._flows()) if flow is not None]
+        compiled = list(self._compiled())
         self._across_files()
         if any(finding.severity == "error" for finding in self.findings):
             return None
-        common = Texts(common=self._common())
-        return Content(book=FlowBook(compiled, self.intents, common), whatsapp_templates=self.whatsapp)
+        return Content(
+            book=FlowBook(compiled, self.intents, Texts(common=self._common())),
+            whatsapp_templates=self.whatsapp,
+            sources={(file.spec.flow, file.spec.version): file.source for file in self.flow_files},
+        )
+
+    def load_flows(self) -> list[CompiledFlow]:
+        """Compile flows on their own, without the others they call and the intents that start them."""
+        self._templates()
+        self._whatsapp()
+        self._project()
+        return list(self._compiled())
+
+    def _compiled(self) -> Iterable[CompiledFlow]:
+        """Every flow that compiles, with what `known` has taken from there."""
+        for file in self._flows():
+            before = self.known.flows.get(file.source.fingerprint)
+            if before is not None:
+                self.made.flows[file.source.fingerprint] = before
+                self.findings += before.findings
+                yield before.flow
+                continue
+            seen = len(self.findings)
+            flow = self._compile(file)
+            if flow is not None:
+                self.made.keep(file.source, file, flow, self.findings[seen:])
+                yield flow
 
     # --- Files --------------------------------------------------------------------------------------------------------
 
     def _files(self, folder: str, suffix: str) -> Iterable[tuple[str, FilePath]]:
         """Files below a folder in order of name, with the path authors know them by."""
+        if self.given is not None:
+            yield from ((name, FilePath(name)) for name in in_folder(self.given, folder, suffix))
+            return
         for path in sorted((self.root / folder).rglob(f"*{suffix}")):
             yield path.relative_to(self.root).as_posix(), path
 
     def _read_text(self, name: str, path: FilePath) -> str | None:
         try:
-            return path.read_text(encoding="utf-8")
+            text = self.given[name] if self.given is not None else path.read_text(encoding="utf-8")
+            self.files[name] = text
+            return text
         except UnicodeDecodeError as mistake:
             self.add(
                 FlowError(f"The file is not UTF-8: {mistake.reason}.", at=Mark(name, 1, 1), hint="Save it as UTF-8.")
@@ -99,8 +145,9 @@ class Loader:
 
     def _document(self, name: str, path: FilePath) -> Document | None:
         text = self._read_text(name, path)
-        if text is None:
-            return None
+        return self._parsed(name, text) if text is not None else None
+
+    def _parsed(self, name: str, text: str) -> Document | None:
         try:
             return read(text, name)
         except ContentError as mistake:
@@ -141,9 +188,12 @@ class Loader:
             if source is None or not rest:
                 continue
             try:
-                self.templates.setdefault(rest.removesuffix(".j2"), {})[language] = compile_file(name, source)
+                compiled = self.known.templates.get((name, source)) or compile_file(name, source)
             except TemplateError as mistake:
                 self.add(mistake, "template")
+                continue
+            self.made.templates[name, source] = compiled
+            self.templates.setdefault(rest.removesuffix(".j2"), {})[language] = compiled
 
     def _common(self) -> dict[str, TemplateFile]:
         return self.templates.get(COMMON, {})
@@ -159,6 +209,7 @@ class Loader:
                 self.finding(document.mark(("name",)), f"Template `{key[0]}` exists in `{key[1]}` already.",
                              "Change its name or language.", "error", "duplicate")  # fmt: skip
             self.whatsapp[key] = template
+            self.whatsapp_files[key] = name
 
     def _whatsapp_by_name(self) -> dict[str, WhatsAppTemplate]:
         """One version of each template, in the fallback language where there is one."""
@@ -194,25 +245,46 @@ class Loader:
     def _flows(self) -> Iterable[FlowFile]:
         seen: dict[tuple[str, int], Mark] = {}
         for name, path in self._files("flows", ".yaml"):
-            document = self._document(name, path)
-            spec = self._model(document, FlowSpec) if document is not None else None
-            if spec is None or document is None:
+            file = self._flow_file(name, path)
+            if file is None:
                 continue
-            key = (spec.flow, spec.version)
+            key, mark = (file.spec.flow, file.spec.version), file.document.mark(("flow",))
             if key in seen:
                 self.finding(
-                    document.mark(("flow",)),
-                    f"Flow `{spec.flow}` version {spec.version} exists already, in {seen[key].file}.",
+                    mark,
+                    f"Flow `{key[0]}` version {key[1]} exists already, in {seen[key].file}.",
                     "Give it another name, or raise `version:`.", "error", "duplicate",
                 )  # fmt: skip
                 continue
-            seen[key] = document.mark(("flow",))
-            own = self.templates.get(name.removeprefix("flows/").removesuffix(".yaml"), {})
-            report = Report()
-            spec = expand(self._with_defaults(spec), report)
-            file = FlowFile(document=document, report=report, spec=spec, texts=Texts(own=own, common=self._common(), language=spec.language))
+            seen[key] = mark
             self.flow_files.append(file)
             yield file
+
+    def _flow_file(self, name: str, path: FilePath) -> FlowFile | None:
+        text = self._read_text(name, path)
+        if text is None:
+            return None
+        source = Source.of(name, self._files_of(name, text))
+        if (known := self.known.flows.get(source.fingerprint)) is not None:
+            return known.file
+        document = self._parsed(name, text)
+        spec = self._model(document, FlowSpec) if document is not None else None
+        if spec is None or document is None:
+            return None
+        own = self.templates.get(name.removeprefix("flows/").removesuffix(".yaml"), {})
+        report = Report()
+        spec = expand(self._with_defaults(spec), report)
+        texts = Texts(own=own, common=self._common(), language=spec.language)
+        return FlowFile(document=document, report=report, spec=spec, texts=texts, source=source)
+
+    def _files_of(self, name: str, text: str) -> Files:
+        """The files without which a flow would not be what it is."""
+        rest = name.removeprefix("flows/").removesuffix(".yaml")
+        names = [file.path for file in (*self.templates.get(rest, {}).values(), *self._common().values())]
+        names += [self.whatsapp_files[key] for key in self.whatsapp if key[0] in text]
+        if PROJECT in self.files:
+            names.append(PROJECT)
+        return {name: text} | {one: self.files[one] for one in names}
 
     def _with_defaults(self, spec: FlowSpec) -> FlowSpec:
         """A flow with what `project.yaml` says, where it does not say otherwise itself."""
@@ -221,7 +293,8 @@ class Loader:
 
     def _project(self) -> None:
         path = self.root / PROJECT
-        document = self._document(PROJECT, path) if path.is_file() else None
+        exists = PROJECT in self.given if self.given is not None else path.is_file()
+        document = self._document(PROJECT, path) if exists else None
         self.project = (self._model(document, ProjectSpec) if document is not None else None) or ProjectSpec()
 
     def _compile(self, file: FlowFile) -> CompiledFlow | None:
@@ -277,18 +350,39 @@ class Loader:
         self.report(file.document, report)
 
 
-def load_content(root: FilePath, actions: Actions) -> Content:
+def load_content(root: FilePath, actions: Actions, memory: "Memory[FlowFile] | None" = None) -> Content:
     """Read, check and compile a content folder.
 
     Args:
         root: Holds `flows/`, `intents/` and `templates/`.
         actions: What flows may call.
+        memory: What was compiled the last time, for the same actions; files that are as they were then are not
+            compiled again. Afterwards it holds what was compiled this time.
 
     Raises:
         ContentErrors: With every mistake there is.
     """
-    loader = Loader(root, actions)
+    loader = Loader(root, actions, known=memory or Memory())
     content = loader.load()
+    if memory is not None:
+        memory.become(loader.made)
     if content is None:
-        raise ContentErrors([finding.error() for finding in loader.findings if finding.severity == "error"])
+        raise _errors(loader)
     return content
+
+
+def compile_source(files: Files, actions: Actions) -> CompiledFlow:
+    """Compile one flow from the files it was made of (`Source.files`).
+
+    Raises:
+        ContentErrors: This version of the code does not take them.
+    """
+    loader = Loader(FilePath(), actions, given=files)
+    flows = loader.load_flows()
+    if len(flows) != 1 or any(finding.severity == "error" for finding in loader.findings):
+        raise _errors(loader)
+    return flows[0]
+
+
+def _errors(loader: Loader) -> ContentErrors:
+    return ContentErrors([finding.error() for finding in loader.findings if finding.severity == "error"])

@@ -21,13 +21,13 @@ COMMON_BLOCKS = frozenset(
 ) | {
     "action_failed", "broken", "cancelled", "cannot_go_back", "cannot_use", "choose", "choose_candidate", "collected",
     "collected_enough", "command_not_now", "correct_which", "corrected", "explain", "handoff", "help", "help_here",
-    "no_input",
+    "confirm_back", "consent_given", "consent_unsure", "consent_withdrawn", "label_back", "label_stay", "no_input",
     "not_understood", "not_understood_again", "reprompt", "resume", "run_exists", "stale_choice", "unsupported",
 }  # fmt: skip
 """Blocks the engine itself says; `templates/en/common.j2` must have them all."""
-BLOCK_NAMES = frozenset({"slot", "missing", "choices", "capabilities", "many", "count", "instance"})
+BLOCK_NAMES = frozenset({"slot", "missing", "choices", "capabilities", "many", "count", "instance", "stays"})
 """Variables that only blocks see."""
-_PREFIXES = ("ask_", "invalid_", "explain_", "help_", "choice_", "command_")
+_PREFIXES = ("ask_", "invalid_", "explain_", "help_", "choice_", "command_", "done_")
 _OWN_NAMES = frozenset({"about", "help"})
 
 
@@ -43,7 +43,7 @@ class Subject:
 
 def check(subject: Subject, report: Report) -> None:
     """Run every rule."""
-    for rule in (_blocks, _actions, _lookups, _receipts, _limits):
+    for rule in (_blocks, _variants, _actions, _lookups, _receipts, _limits):
         rule(subject, report)
     if subject.flow is not None:
         for proof in (_unreachable, _dead_ends, _loops):
@@ -57,7 +57,8 @@ def _said(spec: FlowSpec) -> Iterator[tuple[Path, str]]:
     """Every block the author names, with the place."""
     for name, state in spec.states.items():
         for path, block in _said_in(state):
-            yield ("states", name, *path), block
+            for wording in (f"{block}__{variant}" for variant in state.variants) if state.variants else (block,):
+                yield ("states", name, *path), wording
     for source, rules in spec.commands.items():
         for rule in rules:
             if rule.otherwise:
@@ -90,6 +91,15 @@ def _blocks(subject: Subject, report: Report) -> None:
                        code="translation", hint=f"Add it to {file.path}.")  # fmt: skip
 
 
+def _variants(subject: Subject, report: Report) -> None:
+    """Every variant of the flow has words of its own."""
+    own = {name for file in subject.texts.own.values() for name in file.blocks}
+    for variant in subject.spec.variants or ():
+        if not any(name.endswith(f"__{variant}") for name in own):
+            report(("variants", variant), f"No block has a variant `{variant}`.", code="unknown",
+                   hint=f"Add for example block `hello__{variant}`.")  # fmt: skip
+
+
 def template_mistakes(file: TemplateFile, spec: FlowSpec) -> Iterator[tuple[Block, str, str]]:
     """Variables in a flow's template file that the flow does not have."""
     saved = {name for state in spec.states.values() for name in saved_names(state)}
@@ -107,7 +117,8 @@ def unused_blocks(file: TemplateFile, spec: FlowSpec) -> Iterator[Block]:
     """Blocks nobody says."""
     used = {block for _, block in _said(spec)} | _OWN_NAMES | COMMON_BLOCKS
     for block in file.blocks.values():
-        if block.name not in used and not block.name.startswith(_PREFIXES):
+        names = {block.name, block.name.rpartition("__")[0]}
+        if not names & used and not block.name.startswith(_PREFIXES):
             yield block
 
 

@@ -20,7 +20,7 @@ _COMMANDS = {
     "demo": ("bot.cli.demo:demo", "Start everything, with phones in the browser and nothing to set up."),
     "simulate": ("bot.cli.simulate:simulate", "Chat with the flows in this terminal; no server needed."),
     "check": ("bot.cli.check:check", "Check flows, intents and templates; says what is wrong, where, and what to do."),
-    "test": ("bot.cli.test:test", "Play conversation tests; says what was said instead, and what no test covers."),
+    "test": ("bot.cli.test:play", "Play conversation tests; says what was said instead, and what no test covers."),
     "graph": ("bot.cli.graph:graph", "Draw flows as SVG or Mermaid, or all of them on one page to search and zoom."),
     "schema": ("bot.cli.schema:schema", "Write JSON Schemas, with which editors complete and check what you write."),
     "explain": ("bot.cli.explain:explain", "Show why a message was answered as it was, and what became of it."),

@@ -81,10 +81,12 @@ class Bubbles:
     Args:
         console: Where to draw.
         own: Whether to draw what the person said, too; at a prompt they see it already.
+        business: Who answers.
     """
 
-    def __init__(self, console: Console, *, own: bool = True) -> None:
+    def __init__(self, console: Console, *, own: bool = True, business: str = BUSINESS) -> None:
         self._console = console
+        self._business = business
         self._own = own
         self._part = ""
 
@@ -105,7 +107,7 @@ class Bubbles:
         aside = bool(self._part) and one.part != self._part
         panel = Panel.fit(
             Group(*parts),
-            title=_title(one),
+            title=_title(one, self._business),
             title_align="left",
             subtitle=Text(f"{one.at:%H:%M}", "dim") if one.at is not None else None,
             subtitle_align="right",
@@ -137,15 +139,17 @@ class Lines:
     Args:
         console: Where to write.
         times: Whether to say when.
+        business: Who answers.
     """
 
-    def __init__(self, console: Console, *, times: bool = False) -> None:
+    def __init__(self, console: Console, *, times: bool = False, business: str = BUSINESS) -> None:
         self._console = console
+        self._business = business
         self._times = times
 
     def said(self, one: Said) -> None:
         """Show a message, its lines indented below who said it."""
-        who = f"{BUSINESS} to {one.part}" if one.by_business else one.part
+        who = f"{self._business} to {one.part}" if one.by_business else one.part
         if self._times and one.at is not None:
             who = f"{one.at:%H:%M:%S} {who}"
         lines = [
@@ -204,9 +208,9 @@ def outgoing(content: Outgoing, templates: Templates) -> tuple[str, tuple[tuple[
             return text, (), "", f"template {name}: outside of the 24-hour window"
 
 
-def _title(one: Said) -> Text:
+def _title(one: Said, business: str) -> Text:
     if one.by_business:
-        return Text.assemble((BUSINESS, "bold"), (f" → {one.name} ({one.part})", "dim"))
+        return Text.assemble((business, "bold"), (f" → {one.name} ({one.part})", "dim"))
     return Text.assemble((one.name, "bold"), (f" ({one.part})", "dim"))
 
 

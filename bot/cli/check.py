@@ -15,9 +15,11 @@ from rich.text import Text
 from bot.authoring.content import Loader
 from bot.authoring.linter import Finding
 from bot.authoring.linter import check as lint
-from bot.config import load_database_settings
+from bot.config import DatabaseSettings, load_database_settings
+from bot.core.errors import ContentErrors
 from bot.operations import standard_actions
 from bot.runtime.bootstrap import content_dir
+from bot.runtime.project import project_actions
 
 Format = Literal["text", "json", "github"]
 
@@ -57,17 +59,24 @@ def check(
 
     Exits with 1 when there are errors.
     """
-    root = content_dir(load_database_settings())
-    report = inspect(root)
+    settings = load_database_settings()
+    report = inspect(content_dir(settings), settings)
     shapes: dict[str, Callable[[Report], None]] = {"text": _print, "json": _print_json, "github": _print_github}
     shapes[as_format](report)
     return 1 if report.errors else 0
 
 
-def inspect(root: Path) -> Report:
-    """Check a content folder and count what is in it."""
-    actions = standard_actions()
-    findings = lint(root, actions)
+def inspect(root: Path, settings: DatabaseSettings) -> Report:
+    """Check a content folder and count what is in it.
+
+    While the project's own actions are wrong, nothing else is said: every flow that calls them would be wrong, too.
+    """
+    try:
+        actions = project_actions(settings, root)
+        findings = lint(root, actions)
+    except ContentErrors as mistakes:
+        actions = standard_actions()
+        findings = [Finding.of(mistake, "actions") for mistake in mistakes.errors]
     loader = Loader(root, actions)
     loader.load()
     near = root.resolve().is_relative_to(Path.cwd())

@@ -18,8 +18,8 @@ from bot.cli.wording import moment, span
 from bot.config import DatabaseSettings, Settings, load_database_settings, load_settings
 from bot.core.errors import ConfigError, SirdarError
 from bot.core.ids import TenantId
-from bot.operations import standard_actions
 from bot.runtime.bootstrap import content_dir, database_dsn
+from bot.runtime.project import project_actions
 from bot.web.webhook import PATH
 from providers.meta.errors import meaning, read_problem
 from providers.meta.fields import Unreadable, mapping, read_json
@@ -131,7 +131,7 @@ async def check_files(settings: DatabaseSettings) -> list[Check]:
 async def check_content(settings: DatabaseSettings) -> list[Check]:
     """The linter's verdict on the flows."""
     root = content_dir(settings)
-    findings = check(root, standard_actions())
+    findings = check(root, project_actions(settings, root))
     errors = sum(finding.severity == "error" for finding in findings)
     verdict: Verdict = "fail" if errors else "warn" if findings else "ok"
     told = f"{root}: {errors} errors, {len(findings) - errors} warnings"

@@ -1,15 +1,21 @@
-"""What somebody did in a simulated chat, and what came of it: the steps that `/back`, `/crash` and `--record` work on."""
+"""What somebody did in a simulated chat, and what came of it: what `/back`, `/crash` and `--record` work on."""
 
+import hashlib
+import mimetypes
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Literal
 
 from bot.cli import wording
 from bot.cli.bubbles import Said
 from bot.cli.notebook import Page
-from bot.core.messages import Choice, Incoming
+from bot.core.messages import Choice, Incoming, MediaIn
 from storage.base import NewMessage, Outcome
 from storage.postgres.snapshots import DatabaseCopy, TableChange
+
+Kind = Literal["text", "choice", "photo", "location", "other"]
+"""How a phone shows a message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +25,7 @@ class Sends:
     part: str
     shown: str
     content: Incoming
-    kind: Literal["text", "choice", "photo", "location", "other"] = "text"
+    kind: Kind = "text"
     earlier: int = 0
 
 
@@ -98,6 +104,7 @@ class Played:
         page: Actions, effects and news of its turns.
         changes: What became different in the database.
         failures: Why turns failed.
+        state: Where the run that talks on this phone then was.
         instead: For a crash: the place of the step that was played again, and how it had gone the first time.
     """
 
@@ -105,9 +112,10 @@ class Played:
     at: datetime
     before: Moment
     said: tuple[Said, ...] = ()
-    page: Page = Page()
+    page: Page = field(default_factory=Page)
     changes: tuple[TableChange, ...] = ()
     failures: tuple[str, ...] = ()
+    state: str | None = None
     instead: "tuple[int, Played] | None" = None
 
 
@@ -171,3 +179,22 @@ def crashed(crash: Crash) -> list[str]:
         return [*lines, f"another one took the turn again, and there is more than before: {more}"]
     words = "the same words" if crash.same_words else "the same, but for numbers that PostgreSQL never gives twice"
     return [*lines, f"another one took the turn again: {words}, and nothing is there twice"]
+
+
+def photo_of(what: str, number: int) -> MediaIn:
+    """A photo: a file, or a made-up one with a caption.
+
+    Args:
+        what: Path of a file, else the caption.
+        number: Tells made-up photos apart.
+    """
+    path = Path(what).expanduser()
+    found = bool(what) and path.is_file()
+    return MediaIn(
+        media="image",
+        media_id=f"simulated.photo.{number}",
+        mime_type=(mimetypes.guess_type(path.name)[0] if found else None) or "image/jpeg",
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest() if found else None,
+        filename=path.name if found else None,
+        caption=None if found else what or None,
+    )

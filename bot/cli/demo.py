@@ -17,17 +17,19 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.cli.bubbles import PLAIN_WIDTH, Bubbles, Lines
-from bot.cli.cast import CAST, player
+from bot.cli.cast import troupe_of
 from bot.cli.logs import configure_logs
 from bot.cli.running import run
 from bot.cli.script import BUILT_IN, Hear, Rehearsal, read_steps
 from bot.cli.theatre import Theatre, open_demo, open_rehearsal
 from bot.config import DatabaseSettings, load_database_settings
+from bot.core.errors import SirdarError
+from bot.runtime.bootstrap import content_dir
 
 
 def demo(
     file: Annotated[
-        Path | None, Parameter(name="FILE", help="With --script: the script; unset: a built-in one")
+        Path | None, Parameter(name="FILE", help="With --script: the script; unset: the one in demo.yaml, or a built-in one")
     ] = None,
     /,
     *,
@@ -38,8 +40,8 @@ def demo(
 ) -> int:
     """Start everything, with phones in the browser and nothing to set up.
 
-    Database, server, worker, sender and four phones run in this process and talk over HTTP as WhatsApp would. Each demo
-    begins with the same small trekking business.
+    Database, server, worker, sender and phones run in this process and talk over HTTP as WhatsApp would. Whose phones
+    they are stands in demo.yaml, beside your flows; without it, a small trekking business is played.
     """
     settings = load_database_settings()
     configure_logs("debug" if settings.bot_log_level == "debug" else "warning", settings.bot_log_format)
@@ -47,7 +49,7 @@ def demo(
     if not console.is_terminal:
         console = Console(highlight=False, no_color=True, width=PLAIN_WIDTH)
     if script or file is not None:
-        return _play(settings, console, file or BUILT_IN, port)
+        return _play(settings, console, file, port)
     try:
         run(_serve(settings, console, port))
     except KeyboardInterrupt:  # while it was starting
@@ -63,14 +65,21 @@ async def _serve(settings: DatabaseSettings, console: Console, port: int) -> Non
         console.print("\nStopping…", style="dim")
 
 
-def _play(settings: DatabaseSettings, console: Console, path: Path, port: int) -> int:
-    steps = read_steps(path)
-    screen = Bubbles(console) if console.is_terminal else Lines(console, times=True)
+def _play(settings: DatabaseSettings, console: Console, file: Path | None, port: int) -> int:
+    troupe = troupe_of(content_dir(settings))
+    if file is None and troupe.file is not None and not troupe.scripted:
+        raise SirdarError(f"{troupe.file} has no script. Give it `script:`, or name a file: bot demo --script FILE")
+    steps = read_steps(file or troupe.file or BUILT_IN, troupe.people)
+    screen: Bubbles | Lines
+    if console.is_terminal:
+        screen = Bubbles(console, business=troupe.business)
+    else:
+        screen = Lines(console, times=True, business=troupe.business)
 
     async def main() -> str | None:
         async with open_rehearsal(settings, Spinners(console), port) as theatre:
             console.print()
-            return await Rehearsal(theatre.emulator, screen).play(steps)
+            return await Rehearsal(theatre.emulator, screen, people=troupe.people).play(steps)
 
     began = time.monotonic()
     missing = run(main())
@@ -115,11 +124,13 @@ def _welcome(theatre: Theatre, wanted: int, folder: Path) -> Group:
     addresses.add_row(Text("Phones", "bold"), Text(phones, "bold cyan underline"), Text("← open this", "dim"))
     addresses.add_row(Text("Server", "bold"), Text(f"{server}/healthz", "cyan"), Text(f"{server}/metrics", "cyan"))
     lines: list[Table | Text | Padding] = [addresses, Text()]
-    for place, (part, also) in enumerate((("customer", ()), ("guide", ("RESOLVED TRP123",))), 1):
-        one = player(part) or CAST[0]
-        lines.append(Text.assemble((f"{place}  ", "bold"), f"On {one.name}'s phone ({part}), write"))
+    troupe = theatre.troupe
+    writers = [one for one in troupe.people if one.hint]
+    for place, one in enumerate(writers, 1):
+        also = ("RESOLVED TRP123",) if troupe.file is None and one.part == "guide" else ()
+        lines.append(Text.assemble((f"{place}  ", "bold"), f"On {one.name}'s phone ({one.part}), write"))
         lines += [Padding(Text(text, "green"), (0, 0, 0, 5)) for text in (one.hint, *also)]
-    lines.append(Text.assemble(("3  ", "bold"), "See why it answered as it did, in another terminal"))
+    lines.append(Text.assemble((f"{len(writers) + 1}  ", "bold"), "See why it answered as it did, in another terminal"))
     lines.append(Padding(Text(f"BOT_DATA_DIR={folder} {_command()} explain latest", "green"), (0, 0, 0, 5)))
     lines += [Text(), Text("Ctrl-C stops everything. Nothing leaves this computer.", "dim")]
     panel = Panel(Group(*lines), title=Text("Sirdar demo", "bold"), title_align="left", padding=(1, 2), expand=False)

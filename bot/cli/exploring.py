@@ -11,7 +11,7 @@ from bot.authoring.testing.explore import Exploration, Explorer
 from bot.authoring.testing.reading import read_shared
 from bot.authoring.testing.runner import Result
 from bot.authoring.testing.showing import inline
-from bot.authoring.testing.suite import Suite, test_files
+from bot.authoring.testing.suite import Suite, files_among
 from bot.core.errors import FlowError
 from bot.core.report import did_you_mean
 
@@ -33,7 +33,7 @@ def run_explore(suite: Suite, console: Console, flow: str, write: Path | None, p
         exploration = explorer.explore()
     _show(console, explorer, exploration)
     if write is not None:
-        with suite.running(test_files(suite, paths)) as outcomes:
+        with suite.running(files_among(suite, paths)) as outcomes:
             covered = {hit for one in outcomes if isinstance(one, Result) and one.passed for hit in one.hits}
         _write(console, explorer, exploration, covered, write)
     return 1 if exploration.unreached or exploration.faults else 0
@@ -44,7 +44,11 @@ def _show(console: Console, explorer: Explorer, exploration: Exploration) -> Non
     reached = len(wanted) - len(exploration.unreached)
     style = "bold green" if not exploration.unreached else "bold yellow"
     text = f"{reached} of {len(wanted)} ways reached"
-    console.print(Text.assemble((exploration.flow, "bold"), "  ", (text, style), (f"  {exploration.worlds} situations tried", "dim")))
+    console.print(
+        Text.assemble(
+            (exploration.flow, "bold"), "  ", (text, style), (f"  {exploration.worlds} situations tried", "dim")
+        )
+    )
     for _, trigger, source, to in exploration.unreached:
         console.print(Text.assemble(f"  {source} → {to}", (f"  on {trigger}", "cyan"), ("  not reached", "yellow")))
     for steps, fault in exploration.faults:
@@ -61,4 +65,6 @@ def _write(console: Console, explorer: Explorer, exploration: Exploration, cover
         path.write_text(text, encoding="utf-8")
         console.print(Text.assemble(("  + ", "bold green"), str(path)), soft_wrap=True)
         written += 1
-    console.print(Text(f"{written} tests written" if written else "Every way that was reached has a test already.", "bold"))
+    console.print(
+        Text(f"{written} tests written" if written else "Every way that was reached has a test already.", "bold")
+    )

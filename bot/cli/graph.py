@@ -11,8 +11,8 @@ from bot.authoring.diagrams import Diagram, diagrams_in, gallery, to_mermaid, to
 from bot.config import load_database_settings
 from bot.core.errors import SirdarError
 from bot.core.report import did_you_mean
-from bot.operations import standard_actions
 from bot.runtime.bootstrap import content_dir
+from bot.runtime.project import project_actions
 
 Format = Literal["svg", "mermaid", "html"]
 
@@ -22,11 +22,17 @@ _ENDINGS = {"svg": "svg", "mermaid": "mmd"}
 
 def graph(
     *flows: Annotated[str, Parameter(name="FLOW", help="Names of flows; all of them when there is none")],
-    as_format: Annotated[Format, Parameter(name="--format", help="html: one page with all flows, for a browser")] = "svg",
-    output: Annotated[str, Parameter(help="A folder, made if need be; - prints instead")] = "diagrams",
+    as_format: Annotated[
+        Format, Parameter(name="--format", help="html: one page with all flows, for a browser")
+    ] = "svg",
+    output: Annotated[
+        str, Parameter(allow_leading_hyphen=True, help="A folder, made if need be; - prints instead")
+    ] = "diagrams",
 ) -> None:
     """Draw flows as SVG or Mermaid, or all of them on one page to search and zoom."""
-    diagrams = _chosen(diagrams_in(content_dir(load_database_settings()), standard_actions()), flows)
+    settings = load_database_settings()
+    root = content_dir(settings)
+    diagrams = _chosen(diagrams_in(root, project_actions(settings, root)), flows)
     files = {PAGE: gallery(diagrams)} if as_format == "html" else dict(drawn(diagrams, as_format))
     if output == "-":
         sys.stdout.write("\n".join(files.values()))

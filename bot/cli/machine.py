@@ -1,4 +1,4 @@
-"""The real intake, worker, sender and timers of a simulated chat, run by hand, one after the other, until all is quiet."""
+"""The real intake, worker, sender and timers of a simulated chat, run by hand, one by one, until all is quiet."""
 
 from dataclasses import replace
 from datetime import datetime

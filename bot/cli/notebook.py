@@ -45,7 +45,7 @@ class Page:
     news: tuple[tuple[ConversationId, BusinessChanged], ...] = ()
 
 
-class ProcessDied(BaseException):  # noqa: N818  not an error that anything may handle: the process is gone
+class ProcessDied(BaseException):
     """The process dies here. `outcome` is what its turn had written and not committed."""
 
     def __init__(self, outcome: Outcome) -> None:
@@ -106,7 +106,9 @@ class Notebook:
                 result = await action.function(call, **arguments)
             except ActionError as refusal:
                 self._calls.append(
-                    CallMade(name=action.name, kind=action.kind, arguments=arguments, code=refusal.code, message=str(refusal))
+                    CallMade(
+                        name=action.name, kind=action.kind, arguments=arguments, code=refusal.code, message=str(refusal)
+                    )
                 )
                 raise
             self._calls.append(CallMade(name=action.name, kind=action.kind, arguments=arguments, result=result))

@@ -9,13 +9,13 @@
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bot.authoring.reader import Document, read
+from bot.authoring.reader import read
 from bot.authoring.simulator import SendPhoto, SendPlace, Tap, read_line
 from bot.cli.bubbles import Bubbles, Lines, Said
 from bot.cli.cast import CAST, Player, player
@@ -63,8 +63,12 @@ class Hear:
 Step = Write | Do | Hear
 
 
-def read_steps(path: Path) -> list[Step]:
-    """Read a script.
+def read_steps(path: Path, people: Sequence[Player] = CAST) -> list[Step]:
+    """Read a script: a file of its own, or what a `demo.yaml` has under `script:`.
+
+    Args:
+        path: The file.
+        people: Who may occur in it.
 
     Raises:
         FlowError: It is not written as scripts are; with place and remedy.
@@ -75,13 +79,15 @@ def read_steps(path: Path) -> list[Step]:
     except (OSError, UnicodeDecodeError) as error:
         raise SirdarError(f"{path} cannot be read: {error}") from error
     document = read(text, str(path))
-    if not isinstance(document.value, list):
+    within = isinstance(document.value, dict) and "script" in document.value
+    value = document.value["script"] if within else document.value
+    if not isinstance(value, list):
         raise FlowError("A script is a list.", at=document.mark(()), hint='Begin each step with "- ".')
-    return [step for place, item in enumerate(document.value) for step in _steps(document, place, item)]
+    marks = [document.mark(("script", place) if within else (place,)) for place in range(len(value))]
+    return [step for at, item in zip(marks, value, strict=True) for step in _steps(at, item, people)]
 
 
-def _steps(document: Document, place: int, item: Any) -> list[Step]:
-    at = document.mark((place,))
+def _steps(at: Mark, item: Any, people: Sequence[Player]) -> list[Step]:
     if not isinstance(item, dict) or len(item) != 1:
         raise FlowError("A step is one line.", at=at, hint='For example `- customer: "Hi"`.')
     ((key, given),) = item.items()
@@ -89,8 +95,8 @@ def _steps(document: Document, place: int, item: Any) -> list[Step]:
         if not isinstance(given, dict):
             raise FlowError("`expect:` says who hears what.", at=at, hint='For example {customer: "Thank you"}.')
         wanted = {part: texts if isinstance(texts, list) else [texts] for part, texts in given.items()}
-        return [Hear(who=_who(part, at), text=str(text), at=at) for part, texts in wanted.items() for text in texts]
-    who = _who(key, at)
+        return [Hear(who=_who(part, at, people), text=str(text), at=at) for part, texts in wanted.items() for text in texts]
+    who = _who(key, at, people)
     if isinstance(given, dict) and len(given) == 1:
         ((verb, argument),) = given.items()
         try:
@@ -105,11 +111,11 @@ def _steps(document: Document, place: int, item: Any) -> list[Step]:
     return [Write(who=who, text=str(given), at=at)]
 
 
-def _who(part: str, at: Mark) -> Player:
-    found = player(part)
+def _who(part: str, at: Mark, people: Sequence[Player]) -> Player:
+    found = player(part, people)
     if found is None:
         raise FlowError(
-            f"Nobody here is `{part}`.", at=at, hint="There is " + ", ".join(one.part for one in CAST) + "."
+            f"Nobody here is `{part}`.", at=at, hint="There is " + ", ".join(one.part for one in people) + "."
         )
     return found
 
@@ -121,13 +127,21 @@ class Rehearsal:
         emulator: The phones.
         screen: Where to show it.
         patience: Seconds to wait for each expected answer.
+        people: Whose phones they are.
     """
 
-    def __init__(self, emulator: Emulator, screen: Bubbles | Lines, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self,
+        emulator: Emulator,
+        screen: Bubbles | Lines,
+        patience: float = PATIENCE_SECONDS,
+        people: Sequence[Player] = CAST,
+    ) -> None:
         self._emulator = emulator
         self._screen = screen
         self._patience = patience
-        self._shown = {one.number: 0 for one in CAST}
+        self._people = people
+        self._shown = {one.number: 0 for one in people}
 
     async def play(self, steps: list[Step]) -> str | None:
         """Play until something expected does not come; returns what, or None when all is well."""
@@ -176,7 +190,7 @@ class Rehearsal:
     def _show(self) -> None:
         """Show what has appeared on any phone since, in the order of time."""
         fresh: list[tuple[datetime, Said]] = []
-        for one in CAST:
+        for one in self._people:
             bubbles = self._emulator.transcript(one.number)
             fresh += [(bubble.at, _said(one, bubble)) for bubble in bubbles[self._shown[one.number] :]]
             self._shown[one.number] = len(bubbles)

@@ -38,7 +38,7 @@ async def run_server(settings: Settings, names: Sequence[str], *, actions: Actio
     Args:
         settings: The number to serve.
         names: Which of `PARTS`.
-        actions: What flows may call; unset: the built-in ones.
+        actions: What flows may call; unset: the standard ones and the project's own.
     """
     async with open_system(settings, actions=actions) as system:
         parts = [*system.parts(names), *web_parts(system, names)]

@@ -1,63 +1,46 @@
 """A simulated chat: the real intake, worker, sender and clock, run by hand in one process, with time that we move.
 
-Knows nothing of terminals: what is said comes back as `Said`, and whoever holds the session shows it. Every step is kept
-with everything as it was before it (`storage/postgres/snapshots.py`), so that it can be undone and played again.
+Knows nothing of terminals: what is said comes back as `Said`, and whoever holds the session shows it. Every step is
+kept with everything as it was before it (`storage/postgres/snapshots.py`), so that it can be undone and played again.
 """
 
 import asyncio
 import copy
-import hashlib
-import mimetypes
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
-
-import asyncpg
-from pydantic import SecretStr
 
 from bot.authoring.content import load_content
 from bot.authoring.simulator import SimulatorMistake
 from bot.cli.bubbles import Said, outgoing
-from bot.cli.cast import CAST, Player, take_places
-from bot.cli.deeds import Chat, Crash, Deed, Desk, Moment, Offer, Played, Sends, Speaks, Suffers, Waits, lost
-from bot.cli.handset import Handset, SimulatedClock
+from bot.cli.cast import Player
+from bot.cli.deeds import (
+    Chat,
+    Crash,
+    Deed,
+    Kind,
+    Moment,
+    Offer,
+    Played,
+    Sends,
+    Speaks,
+    Suffers,
+    Waits,
+    lost,
+    photo_of,
+)
+from bot.cli.lookout import Lookout, Standing
 from bot.cli.machine import MOST_ROUNDS, Machine
 from bot.cli.notebook import ProcessDied
-from bot.cli.scratch import new_key, play_settings, scratch_database
-from bot.config import DatabaseSettings
-from bot.core.conversation import Frame, Snapshot
-from bot.core.ids import ConversationId
-from bot.core.messages import (
-    OUTGOING,
-    ButtonsOut,
-    ChoiceIn,
-    Incoming,
-    ListOut,
-    LocationIn,
-    MediaIn,
-    Outgoing,
-    TextIn,
-)
-from bot.runtime.bootstrap import content_dir, open_system
+from bot.core.messages import OUTGOING, ButtonsOut, ChoiceIn, Incoming, ListOut, LocationIn, Outgoing, TextIn
+from bot.runtime.bootstrap import content_dir
 from storage.base import NewMessage, Person
-from storage.postgres import ConversationRecord, ConversationRepository, set_language
+from storage.postgres import set_language
 from storage.postgres.snapshots import Snapshots, TableChange, changes
 
-TENANT = "simulator"
 BLINK = timedelta(seconds=1)
 """Between two things that somebody does."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """Where a conversation is. `objects` are runs of business objects; `timers` have `run`, `name` and `due_at`."""
-
-    snapshot: Snapshot
-    objects: list[Frame]
-    timers: list[dict[str, Any]]
 
 
 class Session:
@@ -75,6 +58,7 @@ class Session:
         self.machine = machine
         self.clock = machine.clock
         self.cast = tuple(cast)
+        self.lookout = Lookout(machine, self.cast)
         self.played: list[Played] = []
         self._snapshots = snapshots
         self._beginning = beginning
@@ -151,22 +135,13 @@ class Session:
         """
         content = await asyncio.to_thread(load_content, self.root, self.machine.system.actions)
         self.machine.use(content)
-        found = []
-        for one in self.cast:
-            standing = await self.standing(one.part)
-            for frame in (*standing.snapshot.frames, *standing.objects) if standing is not None else ():
-                flow = content.book.flow(frame.flow, frame.version)
-                if flow is None:
-                    found.append(f"{one.name} is in version {frame.version} of {frame.flow}, which is gone.")
-                elif frame.state not in flow.states:
-                    found.append(f"{one.name} is at {frame.flow}.{frame.state}, which is gone.")
-        return found
+        return await self.lookout.stranded()
 
     # --- Doing things -------------------------------------------------------------------------------------------------
 
     async def say(self, text: str) -> list[Said]:
         """Write; returns what was said then, on all phones, oldest first."""
-        return await self._send(text, TextIn(body=text))
+        return await self.send(TextIn(body=text), text, kind="text")
 
     async def tap(self, wanted: str, *, offer: int | None = None) -> list[Said]:
         """Tap a choice of the last message that had any, or of an earlier one.
@@ -190,32 +165,23 @@ class Session:
         origin: Literal["button", "list"] = "list" if shown.listed else "button"
         content = ChoiceIn(id=choice.id, title=choice.title, description=choice.description, origin=origin)
         earlier = 0 if offer is None else len(offers) - 1 - offer
-        return await self._send(choice.title, content, kind="choice", earlier=earlier)
+        return await self._play(
+            Sends(part=self.who.part, shown=choice.title, content=content, kind="choice", earlier=earlier)
+        )
 
     async def send_photo(self, what: str) -> list[Said]:
         """Send a photo: a file, or a made-up one with a caption."""
-        number = self._desk.messages
-        path = Path(what).expanduser()
-        if what and path.is_file():
-            mime = mimetypes.guess_type(path.name)[0] or "image/jpeg"
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            photo = MediaIn(
-                media="image", media_id=f"simulated.photo.{number}", mime_type=mime, filename=path.name, sha256=digest
-            )
-            return await self._send(f"📷 {path.name}", photo, kind="photo")
-        photo = MediaIn(
-            media="image", media_id=f"simulated.photo.{number}", mime_type="image/jpeg", caption=what or None
-        )
-        return await self._send(f"📷 {what}".strip(), photo, kind="photo")
+        photo = photo_of(what, self._desk.messages)
+        return await self.send(photo, f"📷 {photo.filename or what}".strip(), kind="photo")
 
     async def send_place(self, latitude: float, longitude: float) -> list[Said]:
         """Send a location."""
         place = LocationIn(latitude=latitude, longitude=longitude)
-        return await self._send(f"📍 {latitude}, {longitude}", place, kind="location")
+        return await self.send(place, f"📍 {latitude}, {longitude}", kind="location")
 
-    async def send(self, content: Incoming, shown: str) -> list[Said]:
-        """Send anything."""
-        return await self._send(shown, content, kind="other")
+    async def send(self, content: Incoming, shown: str, *, kind: Kind = "other") -> list[Said]:
+        """Send anything; `shown` is how the chat shows it."""
+        return await self._play(Sends(part=self.who.part, shown=shown, content=content, kind=kind))
 
     async def wait(self, length: timedelta) -> list[Said]:
         """Let time pass; everything that comes due happens at its own time."""
@@ -283,9 +249,7 @@ class Session:
         place = self.played.index(last)
         self.played[place] = await self._done(last.deed, last.at, last.before, said)
         more = self._copy.counts() - here.copy.counts()
-        self.played.append(
-            Played(deed=Suffers(trouble="crash"), at=self.clock.now, before=here, instead=(place, last))
-        )
+        self.played.append(Played(deed=Suffers(trouble="crash"), at=self.clock.now, before=here, instead=(place, last)))
         return Crash(
             lost=gone,
             said=tuple(said),
@@ -297,47 +261,13 @@ class Session:
 
     async def standing(self, part: str | None = None) -> Standing | None:
         """Where a phone's conversation is; None when nobody has written or been written to."""
-        record = await self._record(part)
-        if record is None or record.conversation_id is None:
-            return None
-        inspection, tenant = self.machine.inspection, self.machine.system.channel.tenant_id
-        talking = {frame.run for frame in record.snapshot.frames}
-        objects = await inspection.objects(tenant, record.conversation_id)
-        return Standing(
-            snapshot=record.snapshot,
-            objects=[frame for frame in objects if frame.run not in talking],
-            timers=await inspection.timers(tenant, record.conversation_id),
-        )
+        return await self.lookout.standing(self.player(part or self._desk.part))
 
     async def why(self) -> list[dict[str, Any]]:
         """Why the last turn of this phone's conversation went as it did."""
-        record = await self._record()
-        if record is None or record.conversation_id is None:
-            return []
-        return await self.machine.inspection.last_trace(self.machine.system.channel.tenant_id, record.conversation_id)
-
-    async def part_of(self, conversation: ConversationId) -> str:
-        """Whose phone a conversation is on."""
-        for one in self.cast:
-            record = await self._record(one.part)
-            if record is not None and record.conversation_id == conversation:
-                return one.part
-        return self.who.part
-
-    async def _record(self, part: str | None = None) -> ConversationRecord | None:
-        system = self.machine.system
-        base, channel = system.foundation, system.channel
-        conversations = ConversationRepository(base.database, base.vault, channel.tenant_id)
-        number = self.player(part or self._desk.part).number
-        return await conversations.find_active_by_phone_number(number, channel.channel_id)
+        return await self.lookout.why(self.who)
 
     # --- Playing ------------------------------------------------------------------------------------------------------
-
-    async def _send(
-        self, shown: str, content: Incoming, *, kind: Literal["text", "choice", "photo", "location", "other"] = "text",
-        earlier: int = 0,
-    ) -> list[Said]:  # fmt: skip
-        return await self._play(Sends(part=self.who.part, shown=shown, content=content, kind=kind, earlier=earlier))
 
     async def _play(self, deed: Deed) -> list[Said]:
         before, at = self._moment(), self.clock.now
@@ -348,6 +278,8 @@ class Session:
 
     async def _done(self, deed: Deed, at: datetime, before: Moment, said: list[Said]) -> Played:
         self._copy = await self._snapshots.take()
+        standing = await self.standing(deed.part) if isinstance(deed, Sends) else None
+        frames = standing.snapshot.frames if standing is not None else ()
         return Played(
             deed=deed,
             at=at,
@@ -356,6 +288,7 @@ class Session:
             page=self.machine.notebook.turn_page(),
             changes=tuple(changes(before.copy, self._copy)),
             failures=tuple(self.failures[len(before.desk.failures) :]),
+            state=frames[-1].state if frames else None,
         )
 
     async def _carry_out(self, deed: Deed) -> list[Said]:
@@ -428,7 +361,7 @@ class Session:
         found = []
         for row in await inspection.held(tenant, self._desk.held):
             self._desk.held = row["message_id"]
-            part = await self.part_of(row["conversation_id"])
+            part = await self.lookout.part_of(row["conversation_id"]) or self.who.part
             found.append(
                 self._shown(part, OUTGOING.validate_python(row["content"]), note=f"not sent: {row['error_detail']}")
             )
@@ -463,50 +396,6 @@ class Session:
         self.clock.now = self._desk.now
         self.machine.start()
         self.machine.notebook.turn_page()
-
-
-@asynccontextmanager
-async def open_session(
-    settings: DatabaseSettings,
-    who: Player,
-    now: datetime | None = None,
-    *,
-    cast: Sequence[Player] = CAST,
-    dsn: str | None = None,
-) -> AsyncIterator[Session]:
-    """A session on a database of its own, with the example's people, treks and trips; nothing is left of it.
-
-    Args:
-        settings: Where the flows are, and the folder for the embedded database.
-        who: Whose phone is in hand first.
-        now: When it begins; unset: now.
-        cast: Everybody with a phone.
-        dsn: An empty database to use instead, as a superuser; it is the caller's to drop.
-
-    Raises:
-        ContentErrors: The flows are wrong.
-    """
-    clock = SimulatedClock(now or datetime.now(UTC))
-    async with AsyncExitStack() as stack:
-        if dsn is None:
-            dsn = await stack.enter_async_context(scratch_database(settings.bot_data_dir))
-        play = play_settings(
-            bot_database_url=SecretStr(dsn),
-            bot_secret_key=new_key(),
-            bot_data_dir=settings.bot_data_dir,
-            bot_content_dir=content_dir(settings),
-            bot_tenant=TENANT,
-            bot_event_attempts=1,
-        )
-        handset = Handset()
-        system = await stack.enter_async_context(open_system(play, clock=clock, migrate=True, provider=handset))
-        await take_places(system, clock.now.date(), cast)
-        keeper = await asyncpg.connect(dsn)
-        stack.push_async_callback(keeper.close)
-        snapshots = Snapshots(keeper)
-        desk = Desk(part=who.part, now=clock.now, chats={one.part: Chat() for one in cast})
-        beginning = Moment(await snapshots.take(), desk)
-        yield Session(Machine(system, handset, clock), snapshots, beginning, cast)
 
 
 def _listed(offer: Offer) -> str:

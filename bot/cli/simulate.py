@@ -1,267 +1,141 @@
 """`bot simulate`: chat with the flows in this terminal."""
 
 import contextlib
-import signal
-import sys
-from collections.abc import Iterable
+import importlib.util
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from rich.console import Console
-from rich.text import Text
-from rich.tree import Tree
 
-from bot.authoring.simulator import (
-    COMMANDS,
-    Become,
-    Expect,
-    Input,
-    Look,
-    Quit,
-    Say,
-    SendPhoto,
-    SendPlace,
-    SimulatorMistake,
-    Speak,
-    Tap,
-    Trick,
-    Wait,
-    read_line,
-    read_script,
-)
-from bot.cli import wording
-from bot.cli.bubbles import PLAIN_WIDTH, Bubbles, Lines, Said
-from bot.cli.cast import CAST, Player, player
-from bot.cli.deeds import crashed, duplicated, wording_of
-from bot.cli.explain import decided
+from bot.authoring.simulator import Input, SimulatorMistake, read_script
+from bot.cli import replaying
+from bot.cli.bubbles import PLAIN_WIDTH, Bubbles, Lines
+from bot.cli.cast import BUSINESS, CAST, Player, Troupe, player, troupe_of
+from bot.cli.lines import Stage
 from bot.cli.logs import configure_logs
+from bot.cli.opening import open_session
 from bot.cli.running import run
-from bot.cli.session import Session, Standing, open_session
-from bot.config import load_database_settings
-from bot.core.conversation import Frame
+from bot.config import DatabaseSettings, load_database_settings
 from bot.core.errors import SirdarError
+from bot.runtime.bootstrap import content_dir
+from storage.postgres.history import History
+
+if TYPE_CHECKING:
+    from bot.cli.recording import Recorder
 
 
 def simulate(
     *,
     role: Annotated[str, Parameter(help="Whose phone to begin with: customer, guide, sales, manager")] = "customer",
-    script: Annotated[Path | None, Parameter(help="Play the lines of a file; `? text` checks the last reply")] = None,
+    name: Annotated[str, Parameter(help="What that person is called")] = "",
     at: Annotated[str, Parameter(help="When it is, like 2026-11-22T09:00")] = "",
-    plain: Annotated[bool, Parameter(negative=(), help="No boxes and colours; so it is in a pipe, too")] = False,
+    script: Annotated[Path | None, Parameter(help="Play the lines of a file; `? text` checks the last reply")] = None,
+    plain: Annotated[bool, Parameter(negative=(), help="Line by line, as in a pipe; no phone on the screen")] = False,
+    record: Annotated[Path | None, Parameter(help="Write what is played as a test for `bot test`")] = None,
+    replay: Annotated[
+        str, Parameter(help="Play a real conversation up to this message: our number, wamid…, or latest")
+    ] = "",
 ) -> int:
     """Chat with the flows on your content folder; no server needed, and nothing is kept.
 
     Exits with 1 when a script's check fails.
     """
-    who = player(role)
-    if who is None:
-        raise SirdarError(f"Nobody here is {role}: there are {', '.join(one.part for one in CAST)}.")
     settings = load_database_settings()
+    troupe = troupe_of(content_dir(settings))
+    who = player(role, troupe.people)
+    if who is None:
+        raise SirdarError(f"Nobody here is {role}: there are {', '.join(one.part for one in troupe.people)}.")
     configure_logs("debug" if settings.bot_log_level == "debug" else "critical", settings.bot_log_format)
     steps = _read_file(script) if script is not None else None
+    show = _Show.planned(who, name, _moment(at), troupe)
+    if replay:
+        show = show.after(run(replaying.fetch(settings, replay)))
+    recorder = _recorder(record, show) if record is not None else None
     console = Console(highlight=False)
-    drawn = console.is_terminal and not plain
-    if not drawn:
-        console = Console(highlight=False, no_color=True, width=PLAIN_WIDTH)
+    if steps is None and not plain and console.is_terminal and not console.is_dumb_terminal:
+        if importlib.util.find_spec("textual") is not None:
+            return run(_on_screen(settings, show, recorder))
+        Console(stderr=True).print(
+            "The phone on the whole screen needs textual: pip install 'sirdar\\[simulator]'. Until then, line by line.",
+            style="yellow",
+        )
+    return run(_in_lines(settings, show, recorder, steps, drawn=console.is_terminal and not plain))
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Show:
+    """Who plays, when it begins, and what has been said before."""
+
+    who: Player
+    cast: tuple[Player, ...] = CAST
+    now: datetime | None = None
+    past: History | None = None
+    business: str = BUSINESS
+
+    @classmethod
+    def planned(cls, who: Player, name: str, now: datetime | None, troupe: Troupe) -> "_Show":
+        """With a name of one's own, if one is given."""
+        called = replace(who, name=name) if name else who
+        cast = tuple(called if one is who else one for one in troupe.people)
+        return cls(who=called, cast=cast, now=now, business=troupe.business)
+
+    def after(self, past: History) -> "_Show":
+        """Begins with what was said before."""
+        cast, who = replaying.casting(past)
+        return replace(self, who=who, cast=cast, now=replaying.beginning(past), past=past)
+
+
+async def _on_screen(settings: DatabaseSettings, show: _Show, recorder: "Recorder | None") -> int:
+    from bot.cli.screen.app import PhoneApp  # an extra, and slow to import
+
+    async with AsyncExitStack() as stack:
+        app = PhoneApp(
+            lambda: stack.enter_async_context(open_session(settings, show.who, show.now, cast=show.cast)),
+            show.cast,
+            show.who,
+            recorder=recorder,
+            past=show.past,
+            business=show.business,
+        )
+        await app.run_async()
+    if app.failure is not None:
+        raise app.failure
+    return 0
+
+
+async def _in_lines(
+    settings: DatabaseSettings, show: _Show, recorder: "Recorder | None", steps: list[tuple[int, Input]] | None,
+    *, drawn: bool,
+) -> int:  # fmt: skip
+    console = Console(highlight=False) if drawn else Console(highlight=False, no_color=True, width=PLAIN_WIDTH)
     if drawn:
         with contextlib.suppress(ImportError):  # not on every platform
             import readline  # noqa: F401  gives `input` a history and editing
-
-    async def main() -> int:
-        stage = Stage(Bubbles(console, own=steps is not None) if drawn else Lines(console))
-        stage.opening(who, settings.bot_data_dir)
-        async with open_session(settings, who, _moment(at)) as session:
-            if steps is not None:
-                return await stage.play(session, steps)
-            await stage.chat(session)
-            return 0
-
-    return run(main())
-
-
-class Stage:
-    """Carries out what is typed, and shows what comes of it.
-
-    Args:
-        screen: Where to show it.
-    """
-
-    def __init__(self, screen: Bubbles | Lines) -> None:
-        self._screen = screen
-        self._shown_failures = 0
-
-    def opening(self, who: Player, data_dir: Path) -> None:
-        """Say what this is."""
-        if isinstance(self._screen, Bubbles):
-            you = f" · you are {who.name} ({who.part}) · "
-            title = Text.assemble(("Sirdar simulator", "bold"), you, ("/help", "cyan"), " lists what you can do")
-            self._screen.show(title)
-            if not (data_dir / "scratch").exists():
-                self._screen.note("The first start makes a small database; that takes a few seconds.")
-            if who.hint:
-                self._screen.note(f"Try: {who.hint}")
-
-    async def chat(self, session: Session) -> None:
-        """Read and carry out lines until there are no more."""
-        while True:
-            prompt = f"{session.who.part}> " if isinstance(self._screen, Bubbles) else ""
-            line = _ask(prompt)  # nothing else runs in this process meanwhile
-            if line is None:
-                return
-            if not sys.stdin.isatty() and line.strip().startswith("#"):
-                continue
-            try:
-                wanted = read_line(line)
-                if isinstance(wanted, Quit):
-                    return
-                if wanted is not None:
-                    await self.carry_out(session, wanted)
-            except SimulatorMistake as mistake:
-                self._screen.wrong(str(mistake))
-
-    async def play(self, session: Session, steps: Iterable[tuple[int, Input]]) -> int:
-        """Carry out a script; returns the exit code."""
-        failed = 0
-        for number, step in steps:
-            match step:
-                case Expect(text=text):
-                    if text.casefold() not in session.last_reply.casefold():
-                        failed += 1
-                        self._screen.wrong(f"line {number}: the last reply does not contain “{text}”")
-                case Quit():
-                    break
-                case _:
-                    try:
-                        await self.carry_out(session, step)
-                    except SimulatorMistake as mistake:
-                        failed += 1
-                        self._screen.wrong(f"line {number}: {mistake}")
-        return 1 if failed or session.failures else 0
-
-    async def carry_out(self, session: Session, wanted: Input) -> None:
-        """Do one thing.
-
-        Raises:
-            SimulatorMistake: It cannot be done here.
-        """
-        match wanted:
-            case Say(text=text):
-                self._say(session, await session.say(text))
-            case Tap(choice=choice):
-                self._say(session, await session.tap(choice))
-            case SendPhoto(caption=caption):
-                self._say(session, await session.send_photo(caption))
-            case SendPlace(latitude=latitude, longitude=longitude):
-                self._say(session, await session.send_place(latitude, longitude))
-            case Wait(length=length):
-                found = await session.wait(length)
-                self._screen.note(f"{wording.span(length)} later, {wording.moment(session.clock.now)}")
-                self._say(session, found)
-            case Become(part=part):
-                one = session.become(part)
-                self._screen.note(f"now {one.name} ({one.part}){f'; try: {one.hint}' if one.hint else ''}")
-            case Speak(language=language):
-                await session.speak(language)
-                self._screen.note(f"{session.who.name} is answered in {language} from now on")
-            case Trick(name=name):
-                await self._trick(session, name)
-            case Look(at="state"):
-                self._state(await session.standing())
-            case Look(at="why"):
-                self._why(await session.why())
-            case Look():
-                self._help()
-            case Expect() | Quit():
-                pass
-
-    async def _trick(self, session: Session, name: str) -> None:
-        match name:
-            case "back":
-                deed = await session.back()
-                self._screen.note(f"undone: {wording_of(deed)}; it is {wording.moment(session.clock.now)} again")
-            case "reset":
-                await session.reset()
-                self._screen.note("everything is as in the beginning")
-            case "dup":
-                changed = await session.duplicate()
-                self._screen.note(duplicated(changed))
-            case _:
-                crash = await session.crash()
-                for line in crashed(crash):
-                    self._screen.note(line)
-                self._say(session, list(crash.said))
-        self._shown_failures = len(session.failures)
-
-    def _say(self, session: Session, found: list[Said]) -> None:
-        if isinstance(self._screen, Bubbles):
-            self._screen.watch(session.who.part)
-        for one in found:
-            self._screen.said(one)
-        failures = session.failures[self._shown_failures :]
-        for failure in failures:
-            self._screen.wrong(f"the turn failed: {failure}")
-        if found and not failures and not any(one.by_business for one in found):
-            self._screen.note("no answer; /why tells the reason")
-        self._shown_failures = len(session.failures)
-
-    def _state(self, standing: Standing | None) -> None:
-        tree = Tree(Text("Conversation", "bold"), guide_style="dim")
-        if standing is not None and standing.snapshot.owner != "bot":
-            tree.add(Text(f"taken over by {standing.snapshot.owner}: the bot keeps quiet", "yellow"))
-        if standing is not None:
-            for frame in (*reversed(standing.snapshot.frames), *standing.objects):
-                run = f"  version {frame.version}, run {frame.run}"
-                branch = tree.add(Text.assemble((f"{frame.flow}.{frame.state}", "bold cyan"), run))
-                for text in _frame_lines(frame):
-                    branch.add(text)
-            for timer in standing.timers:
-                due = f"{timer['name']} due {wording.moment(timer['due_at'])}"
-                tree.add(Text.assemble(("timer ", "yellow"), due))
-        if tree.children:
-            self._screen.show(tree)
-        else:
-            self._screen.note("No flow is under way.")
-
-    def _why(self, decisions: list[dict[str, object]]) -> None:
-        if not decisions:
-            self._screen.note("Nothing has happened here yet.")
-            return
-        tree = Tree(Text("The last turn that was completed", "bold"), guide_style="dim")
-        for decision in decisions:
-            tree.add(decided(decision))
-        self._screen.show(tree)
-
-    def _help(self) -> None:
-        lines = [Text.assemble((f"{example:<25}", "cyan"), meaning) for example, meaning in COMMANDS]
-        self._screen.show(Text("\n").join(lines))
-        self._screen.note("Anything else is said to the bot.")
+    own = steps is not None or show.past is not None
+    screen = Bubbles(console, own=own, business=show.business) if drawn else Lines(console, business=show.business)
+    stage = Stage(screen, recorder)
+    stage.opening(show.who, settings.bot_data_dir)
+    async with open_session(settings, show.who, show.now, cast=show.cast) as session:
+        if show.past is not None:
+            await stage.replay(session, show.past)
+        if steps is not None:
+            return await stage.play(session, steps)
+        await stage.chat(session)
+        return 0
 
 
-def _frame_lines(frame: Frame) -> Iterable[Text]:
-    for name, found in frame.slots.items():
-        yield Text.assemble((f"{name} ", "green"), "= ", wording.value(found))
-    for name, found in frame.data.items():
-        yield Text.assemble((f"{name} ", "magenta"), "= ", wording.value(found))
-    if frame.asking:
-        yield Text(f"asks for {frame.asking}", "dim")
-    if frame.instance:
-        yield Text(f"belongs to {frame.instance}", "dim")
+def _recorder(path: Path, show: _Show) -> "Recorder":
+    from bot.cli.recording import Recorder  # needs the conversation tests, which nobody else does
 
-
-def _ask(prompt: str) -> str | None:
-    """The next line; None at the end of input and at Ctrl-C."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # asyncio's own would wait for the line first
-    try:
-        return input(prompt)
-    except (EOFError, KeyboardInterrupt):
-        if prompt:
-            sys.stdout.write("\n")
-        return None
-    finally:
-        signal.signal(signal.SIGINT, before)
+    if path.suffix != ".yaml":
+        raise SirdarError(f"--record {path}: a conversation test is a .yaml file.")
+    if path.exists():
+        raise SirdarError(f"--record {path}: this file exists already; choose another name.")
+    return Recorder(path, show.cast, show.who)
 
 
 def _read_file(path: Path) -> list[tuple[int, Input]]:

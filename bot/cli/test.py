@@ -14,21 +14,23 @@ from rich.text import Text
 
 from bot.authoring.testing.coverage import FlowCover, measure, percent
 from bot.authoring.testing.runner import Result
-from bot.authoring.testing.suite import Broken, Outcome, Suite, open_suite, test_files
+from bot.authoring.testing.suite import Broken, Outcome, Suite, files_among, open_suite
 from bot.cli import reports, verdicts
 from bot.config import load_database_settings
-from bot.core.errors import ContentErrors, SirdarError
-from bot.operations import standard_actions
+from bot.core.errors import SirdarError
 from bot.runtime.bootstrap import content_dir
+from bot.runtime.project import project_actions
 
 Format = Literal["text", "json", "github"]
 _FEW = 60
 """Tests up to which each gets a line of its own."""
 
 
-def test(
+def play(
     *paths: Annotated[Path, Parameter(help="Files or folders; none: <content>/tests")],
-    select: Annotated[str, Parameter(name=["-k", "--select"], help="Only tests like this: `enquiry and not slow`")] = "",
+    select: Annotated[
+        str, Parameter(name=["-k", "--select"], help="Only tests like this: `enquiry and not slow`")
+    ] = "",
     update: Annotated[bool, Parameter(negative=(), help="Rewrite what is expected; read the diff afterwards")] = False,
     jobs: Annotated[int, Parameter(help="Processes; 0: as many as are worth it")] = 0,
     junit: Annotated[Path | None, Parameter(help="Write a report for a CI server")] = None,
@@ -44,15 +46,16 @@ def test(
 
     Exits with 1 when a test fails, cannot be read, or coverage is too low; with 2 when there is nothing to run.
     """
-    content = _near(content_dir(load_database_settings()))
+    settings = load_database_settings()
+    content = _near(content_dir(settings))
     folder = next((path for path in paths if path.is_dir()), None)
-    suite = open_suite(content, standard_actions(), folder)
+    suite = open_suite(content, project_actions(settings, content), folder)
     console = Console(highlight=False, stderr=as_format != "text")
     if explore:
         from bot.cli.exploring import run_explore
 
         return run_explore(suite, console, explore, write, paths)
-    files = suite.select(test_files(suite, paths), select)
+    files = suite.select(files_among(suite, paths), select)
     if not files:
         raise SirdarError(_nothing_to_run(suite, select))
     if update:
@@ -76,7 +79,12 @@ def test(
     if coverage_html is not None:
         from bot.authoring.testing.coverage_page import write_page
 
-        console.print(Text.assemble("Coverage: ", (str(write_page(coverage_html, covers, suite.project.book, suite.files)), "bold")), soft_wrap=True)
+        console.print(
+            Text.assemble(
+                "Coverage: ", (str(write_page(coverage_html, covers, suite.project.book, suite.files)), "bold")
+            ),
+            soft_wrap=True,
+        )
     if covers and percent(covers) < fail_under:
         text = f"✗ The tests take {percent(covers):.1f} of a hundred ways; --fail-under wants {fail_under:g}."
         console.print(Text(text, "bold red"))
@@ -117,7 +125,8 @@ def _show(console: Console, outcomes: Sequence[Outcome], covers: Sequence[FlowCo
 def _nothing_to_run(suite: Suite, select: str) -> str:
     if select:
         return f"No test is like `{select}`."
-    return f"There are no conversation tests in {suite.folder}. Write one, or let `bot test --explore FLOW --write {suite.folder}` do it."
+    tip = f"let `bot test --explore FLOW --write {suite.folder}` do it."
+    return f"There are no conversation tests in {suite.folder}. Write one, or {tip}"
 
 
 def _run(suite: Suite, console: Console, files: Sequence[Path], jobs: int, *, each: bool) -> list[Outcome]:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import aiohttp
 import asyncpg
 
-from bot.cli.cast import BUSINESS, CAST, take_places
+from bot.cli.cast import Troupe, take_places, troupe_of
 from bot.cli.scratch import new_key, play_settings, scratch_database
 from bot.config import DatabaseSettings, Settings
 from bot.core.errors import SirdarError
@@ -52,6 +52,7 @@ class Theatre:
         stopping: Set it to end the demo.
         running: Ends when the bot has stopped; raises what stopped it.
         server_url: Where the bot listens.
+        troupe: Whose phones they are.
     """
 
     system: System
@@ -59,6 +60,7 @@ class Theatre:
     stopping: Stopping
     running: "asyncio.Task[None]"
     server_url: str
+    troupe: Troupe
 
 
 @asynccontextmanager
@@ -78,7 +80,7 @@ async def open_demo(settings: DatabaseSettings, progress: Progress, port: int) -
             with progress.step("Schema") as done:
                 applied = await upgrade(server.dsn())
                 done(f"revision {applied[-1]}")
-            base = play_settings(bot_data_dir=folder, bot_content_dir=content_dir(settings), bot_tenant="default")
+            base = play_settings(bot_data_dir=folder, bot_content_dir=content_dir(settings), bot_actions=settings.bot_actions,bot_tenant="default")
             yield await stack.enter_async_context(perform(base, progress, port, signals=True))
 
 
@@ -94,6 +96,7 @@ async def open_rehearsal(settings: DatabaseSettings, progress: Progress, port: i
             bot_secret_key=new_key(),
             bot_data_dir=settings.bot_data_dir,
             bot_content_dir=content_dir(settings),
+            bot_actions=settings.bot_actions,
         )
         yield await stack.enter_async_context(perform(base, progress, port, signals=False))
 
@@ -108,16 +111,17 @@ async def perform(base: Settings, progress: Progress, port: int, *, signals: boo
         port: The first to try for the phones; the server takes the next that is free.
         signals: Whether SIGINT and SIGTERM end it.
     """
+    troupe = troupe_of(content_dir(base))
     async with AsyncExitStack() as stack:
         with progress.step("Phones") as done:
-            emulator = Emulator(_emulated(base), _phones())
+            emulator = Emulator(_emulated(base, troupe), _phones(troupe))
             await _start(emulator, port)
             stack.push_async_callback(emulator.stop)
-            done(f"{len(CAST)} of them, {emulator.base_url}")
+            done(f"{len(troupe.people)} of them, {emulator.base_url}")
         play = base.model_copy(update={"whatsapp_api_base_url": emulator.base_url})
         with progress.step("Flows") as done:
             system = await stack.enter_async_context(open_system(play, migrate=True))
-            await take_places(system, datetime.now(UTC).date())
+            await take_places(system, datetime.now(UTC).date(), troupe.people)
             done(", ".join(sorted({flow.name for flow in system.content.book.flows()})))
         with progress.step("Server") as done:
             stopping = Stopping()
@@ -134,7 +138,9 @@ async def perform(base: Settings, progress: Progress, port: int, *, signals: boo
             await _introduce(emulator, running)
             await _register(emulator, system)
             done(server_url)
-        yield Theatre(system=system, emulator=emulator, stopping=stopping, running=running, server_url=server_url)
+        yield Theatre(
+            system=system, emulator=emulator, stopping=stopping, running=running, server_url=server_url, troupe=troupe
+        )
 
 
 def free_port(first: int) -> int:
@@ -220,7 +226,7 @@ def _button(button: Button) -> dict[str, Any]:
     return found
 
 
-def _emulated(settings: Settings) -> EmulatorSettings:
+def _emulated(settings: Settings, troupe: Troupe) -> EmulatorSettings:
     return EmulatorSettings(
         webhook_url="http://127.0.0.1:9",  # until the server has its port
         app_secret=settings.webhook_secrets[0],
@@ -229,13 +235,13 @@ def _emulated(settings: Settings) -> EmulatorSettings:
         phone_number_id=settings.whatsapp_phone_number_id,
         business_account_id=settings.whatsapp_business_account_id,
         business_number=settings.whatsapp_phone_number,
-        business_name=BUSINESS,
+        business_name=troupe.business,
         api_version=settings.whatsapp_api_version,
     )
 
 
-def _phones() -> list[Phone]:
-    return [Phone(one.name, one.number, one.part, hint=one.hint) for one in CAST]
+def _phones(troupe: Troupe) -> list[Phone]:
+    return [Phone(one.name, one.number, one.part, hint=one.hint) for one in troupe.people]
 
 
 async def _empty(server: EmbeddedPostgres) -> None:

@@ -112,7 +112,9 @@ def _complaints(problems: Sequence[Problem]) -> Table:
         if problem.sentence:
             table.add_row(Text("✗", "bold red"), Text(problem.sentence, "red"))
         else:
-            table.add_row(Text(str(problem.key[0]), "bold"), Text.assemble(("expected ", "dim"), (problem.expected, "green")))
+            table.add_row(
+                Text(str(problem.key[0]), "bold"), Text.assemble(("expected ", "dim"), (problem.expected, "green"))
+            )
             table.add_row(Text(""), Text.assemble(("got      ", "dim"), _nearest(problem)))
         if problem.hint:
             table.add_row(Text("→", "cyan", justify="right"), Text(problem.hint))
@@ -173,7 +175,11 @@ def show_missing(console: Console, covers: Iterable[FlowCover]) -> None:
         if cover.missing:
             console.print()
             tip = f"bot test --explore {cover.flow} --write …"
-            console.print(Text.assemble((cover.flow, "bold"), (": no test goes these ways; ", "dim"), (tip, "cyan"), (" writes some", "dim")))
+            console.print(
+                Text.assemble(
+                    (cover.flow, "bold"), (": no test goes these ways; ", "dim"), (tip, "cyan"), (" writes some", "dim")
+                )
+            )
         for edge in sorted(cover.missing, key=lambda one: one.at.line if one.at is not None else 0):
             where = f"{edge.at.file}:{edge.at.line}" if edge.at is not None else ""
             console.print(

@@ -113,7 +113,7 @@ _ROUTES = {
     "choice": "exactly one of the choices on offer",
     "universal": "“{word}”, which is understood everywhere",
     "tap": "a tapped choice of run {run}, question {epoch}",
-    "collect": "a {kind} that the flow collects",
+    "collect": "a {what} that the flow collects",
     "answer": "an answer to what {flow}.{state} asks",
     "not_understood": "nothing we know; {count} in a row",
     "ladder": "not an answer ({reason}), time {count}: {rung}",

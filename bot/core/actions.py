@@ -7,10 +7,14 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from bot.core.conversation import Contact
+from bot.core.errors import ContentError, Mark
 from bot.core.ids import ChannelId, ConversationId, RunId, TenantId
+
+Kind = Literal["action", "lookup"]
+_MARK = "__sirdar_actions__"
 
 
 class Database(Protocol):
@@ -44,6 +48,7 @@ class ActionCall:
 
 
 ActionFunction = Callable[..., Awaitable[Any]]
+_Function = TypeVar("_Function", bound=ActionFunction)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +61,14 @@ class Action:
 
     name: str
     function: ActionFunction
-    kind: Literal["action", "lookup"] = "action"
+    kind: Kind = "action"
     roles: frozenset[str] = frozenset()
+
+    @property
+    def place(self) -> Mark | None:
+        """Where its function is written; None when it is no plain function. The file is an absolute path."""
+        code = getattr(inspect.unwrap(self.function), "__code__", None)
+        return Mark(code.co_filename, code.co_firstlineno, 1) if code is not None else None
 
     @property
     def parameters(self) -> dict[str, bool]:
@@ -87,15 +98,64 @@ class Actions:
             merged.update(other.by_name)
         return Actions(merged)
 
-    def names(self, kind: Literal["action", "lookup"]) -> Mapping[str, Action]:
+    def add(self, action: Action) -> None:
+        """Take one more.
+
+        Raises:
+            ContentError: Another function has this name already.
+        """
+        known = self.by_name.get(action.name, action)
+        if known.function is not action.function:
+            raise two_alike(known, action)
+        self.by_name[action.name] = action
+
+    def names(self, kind: Kind) -> Mapping[str, Action]:
         """Those of one kind."""
         return {name: action for name, action in self.by_name.items() if action.kind == kind}
 
-    def _register(
-        self, name: str, kind: Literal["action", "lookup"], roles: tuple[str, ...]
-    ) -> Callable[[ActionFunction], ActionFunction]:
+    def _register(self, name: str, kind: Kind, roles: tuple[str, ...]) -> Callable[[ActionFunction], ActionFunction]:
         def register(function: ActionFunction) -> ActionFunction:
-            self.by_name[name] = Action(name=name, function=function, kind=kind, roles=frozenset(roles))
+            self.add(Action(name=name, function=function, kind=kind, roles=frozenset(roles)))
             return function
 
         return register
+
+
+def action(name: str, *, roles: tuple[str, ...] = ()) -> Callable[[_Function], _Function]:
+    """Make the decorated function an action, in the module that BOT_ACTIONS names.
+
+    Args:
+        name: What flows write after `do:`, like `workshop.book`.
+        roles: Who may call it; empty: everybody.
+    """
+    return _marking(name, "action", roles)
+
+
+def lookup(name: str, *, roles: tuple[str, ...] = ()) -> Callable[[_Function], _Function]:
+    """Make the decorated function a lookup, in the module that BOT_ACTIONS names; as for `action`."""
+    return _marking(name, "lookup", roles)
+
+
+def marked(function: object) -> tuple[Action, ...]:
+    """What `action` and `lookup` have made of a function; nothing, if it is not decorated."""
+    found: tuple[Action, ...] = getattr(function, _MARK, ()) if inspect.isfunction(function) else ()
+    return found
+
+
+def two_alike(first: Action, second: Action) -> ContentError:
+    """The complaint that two functions want the same name."""
+    there = f"at {first.place.file}:{first.place.line} " if first.place is not None else ""
+    return ContentError(
+        f"There are two functions for `{second.name}`: the other one is {there}".rstrip() + ".",
+        at=second.place,
+        hint="Give one of them another name.",
+    )
+
+
+def _marking(name: str, kind: Kind, roles: tuple[str, ...]) -> Callable[[_Function], _Function]:
+    def mark(function: _Function) -> _Function:
+        made = Action(name=name, function=function, kind=kind, roles=frozenset(roles))
+        setattr(function, _MARK, (*marked(function), made))
+        return function
+
+    return mark

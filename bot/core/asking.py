@@ -12,6 +12,10 @@ from bot.core.slots import AnySlot, ChoiceReader, Filled, RefReader, describe
 from bot.core.templates import Texts
 from bot.core.words import without_correction
 
+TYPED = "typed"
+"""Key in the contact's scope: how many choices in a row were typed rather than tapped."""
+NEVER_TAPS = 3
+"""From so many on, choices are also written as numbers: the phone may show no buttons, or the person no liking."""
 MAX_KEPT = 5000
 """Characters of a message kept while a lookup runs."""
 
@@ -27,7 +31,17 @@ def send_question(cursor: Cursor, body: str, options: Sequence[Option], block: s
         cursor.turn.send(*[TextOut(body=part) for part in split_text(body)], block=block)
         return
     label = cursor.render("choose") or "Choose"
-    cursor.turn.send(*present(body or label, options, cursor.run, cursor.epoch, label), block=block)
+    style = cursor.flow.states[cursor.state].choices_style
+    if style == "auto":
+        style = "both" if cursor.turn.scope.get(TYPED, 0) >= NEVER_TAPS else "buttons"
+    cursor.turn.send(*present(body or label, options, cursor.run, cursor.epoch, label, style=style), block=block)
+
+
+def count_typed(cursor: Cursor) -> None:
+    """Remember that somebody typed what they could have tapped."""
+    count = cursor.turn.scope.get(TYPED, 0)
+    if count < NEVER_TAPS:
+        cursor.turn.remember(TYPED, count + 1)
 
 
 class Localised:
@@ -89,6 +103,7 @@ class Ask:
         """Take a label, number, synonym, yes or no."""
         key = match_exactly(said.normal, self._options(cursor), cursor.turn.contact.language)
         if key is not None:
+            count_typed(cursor)
             self._choose(cursor, key)
         return key is not None
 
@@ -102,6 +117,7 @@ class Ask:
             return
         key = match_normal(said.normal, self._options(cursor), cursor.turn.contact.language)
         if key is not None:
+            count_typed(cursor)
             self._choose(cursor, key)
             return
         references = [
@@ -240,6 +256,7 @@ class Form:
         options = self._options(cursor)
         key = match_exactly(said.normal, options, cursor.turn.contact.language) if options else None
         if key is not None:
+            count_typed(cursor)
             self._take(cursor, key)
         return key is not None
 
@@ -249,6 +266,7 @@ class Form:
         options = self._options(cursor)
         key = match_normal(said.normal, options, cursor.turn.contact.language) if options else None
         if key is not None:
+            count_typed(cursor)
             self._take(cursor, key)
             return
         job = cursor.job = new_job("form", said.text[:MAX_KEPT], asked)

@@ -122,18 +122,25 @@ def _closeness(normal: str, option: Option) -> float:
     return best
 
 
-def present(body: str, options: Sequence[Option], run: str, epoch: int, label: str) -> list[Outgoing]:
+def present(
+    body: str, options: Sequence[Option], run: str, epoch: int, label: str, *, style: str = "buttons"
+) -> list[Outgoing]:
     """Show a question with its choices.
 
     Up to 3 become buttons if their labels fit, up to 10 a list (opened by a button named `label`), more become numbered
     text; so do those whose titles would look the same once they are cut to size, which WhatsApp refuses. A body that is
-    too long for buttons is sent as text before them.
+    too long for buttons is sent as text before them. `style` `numbers` sends numbered text only, `both` writes the
+    numbers as well.
     """
     as_buttons = len(options) <= MAX_BUTTONS and all(len(option.label) <= MAX_BUTTON_TITLE for option in options)
     limit = MAX_BUTTON_TITLE if as_buttons else MAX_ROW_TITLE
     titles = [shorten(option.label, limit) for option in options]
-    if len(options) > MAX_ROWS or len(set(titles)) < len(titles):
-        lines = "\n".join(f"{number}. {option.label}" for number, option in enumerate(options, 1))
+    lines = "\n".join(f"{number}. {option.label}" for number, option in enumerate(options, 1))
+    if style == "both":
+        body = f"{body}\n\n{lines}"
+    if len(options) > MAX_ROWS or len(set(titles)) < len(titles) or style == "numbers":
+        if style == "both":
+            return [TextOut(body=part) for part in split_text(body)]
         return [TextOut(body=part) for part in split_text(f"{body}\n\n{lines}")]
     before: list[Outgoing] = []
     if len(body) > MAX_BUTTON_BODY:

@@ -93,6 +93,7 @@ class CompiledState:
         call: It waits for another flow.
         digress: Words that mean nothing here may start another flow.
         resumes: After a digression the person is told where they were.
+        choices_style: Whether choices are `buttons`, `numbers`, or (`auto`) both for people who never tap.
         parks: A business object's run rests here, asking nobody.
     """
 
@@ -106,6 +107,7 @@ class CompiledState:
     call: Call | None = None
     digress: bool = True
     resumes: bool = True
+    choices_style: str = "auto"
     parks: bool = False
     hands_over: bool = False
 
@@ -131,6 +133,7 @@ class CompiledFlow:
         outputs: What a caller gets back.
         instance: The expression for the business object a run belongs to; `instance_slots` are the slots it needs.
         quiet: When timers keep still.
+        variants: Wordings that are tried against each other, with their weights.
         machine: Shared and stateless: runs pass through it as cursors.
         edges: Machine event → states it can leave from; what `transitions` knows, without its bookkeeping.
     """
@@ -153,6 +156,7 @@ class CompiledFlow:
     instance_slots: tuple[str, ...] = ()
     has_timers: bool = False
     quiet: Quiet | None = None
+    variants: Mapping[str, int] = field(default_factory=dict)
 
     def can(self, trigger: str, state: str) -> bool:
         """Whether the machine event leads anywhere from the state, guards aside."""

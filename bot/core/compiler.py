@@ -39,7 +39,7 @@ from bot.core.commands import Command, parse_command
 from bot.core.compiled import CommandUse, CompiledFlow, CompiledState
 from bot.core.cursor import START
 from bot.core.flow import CommandRule, FlowSpec
-from bot.core.ops import Do, End, Forget, Go, Rest, Speak
+from bot.core.ops import Do, End, Forget, Go, Rest, Speak, Split
 from bot.core.planning import Expressions, Planner, compile_slots, saved_names
 from bot.core.report import Path, Report
 from bot.core.slots import AnySlot
@@ -50,7 +50,7 @@ from bot.core.whatsapp import WhatsAppTemplate
 from bot.core.wiring import Wiring, enter, note, stop_timers, take_back
 
 BUILT_IN_NAMES = frozenset(
-    {"contact", "role", "today", "run", "answer", "reason", "error", "event", "media", "location", "result"}
+    {"contact", "role", "today", "run", "answer", "reason", "error", "event", "media", "location", "result", "variant"}
 )
 """Variables every expression and template may use, besides slots and saved results."""
 
@@ -112,12 +112,13 @@ def compile_flow(
         instance=instance,
         instance_slots=tuple(name for name in slots if instance is not None and name in instance.names),
         quiet=_quiet(spec),
+        variants=spec.variants or {},
         has_timers=any(state.timers for state in states.values()),
     )
 
 
 def _quiet(spec: FlowSpec) -> Quiet | None:
-    hours = spec.quiet or None
+    hours = spec.quiet
     if hours is None:
         return None
     return Quiet(begins=hours.begins, ends=hours.ends, zone=hours.timezone, otherwise=hours.otherwise)
@@ -143,7 +144,7 @@ def _heard(trigger: str, source: str, states: Mapping[str, CompiledState], wirin
         if name in seen or name not in states:
             continue
         seen.add(name)
-        if any(not isinstance(op, Do | Forget | Speak | Go | End | Rest) for op in states[name].plan):
+        if any(not isinstance(op, Do | Forget | Speak | Split | Go | End | Rest) for op in states[name].plan):
             return True
         todo += [*wiring.destinations("next", name), *wiring.destinations("error", name)]
     return False

@@ -54,9 +54,11 @@ class Frame:
         counters: For example how often nothing matched here.
         asking: The slot being asked for, in a form.
         offers: The candidates offered for that slot, when a lookup found several.
-        trail: Questions asked so far, oldest first ("details#month"), for going back.
+        trail: Questions asked so far, oldest first ("details#month"), and states whose actions left receipts
+            ("!lead"), for going back.
         opened_by: The machine event that began the run ("begin", "command:ISSUE").
         pending: An action whose answer is awaited.
+        confirming: What the person was asked to confirm, over the open question: "back".
         instance: Key of the business object this run belongs to ("TRP123"), for flows with `instance:`.
         waiting_since: When the open question was put, or the state began to rest (aware, UTC).
         heard_at: When the person last said something since.
@@ -81,6 +83,7 @@ class Frame:
     trail: tuple[str, ...] = ()
     opened_by: str = ""
     pending: Pending | None = None
+    confirming: str | None = None
     instance: str | None = None
     waiting_since: datetime | None = None
     heard_at: datetime | None = None

@@ -62,7 +62,8 @@ class Turn:
     """Everything one event changes."""
 
     __slots__ = (
-        "at", "contact", "effects", "entered", "event", "frames", "heard", "original", "owner", "runs", "scope", "text", "trace",
+        "at", "contact", "effects", "entered", "event", "frames", "heard", "muted", "original", "owner", "runs",
+        "scope", "text", "trace",
     )  # fmt: skip
 
     def __init__(self, conversation: Conversation, event: Event) -> None:
@@ -77,6 +78,7 @@ class Turn:
         self.trace: list[Trace] = []
         self.entered = 0
         self.runs = 0
+        self.muted = False  # a timer's words to somebody who does not want any
         self.heard = False  # the person has said something
         self.text: str | None = None  # the message that began a run, until something has used it up
 
@@ -109,6 +111,9 @@ class Turn:
 
     def send(self, *messages: Outgoing, block: str = "") -> None:
         """Say something, and note what."""
+        if self.muted:
+            self.note("ignore", why="the person wants no messages", block=block)
+            return
         self.effects.extend([Send(content=message) for message in messages])
         self.trace.append(Trace(kind="send", detail={"block": block, "messages": len(messages)}))
 
@@ -153,9 +158,10 @@ class Cursor:
     """
 
     __slots__ = (
-        "asking", "caller", "caller_epoch", "calling", "came_from", "counters", "data", "epoch", "extra", "flow",
-        "heard_at", "instance", "job", "offers", "opened_by", "outcome", "pending", "reask", "role", "run", "slots",
-        "started_at", "state", "stops_timers", "trail", "trigger", "turn", "unmatched", "waiting_since",
+        "asking", "caller", "caller_epoch", "calling", "came_from", "confirming", "counters", "data", "epoch",
+        "extra", "flow", "heard_at", "instance", "job", "offers", "opened_by", "outcome", "pending", "reask", "role",
+        "run", "slots", "started_at", "state", "stops_timers", "trail", "trigger", "turn", "unmatched",
+        "waiting_since",
     )  # fmt: skip
 
     def __init__(self, turn: Turn, flow: "CompiledFlow", frame: Frame) -> None:
@@ -174,6 +180,7 @@ class Cursor:
         self.offers = frame.offers
         self.trail = frame.trail
         self.pending = frame.pending
+        self.confirming = frame.confirming
         self.instance = frame.instance
         self.opened_by = frame.opened_by
         self.waiting_since = frame.waiting_since
@@ -207,6 +214,7 @@ class Cursor:
             trail=self.trail,
             opened_by=self.opened_by,
             pending=self.pending,
+            confirming=self.confirming,
             instance=self.instance,
             waiting_since=self.waiting_since,
             heard_at=self.heard_at,
@@ -236,6 +244,7 @@ class Cursor:
         self.epoch += 1
         self.counters = {}
         self.offers = ()
+        self.confirming = None
 
     def begin_run(self, trigger: str) -> None:
         """Record that the run begins, by which event."""
@@ -262,6 +271,10 @@ class Cursor:
         place = f"{self.state}#{asking}" if asking else self.state
         if not self.trail or self.trail[-1] != place:
             self.trail = (*self.trail, place)[-MAX_TRAIL:]
+
+    def leave_mark(self) -> None:
+        """Remember on the trail that this state's action has happened for good (see `bot.core.trail`)."""
+        self.trail = (*self.trail, f"!{self.state}")[-MAX_TRAIL:]
 
     def renew_question(self) -> None:
         """Start another epoch for the same question, because what it asks about has changed."""
@@ -320,11 +333,17 @@ class Cursor:
 
     def render(self, block: str, **more: Any) -> str:
         """A block's words, with more variables; those of the open question are there as well."""
-        return self.turn.render(self.flow.texts, block, lambda: self._with_question(more))
+        return self.turn.render(self.flow.texts, self._wording(block), lambda: self._with_question(more))
 
     def say(self, block: str, **more: Any) -> None:
         """Send a block."""
-        self.turn.say(self.flow.texts, block, lambda: self._with_question(more))
+        self.turn.say(self.flow.texts, self._wording(block), lambda: self._with_question(more))
+
+    def _wording(self, block: str) -> str:
+        """The block, or its variant for this person."""
+        variant = self.data.get("variant")
+        own = f"{block}__{variant}" if variant is not None else block
+        return own if own is not block and self.flow.texts.has_own(own) else block
 
     def _with_question(self, more: dict[str, Any]) -> dict[str, Any]:
         state = self.flow.states.get(self.state)

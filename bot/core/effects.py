@@ -110,6 +110,14 @@ class SetLanguage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordConsent:
+    """The person allows messages from us, or forbids them; `words` is what they wrote, for the proof."""
+
+    allowed: bool
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Handoff:
     """Give the conversation to a person with `role`; `sla` is how long they have to answer."""
 
@@ -119,14 +127,18 @@ class Handoff:
     sla: timedelta | None = None
 
 
-Effect = Send | Notify | StartTimer | CancelTimers | Invoke | StartRun | EndRun | ParkRun | Handoff | SetLanguage
+Effect = (
+    Send | Notify | StartTimer | CancelTimers | Invoke | StartRun | EndRun | ParkRun | Handoff | SetLanguage
+    | RecordConsent
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
     """Why a turn went as it did, one small JSON object per decision: what was tried, with what values.
 
-    `kind` is one of: route, understand, slot, guard, transition, enter, send, timer, invoke, ignore, error.
+    `kind` is one of: route, understand, slot, guard, transition, enter, send, timer, invoke, variant,
+    ignore, error.
     """
 
     kind: str

@@ -18,7 +18,7 @@ from bot.core.report import Path, Report
 
 CORRECT = "common/correct"
 """Built in, as it works on the caller's own slots, replies and timers: asks which slot to change, and for its value."""
-_ENTRY = ("forget", "language", "enter", "do", "arguments", "once", "save", "error", "say", "notify")
+_ENTRY = ("forget", "variants", "language", "enter", "do", "arguments", "once", "save", "error", "say", "notify")
 """Keys of a composed state that are carried out when it is entered."""
 _NOT_COMPOSED = ("ask", "choices", "when", "form", "call", "end", "handoff", "sla", "back")
 _WORDS = {"arguments": "with"}
@@ -190,7 +190,8 @@ class _Expander:
 
 # --- Small things -----------------------------------------------------------------------------------------------------
 
-_HANDED_DOWN = ("next", "after", "events", "collect", "no_match", "no_input", "universals", "digress", "resume")
+_OF_QUESTIONS = ("no_match", "no_input", "universals", "digress", "resume", "choices_style")
+_HANDED_DOWN = ("next", "after", "events", "collect", *_OF_QUESTIONS)
 
 
 def _state(**fields: Any) -> StateSpec:
@@ -231,7 +232,7 @@ def _inheriting(state: StateSpec, handed_down: Mapping[str, Any]) -> StateSpec:
             if handed_down.get(word):
                 update[word] = {**handed_down[word], **getattr(state, word)}
     if asks:
-        for word in ("no_match", "no_input", "universals", "digress", "resume"):
+        for word in _OF_QUESTIONS:
             if word in handed_down and getattr(state, word) is None and not state.call:
                 update[word] = handed_down[word]
     return state.model_copy(update=update)

@@ -258,15 +258,25 @@ CollectKind = Literal["photo", "video", "audio", "document", "sticker", "locatio
 Rung = Literal["reprompt", "explain"] | RungSpec
 
 
+def _several(value: Any) -> Any:
+    if isinstance(value, Mapping) and len(value) < 2:
+        raise ValueError("`variants:` needs at least two; write for example {warm: 50, short: 50}")
+    return value
+
+
+Variants = Annotated[dict[Name, Annotated[int, Field(ge=1, le=1000)]], BeforeValidator(_several)]
+ChoicesStyle = Literal["auto", "buttons", "numbers"]
+
+
 class StateSpec(Part):
-    """A state. In order: `forget`, `language`, `enter`, `do`, `say`, `notify`, then it waits, ends, hands over or goes on.
+    """A state: `forget`, `language`, `enter`, `do`, `say`, `notify`, then it waits, ends, hands over or goes on.
 
     With `states` it is composed: what it says about waiting holds for the states inside it.
     """
 
     later = frozenset(
         {
-            "initial", "random", "variants", "remind", "expire",
+            "initial", "random", "remind", "expire",
             "parallel", "extends", "ask_media", "template",
         }
     )  # fmt: skip
@@ -299,6 +309,8 @@ class StateSpec(Part):
     back: Branches | None = None
     digress: bool | None = None
     resume: Literal["ask", "silent"] | None = None
+    variants: Variants | None = None
+    choices_style: ChoicesStyle | None = None
 
 
 # --- Flow -------------------------------------------------------------------------------------------------------------
@@ -329,6 +341,11 @@ class QuietSpec(Part):
     otherwise: Zone = "UTC"
 
 
+def _unless_false(value: Any) -> Any:
+    """Let `quiet: false` switch off what `project.yaml` says."""
+    return None if value is False else value
+
+
 class StartSpec(Part):
     """What starts the flow. `universals` are words that start it when nothing is going on, such as help or agent."""
 
@@ -354,16 +371,18 @@ CommandRules = Annotated[list[CommandRule], BeforeValidator(_as_list), Field(min
 class FlowSpec(Part):
     """A flow file."""
 
-    later = frozenset({"migrate", "migrations", "variants", "extends", "rules"})
+    later = frozenset({"migrate", "migrations", "extends", "rules"})
     flow: FlowName
     roles: Names = Field(min_length=1, alias="role")
     version: int = Field(default=1, ge=1)
     start: StartSpec = Field(default_factory=StartSpec)
     instance: str | None = None
     language: Language = "en"
-    quiet: QuietSpec | Literal[False] | None = None
+    quiet: Annotated[QuietSpec | None, BeforeValidator(_unless_false)] = None
     digress: bool = True
     resume: Literal["ask", "silent"] = "ask"
+    variants: Variants | None = None
+    choices_style: ChoicesStyle = "auto"
     slots: dict[Name, SlotSpec] = Field(default_factory=dict)
     inputs: list[InputName] = Field(default_factory=list)
     outputs: Annotated[dict[Name, Scalar], BeforeValidator(_by_own_names)] = Field(default_factory=dict)
@@ -376,6 +395,7 @@ class ProjectSpec(Part):
 
     language: Language = "en"
     quiet: QuietSpec | None = None
+    choices_style: ChoicesStyle = "auto"
 
 
 class IntentSpec(Part):

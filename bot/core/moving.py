@@ -5,16 +5,20 @@ belongs to is the business of `bot.core.turn`; which state follows which is that
 """
 
 from bot.core import waiting
+from bot.core.asking import TYPED
 from bot.core.choices import split_text
 from bot.core.compiled import CompiledFlow, CompiledState
 from bot.core.conversation import Frame
 from bot.core.cursor import START, Cursor, Said, Turn, Unmatched
 from bot.core.events import BusinessChanged, TimerFired
 from bot.core.messages import TextOut
+from bot.core.ops import choose_variant
 
 RUNS = "runs"
 """Key in the contact's scope: business objects this conversation has runs for, newest last: `[flow, instance]`."""
 MAX_RUNS_KEPT = 8
+STOPPED = "stopped"
+"""Key in the contact's scope: the person has withdrawn consent, so timers keep still."""
 
 
 def new_frame(turn: Turn, flow: CompiledFlow, role: str) -> Frame:
@@ -37,6 +41,8 @@ def settle(cursor: Cursor) -> None:
 def begin(cursor: Cursor, said: Said | None) -> None:
     """Start the run, with the message that led to it."""
     cursor.turn.text = said.text if said else None
+    if cursor.flow.variants:
+        choose_variant(cursor, cursor.flow.variants)
     cursor.begin_run("begin")
     cursor.trigger = "begin"
     settle(cursor)
@@ -75,6 +81,8 @@ def tap(cursor: Cursor, run: str, epoch: int, choice: str) -> None:
     question = state.question if state else None
     fresh = run == cursor.run and epoch == cursor.epoch
     if question is not None and fresh and question.tap(cursor, choice):
+        if TYPED in cursor.turn.scope:
+            cursor.turn.remember(TYPED, None)
         settle(cursor)
         return
     cursor.turn.note("ignore", why="stale tap", run=run, epoch=epoch, choice=choice)
@@ -112,35 +120,6 @@ def repeat(cursor: Cursor, before: str = "") -> None:
         cursor.turn.send(*[TextOut(body=part) for part in split_text(before)])
 
 
-def can_go_back(cursor: Cursor) -> bool:
-    """Whether there is a question before this one that can be put again."""
-    if len(cursor.trail) < 2:
-        return False
-    state = cursor.trail[-2].partition("#")[0]
-    return state == cursor.state or cursor.flow.can(f"back:{state}", cursor.state)
-
-
-def go_back(cursor: Cursor) -> bool:
-    """Return to the question before this one; False when there is none."""
-    trail = cursor.trail[:-1]
-    if not can_go_back(cursor):
-        return False
-    state, _, slot = trail[-1].partition("#")
-    cursor.trail = trail[:-1]
-    cursor.turn.text = None
-    cursor.reask = slot or None
-    if state == cursor.state:
-        question = cursor.flow.states[state].question
-        cursor.stops_timers = cursor.flow.has_timers
-        if question is not None:
-            question.run(cursor, 0)
-        settle(cursor)
-        return True
-    cursor.trigger = f"back:{state}"
-    settle(cursor)
-    return True
-
-
 # --- Timers and the business ------------------------------------------------------------------------------------------
 
 
@@ -154,6 +133,7 @@ def fire_timer(cursor: Cursor, event: TimerFired) -> None:
     if not waiting.may_fire(cursor, timer, state.timers):
         return
     cursor.turn.note("timer", name=event.name, fired=True)
+    cursor.turn.muted = bool(cursor.turn.scope.get(STOPPED))
     if timer.say:
         cursor.say(timer.say)
     elif timer.trigger is None:

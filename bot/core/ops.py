@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from hashlib import blake2b
 from typing import Any
 
 from bot.core.conversation import Pending
@@ -46,6 +47,8 @@ class Do:
         """Keep the result under its name."""
         if self.save is not None:
             cursor.data[self.save] = result
+        if self.once is not None:
+            cursor.leave_mark()
 
     def failed(self, cursor: Cursor, code: str, message: str) -> None:
         """Take the state's way out, or say sorry and end the run: going on would pretend it had worked."""
@@ -89,6 +92,32 @@ class Forget:
         for name in self.slots:
             cursor.slots.pop(name, None)
         return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """Choose one of several wordings for this person: blocks `name__warm` and `name__short`, say."""
+
+    weights: Mapping[str, int]
+
+    def run(self, cursor: Cursor, step: int) -> bool:
+        """Choose, and go on."""
+        choose_variant(cursor, self.weights)
+        return True
+
+
+def choose_variant(cursor: Cursor, weights: Mapping[str, int]) -> None:
+    """Keep the variant the run has, else take the one that contact and flow fall to: always the same one."""
+    if cursor.data.get("variant") in weights:
+        return
+    key = f"{cursor.turn.contact.contact_id}:{cursor.flow.name}".encode()
+    place = int.from_bytes(blake2b(key, digest_size=8).digest(), "big") % sum(weights.values())
+    for name, weight in weights.items():
+        if place < weight:
+            cursor.data["variant"] = name
+            cursor.turn.note("variant", chosen=name, among=dict(weights))
+            return
+        place -= weight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import Any
 from bot.core.asking import Form, SlotBlocks, form_options
 from bot.core.compiled import Collector, Op
 from bot.core.flow import LANGUAGE, CollectKind, FlowSpec, NotifySpec, OpSpec, RefSlot, StateSpec
-from bot.core.ops import Do, Forget, NotifyRole, Say, Speak
+from bot.core.ops import Do, Forget, NotifyRole, Say, Speak, Split
 from bot.core.patterns import compile_pattern
 from bot.core.report import Path, Report
 from bot.core.sandbox import ExpressionError, Value
@@ -88,6 +88,8 @@ class Planner:
         """What the state does when entered, before it waits or goes on."""
         spec = self.spec
         ops: list[Op] = [Forget(slots=tuple(spec.forget))] if spec.forget else []
+        if spec.variants:
+            ops.append(Split(weights=spec.variants))
         if spec.language is not None:
             ops.append(Speak(language=self._language(spec.language)))
         for place, entry in enumerate(spec.enter):

@@ -47,6 +47,7 @@ class StateCompiler:
             collects={kind: self.planner.collector(kind) for kind in spec.collect},
             call=last if isinstance(last, Call) else None,
             digress=self.flow.digress if spec.digress is None else spec.digress,
+            choices_style=spec.choices_style or self.flow.choices_style,
             resumes=(spec.resume or self.flow.resume) == "ask",
             parks=isinstance(last, Rest) and self.flow.instance is not None,
             hands_over=isinstance(last, HandOver),
@@ -121,8 +122,8 @@ class StateCompiler:
         needs = {
             "choices": spec.ask, "when": spec.ask, "sla": spec.handoff, "back": spec.handoff,
             "error": spec.do or spec.call or any(entry.do for entry in spec.enter),
-            "no_match": spec.ask or spec.form, "no_input": spec.ask or spec.form, "resume": spec.ask or spec.form, "after": waits, "events": waits,
-            "collect": waits,
+            "no_match": spec.ask or spec.form, "no_input": spec.ask or spec.form, "resume": spec.ask or spec.form,
+            "after": waits, "events": waits, "collect": waits,
         }  # fmt: skip
         for word, needed in needs.items():
             if getattr(spec, word) and not needed:
@@ -154,7 +155,7 @@ class StateCompiler:
             path = (*self.path, "no_input", place)
             if rung.length <= before:
                 self.report((*path, "after"), "This rung comes no later than the one before it.",
-                            hint="All rungs count from the person's last word, so each needs a longer time.")  # fmt: skip
+                            hint="All count from the person's last word, so each needs a longer time.")  # fmt: skip
             before = rung.length
             name = f"no_input:{place}"
             if rung.to is not None:

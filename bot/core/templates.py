@@ -1,7 +1,8 @@
 """Replies: Jinja blocks, one file per flow and language, with common ones behind them.
 
 A block is looked for in the flow's file in the person's language, then in the flow's own language, then in English;
-then in the common file in the same order: what a flow says beats what everybody says, in whatever language. Blocks are compiled once; those without any variable are rendered once.
+then in the common file in the same order: what a flow says beats what everybody says, in whatever language. Blocks are
+compiled once; those without any variable are rendered once.
 """
 
 import re

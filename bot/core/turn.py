@@ -31,7 +31,7 @@ from bot.core.moving import (
 )
 from bot.core.resuming import collect, collects, command, resume
 from bot.core.starting import UNMATCHED
-from bot.core.universals import Universals
+from bot.core.universals import CONFIRM, Universals
 from bot.core.words import CONSENT_WORDS
 
 _FILE_KINDS = {"image": "photo", "video": "video", "audio": "audio", "document": "document", "sticker": "sticker"}
@@ -113,11 +113,13 @@ class _Router(Universals):
         turn = self.turn
         consent = CONSENT_WORDS.get(said.normal)
         if consent is not None:
-            turn.note("route", rule="consent", word=consent)
+            self.consent(consent, said)
             return
         quiet = turn.owner != "bot"
         cursor = self.top()
-        if not quiet and cursor is not None and hear_exactly(cursor, said):
+        if not quiet and cursor is not None and self.confirm(cursor, said.normal):
+            turn.note("route", rule="confirm")
+        elif not quiet and cursor is not None and hear_exactly(cursor, said):
             turn.note("route", rule="choice")
             self.done(cursor)
         elif (read := self._command(said, staff_only=quiet)) is not None:
@@ -142,6 +144,9 @@ class _Router(Universals):
         if cursor is None:
             turn.note("ignore", why="stale tap", run=tapped.run)
             turn.say(self.book.texts, "stale_choice", self.variables)
+            return
+        fresh = (tapped.run, tapped.epoch) == (cursor.run, cursor.epoch)
+        if fresh and tapped.choice.startswith(CONFIRM) and self.confirm(cursor, tapped.choice.removeprefix(CONFIRM)):
             return
         tap(cursor, tapped.run, tapped.epoch, tapped.choice)
         self.done(cursor)

@@ -6,14 +6,32 @@ cancels the caller too unless it asks about the outcome, *restart* begins with t
 the nearest `agent` state.
 """
 
+from bot.core.choices import Option, match_exactly, present
 from bot.core.cursor import Cursor, Said
-from bot.core.moving import can_go_back, go_back, put_back, repeat, settle, state_of
+from bot.core.effects import RecordConsent
+from bot.core.moving import STOPPED, put_back, repeat, settle, state_of
 from bot.core.starting import Starting
-from bot.core.words import universal_in
+from bot.core.trail import done_in, take_back, way_back
+from bot.core.words import MAYBE_STOP, universal_in
+
+CONFIRM = "confirm!"
+"""Begins the choices of our own question whether to go back; no author's choice has a `!`."""
 
 
 class Universals(Starting):
-    """Taking universals."""
+    """Taking universals, and words of consent."""
+
+    def consent(self, word: str, said: Said) -> None:
+        """Record that the person allows or forbids messages, and confirm what that means."""
+        turn = self.turn
+        allowed = word == "start"
+        turn.note("route", rule="consent", word=word)
+        turn.effects.append(RecordConsent(allowed=allowed, words=said.text[:200]))
+        if (STOPPED in turn.scope) == allowed:
+            turn.remember(STOPPED, None if allowed else True)
+        turn.say(self.book.texts, "consent_given" if allowed else "consent_withdrawn", self.variables)
+        if allowed and turn.owner == "bot":
+            self.resume_beneath()
 
     def universal(self, cursor: Cursor | None, said: Said) -> bool:
         """Take help, back, cancel, restart, repeat and agent. False when it is none, or not allowed here."""
@@ -22,6 +40,10 @@ class Universals(Starting):
             return False
         state = state_of(cursor) if cursor is not None else None
         if cursor is None or state is None:
+            if said.normal in MAYBE_STOP:
+                self.turn.note("route", rule="universal", word=word)
+                self.turn.say(self.book.texts, "consent_unsure", self.variables)
+                return True
             if word not in {"help", "agent"}:
                 return False
             self.turn.note("route", rule="universal", word=word)
@@ -57,23 +79,65 @@ class Universals(Starting):
         before = cursor.render(own[0] if own else "help_here", capabilities=self.capabilities())
         repeat(cursor, before)
 
-    def _back(self, cursor: Cursor) -> None:
+    # --- Back ---------------------------------------------------------------------------------------------------------
+
+    def _back(self, cursor: Cursor, *, confirmed: bool = False) -> None:
         """To the question before this one, in this run or in one that called it, or to what lies beneath."""
         chain = self.chain(cursor)
-        able = next((one for one in chain if can_go_back(one)), None)
-        beneath = len(self.turn.frames) > len(chain)
-        if able is None and not beneath:
+        ways = [way_back(run) for run in chain]
+        able = next((place for place, way in enumerate(ways) if way is not None), None)
+        if able is None and len(self.turn.frames) == len(chain):
             repeat(cursor, cursor.render("cannot_go_back"))
             self.done(cursor)
             return
-        for run in chain[: chain.index(able) if able is not None else len(chain)]:
+        left = chain if able is None else chain[:able]
+        way = ways[able] if able is not None else None
+        stays = [(run, state) for run in left for state in done_in(run.trail)]
+        stays += [(chain[able], state) for state in way.passed] if able is not None and way is not None else []
+        if stays and not confirmed:
+            self._ask_to_confirm(cursor, [self._done_words(run, state) for run, state in stays])
+            return
+        for run in left:
             run.end_run("left")
             put_back(self.turn, run)
-        if able is None:
+        if able is None or way is None:
             self.resume_beneath()
             return
-        go_back(able)
-        self.done(able)
+        take_back(chain[able], way)
+        settle(chain[able])
+        self.done(chain[able])
+
+    def _ask_to_confirm(self, cursor: Cursor, stays: list[str]) -> None:
+        """Say what stays done, and ask whether to go back all the same."""
+        cursor.confirming = "back"
+        body = cursor.render("confirm_back", stays=stays)
+        options = [Option(key=CONFIRM + one.key, label=one.label) for one in self._yes_no(cursor)]
+        self.turn.send(*present(body, options, cursor.run, cursor.epoch, ""), block="confirm_back")
+        self.done(cursor)
+
+    def confirm(self, cursor: Cursor, normal: str) -> bool:
+        """Take the answer to our own question. Anything but an answer closes it, and counts as what it is."""
+        if cursor.confirming is None:
+            return False
+        key = match_exactly(normal, self._yes_no(cursor), self.turn.contact.language)
+        cursor.confirming = None
+        put_back(self.turn, cursor)
+        if key == "yes":
+            self._back(cursor, confirmed=True)
+        elif key == "no":
+            repeat(cursor)
+            self.done(cursor)
+        return key is not None
+
+    @staticmethod
+    def _yes_no(cursor: Cursor) -> list[Option]:
+        return [Option.named("yes", cursor.render("label_back")), Option.named("no", cursor.render("label_stay"))]
+
+    @staticmethod
+    def _done_words(run: Cursor, state: str) -> str:
+        """What an action has done, in the author's words when there are any."""
+        own = f"done_{state.replace('/', '_')}"
+        return run.render(own) if run.flow.texts.has_own(own) else state.rpartition("/")[2].replace("_", " ")
 
     def _restart(self, cursor: Cursor) -> None:
         chain = self.chain(cursor)

@@ -5,8 +5,8 @@ said, so a wrong answer gives them time again. Both are kept as rows with a due 
 the run and the time of an event, never a clock.
 
 Quiet hours move the due time of what would make a phone ring to their end. Answers to a person who has just written are
-never moved. Timers that come late because nothing ran for a while are not fired one after another: of those that are due
-by now, only the last acts.
+never moved. Timers that come late because nothing ran for a while are not fired one after another: of those that are
+due by now, only the last acts.
 """
 
 from collections.abc import Iterable
@@ -93,7 +93,7 @@ def start(cursor: "Cursor", timers: Iterable["Timer"]) -> None:
 
 
 def may_fire(cursor: "Cursor", timer: "Timer", timers: Iterable["Timer"]) -> bool:
-    """Whether a timer that has come acts now. If not, the reason is noted, and it is started anew where it has to be."""
+    """Whether a timer that has come acts now. If not, the reason is noted, and it may be started anew."""
     turn = cursor.turn
     mine = due(cursor, timer)
     if mine is None:

@@ -51,7 +51,7 @@ UNIVERSAL_WORDS: dict[str, dict[str, tuple[str, ...]]] = {
     "en": {
         "help": ("help", "menu", "options", "what can you do", "commands", "how does this work", "info"),
         "back": ("back", "go back", "previous", "undo"),
-        "cancel": ("cancel", "quit", "exit", "never mind", "nevermind", "forget it", "abort", "leave it"),
+        "cancel": ("cancel", "quit", "exit", "end", "never mind", "nevermind", "forget it", "abort", "leave it"),
         "restart": ("restart", "start over", "start again", "begin again", "reset", "from the beginning"),
         "repeat": ("repeat", "again", "say that again", "what was the question", "pardon", "come again"),
         "agent": (
@@ -72,10 +72,16 @@ UNIVERSAL_WORDS: dict[str, dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 
 CONSENT_WORDS: dict[str, str] = {
-    "stop": "stop", "unsubscribe": "stop", "opt out": "stop", "stop all": "stop", "stopall": "stop",
-    "start": "start", "unstop": "start", "subscribe": "start", "opt in": "start",
+    "stop": "stop", "unsubscribe": "stop", "opt out": "stop", "optout": "stop", "stop all": "stop", "stopall": "stop",
+    "revoke": "stop", "stop messages": "stop", "no more messages": "stop", "message band karo": "stop",
+    "message mat bhejo": "stop", "बंद करो": "stop", "संदेश बंद करो": "stop", "संदेश मत भेजो": "stop",
+    "start": "start", "unstop": "start", "subscribe": "start", "opt in": "start", "optin": "start",
+    "message shuru karo": "start", "संदेश शुरू करो": "start",
 }  # fmt: skip
-"""Words that withdraw or give consent to messages. Carriers reserve them, so no flow may use them."""
+"""Words that withdraw or give consent to messages, in any language. They come before everything, so no flow may use
+them. WhatsApp reserves none: finding them is up to us."""
+MAYBE_STOP = frozenset({"cancel", "end", "quit", "exit", "radd karo", "रद्द करो"})
+"""Words that may mean STOP. In a conversation they mean what they mean there; outside of any we ask."""
 
 
 def _by_phrase(table: dict[str, tuple[str, ...]]) -> dict[str, str]:

@@ -18,13 +18,13 @@ from bot.core.engine import Step
 from bot.core.errors import ConfigError, StorageError
 from bot.core.events import Event
 from bot.core.turn import advance
-from bot.operations import standard_actions
 from bot.runtime.bells import Bells
 from bot.runtime.clock import Ticker
 from bot.runtime.intake import GroupCommit
 from bot.runtime.loop import Clock, Stopping, utc_now
 from bot.runtime.pacing import Pacer
 from bot.runtime.parts import Part, PartLoop
+from bot.runtime.project import project_actions
 from bot.runtime.sender import Sender, SendRules
 from bot.runtime.turn import TurnTaker
 from bot.runtime.worker import Worker
@@ -219,17 +219,18 @@ async def open_system(
 
     Args:
         settings: Which number, database, flows.
-        actions: What flows may call; unset: the built-in actions.
+        actions: What flows may call; unset: the standard actions and the project's own.
         clock: The time.
         migrate: Whether to bring the schema up to date, as for `open_foundation`.
         provider: Who carries the messages, for `bot simulate`; unset: the one in `settings`.
 
     Raises:
-        ContentErrors: The flows, intents or templates are wrong.
+        ContentErrors: The flows, intents, templates or the project's own actions are wrong.
         StorageError: The database is not usable.
     """
-    known = actions or standard_actions()
-    content = load_content(content_dir(settings), known)
+    root = content_dir(settings)
+    known = actions or project_actions(settings, root)
+    content = load_content(root, known)
     async with AsyncExitStack() as stack:
         foundation = await stack.enter_async_context(open_foundation(settings, migrate=migrate))
         upkeep = Upkeep(foundation.database)
@@ -286,8 +287,11 @@ def content_dir(settings: DatabaseSettings) -> Path:
             raise ConfigError([f"BOT_CONTENT_DIR: there is no folder {settings.bot_content_dir / 'flows'}."])
         return settings.bot_content_dir
     here = Path.cwd()
-    if (here / "flows").is_dir():
-        return here
+    return here if (here / "flows").is_dir() else example_dir()
+
+
+def example_dir() -> Path:
+    """The content that comes with Sirdar."""
     package = Path(__file__).parents[1]
     shipped = package / "example"
     return shipped if shipped.is_dir() else package.parent  # a wheel, else a checkout

@@ -7,11 +7,14 @@ from storage.postgres.outbox import PostgresOutbox
 from storage.postgres.people import Directory
 from storage.postgres.turns import PostgresTurns
 from storage.postgres.upkeep import Upkeep, grant_role, kept_webhooks, set_language
+from storage.postgres.versions import Deployment, FlowVersions
 
 __all__ = [
     "ConversationRecord",
     "ConversationRepository",
+    "Deployment",
     "Directory",
+    "FlowVersions",
     "Postgres",
     "PostgresIntake",
     "PostgresOutbox",

@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.core.ids import ChannelId, MessageId, TenantId
 from storage.crypto import Vault
-from storage.postgres.database import Postgres
+from storage.postgres.database import Connection, Postgres
 
 _MESSAGE = "SELECT * FROM whatsapp_messages WHERE tenant_id = $1 AND message_id = $2"
 _BY_KEY = "SELECT message_id FROM message_keys WHERE tenant_id = $1 AND key = ANY ($2::bytea[])"
@@ -40,17 +40,23 @@ class Explanation:
     queued: dict[str, Any] | None
 
 
+async def find_message(db: Connection, vault: Vault, tenant: TenantId, message: str) -> Any:
+    """The row of a message, by our number or by the provider's id; None when it is not known."""
+    message_id = MessageId(int(message)) if message.isdecimal() and len(message) < 19 else None
+    if message_id is None:
+        channels = [ChannelId(row["channel_id"]) for row in await db.fetch(_CHANNELS, tenant)]
+        keys = [vault.message_key(tenant, channel, message) for channel in channels]
+        message_id = await db.fetchval(_BY_KEY, tenant, keys)
+    return await db.fetchrow(_MESSAGE, tenant, message_id) if message_id is not None else None
+
+
 async def explain(database: Postgres, vault: Vault, tenant: TenantId, message: str) -> Explanation | None:
     """Look a message up by our number or by the provider's id; None when it is not known."""
     async with database.tenant(tenant) as db:
-        message_id = MessageId(int(message)) if message.isdecimal() and len(message) < 19 else None
-        if message_id is None:
-            channels = [ChannelId(row["channel_id"]) for row in await db.fetch(_CHANNELS, tenant)]
-            keys = [vault.message_key(tenant, channel, message) for channel in channels]
-            message_id = await db.fetchval(_BY_KEY, tenant, keys)
-        row = await db.fetchrow(_MESSAGE, tenant, message_id) if message_id is not None else None
-        if row is None or message_id is None:
+        row = await find_message(db, vault, tenant, message)
+        if row is None:
             return None
+        message_id = MessageId(row["message_id"])
         turns = await db.fetch(_TURNS, tenant, message_id)
         times = [turn["created_at"] for turn in turns]
         return Explanation(

@@ -5,7 +5,7 @@ from talking import Talk
 
 from bot.core.book import FlowBook
 from bot.core.conversation import Conversation
-from bot.core.effects import EndRun, Handoff
+from bot.core.effects import EndRun, Handoff, RecordConsent
 from bot.core.engine import step
 from bot.core.events import ActionDone, ActionFailed, MessageReceived, TimerFired
 from bot.core.messages import (
@@ -66,8 +66,10 @@ def test_a_role_without_flows_is_answered(book: FlowBook) -> None:
 def test_words_of_consent_come_before_everything(customer: Talk, text: str, word: str) -> None:
     customer.text("Everest base camp for 2 people")
     before = customer.conversation.frames
-    assert customer.text(text) == ""
-    assert customer.notes("route") == [{"rule": "consent", "word": word}]
+    said = customer.text(text)
+    assert ("no more messages" in said) == (word == "stop")
+    assert customer.of(RecordConsent) == [RecordConsent(allowed=word == "start", words=text)]
+    assert customer.notes("route")[0] == {"rule": "consent", "word": word}
     assert customer.conversation.frames == before
 
 

@@ -139,9 +139,9 @@ async def test_sigterm_under_load_drains(deployed: Deploy, report: Report) -> No
         town.meta.mood = Mood(pause=0.3)
         names = ["web:1", "worker:1", "sender:1", "clock:1"]
         await town.start(*names)
-        writing = asyncio.create_task(write(town, 20, 15 * TIMES, 12.0 * TIMES, timers=True))
-        await town.flowing()
+        writing = asyncio.create_task(write(town, 20, 20 * TIMES, 16.0 * TIMES, timers=True))
         for name in names * TIMES:
+            await town.flowing()
             code, seconds = await town.fleet.terminate(town.fleet.children[name])
             assert code == 0, f"{name} ended with {code}:\n{town.fleet.log_of(name)}"
             assert seconds < DRAIN_SECONDS

@@ -49,8 +49,9 @@ def facts_of(state: CompiledState, spec: StateSpec, words: Mapping[str, str]) ->
     """All else a state does, in the order in which it happens."""
     if spec.forget:
         yield Fact(kind="forget", text=f"forgets {listed(spec.forget)}")
-    for op in (*spec.enter, spec):
+    for op in spec.enter:
         yield from _steps(op)
+    yield from _steps(spec)
     if spec.form:
         yield Fact(kind="form", text=f"asks for {listed(map(spaced, spec.form), 3)}")
     if spec.call:
@@ -60,7 +61,9 @@ def facts_of(state: CompiledState, spec: StateSpec, words: Mapping[str, str]) ->
         yield Fact(kind="collect", text=f"takes {spaced(kind)}{many}")
     for delay, timer in spec.after.items():
         if timer.say:
-            yield Fact(kind="timer", text=f"after {plain_delay(delay)}: {SAID.format(words.get(timer.say) or timer.say)}")
+            yield Fact(
+                kind="timer", text=f"after {plain_delay(delay)}: {SAID.format(words.get(timer.say) or timer.say)}"
+            )
     if spec.handoff:
         within = f", within {_length(spec.sla)}" if spec.sla else ""
         yield Fact(kind="handoff", text=f"to {spaced(spec.handoff)}{within}", role=spec.handoff)

@@ -1,4 +1,4 @@
-"""All flows on one page: a file of its own that needs no network, with search, filters, and a viewer to pan and zoom."""
+"""All flows on one page: one file that needs no network, with search, filters, and a viewer to pan and zoom."""
 
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
@@ -19,7 +19,9 @@ def gallery(diagrams: Sequence[Diagram], *, title: str = "Flows") -> str:
         title: What the page is called.
     """
     page = files(__package__).joinpath("page")
-    text = {name: page.joinpath(name).read_text(encoding="utf-8") for name in ("gallery.html", "gallery.css", "gallery.js")}
+    text = {
+        name: page.joinpath(name).read_text(encoding="utf-8") for name in ("gallery.html", "gallery.css", "gallery.js")
+    }
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     roles = sorted({role for diagram in diagrams for role in diagram.roles} - {"any"})
     return environment.from_string(text["gallery.html"]).render(

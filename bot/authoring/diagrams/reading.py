@@ -55,11 +55,15 @@ def diagrams_in(root: Path, actions: Actions) -> tuple[Diagram, ...]:
 
 def _words_in(root: Path, name: str) -> dict[str, str]:
     """What the blocks of a template file say: in the fallback language, else in the first there is."""
-    paths = sorted((root / "templates").glob(f"*/{name}.j2"), key=lambda path: (path.parts[len(root.parts) + 1] != FALLBACK, path))
+    paths = sorted(
+        (root / "templates").glob(f"*/{name}.j2"), key=lambda path: (path.parts[len(root.parts) + 1] != FALLBACK, path)
+    )
     return previews(paths[0].read_text(encoding="utf-8")) if paths else {}
 
 
-def diagram_of(flow: CompiledFlow, spec: FlowSpec, words: Mapping[str, str] | None = None, *, file: str = "") -> Diagram:
+def diagram_of(
+    flow: CompiledFlow, spec: FlowSpec, words: Mapping[str, str] | None = None, *, file: str = ""
+) -> Diagram:
     """A flow's diagram.
 
     Args:
@@ -171,7 +175,9 @@ class _Reader:
             case "event":
                 return state.events.get(rest, ())
             case "command":
-                rules = next((r for text, r in self.spec.commands.items() if self._trigger(text) == f"command:{rest}"), [])
+                rules = next(
+                    (r for text, r in self.spec.commands.items() if self._trigger(text) == f"command:{rest}"), []
+                )
                 return [rule for rule in rules if rule.origins is None or source in rule.origins]
         return ()
 
@@ -194,7 +200,9 @@ class _Reader:
             case "event":
                 return spaced(rest)
             case "command":
-                return next((u.command.source for u in self.flow.commands if u.command.trigger == f"command:{rest}"), rest)
+                return next(
+                    (u.command.source for u in self.flow.commands if u.command.trigger == f"command:{rest}"), rest
+                )
             case "error":
                 return "error"
             case "ladder":
@@ -228,7 +236,11 @@ def _joined(label: str, guard: str) -> str:
     if not label or not guard:
         return label or guard
     if label == "error":
-        return "other error" if guard == "otherwise" else f"error {guard.removeprefix('error code is ').removeprefix('error ')}"
+        return (
+            "other error"
+            if guard == "otherwise"
+            else f"error {guard.removeprefix('error code is ').removeprefix('error ')}"
+        )
     return f"{label}, {guard}" if guard == "otherwise" else f"{label} if {guard}"
 
 

@@ -98,7 +98,9 @@ def scene_of(diagram: Diagram) -> Scene:
     for way in ways:
         edge = way.edge
         for source in way.sources:
-            if source == edge.dest or (edge.dest in crowds and edge.kind in _EXCEPTIONS and source not in {START, ANYWHERE}):
+            if source == edge.dest or (
+                edge.dest in crowds and edge.kind in _EXCEPTIONS and source not in {START, ANYWHERE}
+            ):
                 rows.setdefault(source, []).append(_row(way, source))
             else:
                 kind: EdgeKind = "choice" if edge.kind in {"next", "return"} else edge.kind
@@ -110,7 +112,9 @@ def scene_of(diagram: Diagram) -> Scene:
             group=card.node.kind == "group", head=HEAD + len(card.rows) * ROW)
         for name, card in cards.items()
     ]  # fmt: skip
-    wires = [Wire(source=line.source, target=line.target, weight=_weight(line), label=_label_size(line)) for line in lines]
+    wires = [
+        Wire(source=line.source, target=line.target, weight=_weight(line), label=_label_size(line)) for line in lines
+    ]
     return Scene(diagram=diagram, cards=cards, lines=lines, plan=arrange(boxes, wires))
 
 

@@ -1,7 +1,7 @@
 """Carrying out one step: what somebody sends, what the clock and the business do, what is delivered twice."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot.authoring.testing.reading import ConversationTest
@@ -106,10 +106,12 @@ class Play:
         """What somebody sends, and how the transcript shows it."""
         if deed.tapped is not None:
             choice, listed = self._choice(phone, deed.tapped, deed.earlier)
-            origin = "list" if listed else "button"
-            return ChoiceIn(id=choice.id, title=choice.title, description=choice.description, origin=origin), choice.title  # type: ignore[arg-type]
+            tap = ChoiceIn(id=choice.id, title=choice.title, description=choice.description)
+            return replace(tap, origin="list" if listed else "button"), choice.title
         if (place := deed.location) is not None:
-            where = LocationIn(latitude=place.latitude, longitude=place.longitude, name=place.name, address=place.address)
+            where = LocationIn(
+                latitude=place.latitude, longitude=place.longitude, name=place.name, address=place.address
+            )
             return where, f"📍 {place.latitude:g}, {place.longitude:g}"
         if deed.reaction is not None:
             return ReactionIn(message_id="wamid.last", emoji=deed.reaction), deed.reaction
@@ -131,7 +133,11 @@ class Play:
     def _choice(self, phone: str, wanted: str, earlier: int) -> tuple[Choice, bool]:
         shown = self.stage.shown.get(phone, ())
         if len(shown) <= earlier:
-            missing = f"has not been shown {earlier + 1} messages with choices" if earlier else "shows nothing that can be tapped"
+            missing = (
+                f"has not been shown {earlier + 1} messages with choices"
+                if earlier
+                else "shows nothing that can be tapped"
+            )
             raise Mishap(f"The phone of {phone} {missing}.")
         message = shown[-1 - earlier]
         choices = choices_in(message)
@@ -139,9 +145,17 @@ class Play:
             tapped = read_tap(choice.id)
             if wanted.casefold() in {choice.title.casefold(), str(place)} or (tapped and tapped.choice == wanted):
                 return choice, isinstance(message, ListOut)
-        older = [n for n in range(len(shown)) if any(c.title.casefold() == wanted.casefold() for c in choices_in(shown[-1 - n]))]
+        older = [
+            n
+            for n in range(len(shown))
+            if any(c.title.casefold() == wanted.casefold() for c in choices_in(shown[-1 - n]))
+        ]
         if older:
-            hint = f"A message has it: write `earlier: {older[0]}`." if older[0] else "The newest one has it: leave out `earlier:`."
+            hint = (
+                f"A message has it: write `earlier: {older[0]}`."
+                if older[0]
+                else "The newest one has it: leave out `earlier:`."
+            )
         else:
             hint = did_you_mean(wanted, [c.title for c in choices])
         raise Mishap(f"The last message with choices has no “{wanted}”.", hint)
@@ -158,7 +172,9 @@ class Play:
                 break
             turns += self._take(*due)
         else:
-            raise Mishap(f"More than {_MOST_TIMERS} timers fired in {spelled(length)}.", "The flow never comes to rest.")
+            raise Mishap(
+                f"More than {_MOST_TIMERS} timers fired in {spelled(length)}.", "The flow never comes to rest."
+            )
         self.stage.at = until
         phones = {turn.phone for turn in turns}
         return phones.pop() if len(phones) == 1 else self.test.user, turns
@@ -178,7 +194,11 @@ class Play:
             if frame is None:
                 open_ones = sorted({str(one.instance) for one in stage.objects.values()})
                 raise Mishap(f"Nothing is open for {event.about}.", did_you_mean(event.about, open_ones))
-            dealt = [name for name, c in stage.conversations.items() if [frame.flow, frame.instance] in [list(r) for r in c.scope.get(RUNS, ())]]
+            dealt = [
+                name
+                for name, c in stage.conversations.items()
+                if [frame.flow, frame.instance] in [list(r) for r in c.scope.get(RUNS, ())]
+            ]
             return event.to or next(iter(dealt), self.test.user), frame.run
         phone = event.to or self.test.user
         for flow, instance in reversed(stage.conversations[phone].scope.get(RUNS, ())):
@@ -241,8 +261,17 @@ class Play:
         elif notice and not note:
             note = "notification"
         self.lines.append(
-            Line(step=self.step, at=self.stage.at, text=text, phone=phone, name=self._name(phone), ours=True,
-                 choices=choices, label=label, note=note)
+            Line(
+                step=self.step,
+                at=self.stage.at,
+                text=text,
+                phone=phone,
+                name=self._name(phone),
+                ours=True,
+                choices=choices,
+                label=label,
+                note=note,
+            )
         )
 
     def note(self, text: str, *, phone: str = "") -> None:

@@ -27,7 +27,7 @@ def mismatch(expected: Any, got: Any, at: str = "") -> tuple[str, Any, Any] | No
         case list(), list() | tuple() if len(expected) == len(got):
             pairs = enumerate(zip(expected, got, strict=True))
             return next((f for place, (e, g) in pairs if (f := mismatch(e, g, f"{at}[{place}]")) is not None), None)
-        case (str() | int()), Mapping() if not isinstance(expected, bool):
+        case ((str() | int()), Mapping()) if not isinstance(expected, bool):
             fits = any(_same(expected, got.get(name)) for name in _NAMES)
             return None if fits else (at, expected, got)
     return None if _same(expected, got) else (at, expected, got)

@@ -120,7 +120,11 @@ def measure(book: FlowBook, files: Iterable[FlowFile], taken: Iterable[Hit]) -> 
         document = file.document if file is not None else None
         entered = {to for name, _, _, to in known if name == flow.name}
         states = tuple(
-            StateCover(name=name, at=document.mark(("states", *_path_of(document, name))) if document else None, covered=name in entered)
+            StateCover(
+                name=name,
+                at=document.mark(("states", *_path_of(document, name))) if document else None,
+                covered=name in entered,
+            )
             for name in flow.states
         )
         edges = tuple(
@@ -130,7 +134,14 @@ def measure(book: FlowBook, files: Iterable[FlowFile], taken: Iterable[Hit]) -> 
             for trigger, source, to in ways(flow)
         )  # fmt: skip
         found.append(
-            FlowCover(flow=flow.name, version=flow.version, file=document.file if document else "", states=states, edges=edges, document=document)
+            FlowCover(
+                flow=flow.name,
+                version=flow.version,
+                file=document.file if document else "",
+                states=states,
+                edges=edges,
+                document=document,
+            )
         )
     return found
 

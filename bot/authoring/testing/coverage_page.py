@@ -14,9 +14,11 @@ from bot.core.book import FlowBook
 from bot.core.flow import FlowSpec
 
 _STYLE = """
-:root { --paper: #fff; --ink: #1c2024; --quiet: #667085; --line: #e4e7ec; --hit: #16803c; --miss: #c4320a; --some: #b54708 }
+:root { --paper: #fff; --ink: #1c2024; --quiet: #667085; --line: #e4e7ec;
+  --hit: #16803c; --miss: #c4320a; --some: #b54708 }
 @media (prefers-color-scheme: dark) {
-  :root { --paper: #14171a; --ink: #e6e8ea; --quiet: #98a2b3; --line: #2c3238; --hit: #4cc38a; --miss: #ff8b6b; --some: #ffb454 }
+  :root { --paper: #14171a; --ink: #e6e8ea; --quiet: #98a2b3; --line: #2c3238;
+    --hit: #4cc38a; --miss: #ff8b6b; --some: #ffb454 }
 }
 body { margin: 2rem auto; max-width: 72rem; padding: 0 1.5rem; background: var(--paper); color: var(--ink);
   font: 15px/1.5 system-ui, sans-serif }
@@ -28,7 +30,8 @@ th, td { padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); ver
 td.number { font-variant-numeric: tabular-nums; white-space: nowrap }
 a { color: inherit } code { font: .9em ui-monospace, monospace }
 .hit { color: var(--hit) } .miss { color: var(--miss) } .some { color: var(--some) }
-.bar { display: inline-block; width: 9rem; height: .5rem; border-radius: .25rem; background: var(--line); overflow: hidden }
+.bar { display: inline-block; width: 9rem; height: .5rem; border-radius: .25rem;
+  background: var(--line); overflow: hidden }
 .bar i { display: block; height: 100%; background: currentColor }
 .diagram { overflow-x: auto; margin: 1rem 0 }
 details { margin: .5rem 0 } summary { cursor: pointer; color: var(--quiet) }
@@ -58,7 +61,9 @@ def _drawings(covers: Sequence[FlowCover], book: FlowBook, files: Sequence[FlowF
         flow, file = book.flow(cover.flow, cover.version), by_flow.get((cover.flow, cover.version))
         if flow is not None and file is not None:
             spec = FlowSpec.model_validate(file.document.value)  # as it was written, with nested states
-            drawn[cover.flow] = to_svg(diagram_of(flow, spec, file=file.document.file), marks=_marks(cover), standalone=False)
+            drawn[cover.flow] = to_svg(
+                diagram_of(flow, spec, file=file.document.file), marks=_marks(cover), standalone=False
+            )
     return drawn
 
 
@@ -75,7 +80,7 @@ def _page(covers: Sequence[FlowCover], drawings: dict[str, str]) -> Iterator[str
     yield '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
     yield f"<title>Conversation coverage</title><style>{_STYLE}{stylesheet()}</style>"
     yield f"<h1>Conversation coverage <span class={_tone(percent(covers))}>{percent(covers):.1f} %</span></h1>"
-    yield "<p>Ways through the flows that the conversation tests take. Ways the engine adds by itself are not counted.</p>"
+    yield "<p>The ways through the flows that tests take; those that the engine adds by itself are not counted.</p>"
     yield "<table><tr><th>Flow<th>States<th>Ways<th><th></tr>"
     for cover in covers:
         entered, states, taken, ways = cover.counts
@@ -90,10 +95,12 @@ def _page(covers: Sequence[FlowCover], drawings: dict[str, str]) -> Iterator[str
 
 
 def _flow(cover: FlowCover, drawing: str) -> Iterator[str]:
-    yield f'<h2 id="{escape(cover.flow)}">{escape(cover.flow)}</h2><p><code>{escape(cover.file)}</code>, version {cover.version}</p>'
+    yield f'<h2 id="{escape(cover.flow)}">{escape(cover.flow)}</h2>'
+    yield f"<p><code>{escape(cover.file)}</code>, version {cover.version}</p>"
     if drawing:
         yield f"<div class=diagram>{drawing}</div>"
-    yield f"<details{' open' if cover.missing else ''}><summary>{len(cover.missing)} of {len(cover.written)} ways are not covered</summary>"
+    yield f"<details{' open' if cover.missing else ''}>"
+    yield f"<summary>{len(cover.missing)} of {len(cover.written)} ways are not covered</summary>"
     yield "<table><tr><th>From<th>To<th>On<th>Where<th></tr>"
     for edge in sorted(cover.written, key=lambda one: one.covered):
         where = f"{edge.at.file}:{edge.at.line}" if edge.at is not None else ""

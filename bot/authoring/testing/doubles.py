@@ -1,8 +1,8 @@
 """For unit tests of actions: a database that answers what it is told to, and the call an action gets.
 
-    async def test_a_hut_is_booked(action_call, fake_database):
-        fake_database.answers("INSERT INTO bookings", {"booking_id": 7})
-        assert await book_hut(action_call(), hut=1, nights=2) == {"code": "HUT7"}
+async def test_a_hut_is_booked(action_call, fake_database):
+    fake_database.answers("INSERT INTO bookings", {"booking_id": 7})
+    assert await book_hut(action_call(), hut=1, nights=2) == {"code": "HUT7"}
 """
 
 from collections.abc import Mapping
@@ -14,6 +14,8 @@ from bot.authoring.testing.spec import DEFAULT_AT
 from bot.core.actions import ActionCall
 from bot.core.conversation import Contact
 from bot.core.ids import ChannelId, ContactId, ConversationId, RunId, TenantId
+
+Rows = list[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,7 @@ class FakeDatabase:
     """
 
     queries: list[Query] = field(default_factory=list)
-    _answers: list[tuple[str, list[Mapping[str, Any]]]] = field(default_factory=list)
+    _answers: list[tuple[str, Rows]] = field(default_factory=list)
 
     def answers(self, piece: str, *rows: Mapping[str, Any]) -> None:
         """Answer statements that contain `piece` with these rows."""
@@ -56,12 +58,14 @@ class FakeDatabase:
         """Run a statement."""
         return f"OK {len(self._rows(query, args))}"
 
-    def _rows(self, query: str, arguments: tuple[Any, ...]) -> list[Mapping[str, Any]]:
+    def _rows(self, query: str, arguments: tuple[Any, ...]) -> Rows:
         self.queries.append(Query(sql=query, arguments=arguments))
         for piece, rows in reversed(self._answers):
             if piece in _plain(query):
                 return rows
-        raise AssertionError(f"Nobody said what the database answers to: {_plain(query)}\nUse fake_database.answers(…).")
+        raise AssertionError(
+            f"Nobody said what the database answers to: {_plain(query)}\nUse fake_database.answers(…)."
+        )
 
 
 def _plain(sql: str) -> str:
@@ -81,6 +85,6 @@ class CallFactory:
         """A call by somebody."""
         contact = Contact(contact_id=ContactId(1), name=name, language=language, roles=(role,))
         return ActionCall(
-            tenant_id=TenantId(1), channel_id=ChannelId(1), conversation_id=ConversationId(1), contact=contact, role=role,
-            run=RunId(run), at=at, db=self.database,
+            tenant_id=TenantId(1), channel_id=ChannelId(1), conversation_id=ConversationId(1), contact=contact,
+            role=role, run=RunId(run), at=at, db=self.database,
         )  # fmt: skip

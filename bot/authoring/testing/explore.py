@@ -18,6 +18,7 @@ from typing import Any
 
 from bot.authoring.content import FlowFile
 from bot.authoring.testing.acting import Play
+from bot.authoring.testing.checks import faults
 from bot.authoring.testing.coverage import Hit, built_in, hits, ways
 from bot.authoring.testing.moves import Sampler, Step, begin, commands, following
 from bot.authoring.testing.reading import ConversationTest, Shared, read_test
@@ -25,8 +26,8 @@ from bot.authoring.testing.runner import observe_test, run_test
 from bot.authoring.testing.showing import inline
 from bot.authoring.testing.spec import SharedSpec, StepSpec
 from bot.authoring.testing.stage import Mishap, Project, Stage, Taken
-from bot.authoring.testing.stubs import Refusal
-from bot.authoring.testing.writing import suggested, test_text
+from bot.authoring.testing.stubs import Refusal, always
+from bot.authoring.testing.writing import file_text, suggested
 from bot.core.actions import Action
 from bot.core.book import ANY
 from bot.core.compiled import CompiledFlow
@@ -119,7 +120,7 @@ class Explorer:
         test = self._test([{"wait": "1s"}])
         start = test.stage(self.project)
         queue: deque[tuple[Stage, tuple[Step, ...], Overrides, frozenset[Hit]]] = deque([(start, (), (), frozenset())])
-        wanted = {hit for hit in self.written()}
+        wanted = set(self.written())
         worlds = 0
         while queue and worlds < _MOST_WORLDS and not wanted <= self._found.keys():
             stage, steps, refused, passed = queue.popleft()
@@ -132,7 +133,11 @@ class Explorer:
                         queue.append((world, (*steps, step), refusals, passed | through))
         unreached = tuple(hit for hit in self.written() if hit not in self._found)
         return Exploration(
-            flow=self._flow.name, found=dict(self._found), unreached=unreached, faults=tuple(self._faults.values()), worlds=worlds
+            flow=self._flow.name,
+            found=dict(self._found),
+            unreached=unreached,
+            faults=tuple(self._faults.values()),
+            worlds=worlds,
         )
 
     def written(self) -> list[Hit]:
@@ -177,7 +182,7 @@ class Explorer:
             for code in self._sampler.codes():
                 refusal = Refusal(code=code, message="Refused, to see what follows.")
                 world = stage.fork()
-                world.stubs = {**stage.stubs, name: lambda arguments, count, refusal=refusal: refusal}
+                world.stubs = {**stage.stubs, name: always(refusal)}
                 again = self._attempt(test, world, step, steps)
                 if again is not None:
                     again[0].stubs = stage.stubs
@@ -194,9 +199,13 @@ class Explorer:
             return None
         except Mishap:
             return None
+        for problem in faults(turns):
+            self._faults.setdefault(problem.sentence, (steps, problem.sentence))
         return play.stage, turns
 
-    def _note(self, through: Collection[Hit], steps: tuple[Step, ...], refused: Overrides, passed: frozenset[Hit]) -> None:
+    def _note(
+        self, through: Collection[Hit], steps: tuple[Step, ...], refused: Overrides, passed: frozenset[Hit]
+    ) -> None:
         for hit in through:
             if hit not in self._found:
                 self._found[hit] = Found(hit=hit, steps=steps, refused=refused, passed=passed)
@@ -242,7 +251,7 @@ class Explorer:
             (step, suggested(one.moment, whole=place == last))
             for place, (step, one) in enumerate(zip(found.steps, observed, strict=False))
         ]
-        text = test_text(head, steps, f"Found by `bot test --explore {self._flow.name}`; change it as you like.")
+        text = file_text(head, steps, f"Found by `bot test --explore {self._flow.name}`; change it as you like.")
         name = f"{self._flow.name}_{source}_{trigger}_{to}".replace("(new)", "new")
         name = "".join(c if c.isalnum() else "_" for c in name) + ".yaml"
         try:
@@ -263,7 +272,7 @@ class Explorer:
         return found
 
     def _test(self, steps: Sequence[Step], head: Mapping[str, Any] | None = None) -> ConversationTest:
-        text = test_text(head or self._head, [(step, None) for step in steps])
+        text = file_text(head or self._head, [(step, None) for step in steps])
         return read_test(self.folder / "explored.yaml", self.project, self.shared, text)
 
 

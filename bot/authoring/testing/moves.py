@@ -106,7 +106,7 @@ class Sampler:
 
 
 def example(pattern: str) -> str:
-    """Something a simple pattern such as `TRP\\d+` matches."""
+    r"""Something a simple pattern such as `TRP\d+` matches."""
     text = re.sub(r"\\d(?:\{(\d+)[^}]*\}|[+*])?", lambda m: "123456789"[: int(m[1] or 3)], pattern)
     text = re.sub(r"\[([^\]\\-])[^\]]*\](?:\{(\d+)[^}]*\}|[+*])?", lambda m: m[1] * int(m[2] or 1), text)
     return re.sub(r"[\\^$+*?(){}|]|\[|\]", "", text)

@@ -11,13 +11,13 @@ from pydantic import ValidationError
 from bot.authoring.mistakes import explain
 from bot.authoring.reader import Document, read
 from bot.authoring.testing.comparing import is_pattern, pattern
-from bot.authoring.testing.spec import ExpectSpec, PhoneSpec, SharedSpec, StepSpec, TestSpec
+from bot.authoring.testing.spec import ConversationSpec, ExpectSpec, PhoneSpec, SharedSpec, StepSpec
 from bot.authoring.testing.stage import Project, Stage, open_stage, person
 from bot.authoring.testing.stubs import Stub, compile_stub
 from bot.core.book import ANY
 from bot.core.errors import ContentError, ContentErrors, FlowError, Mark
-from bot.core.report import Path as Place
 from bot.core.report import Mistake, Report, did_you_mean
+from bot.core.report import Path as Place
 
 SHARED = "shared.yaml"
 """A file with what all tests of its folder begin with."""
@@ -42,7 +42,7 @@ class ConversationTest:
     path: Path
     text: str
     document: Document
-    spec: TestSpec
+    spec: ConversationSpec
     stubs: Mapping[str, Stub]
     user: str
 
@@ -106,9 +106,7 @@ def read_shared(folder: Path, top: Path | None = None) -> list[Shared]:
     return found
 
 
-def read_test(
-    path: Path, project: Project, shared: Sequence[Shared] = (), text: str | None = None
-) -> ConversationTest:
+def read_test(path: Path, project: Project, shared: Sequence[Shared] = (), text: str | None = None) -> ConversationTest:
     """Read a test and check every name in it.
 
     Args:
@@ -126,15 +124,11 @@ def read_test(
     value = document.value if isinstance(document.value, dict) else {}
     own = value.get("phones")
     _raise(_unknown_steps(value, {*phones, *(own if isinstance(own, dict) else ())}), document)
-    spec = _validated(document, TestSpec)
+    spec = _validated(document, ConversationSpec)
     report = Report()
     if spec.flow is not None and spec.flow not in project.book.latest:
         report.unknown(("flow",), "flow", spec.flow, project.book.latest)
-    spec = spec.model_copy(update={
-        "phones": phones | spec.phones or {"customer": PhoneSpec()},
-        "fixtures": {n: r for one in shared for n, r in one.spec.fixtures.items()} | spec.fixtures,
-        "at": spec.at if "at" in value else next((s.spec.at for s in reversed(shared) if "at" in s.spec.model_fields_set), spec.at),
-    })  # fmt: skip
+    spec = _completed(spec, shared, phones)
     stubs: dict[str, Stub] = {}
     for one in shared:
         theirs = Report()
@@ -148,12 +142,29 @@ def read_test(
     return ConversationTest(path=path, text=text, document=document, spec=spec, stubs=stubs, user=user)
 
 
-def _user(spec: TestSpec, own: Sequence[str], project: Project) -> str:
+def _completed(spec: ConversationSpec, shared: Sequence[Shared], phones: Mapping[str, PhoneSpec]) -> ConversationSpec:
+    """The test with what its folder's tests begin with."""
+    fixtures = {name: records for one in shared for name, records in one.spec.fixtures.items()}
+    times = [one.spec.at for one in (*shared, Shared(spec=spec)) if "at" in one.spec.model_fields_set]
+    return spec.model_copy(
+        update={
+            "phones": {**phones, **spec.phones} or {"customer": PhoneSpec()},
+            "fixtures": fixtures | spec.fixtures,
+            "at": times[-1] if times else spec.at,
+        }
+    )
+
+
+def _user(spec: ConversationSpec, own: Sequence[str], project: Project) -> str:
     """Whom `user:` means: the test's first phone; of shared ones, the first that may walk the flow."""
     if own:
         return own[0]
     flow = project.book.latest.get(spec.flow or "")
-    able = [name for name, phone in spec.phones.items() if flow is None or ANY in flow.roles or set(phone.roles) & set(flow.roles)]
+    able = [
+        name
+        for name, phone in spec.phones.items()
+        if flow is None or ANY in flow.roles or set(phone.roles) & set(flow.roles)
+    ]
     return next(iter(able or spec.phones))
 
 
@@ -179,11 +190,13 @@ def _unknown_steps(value: Mapping[str, Any], phones: set[str]) -> Report:
         for key in step if isinstance(step, dict) else ():
             if key not in phones and key not in StepSpec.words:
                 hint = did_you_mean(key, {*phones, *StepSpec.words})
-                report(("steps", place, key), f"There is no phone `{key}`, and no such step.", hint=hint, code="unknown")
+                report(
+                    ("steps", place, key), f"There is no phone `{key}`, and no such step.", hint=hint, code="unknown"
+                )
     return report
 
 
-def _check_names(spec: TestSpec, project: Project, report: Report) -> None:
+def _check_names(spec: ConversationSpec, project: Project, report: Report) -> None:
     flow = project.book.latest.get(spec.flow or "")
     flows = project.book.flows()
     states = {state for one in flows for state in one.states}
@@ -208,7 +221,7 @@ def _check_names(spec: TestSpec, project: Project, report: Report) -> None:
             report.unknown(("steps", place, "event", "to"), "phone", str(step.event.to), spec.phones)
 
 
-def _check_sayings(path: Place, expect: ExpectSpec, spec: TestSpec, report: Report) -> None:
+def _check_sayings(path: Place, expect: ExpectSpec, spec: ConversationSpec, report: Report) -> None:
     for key in ("said", "not_said", "held"):
         wanted = getattr(expect, key)
         by_phone = wanted if isinstance(wanted, dict) else {None: wanted or []}
@@ -224,7 +237,7 @@ def _check_sayings(path: Place, expect: ExpectSpec, spec: TestSpec, report: Repo
                     report(here, str(mistake), code="pattern")
 
 
-def _expectations(spec: TestSpec) -> Iterator[tuple[Place, ExpectSpec]]:
+def _expectations(spec: ConversationSpec) -> Iterator[tuple[Place, ExpectSpec]]:
     for place, step in enumerate(spec.steps):
         if step.expect is not None:
             yield ("steps", place, "expect"), step.expect
@@ -240,7 +253,9 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as mistake:
         at = Mark(str(path), 1, 1)
-        raise ContentErrors([FlowError(f"The file is not UTF-8: {mistake.reason}.", at=at, hint="Save it as UTF-8.")]) from mistake
+        raise ContentErrors(
+            [FlowError(f"The file is not UTF-8: {mistake.reason}.", at=at, hint="Save it as UTF-8.")]
+        ) from mistake
 
 
 def _read(text: str, path: Path) -> Document:
@@ -263,9 +278,7 @@ def _validated(document: Document, model: type[_Spec]) -> _Spec:
 
 def _raise(report: Report, document: Document) -> None:
     if report.mistakes:
-        raise ContentErrors(
-            [FlowError(one.message, at=_mark(document, one), hint=one.hint) for one in report.mistakes]
-        )
+        raise ContentErrors([FlowError(one.message, at=_mark(document, one), hint=one.hint) for one in report.mistakes])
 
 
 def _mark(document: Document, mistake: Mistake) -> Mark:

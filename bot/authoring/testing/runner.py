@@ -4,8 +4,9 @@ import time
 from dataclasses import dataclass, field
 
 from bot.authoring.testing.acting import Line, Play
-from bot.authoring.testing.checks import Moment, Problem, check
+from bot.authoring.testing.checks import Problem, check, faults
 from bot.authoring.testing.coverage import Hit, hits
+from bot.authoring.testing.observing import Moment
 from bot.authoring.testing.reading import ConversationTest
 from bot.authoring.testing.spec import ExpectSpec
 from bot.authoring.testing.stage import Mishap, Project
@@ -86,7 +87,9 @@ class _Run:
             except (Mishap, EngineError) as mishap:
                 self._stop(place, path, mishap, step.happening[0])
                 return
-            moment = Moment(stage=play.stage.fork() if self.observed is not None else play.stage, phone=phone, turns=turns)
+            moment = Moment(
+                stage=play.stage.fork() if self.observed is not None else play.stage, phone=phone, turns=turns
+            )
             self._compare(place, path, step.expect, moment)
             if self.failure is not None and self.observed is None:
                 return
@@ -94,13 +97,25 @@ class _Run:
         self._compare(None, (), test.spec.expect, whole)
 
     def _compare(self, step: int | None, path: Path, expect: ExpectSpec | None, moment: Moment) -> None:
-        problems = check(expect, moment) if expect is not None else []
+        problems = list(faults(moment.turns)) if step is not None else []
+        problems += check(expect, moment) if expect is not None else []
         if self.observed is not None:
             self.observed.append(Observed(place=path, expect=expect, moment=moment, problems=tuple(problems)))
         if problems and self.failure is None:
-            mark = self.play.test.document.value_mark
-            complaints = tuple(Complaint(problem=one, at=mark((*path, "expect", *one.key))) for one in problems)
-            self.failure = Failure(step=step, at=complaints[0].at if step is None else mark(path), complaints=complaints)
+            complaints = tuple(Complaint(problem=one, at=self._place(path, one)) for one in problems)
+            self.failure = Failure(
+                step=step,
+                at=complaints[0].at if step is None else self.play.test.document.value_mark(path),
+                complaints=complaints,
+            )
+
+    def _place(self, path: Path, problem: Problem) -> Mark:
+        """Where it says what is not so: the innermost value that is written down."""
+        document = self.play.test.document
+        whole: Path = (*path, "expect", *problem.key) if problem.key else path
+        while whole and whole not in document.values:
+            whole = whole[:-1]
+        return document.value_mark(whole)
 
     def _stop(self, step: int, path: Path, mishap: Mishap | EngineError, key: str) -> None:
         hint = mishap.hint if isinstance(mishap, Mishap) else ""
@@ -142,5 +157,3 @@ def _played(test: ConversationTest, project: Project, observed: list[Observed] |
         steps=len(test.spec.steps),
     )
     return result, observed or []
-
-

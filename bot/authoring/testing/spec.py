@@ -27,7 +27,9 @@ def _as_time(value: Any) -> Any:
             return _as_time(datetime.fromisoformat(value))
         except ValueError:
             pass
-    raise PydanticCustomError("time", "`{value}` is not a time; write for example 2026-11-22T09:00:00Z", {"value": str(value)})
+    raise PydanticCustomError(
+        "time", "`{value}` is not a time; write for example 2026-11-22T09:00:00Z", {"value": str(value)}
+    )
 
 
 Time = Annotated[datetime, BeforeValidator(_as_time)]
@@ -255,10 +257,8 @@ class SharedSpec(Part):
     stubs: dict[EventName, Any] = Field(default_factory=dict)
 
 
-class TestSpec(SharedSpec):
+class ConversationSpec(SharedSpec):
     """A test file."""
-
-    __test__: ClassVar[bool] = False  # not one of pytest's
 
     test: Text
     flow: str | None = None

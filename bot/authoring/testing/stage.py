@@ -13,7 +13,19 @@ from bot.authoring.testing.stubs import Refusal, Stub
 from bot.core.actions import Actions
 from bot.core.book import FlowBook
 from bot.core.conversation import FRAME, SNAPSHOT, Contact, Conversation, Frame, Snapshot
-from bot.core.effects import ATTACH_RUN, CancelTimers, Effect, EndRun, Invoke, Notify, ParkRun, Send, SetLanguage, StartTimer, Trace
+from bot.core.effects import (
+    ATTACH_RUN,
+    CancelTimers,
+    Effect,
+    EndRun,
+    Invoke,
+    Notify,
+    ParkRun,
+    Send,
+    SetLanguage,
+    StartTimer,
+    Trace,
+)
 from bot.core.engine import Step
 from bot.core.events import EVENT, ActionDone, ActionFailed, BusinessChanged, Event, MessageReceived, TimerFired
 from bot.core.ids import ContactId, ConversationId, EventId, MessageId, RunId
@@ -178,7 +190,9 @@ class Stage:
             for effect in step.effects:
                 self._carry_out(phone, conversation, effect, heard)
                 if isinstance(effect, SetLanguage):
-                    conversation = replace(conversation, contact=replace(conversation.contact, language=effect.language))
+                    conversation = replace(
+                        conversation, contact=replace(conversation.contact, language=effect.language)
+                    )
             invoke = step.effects[-1] if step.effects else None
             if not isinstance(invoke, Invoke):
                 break
@@ -256,7 +270,14 @@ class Stage:
             if invoke.receipt is not None and not isinstance(answer, Refusal):
                 self.receipts[invoke.receipt] = answer
         calls.append(
-            Call(name=invoke.name, kind=kind, arguments=invoke.arguments, answer=answer, receipt=invoke.receipt, reused=reused)
+            Call(
+                name=invoke.name,
+                kind=kind,
+                arguments=invoke.arguments,
+                answer=answer,
+                receipt=invoke.receipt,
+                reused=reused,
+            )
         )
         if isinstance(answer, Refusal):
             return ActionFailed(event_id=event.event_id, at=event.at, code=answer.code, message=answer.message)

@@ -39,6 +39,11 @@ Stub = Callable[[Mapping[str, Any], int], Any]
 """From arguments, and how often it was called before, to a JSON result or a `Refusal`."""
 
 
+def always(answer: Any) -> Stub:
+    """A stub with one answer."""
+    return lambda arguments, count: answer
+
+
 def compile_stub(kind: Kind, value: Any, fixtures: Fixtures, path: Path, report: Report) -> Stub:
     """Make a stub of what a test says.
 
@@ -52,11 +57,13 @@ def compile_stub(kind: Kind, value: Any, fixtures: Fixtures, path: Path, report:
     match value:
         case {"error": str(code), **rest} if not set(rest) - {"message"}:
             refusal = Refusal(code=code, message=str(rest.get("message", "")))
-            return lambda arguments, count: refusal
+            return always(refusal)
         case {"result": result, **rest} if not rest:
-            return lambda arguments, count: result
+            return always(result)
         case {"in_turn": [*stubs], **rest} if stubs and not rest:
-            return _in_turn([compile_stub(kind, s, fixtures, (*path, "in_turn", n), report) for n, s in enumerate(stubs)])
+            return _in_turn(
+                [compile_stub(kind, s, fixtures, (*path, "in_turn", n), report) for n, s in enumerate(stubs)]
+            )
         case {"cases": [*cases], **rest} if cases and not rest:
             return _cases(kind, cases, fixtures, (*path, "cases"), report)
         case {"find": str(name), **rest} if not rest:
@@ -67,12 +74,16 @@ def compile_stub(kind: Kind, value: Any, fixtures: Fixtures, path: Path, report:
         case [*results] if kind == "action" and results:
             return _in_turn([compile_stub(kind, r, fixtures, (*path, n), report) for n, r in enumerate(results)])
         case {"id": _} if kind == "lookup":
-            return lambda arguments, count: [value]
+            return always([value])
         case list() | None if kind == "lookup":
-            return lambda arguments, count: value or []
+            return always(value or [])
         case _ if kind == "lookup":
-            report(path, "A lookup answers with a list of `{id, name, …}`.", hint="Write for example `[{id: 1, name: EBC}]`.")
-    return lambda arguments, count: value
+            report(
+                path,
+                "A lookup answers with a list of `{id, name, …}`.",
+                hint="Write for example `[{id: 1, name: EBC}]`.",
+            )
+    return always(value)
 
 
 def _in_turn(stubs: Sequence[Stub]) -> Stub:
@@ -83,7 +94,9 @@ def _cases(kind: Kind, cases: Sequence[Any], fixtures: Fixtures, path: Path, rep
     compiled: list[tuple[Mapping[str, Any], Stub]] = []
     for place, case in enumerate(cases):
         if not isinstance(case, dict) or not isinstance(case.get("with", {}), dict):
-            report((*path, place), "A case is a block with `with:` and an answer.", hint="`{with: {people: 13}, error: …}`")
+            report(
+                (*path, place), "A case is a block with `with:` and an answer.", hint="`{with: {people: 13}, error: …}`"
+            )
             continue
         answer = {key: value for key, value in case.items() if key != "with"}
         compiled.append((case.get("with", {}), compile_stub(kind, answer, fixtures, (*path, place), report)))

@@ -139,7 +139,7 @@ def usual_folder(content: Path) -> Path:
     return inner if inner.is_dir() else content / "tests"
 
 
-def test_files(suite: Suite, paths: Sequence[Path]) -> list[Path]:
+def files_among(suite: Suite, paths: Sequence[Path]) -> list[Path]:
     """The files that are asked for; without paths, all of the project's.
 
     Raises:

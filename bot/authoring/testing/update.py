@@ -10,8 +10,9 @@ from typing import Any
 
 import yaml
 
-from bot.authoring.testing.checks import Moment, Problem, observe, phrase
+from bot.authoring.testing.checks import Problem
 from bot.authoring.testing.comparing import contains
+from bot.authoring.testing.observing import Moment, observe, phrase
 from bot.authoring.testing.reading import ConversationTest, Shared, read_test
 from bot.authoring.testing.runner import Observed, Result, observe_test, run_test
 from bot.authoring.testing.showing import inline

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.authoring.testing.checks import Moment, observe, phrase
+from bot.authoring.testing.observing import Moment, observe, phrase
 from bot.authoring.testing.showing import inline
 from bot.core.effects import EndRun, Handoff, Notify
 
@@ -54,7 +54,7 @@ def step_lines(step: Mapping[str, Any], expect: Mapping[str, Any] | None, indent
     return lines + (expect_lines(expect, indent + 2) if expect else [])
 
 
-def test_text(
+def file_text(
     head: Mapping[str, Any], steps: Sequence[tuple[Mapping[str, Any], Mapping[str, Any] | None]], comment: str = ""
 ) -> str:
     """A whole file. `head` is what comes before the steps."""

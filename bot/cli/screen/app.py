@@ -1,9 +1,8 @@
-"""The full-screen simulator: carries out what is typed and tapped, one thing after the other, and shows what comes of it."""
+"""The full-screen simulator: carries out what is typed and tapped, one after the other, and shows what comes of it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import App, ComposeResult
@@ -11,7 +10,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.css.query import NoMatches
-from textual.message import Message
 from textual.widgets import Footer, Input, Static
 
 from bot.authoring.simulator import (
@@ -33,6 +31,7 @@ from bot.authoring.simulator import (
 from bot.authoring.simulator import Input as Wanted
 from bot.cli.cast import BUSINESS, Player
 from bot.cli.deeds import crashed, duplicated, wording_of
+from bot.cli.replaying import play
 from bot.cli.screen import scenes
 from bot.cli.screen.bubble import Tappable
 from bot.cli.screen.chat import Chat
@@ -40,9 +39,14 @@ from bot.cli.screen.entry import Entry, Hints
 from bot.cli.screen.looks import DARK, LIGHT
 from bot.cli.screen.panel import Insight, News, Panel, look
 from bot.cli.screen.sheet import Sheet
+from bot.cli.screen.tabs import PhoneTab
 from bot.cli.screen.watching import Stamp, stamp
 from bot.cli.session import Session
 from bot.core.errors import ContentErrors, SirdarError
+from storage.postgres.history import History
+
+if TYPE_CHECKING:
+    from bot.cli.recording import Recorder
 
 NARROW = 100
 """Columns below which phone and panel take turns."""
@@ -51,33 +55,6 @@ LOW = 30
 _WATCH_SECONDS = 0.5
 
 Opener = Callable[[], Awaitable[Session]]
-Saver = Callable[[Session], None]
-
-
-class PhoneTab(Static):
-    """A phone that can be taken in hand."""
-
-    class Chosen(Message):
-        """Somebody takes this phone."""
-
-        def __init__(self, part: str) -> None:
-            super().__init__()
-            self.part = part
-
-    def __init__(self, player: Player, key: str) -> None:
-        super().__init__(id=f"tab-{player.part}")
-        self.player = player
-        self._key = key
-
-    def show(self, *, inhand: bool, unread: int) -> None:
-        """Say whose it is, and how much is unread."""
-        self.set_class(inhand, "inhand")
-        mark = (f" ●{unread}", "$success bold") if unread else ("", "")
-        self.update(Content.assemble((f"{self._key} ", "dim"), self.player.part, mark))
-
-    def on_click(self) -> None:
-        """Take it."""
-        self.post_message(self.Chosen(self.player.part))
 
 
 class PhoneApp(App[None]):
@@ -87,8 +64,8 @@ class PhoneApp(App[None]):
         opener: Makes the session; the screen is there before it is.
         cast: Everybody with a phone.
         who: Whose is in hand first.
-        save: Called after each step, for recordings.
-        hello: What to say at the beginning.
+        recorder: Writes down what is played.
+        past: A real conversation to play first.
     """
 
     CSS_PATH = "phone.tcss"
@@ -96,27 +73,31 @@ class PhoneApp(App[None]):
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f1", "type('/help')", "Help"),
-        Binding("f2", "panel", "Behind"),
+        Binding("f2", "panel", "State & why"),
         Binding("f3", "theme", "Light/dark"),
         Binding("f4", "type('/back')", "Back"),
         *(Binding(f"f{key}", f"phone({key - 5})", show=False) for key in range(5, 10)),
         Binding("pageup", "scroll(-1)", show=False, priority=True),
         Binding("pagedown", "scroll(1)", show=False, priority=True),
         Binding("escape", "write", show=False),
-        Binding("ctrl+q", "quit", "Quit"),
+        Binding("f10", "quit", "Quit"),
+        Binding("ctrl+q", "quit", show=False),
     ]
 
     def __init__(
-        self, opener: Opener, cast: tuple[Player, ...], who: Player, *, save: Saver | None = None, hello: str = ""
-    ) -> None:
+        self, opener: Opener, cast: tuple[Player, ...], who: Player, *, recorder: "Recorder | None" = None,
+        past: History | None = None, business: str = BUSINESS,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.session: Session | None = None
         self.insight: Insight | None = None
         self._opener = opener
         self._cast = cast
         self._who = who
-        self._save = save
-        self._hello = hello
+        self._business = business
+        self.failure: SirdarError | None = None
+        self._recorder = recorder
+        self._past = past
         self._one_at_a_time = asyncio.Lock()
         self._remarks: list[scenes.Remark] = []
         self._read: dict[str, int] = {}
@@ -161,13 +142,21 @@ class PhoneApp(App[None]):
             try:
                 self.session = await self._opener()
             except SirdarError as error:
-                self.exit(return_code=2, message=str(error))
+                self.failure = error
+                self.exit()
                 return
-            self._stamp = await asyncio.to_thread(stamp, self._root())
-            if self._hello:
-                self._remark(self._hello)
-            await self._refresh()
-        self.set_interval(_WATCH_SECONDS, self._watch)
+            self._stamp = await asyncio.to_thread(stamp, self.session.root)
+            if self._past is not None:
+                await self._replay(self.session, self._past)
+            await self._show_all()
+        self.set_interval(_WATCH_SECONDS, self.look_for_changes)
+
+    async def _replay(self, session: Session, past: History) -> None:
+        count = len(past.messages)
+        await play(session, past, lambda number, said: self._head(f"playing {number} of {count}"))
+        self._remark("Here the conversation was; go on from here.", "good")
+        if self._recorder is not None:
+            self._recorder.save(session)
 
     # --- What people do -----------------------------------------------------------------------------------------------
 
@@ -237,7 +226,8 @@ class PhoneApp(App[None]):
         try:
             wanted = read_line(line)
         except SimulatorMistake as mistake:
-            self.run_worker(self._in_turn(lambda session: self._complain(mistake)))
+            complaint = str(mistake)
+            self.run_worker(self._in_turn(lambda session: self._complain(complaint)))
             return
         if isinstance(wanted, Quit):
             self.exit()
@@ -254,12 +244,12 @@ class PhoneApp(App[None]):
                 await do(self.session)
             except SimulatorMistake as mistake:
                 self._remark(str(mistake), "bad")
-            if self._save is not None:
-                self._save(self.session)
-            await self._refresh()
+            if self._recorder is not None:
+                self._recorder.save(self.session)
+            await self._show_all()
 
-    async def _complain(self, mistake: SimulatorMistake) -> None:
-        self._remark(str(mistake), "bad")
+    async def _complain(self, complaint: str) -> None:
+        self._remark(complaint, "bad")
 
     async def _tap(self, session: Session, title: str, offer: int) -> None:
         self._answered(session, bool(await session.tap(title, offer=offer)))
@@ -291,8 +281,10 @@ class PhoneApp(App[None]):
                 pass
 
     async def _speak(self, session: Session, language: str) -> None:
+        if self._recorder is not None:
+            self._recorder.check_language(session, session.who.part)
         await session.speak(language)
-        if not (self._root() / "templates" / language).is_dir():
+        if not (session.root / "templates" / language).is_dir():
             self._remark(f"There are no words in {language} in templates/: English is used instead.", "bad")
 
     async def _trick(self, session: Session, name: str) -> None:
@@ -310,8 +302,8 @@ class PhoneApp(App[None]):
                 self._remark(_sentence(duplicated(changed)), "bad" if changed else "good")
             case _:
                 crash = await session.crash()
-                for line in crashed(crash):
-                    self._remark(_sentence(line), "bad" if crash.doubled else "good")
+                words = "\n".join(map(_sentence, crashed(crash)))
+                self._remark(words, "bad" if crash.doubled else "good")
 
     def _answered(self, session: Session, said: bool) -> None:
         last = session.played[-1]
@@ -337,10 +329,11 @@ class PhoneApp(App[None]):
 
     # --- Reading the flows again --------------------------------------------------------------------------------------
 
-    async def _watch(self) -> None:
+    async def look_for_changes(self) -> None:
+        """Read the flows again when somebody has saved one of their files."""
         if self._one_at_a_time.locked() or self.session is None:
             return
-        now = await asyncio.to_thread(stamp, self._root())
+        now = await asyncio.to_thread(stamp, self.session.root)
         if now != self._stamp:
             self._stamp = now
             self.run_worker(self._in_turn(self.reload), name="reload")
@@ -369,9 +362,6 @@ class PhoneApp(App[None]):
             raise SimulatorMistake("Not ready yet.")
         return self.session
 
-    def _root(self) -> Path:
-        return self._now().root
-
     def _remark(self, text: str, tone: scenes.Tone = "plain") -> None:
         session = self._now()
         self._remarks.append(scenes.Remark(text, tone, len(session.played), session.who.part))
@@ -379,7 +369,7 @@ class PhoneApp(App[None]):
     def _forget(self, after: int) -> None:
         self._remarks = [one for one in self._remarks if one.after <= after]
 
-    async def _refresh(self) -> None:
+    async def _show_all(self) -> None:
         session = self._now()
         part = session.who.part
         self._read[part] = scenes.unread(part, session.played)
@@ -389,7 +379,9 @@ class PhoneApp(App[None]):
             tab.show(inhand=theirs == part, unread=max(unread, 0))
         items = scenes.scene(part, session.played, self._remarks, session.began.date())
         await self.query_one(Chat).show(items)
-        newest = next((one.said for one in reversed(items) if isinstance(one, scenes.Bubble) and one.said.by_business), None)
+        newest = next(
+            (one.said for one in reversed(items) if isinstance(one, scenes.Bubble) and one.said.by_business), None
+        )
         entry = self.query_one(Entry)
         entry.tappable = len(newest.choices) if newest is not None and newest.offer is not None else 0
         entry.placeholder = f"Message · 1–{entry.tappable} taps" if entry.tappable else _placeholder(session)
@@ -400,10 +392,12 @@ class PhoneApp(App[None]):
 
     def _head(self, presence: str) -> None:
         who = self.session.who if self.session is not None else self._who
-        chat = Content.assemble((BUSINESS, "bold"), "\n", (presence, "$bar-faint"))
+        chat = Content.assemble((self._business, "bold"), "\n", (presence, "$bar-faint"))
         self.query_one("#title", Static).update(chat)
         at = self.session.clock.now if self.session is not None else None
-        words = Content.assemble((f"{at:%H:%M}", "bold"), "\n", (f"{at:%a %d %b %Y}", "$bar-faint")) if at else Content("")
+        words = (
+            Content.assemble((f"{at:%H:%M}", "bold"), "\n", (f"{at:%a %d %b %Y}", "$bar-faint")) if at else Content("")
+        )
         self.query_one("#clock", Static).update(words)
         self.sub_title = f"{who.name} ({who.part})"
 

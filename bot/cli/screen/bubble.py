@@ -109,7 +109,7 @@ class Bubble(Vertical):
         return Content.assemble((at, "$faint-own"), " ", ticks)
 
 
-_MAP = "╱╲   │    ╱──\n──╲──┼───╱───\n   ╲ │  ◉    "
+_MAP = " ┊     ┊     ┊ \n┈┼┈┈┈┈┈◉┈┈┈┈┈┼┈\n ┊     ┊     ┊ "
 _PICTURE = "          ☼  \n  ▗▟▙▖  ▗▄   \n▗▟████▙▟██▙▖ "
 
 

@@ -15,20 +15,20 @@ class Chat(VerticalScroll, can_focus=False):
 
     def __init__(self) -> None:
         super().__init__(id="chat")
-        self._items: list[scenes.Item] = []
+        self.shown: list[scenes.Item] = []
         self._widgets: list[Widget] = []
 
     async def show(self, items: Sequence[scenes.Item]) -> None:
         """Show these; what is shown already stays, so that nothing flickers."""
         same = 0
-        for old, new in zip(self._items, items, strict=False):
+        for old, new in zip(self.shown, items, strict=False):
             if old != new:
                 break
             same += 1
         gone, self._widgets[same:] = self._widgets[same:], []
         fresh = [_widget(item) for item in items[same:]]
         self._widgets += fresh
-        self._items = list(items)
+        self.shown = list(items)
         async with self.batch():
             if gone:
                 await self.remove_children(gone)

@@ -100,6 +100,7 @@ class Hints(Static):
         fitting = [one for one in COMMANDS if one[0].split()[0].startswith(word)] if value.startswith("/") else []
         self.display = bool(fitting) and not value.startswith("//")
         lines = [
-            Content.assemble((f"{example:<23}", "$link"), (meaning, "$faint")) for example, meaning in fitting[:_MOST_HINTS]
+            Content.assemble((f"{example:<23}", "$link"), (meaning, "$faint"))
+            for example, meaning in fitting[:_MOST_HINTS]
         ]
         self.update(Content("\n").join(lines))

@@ -12,7 +12,8 @@ from textual.widgets import Static
 
 from bot.cli import wording
 from bot.cli.deeds import Played
-from bot.cli.session import Session, Standing
+from bot.cli.lookout import Standing
+from bot.cli.session import Session
 from bot.core.conversation import Frame
 from bot.core.errors import ContentError
 
@@ -20,6 +21,7 @@ _STYLES = {
     "error": "$error bold", "ignored": "$warning", "said": "$success", "called": "$link", "answered": "$link",
     "moved": "$primary bold",
 }  # fmt: skip
+_LABEL = 11  # cells of what comes before a sentence
 _BOOKKEEPING = frozenset(
     {"alembic_version", "inbox", "message_keys", "outbox", "send_attempts", "turn_traces", "whatsapp_messages",
      "whatsapp_conversations", "timers", "whatsapp_audit_logs", "contacts", "contact_identities", "delivery_updates"}
@@ -61,29 +63,35 @@ class Panel(VerticalScroll, can_focus=False):
 
     def __init__(self) -> None:
         super().__init__(id="panel")
-        self._shown: list[tuple[str, Content]] = []
+        self._insight: Insight | None = None
 
     def compose(self) -> ComposeResult:
         """One text: it is short, and changes all at once."""
         yield Static(id="insight")
 
+    def on_resize(self) -> None:
+        """Wrap again."""
+        if self._insight is not None:
+            self.show(self._insight)
+
     def show(self, insight: Insight) -> None:
         """Show this."""
+        self._insight = insight
         parts = []
-        for title, lines in _sections(insight):
+        for title, lines in _sections(insight, self.scrollable_content_region.width):
             body = list(lines)
             if body:
                 parts.append(Content("\n").join([Content.styled(title.upper(), "$faint bold"), *body]))
         self.query_one("#insight", Static).update(Content("\n\n").join(parts))
 
 
-def _sections(insight: Insight) -> Iterator[tuple[str, Iterator[Content]]]:
+def _sections(insight: Insight, width: int) -> Iterator[tuple[str, Iterator[Content]]]:
     yield "The flows cannot be used as they are", _errors(insight.news)
     yield "The flows were read again", _notes(insight.news)
     yield f"Where {insight.name.split()[0]} is", _places(insight.standing)
     yield "Waits for", _timers(insight)
     yield "The last step", _effects(insight.last)
-    yield "Why the last turn went so", _why(insight.why)
+    yield "Why the last turn went so", _why(insight.why, width)
 
 
 def _errors(news: News) -> Iterator[Content]:
@@ -133,7 +141,7 @@ def _timers(insight: Insight) -> Iterator[Content]:
         left = timer["due_at"] - insight.now
         when = f"in {wording.span(left)}" if left.total_seconds() > 0 else "now"
         day = f"{timer['due_at']:%a %H:%M}"
-        yield Content.assemble(("⏱ ", "$warning"), (f"{timer['name']:<5}", "bold"), f" {when}", (f"  {day}", "$faint"))
+        yield Content.assemble(("◷ ", "$warning"), (f"{timer['name']:<5}", "bold"), f" {when}", (f"  {day}", "$faint"))
 
 
 def _effects(last: Played | None) -> Iterator[Content]:
@@ -145,23 +153,33 @@ def _effects(last: Played | None) -> Iterator[Content]:
             held = said.note.startswith("not sent")
             first = next(iter(said.text.splitlines()), "")
             mark = ("✗ ", "$error bold") if held else ("→ ", "$success bold")
-            yield Content.assemble(mark, (said.part, "bold"), "  ", (f"{first[:60]}{'…' if len(said.text) > 60 else ''}", "$faint"))
+            yield Content.assemble(
+                mark, (said.part, "bold"), "  ", (f"{first[:60]}{'…' if len(said.text) > 60 else ''}", "$faint")
+            )
             if said.note:
                 yield Content.styled(f"  {said.note}", "$warning")
     for call in last.page.calls:
         if call.kind == "action":
             answer = f"refused: {call.code}" if call.code else wording.value(call.result)
-            yield Content.assemble(("ƒ ", "$link bold"), (call.name, "bold"), "  ", (answer, "$error" if call.code else "$faint"))
+            yield Content.assemble(
+                ("ƒ ", "$link bold"), (call.name, "bold"), "  ", (answer, "$error" if call.code else "$faint")
+            )
     for change in last.changes:
         if change.table not in _BOOKKEEPING:
             signs = [f"+{change.added}" if change.added else "", f"~{change.changed}" if change.changed else "",
                      f"−{change.removed}" if change.removed else ""]  # fmt: skip
-            yield Content.assemble(("▤ ", "$secondary bold"), (change.table, "bold"), f"  {' '.join(filter(None, signs))}")
+            yield Content.assemble(
+                ("▤ ", "$secondary bold"), (change.table, "bold"), f"  {' '.join(filter(None, signs))}"
+            )
     for failure in last.failures:
         yield Content.styled(failure, "$error")
 
 
-def _why(why: Sequence[dict[str, Any]]) -> Iterator[Content]:
+def _why(why: Sequence[dict[str, Any]], width: int) -> Iterator[Content]:
     for decision in why:
         label, sentence = wording.told(decision)
-        yield Content.assemble((f"{label:<11}", _STYLES.get(label, "$secondary")), sentence)
+        head = Content.styled(f"{label:<{_LABEL}}", _STYLES.get(label, "$secondary"))
+        first, *rest = Content(sentence).wrap(max(width - _LABEL, 16)) or [Content("")]
+        yield head + first
+        for line in rest:
+            yield line.pad_left(_LABEL)

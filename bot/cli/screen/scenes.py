@@ -46,6 +46,11 @@ def scene(part: str, played: Sequence[Played], remarks: Sequence[Remark], first_
     items: list[Item] = [Day(first_day), *_remarks(part, remarks, 0)]
     day = first_day
     for number, step in enumerate(played, 1):
+        match step.deed:
+            case Waits(length=length):
+                items.append(Remark(f"{wording.span(length)} pass", after=number))
+            case Speaks(language=language, part=whose) if whose == part:
+                items.append(Remark(f"from now on in {language}", after=number))
         for said in step.said:
             if said.part != part:
                 continue
@@ -53,12 +58,9 @@ def scene(part: str, played: Sequence[Played], remarks: Sequence[Remark], first_
                 day = said.at.date()
                 items.append(Day(day))
             items.append(Bubble(said, read=not step.failures))
-        match step.deed:
-            case Waits(length=length):
-                items.append(Remark(f"{wording.span(length)} later", after=number))
-            case Speaks(language=language, part=whose) if whose == part:
-                items.append(Remark(f"from now on in {language}", after=number))
-        items += [Remark(f"The turn failed: {failure}", "bad", number) for failure in step.failures if _touched(step, part)]
+        items += [
+            Remark(f"The turn failed: {failure}", "bad", number) for failure in step.failures if _touched(step, part)
+        ]
         items += _remarks(part, remarks, number)
     return _opened(items)
 

@@ -33,7 +33,10 @@ class Sheet(ModalScreen[int | None]):
     def compose(self) -> ComposeResult:
         """The rows, at the foot of the phone."""
         with Vertical(id="sheet"):
-            yield Static(Content.assemble((self._label, "bold"), ("   Enter or a number · Esc closes", "$faint")), id="sheet-title")
+            yield Static(
+                Content.assemble((self._label, "bold"), ("   Enter or a number · Esc closes", "$faint")),
+                id="sheet-title",
+            )
             yield OptionList(*(Option(_row(number, *row)) for number, row in enumerate(self._rows, 1)))
 
     def on_mount(self) -> None:

@@ -1,8 +1,8 @@
 """A layered layout in pure Python: boxes, possibly nested, and lines with labels, none of them on top of each other.
 
 The steps are Sugiyama's: cut circles and find rows (`ranking`), order each row (`ordering`), find x (`placing`).
-`levels` takes nested boxes apart, `grid` puts one level together. Labels have rows of their own between the boxes, which
-is why they never overlap anything. Equal input gives equal output.
+`levels` takes nested boxes apart, `grid` puts one level together. Labels have rows of their own between the boxes,
+which is why they never overlap anything. Equal input gives equal output.
 """
 
 from collections.abc import Sequence

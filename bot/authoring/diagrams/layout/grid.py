@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from bot.authoring.diagrams.layout.levels import Joint, Level, is_port
 from bot.authoring.diagrams.layout.model import Point, Rect
@@ -98,7 +99,7 @@ class Grid:
     def _steps(self) -> Iterator[tuple[int, int, int]]:
         """Every step of every chain: joint, upper box, lower box."""
         for number, chain in enumerate(self.chains):
-            for upper, lower in zip(chain, chain[1:], strict=False):
+            for upper, lower in pairwise(chain):
                 yield number, upper, lower
 
     def _order(self) -> list[list[int]]:
@@ -140,7 +141,7 @@ class Grid:
             weight = joint.weight * (1.0, 2.0, 8.0)[2 - self._is_box(upper) - self._is_box(lower)]
             up[lower].append(Pull(upper, shift, weight))
             down[upper].append(Pull(lower, -shift, weight))
-        distances = [[self._apart(a, b) for a, b in zip(row, row[1:], strict=False)] for row in self.rows]
+        distances = [[self._apart(a, b) for a, b in pairwise(row)] for row in self.rows]
         xs = place(self.rows, distances, up, down)
         return straighten([chain[1:-1] for chain in self.chains], self.rows, distances, xs)
 

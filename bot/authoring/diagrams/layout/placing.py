@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 _SWEEPS = 40
 _STRAIGHTENINGS = 3
+_STILL = 0.3
+"""Pixels by which nothing moves any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +28,16 @@ def spread(wishes: Sequence[float], weights: Sequence[float], distances: Sequenc
     shifts = [0.0]
     for distance in distances:
         shifts.append(shifts[-1] + distance)
-    pools: list[list[float]] = []  # mean, weight, how many
+    pools: list[tuple[float, float, int]] = []  # mean, weight, how many
     for wish, weight, shift in zip(wishes, weights, shifts, strict=True):
-        mean, total, count = wish - shift, weight, 1.0
+        mean, total, count = wish - shift, weight, 1
         while pools and pools[-1][0] >= mean:
-            before = pools.pop()
-            mean = (mean * total + before[0] * before[1]) / (total + before[1])
-            total += before[1]
-            count += before[2]
-        pools.append([mean, total, count])
-    means = [mean for mean, _, count in pools for _ in range(int(count))]
+            other, its_total, its_count = pools.pop()
+            mean = (mean * total + other * its_total) / (total + its_total)
+            total += its_total
+            count += its_count
+        pools.append((mean, total, count))
+    means = [mean for mean, _, count in pools for _ in range(count)]
     return [mean + shift for mean, shift in zip(means, shifts, strict=True)]
 
 
@@ -59,24 +61,39 @@ def place(
         for box, gap in zip(row, (*gaps, 0.0), strict=True):
             xs[box] = x
             x += gap
-    both = [(*above, *below) for above, below in zip(up, down, strict=True)]
+    wishes = _totals(up), _totals(down), _totals([(*above, *below) for above, below in zip(up, down, strict=True)])
     for sweep in range(_SWEEPS):
-        pulls = both if sweep >= _SWEEPS // 3 else up if sweep % 2 == 0 else down
+        found = wishes[2] if sweep >= _SWEEPS // 3 else wishes[sweep % 2]
         order = range(len(rows)) if sweep % 2 == 0 else range(len(rows) - 1, -1, -1)
-        for number in order:
-            _settle(rows[number], distances[number], pulls, xs)
+        moved = max((_settle(rows[number], distances[number], found, xs) for number in order), default=0.0)
+        if moved < _STILL and found is wishes[2]:
+            break
     return xs
 
 
-def _settle(row: Sequence[int], gaps: Sequence[float], pulls: Sequence[Sequence[Pull]], xs: list[float]) -> None:
+def _totals(pulls: Sequence[Sequence[Pull]]) -> list[tuple[Sequence[Pull], float]]:
+    """The pulls of each box, with what they weigh together."""
+    return [(each, sum(pull.weight for pull in each)) for each in pulls]
+
+
+def _settle(
+    row: Sequence[int], gaps: Sequence[float], pulls: Sequence[tuple[Sequence[Pull], float]], xs: list[float]
+) -> float:
+    """Put a row where it wishes to be; how far its boxes moved at most."""
     wishes, weights = [], []
     for box in row:
-        total = sum(pull.weight for pull in pulls[box])
-        wish = sum((xs[pull.other] + pull.offset) * pull.weight for pull in pulls[box])
+        each, total = pulls[box]
+        wish = 0.0
+        for pull in each:
+            wish += (xs[pull.other] + pull.offset) * pull.weight
         wishes.append(wish / total if total else xs[box])
         weights.append(total or 0.01)  # who wishes nothing gives way
-    for box, x in zip(row, spread(wishes, weights, gaps), strict=True):
+    places = spread(wishes, weights, gaps) if gaps else wishes
+    moved = 0.0
+    for box, x in zip(row, places, strict=True):
+        moved = max(moved, abs(xs[box] - x))
         xs[box] = x
+    return moved
 
 
 def straighten(

@@ -78,9 +78,7 @@ def _topological(
     return order
 
 
-def _pulled(
-    rows: Sequence[int], before: Sequence[tuple[int, int]], after: Sequence[tuple[int, int]], row: int
-) -> int:
+def _pulled(rows: Sequence[int], before: Sequence[tuple[int, int]], after: Sequence[tuple[int, int]], row: int) -> int:
     """The row within reach where the edges of a box are shortest."""
     upward, downward = sum(weight for _, weight in before), sum(weight for _, weight in after)
     if before and upward >= downward:

@@ -1,0 +1,202 @@
+"""A project's own actions: found by the setting BOT_ACTIONS, looked over, and merged over the standard ones.
+
+What is wrong with them is told as mistakes in flows are: file, line, reason, remedy; never as a traceback.
+"""
+
+import importlib
+import inspect
+import re
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType, TracebackType
+
+from bot.config import DatabaseSettings
+from bot.core.actions import Action, Actions, marked, two_alike
+from bot.core.errors import ConfigError, ContentError, ContentErrors, Mark
+from bot.operations import standard_actions
+
+USUAL = "actions"
+"""The module that is taken without a setting, when the content folder has it."""
+NAME = "ACTIONS"
+
+_EXAMPLE = "async def book(call: ActionCall, *, day: str) -> dict[str, Any]"
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+_CALLED = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
+
+
+def project_actions(settings: DatabaseSettings, root: Path) -> Actions:
+    """Everything that flows may call: the standard actions and the project's own, which win.
+
+    Args:
+        settings: Whose BOT_ACTIONS names the module. Unset: `actions`, where the content folder has one.
+        root: The content folder; the module is looked for there, then in the working directory, then among what is
+            installed.
+
+    Raises:
+        ConfigError: There is no such module.
+        ContentErrors: With everything that is wrong in it; files are relative to the content folder.
+    """
+    name = settings.bot_actions or (USUAL if _has_usual(root) else None)
+    standard = standard_actions()
+    if name is None:
+        return standard
+    if not _MODULE.fullmatch(name):
+        hint = name.removesuffix(".py").strip("./").replace("/", ".")
+        remedy = f"Write `{hint}`." if _MODULE.fullmatch(hint) else "Write it like `actions` or `bikeshop.actions`."
+        raise ConfigError([f"BOT_ACTIONS={name} is not the name of a module. {remedy}"])
+    return standard.including(own_actions(_imported(name, root), root))
+
+
+def own_actions(module: ModuleType, root: Path) -> Actions:
+    """The actions and lookups in a module: what its `ACTIONS` holds, and every decorated function.
+
+    Raises:
+        ContentErrors: With everything that is wrong.
+    """
+    found = Actions()
+    mistakes: list[ContentError] = []
+    for one in _in_module(module, mistakes):
+        known = found.by_name.get(one.name)
+        if known is not None and known.function is not one.function:
+            mistakes.append(two_alike(known, one))
+            continue
+        found.by_name[one.name] = one
+        mistakes += _mistakes(one)
+    if not found.by_name and not mistakes:
+        mistakes.append(
+            ContentError(
+                f"There is neither an action nor a lookup in `{module.__name__}`.",
+                at=Mark(str(module.__file__), 1, 1),
+                hint='Decorate a function with @action("name") or @lookup("name") of bot.core.actions.',
+            )
+        )
+    if mistakes:
+        raise ContentErrors([_nearer(mistake, root) for mistake in mistakes])
+    return found
+
+
+def _has_usual(root: Path) -> bool:
+    return (root / f"{USUAL}.py").is_file() or (root / USUAL / "__init__.py").is_file()
+
+
+# --- Finding the module -----------------------------------------------------------------------------------------------
+
+
+def _imported(name: str, root: Path) -> ModuleType:
+    """Import the project's module.
+
+    Its folders stay on the path, for what it imports later, inside its functions.
+    """
+    folders = list(dict.fromkeys([str(root.resolve()), str(Path.cwd())]))
+    sys.path[:0] = [folder for folder in folders if folder not in sys.path]
+    importlib.invalidate_caches()
+    try:
+        return importlib.import_module(name)
+    except ContentError as mistake:  # two with one name
+        raise ContentErrors([_nearer(mistake, root)]) from mistake
+    except Exception as error:  # noqa: BLE001  an author's module may raise anything while it is imported
+        if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
+            places = "".join(f" {folder}," for folder in folders)
+            raise ConfigError(
+                [f"BOT_ACTIONS={name}: there is no module `{error.name}`. Looked in{places} and what is installed."]
+            ) from error
+        raise ContentErrors([_nearer(_told(error, name), root)]) from error
+
+
+def _told(error: Exception, name: str) -> ContentError:
+    """An error at import as a mistake with its place: the last line of the author's own that was reached."""
+    if isinstance(error, SyntaxError) and error.filename:
+        at = Mark(error.filename, error.lineno or 1, error.offset or 1)
+        return ContentError(f"This is not Python: {error.msg}.", at=at)
+    hint = ""
+    if isinstance(error, ModuleNotFoundError):
+        hint = f"Install what `{error.name}` belongs to, in the environment that `bot` runs in."
+    message = f"`{name}` cannot be imported: {type(error).__name__}: {error}"
+    return ContentError(f"{message.rstrip('.')}.", at=_own_line(error.__traceback__), hint=hint)
+
+
+def _own_line(trace: TracebackType | None) -> Mark | None:
+    """The innermost line that is neither ours, nor Python's, nor of anything installed."""
+    ours = str(Path(__file__).parents[1])
+    library = str(Path(inspect.getfile(importlib)).parents[1])
+    for frame in reversed(traceback.extract_tb(trace)):
+        foreign = frame.filename.startswith(("<", ours, library)) or "site-packages" in frame.filename
+        if not foreign:
+            return Mark(frame.filename, frame.lineno or 1, (frame.colno or 0) + 1)
+    return None
+
+
+def _nearer(mistake: ContentError, root: Path) -> ContentError:
+    """The mistake with its file as seen from the content folder, as for flows."""
+    at = mistake.at
+    if at is None or not Path(at.file).is_relative_to(root.resolve()):
+        return mistake
+    near = Mark(Path(at.file).relative_to(root.resolve()).as_posix(), at.line, at.column)
+    message = mistake.message.replace(f"{root.resolve()}/", "")
+    return ContentError(message, at=near, hint=mistake.hint)
+
+
+# --- Looking it over --------------------------------------------------------------------------------------------------
+
+
+def _in_module(module: ModuleType, mistakes: list[ContentError]) -> Iterator[Action]:
+    listed = getattr(module, NAME, None)
+    if isinstance(listed, Actions):
+        yield from listed.by_name.values()
+    elif listed is not None:
+        kind = type(listed).__name__
+        mistakes.append(
+            ContentError(
+                f"`{NAME}` is of type {kind}; it has to be Actions.",
+                at=_line_of(module, NAME),
+                hint=f"Write `{NAME} = Actions()`, or leave it out and decorate functions.",
+            )
+        )
+    for value in vars(module).values():
+        yield from marked(value)
+
+
+def _line_of(module: ModuleType, name: str) -> Mark:
+    """Where a name gets its value in a module's text; the beginning of the file when that cannot be seen."""
+    text = inspect.getsource(module).split("\n")
+    line = next((number for number, line in enumerate(text, 1) if re.match(rf"{name}\b", line)), 1)
+    return Mark(str(module.__file__), line, 1)
+
+
+def _mistakes(one: Action) -> Iterator[ContentError]:
+    """What is wrong with the shape of an action."""
+    call = f"`{one.name}`"
+    if not _CALLED.fullmatch(one.name):
+        yield ContentError(
+            f"{call} is not a name that flows can write.", at=one.place, hint="Names are like `workshop.book`."
+        )
+    if not inspect.iscoroutinefunction(inspect.unwrap(one.function)):
+        yield ContentError(f"The function of {call} is not async.", at=one.place, hint=f"Write `{_EXAMPLE}`.")
+    parameters = list(inspect.signature(one.function).parameters.values())
+    first, rest = (parameters[0] if parameters else None), parameters[1:]
+    if first is None or first.kind not in (first.POSITIONAL_ONLY, first.POSITIONAL_OR_KEYWORD):
+        yield ContentError(f"The function of {call} takes no call.", at=one.place, hint=f"Write `{_EXAMPLE}`.")
+    loose = [parameter.name for parameter in rest if parameter.kind is not parameter.KEYWORD_ONLY]
+    if loose:
+        yield ContentError(
+            f"Flows give arguments by name, and {_listed(loose)} of {call} can be given without.",
+            at=one.place,
+            hint="Put `*, ` after the first parameter, and name every argument.",
+        )
+    bare = [parameter.name for parameter in rest if parameter.annotation is parameter.empty]
+    if bare:
+        yield ContentError(
+            f"{_listed(bare)} of {call} {'has' if len(bare) == 1 else 'have'} no type.",
+            at=one.place,
+            hint=f"Say what it is, for example `{bare[0]}: str`.",
+        )
+    if one.kind == "lookup" and "text" not in one.parameters:
+        yield ContentError(
+            f"Lookup {call} takes no `text`.", at=one.place, hint="Give it `*, text: str`: what the person wrote."
+        )
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
