@@ -5,14 +5,13 @@ In a project's `pyproject.toml`:
     [tool.pytest.ini_options]
     sirdar_content = "."                    # the folder with flows/, intents/ and templates/
     sirdar_tests = "tests/flows"            # where the conversation tests are; this is the default
-    sirdar_actions = "hotel.actions:ACTIONS"  # what the flows may call; unset: the built-in actions
+    sirdar_actions = "hotel.actions"        # the module with your actions; unset: as BOT_ACTIONS says, else `actions`
 
 Without `sirdar_content` nothing is collected and nothing of ours is imported.
 """
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,9 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "sirdar_content", "folder with flows/, intents/ and templates/; unset: no conversation tests", default=""
     )
     parser.addini("sirdar_tests", "folder with conversation tests, as seen from the rootdir", default="tests/flows")
-    parser.addini(
-        "sirdar_actions", "what flows may call: `package.module:NAME`; unset: the built-in actions", default=""
-    )
+    parser.addini("sirdar_actions", "module with your actions; unset: as BOT_ACTIONS says", default="")
 
 
 def pytest_collect_file(parent: pytest.Collector, file_path: Path) -> ConversationFile | None:
@@ -60,7 +57,7 @@ def conversation_file(
         path: The file.
         content: The folder with `flows/`, `intents/` and `templates/`.
         folder: Where the project's tests are.
-        actions: `package.module:NAME`; empty: the built-in actions.
+        actions: The module with the project's actions; empty: as BOT_ACTIONS says.
     """
     if path.name == "shared.yaml" or not path.is_relative_to(folder):
         return None
@@ -87,7 +84,7 @@ class ConversationFile(pytest.File):
         stash = self.config.stash.setdefault(_SUITE, {})
         key = (self.content, self.folder, self.actions)
         if key not in stash:
-            stash[key] = open_suite(self.content, _actions(self.actions), self.folder)
+            stash[key] = open_suite(self.content, _actions(self.content, self.actions), self.folder)
         return stash[key]
 
 
@@ -142,17 +139,12 @@ class ConversationFailed(Exception):  # noqa: N818  the test has failed, not we
         return plain_failure(self._what, failure) if failure is not None else self._what.name
 
 
-def _actions(name: str) -> Actions:
-    from bot.core.actions import Actions
-    from bot.operations import standard_actions
+def _actions(content: Path, module: str) -> Actions:
+    """What the project's flows may call, as `bot` finds it."""
+    from bot.config import load_database_settings
+    from bot.runtime.project import project_actions
 
-    if not name:
-        return standard_actions()
-    module, _, attribute = name.partition(":")
-    found = getattr(importlib.import_module(module), attribute or "ACTIONS", None)
-    if not isinstance(found, Actions):
-        raise pytest.UsageError(f"sirdar_actions: {name} is no `Actions`; write it like hotel.actions:ACTIONS.")
-    return found
+    return project_actions(load_database_settings(**({"bot_actions": module} if module else {})), content)
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.core.actions import Action, Actions
-from bot.core.asking import Form
 from bot.core.compiled import CompiledFlow
 from bot.core.compiler import BUILT_IN_NAMES
 from bot.core.cursor import START
-from bot.core.flow import ChoiceSlot, FlowSpec, OpSpec, RefSlot, StateSpec
+from bot.core.flow import SLOT_TYPES, ChoiceSlot, FlowSpec, OpSpec, RefSlot, StateSpec
+from bot.core.forms import Form
 from bot.core.messages import MAX_BUTTON_TITLE, MAX_BUTTONS, MAX_ROW_DESCRIPTION, MAX_ROW_TITLE, MAX_ROWS
 from bot.core.ops import End, Go, HandOver
 from bot.core.planning import saved_names
@@ -17,17 +17,17 @@ from bot.core.report import Path, Report, did_you_mean
 from bot.core.templates import FALLBACK, Block, TemplateFile, Texts
 
 COMMON_BLOCKS = frozenset(
-    f"{mood}_{kind}" for mood in ("ask", "invalid") for kind in ("text", "integer", "date", "choice", "ref")
+    f"{mood}_{kind}" for mood in ("ask", "invalid") for kind in SLOT_TYPES
 ) | {
-    "action_failed", "broken", "cancelled", "cannot_go_back", "cannot_use", "choose", "choose_candidate", "collected",
+    "action_failed", "ambiguous_value", "media_more", "label_yes", "label_skip", "label_no", "label_done", "confirm_value", "broken", "cancelled", "cannot_go_back", "cannot_use", "choose", "choose_candidate", "collected",
     "collected_enough", "command_not_now", "correct_which", "corrected", "explain", "handoff", "help", "help_here",
-    "confirm_back", "consent_given", "consent_unsure", "consent_withdrawn", "label_back", "label_stay", "no_input",
+    "confirm_back", "consent_given", "consent_unsure", "consent_withdrawn", "label_back", "label_stay", "more", "no_input",
     "not_understood", "not_understood_again", "reprompt", "resume", "run_exists", "stale_choice", "unsupported",
 }  # fmt: skip
 """Blocks the engine itself says; `templates/en/common.j2` must have them all."""
-BLOCK_NAMES = frozenset({"slot", "missing", "choices", "capabilities", "many", "count", "instance", "stays"})
+BLOCK_NAMES = frozenset({"slot", "missing", "choices", "changed", "value", "capabilities", "many", "count", "instance", "stays"})
 """Variables that only blocks see."""
-_PREFIXES = ("ask_", "invalid_", "explain_", "help_", "choice_", "command_", "done_")
+_PREFIXES = ("ask_", "invalid_", "ambiguous_", "confirm_", "explain_", "help_", "choice_", "command_", "done_")
 _OWN_NAMES = frozenset({"about", "help"})
 
 
@@ -55,6 +55,11 @@ def check(subject: Subject, report: Report) -> None:
 
 def _said(spec: FlowSpec) -> Iterator[tuple[Path, str]]:
     """Every block the author names, with the place."""
+    for place, rule_of in enumerate(spec.rules):
+        yield ("rules", place, "say"), rule_of.say
+    for slot in spec.slots.values():
+        if isinstance(slot.prompt, str):
+            yield ("slots",), slot.prompt
     for name, state in spec.states.items():
         for path, block in _said_in(state):
             for wording in (f"{block}__{variant}" for variant in state.variants) if state.variants else (block,):
@@ -72,6 +77,7 @@ def _said_in(state: StateSpec) -> Iterator[tuple[Path, str]]:
     named += [(("no_input", place, "say"), rung.say) for place, rung in enumerate(state.no_input or ())]
     named += [(("collect", kind, "say"), collector.say) for kind, collector in state.collect.items()]
     named.append((("ask",), state.ask))
+    named += [(("rules", place, "say"), rule.say) for place, rule in enumerate(state.rules)]
     for path, block in named:
         if block:
             yield path, block
@@ -208,7 +214,7 @@ def _limits(subject: Subject, report: Report) -> None:
     for path, choices in options:
         what, limit = ("button", MAX_BUTTON_TITLE) if len(choices) <= MAX_BUTTONS else ("list row", MAX_ROW_TITLE)
         if len(choices) > MAX_ROWS:
-            report(path, f"{len(choices)} choices are more than a list's {MAX_ROWS}; they are sent as numbered text.",
+            report(path, f"{len(choices)} choices are more than a list's {MAX_ROWS}; they are shown in pages.",
                    severity="warning", code="limit", hint="Ask in two steps.")  # fmt: skip
             continue
         labels: dict[str, str] = {}

@@ -16,10 +16,12 @@ app = App(
 _WHERE = "Settings come from the environment and .env; docs/operations.md describes each."
 
 _COMMANDS = {
+    "new": ("bot.cli.new:new", "Make a project of your own, with flows, actions and tests to begin with."),
     "serve": ("bot.cli.serve:serve", "Run the server: web, worker, sender and clock in one process, or any of them."),
     "demo": ("bot.cli.demo:demo", "Start everything, with phones in the browser and nothing to set up."),
     "simulate": ("bot.cli.simulate:simulate", "Chat with the flows in this terminal; no server needed."),
     "check": ("bot.cli.check:check", "Check flows, intents and templates; says what is wrong, where, and what to do."),
+    "plan": ("bot.cli.plan:show_plan", "Show what these flows would do to the conversations under way."),
     "test": ("bot.cli.test:play", "Play conversation tests; says what was said instead, and what no test covers."),
     "graph": ("bot.cli.graph:graph", "Draw flows as SVG or Mermaid, or all of them on one page to search and zoom."),
     "schema": ("bot.cli.schema:schema", "Write JSON Schemas, with which editors complete and check what you write."),

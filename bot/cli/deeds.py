@@ -56,10 +56,15 @@ Deed = Sends | Waits | Speaks | Suffers
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A message with something to tap. `listed`: as rows, not as buttons."""
+    """A message with something to tap; as rows when it has a `label` that opens them, else as buttons."""
 
     choices: tuple[Choice, ...]
-    listed: bool
+    label: str = ""
+
+    @property
+    def listed(self) -> bool:
+        """Whether its choices are rows."""
+        return bool(self.label)
 
 
 @dataclass(slots=True)

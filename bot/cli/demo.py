@@ -29,7 +29,8 @@ from bot.runtime.bootstrap import content_dir
 
 def demo(
     file: Annotated[
-        Path | None, Parameter(name="FILE", help="With --script: the script; unset: the one in demo.yaml, or a built-in one")
+        Path | None,
+        Parameter(name="FILE", help="With --script: the script; unset: the one in demo.yaml, or a built-in one"),
     ] = None,
     /,
     *,

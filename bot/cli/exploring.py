@@ -28,7 +28,7 @@ def run_explore(suite: Suite, console: Console, flow: str, write: Path | None, p
     file = max(files, key=lambda one: one.spec.version)
     folder = write or suite.folder
     shared = read_shared(folder, suite.folder)
-    explorer = Explorer(suite.project, file, shared, folder)
+    explorer = Explorer(suite.project, file, shared, folder, suite.files)
     with console.status(f"Trying {flow}…"):
         exploration = explorer.explore()
     _show(console, explorer, exploration)
@@ -65,6 +65,9 @@ def _write(console: Console, explorer: Explorer, exploration: Exploration, cover
         path.write_text(text, encoding="utf-8")
         console.print(Text.assemble(("  + ", "bold green"), str(path)), soft_wrap=True)
         written += 1
-    console.print(
-        Text(f"{written} tests written" if written else "Every way that was reached has a test already.", "bold")
-    )
+    left = len(explorer.unwritten)
+    if left:
+        console.print(Text(f"{left} ways are not written down: the flow misbehaves on the way there.", "yellow"))
+    if written or not left:
+        count = f"{written} test{'' if written == 1 else 's'} written"
+        console.print(Text(count if written else "Every way reached has a test already.", "bold"))

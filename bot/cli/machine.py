@@ -1,6 +1,5 @@
 """The real intake, worker, sender and timers of a simulated chat, run by hand, one by one, until all is quiet."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from bot.authoring.content import Content
@@ -50,7 +49,7 @@ class Machine:
 
     def use(self, content: Content) -> None:
         """Go on with other flows."""
-        self.system = replace(self.system, content=content)
+        self.system.library.use(content)
         self.start()
 
     async def accept(self, message: NewMessage) -> None:

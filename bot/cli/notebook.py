@@ -4,7 +4,7 @@ The worker, the engine and the actions are the real ones. They are handed a stor
 what passes through them; a turn that is rolled back leaves nothing in the notebook either.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -121,6 +121,12 @@ class Notebook:
 class _NotingBrain:
     brain: Brain
     notebook: Notebook
+
+    def current(self) -> "_NotingBrain":
+        return _NotingBrain(self.brain.current(), self.notebook)
+
+    async def knowing(self, keys: Collection[tuple[str, int]]) -> "_NotingBrain":
+        return _NotingBrain(await self.brain.knowing(keys), self.notebook)
 
     def advance(self, conversation: Conversation, event: Event) -> Step:
         step = self.brain.advance(conversation, event)

@@ -1,6 +1,6 @@
 """`bot simulate --replay`: a real conversation, played again with the flows as they are now."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -41,11 +41,11 @@ async def fetch(settings: DatabaseSettings, message: str) -> History:
     return found
 
 
-def casting(past: History) -> tuple[tuple[Player, ...], Player]:
+def casting(past: History, people: Sequence[Player] = CAST) -> tuple[tuple[Player, ...], Player]:
     """Everybody with a phone, and who plays the person: under their name, with a made-up number."""
-    role = next((one for one in CAST if set(one.roles) & set(past.roles)), CAST[0])
+    role = next((one for one in people if set(one.roles) & set(past.roles)), people[0])
     one = replace(role, name=past.name or role.name, roles=past.roles, hint="")
-    return tuple(one if other is role else other for other in CAST), one
+    return tuple(one if other is role else other for other in people), one
 
 
 def beginning(past: History) -> datetime:

@@ -95,7 +95,9 @@ def _steps(at: Mark, item: Any, people: Sequence[Player]) -> list[Step]:
         if not isinstance(given, dict):
             raise FlowError("`expect:` says who hears what.", at=at, hint='For example {customer: "Thank you"}.')
         wanted = {part: texts if isinstance(texts, list) else [texts] for part, texts in given.items()}
-        return [Hear(who=_who(part, at, people), text=str(text), at=at) for part, texts in wanted.items() for text in texts]
+        return [
+            Hear(who=_who(part, at, people), text=str(text), at=at) for part, texts in wanted.items() for text in texts
+        ]
     who = _who(key, at, people)
     if isinstance(given, dict) and len(given) == 1:
         ((verb, argument),) = given.items()

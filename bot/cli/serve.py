@@ -1,5 +1,7 @@
 """`bot serve`."""
 
+import asyncio
+import signal
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -33,7 +35,7 @@ def serve(*, only: Annotated[str, Parameter(help="Parts to run, comma-separated:
 
 
 async def run_server(settings: Settings, names: Sequence[str], *, actions: Actions | None = None) -> None:
-    """Run parts of the system until SIGTERM or SIGINT.
+    """Run parts of the system until SIGTERM or SIGINT; SIGHUP puts changed flows into force.
 
     Args:
         settings: The number to serve.
@@ -42,4 +44,6 @@ async def run_server(settings: Settings, names: Sequence[str], *, actions: Actio
     """
     async with open_system(settings, actions=actions) as system:
         parts = [*system.parts(names), *web_parts(system, names)]
+        if hasattr(signal, "SIGHUP"):  # Windows has none
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, system.library.ask_for_reload)
         await run_parts(parts, stopping=Stopping(), drain_seconds=settings.bot_drain_seconds)

@@ -377,7 +377,7 @@ class Session:
         match content:
             case ButtonsOut(buttons=tappable) | ListOut(rows=tappable) if not note:
                 offer = len(chat.offers)
-                chat.offers = (*chat.offers, Offer(tappable, isinstance(content, ListOut)))
+                chat.offers = (*chat.offers, Offer(tappable, label))
         chat.heard = (*chat.heard, text, *(title for title, _ in choices))
         return Said(
             part=one.part, name=one.name, by_business=True, text=text, choices=choices, label=label, at=self.clock.now,

@@ -59,9 +59,10 @@ def simulate(
     if steps is None and not plain and console.is_terminal and not console.is_dumb_terminal:
         if importlib.util.find_spec("textual") is not None:
             return run(_on_screen(settings, show, recorder))
-        Console(stderr=True).print(
-            "The phone on the whole screen needs textual: pip install 'sirdar\\[simulator]'. Until then, line by line.",
+        Console(stderr=True, highlight=False, soft_wrap=True).print(
+            "The phone on the whole screen needs textual: pip install 'sirdar[simulator]'. Until then, line by line.",
             style="yellow",
+            markup=False,
         )
     return run(_in_lines(settings, show, recorder, steps, drawn=console.is_terminal and not plain))
 
@@ -85,7 +86,7 @@ class _Show:
 
     def after(self, past: History) -> "_Show":
         """Begins with what was said before."""
-        cast, who = replaying.casting(past)
+        cast, who = replaying.casting(past, self.cast)
         return replace(self, who=who, cast=cast, now=replaying.beginning(past), past=past)
 
 

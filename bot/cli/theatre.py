@@ -80,7 +80,12 @@ async def open_demo(settings: DatabaseSettings, progress: Progress, port: int) -
             with progress.step("Schema") as done:
                 applied = await upgrade(server.dsn())
                 done(f"revision {applied[-1]}")
-            base = play_settings(bot_data_dir=folder, bot_content_dir=content_dir(settings), bot_actions=settings.bot_actions,bot_tenant="default")
+            base = play_settings(
+                bot_data_dir=folder,
+                bot_content_dir=content_dir(settings),
+                bot_actions=settings.bot_actions,
+                bot_tenant="default",
+            )
             yield await stack.enter_async_context(perform(base, progress, port, signals=True))
 
 

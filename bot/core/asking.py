@@ -1,19 +1,20 @@
-"""The two questions a state can ask: a choice (`ask:` + `choices:`), and a form that fills slots one by one."""
+"""The question for one of a few choices (`ask:` + `choices:`). `bot.core.forms` has the one for values."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from bot.core.choices import Option, match_exactly, match_normal, present, split_text
+from bot.core.correcting import acknowledge, apply_if_allowed, find_correction
 from bot.core.cursor import Cursor, Said, Unmatched
-from bot.core.gathering import Job, accept, correct_slots, gather, new_job, read_slots
-from bot.core.messages import TextOut
-from bot.core.slots import AnySlot, ChoiceReader, Filled, RefReader, describe
+from bot.core.gathering import Job, gather, new_job
+from bot.core.messages import MAX_ROWS, TextOut
 from bot.core.templates import Texts
-from bot.core.words import without_correction
 
 TYPED = "typed"
 """Key in the contact's scope: how many choices in a row were typed rather than tapped."""
+PAGE_SHOWN = "page"
+"""Counter of a question with more choices than a list has rows: which page is shown."""
 NEVER_TAPS = 3
 """From so many on, choices are also written as numbers: the phone may show no buttons, or the person no liking."""
 MAX_KEPT = 5000
@@ -34,7 +35,11 @@ def send_question(cursor: Cursor, body: str, options: Sequence[Option], block: s
     style = cursor.flow.states[cursor.state].choices_style
     if style == "auto":
         style = "both" if cursor.turn.scope.get(TYPED, 0) >= NEVER_TAPS else "buttons"
-    cursor.turn.send(*present(body or label, options, cursor.run, cursor.epoch, label, style=style), block=block)
+    more, page = "", 0
+    if len(options) > MAX_ROWS:
+        more, page = cursor.render("more") or "…", cursor.counters.get(PAGE_SHOWN, 0)
+    shown = present(body or label, options, cursor.run, cursor.epoch, label, style=style, page=page, more=more)
+    cursor.turn.send(*shown, block=block)
 
 
 def count_typed(cursor: Cursor) -> None:
@@ -109,23 +114,20 @@ class Ask:
 
     def hear(self, cursor: Cursor, said: Said) -> None:
         """Take a correction of what was said before, or a choice with typing mistakes."""
-        left = without_correction(said.normal, cursor.turn.contact.language)
-        if correct_slots(cursor, said):
-            cursor.renew_question()
-            self.put(cursor, cursor.render("corrected"))
-            cursor.wait()
+        correction = find_correction(cursor, said, bold=True)
+        if correction is not None and correction.changed:
+            rule = apply_if_allowed(cursor, correction.changed, cursor.flow.rules)
+            self._again(cursor, cursor.render(rule.say) if rule else acknowledge(cursor, list(correction.changed)))
             return
         key = match_normal(said.normal, self._options(cursor), cursor.turn.contact.language)
         if key is not None:
             count_typed(cursor)
             self._choose(cursor, key)
             return
-        references = [
-            n for n, slot in cursor.flow.slots.items() if isinstance(slot, RefReader) and self._may_change(cursor, n)
-        ]
-        if left and len(references) == 1:
-            cursor.job = new_job("correct", left, references[0])
-            gather(cursor, references)
+        if correction is not None and correction.lookup is not None:
+            name, words = correction.lookup
+            cursor.job = new_job("correct", words, name)
+            gather(cursor, [name])
             return
         cursor.unmatched = Unmatched(said.text)
 
@@ -133,11 +135,15 @@ class Ask:
         """Go on after the lookup of a corrected reference."""
         cursor.job = None
         if job["gained"]:
-            cursor.renew_question()
-            self.put(cursor, cursor.render("corrected"))
-            cursor.wait()
+            self._again(cursor, acknowledge(cursor, job.get("corrected") or [job["asked"]]))
         else:
             cursor.unmatched = Unmatched(job["text"] or "")
+
+    def _again(self, cursor: Cursor, before: str) -> None:
+        """Put the question as it is now that something has changed."""
+        cursor.renew_question()
+        self.put(cursor, before)
+        cursor.wait()
 
     def explain(self, cursor: Cursor, reason: str, *, fully: bool) -> None:
         """Say that the answer was not understood, and ask again."""
@@ -158,174 +164,3 @@ class Ask:
         cursor.turn.note("understand", choice=key)
         cursor.extra["answer"] = key
         cursor.trigger = self.triggers[key]
-
-    @staticmethod
-    def _may_change(cursor: Cursor, name: str) -> bool:
-        return name in cursor.slots and name not in cursor.flow.instance_slots
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SlotBlocks:
-    """The blocks a form uses for a slot: the flow's own, or the common ones of its type."""
-
-    ask: str
-    invalid: str
-    explain: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
-    """Fill slots, in this order, asking only for what is missing."""
-
-    slots: tuple[str, ...]
-    blocks: dict[str, SlotBlocks]
-    options: dict[str, Localised] = field(default_factory=dict)
-
-    def run(self, cursor: Cursor, step: int) -> bool:
-        """Make what there is of the message that led here, then ask."""
-        if cursor.reask is not None:
-            cursor.slots.pop(cursor.reask, None)
-            cursor.reask = None
-        job = cursor.job
-        if job is None and cursor.turn.text:
-            said = Said(cursor.turn.text, cursor.turn.today)
-            job = cursor.job = new_job("form", said.text[:MAX_KEPT])
-            read_slots(cursor, job, said, self.slots)
-        elif job is not None:
-            job["then"] = "form"
-            job["asked"] = None
-        cursor.turn.text = None
-        self.go_on(cursor)
-        return False
-
-    def go_on(self, cursor: Cursor) -> None:
-        """After reading or a lookup: look up more, ask for what is missing, or leave."""
-        if not gather(cursor, self.slots):
-            return
-        job = cursor.job
-        cursor.job = None
-        asked = job["asked"] if job else None
-        candidates = job["candidates"] if job else {}
-        if job and asked and not job["gained"] and asked not in candidates:
-            cursor.unmatched = Unmatched(job["text"] or "", job["invalid"].get(asked, "not_understood"))
-            return
-        missing = self.missing(cursor)
-        if asked and asked in candidates:
-            missing = [asked]
-        if not missing:
-            cursor.asking = None
-            cursor.offers = ()
-            cursor.trigger = "next"
-            return
-        slot = missing[0]
-        offers = tuple(candidates.get(slot, ()))
-        reason = job["invalid"].get(slot) if job else None
-        if reason == "not_found" and job and job["gained"] and slot not in job["raw"]:
-            reason = None  # the words meant something else
-        again = cursor.asking == slot and cursor.offers == offers
-        cursor.new_question(slot, offers)
-        self.put(cursor, invalid=reason)
-        if not again:
-            cursor.wait()
-
-    def missing(self, cursor: Cursor) -> list[str]:
-        """Slots still to be asked for."""
-        return [name for name in self.slots if name not in cursor.slots]
-
-    def put(self, cursor: Cursor, before: str = "", *, invalid: str | None = None) -> None:
-        """Ask (again) for the slot of the moment; with a reason, say what was wrong instead."""
-        name = cursor.asking
-        if name is None:
-            return
-        blocks = self.blocks[name]
-        options = self._options(cursor)
-        open_block = "choose_candidate" if cursor.offers else blocks.ask
-        block = blocks.invalid if invalid else open_block
-        body = cursor.render(block, reason=invalid)
-        send_question(cursor, joined(before, body), options, block)
-
-    def tap(self, cursor: Cursor, choice: str) -> bool:
-        """Take a button of this epoch: a candidate or a choice."""
-        if cursor.asking is None or all(option.key != choice for option in self._options(cursor)):
-            return False
-        self._take(cursor, choice)
-        return True
-
-    def chosen(self, cursor: Cursor, said: Said) -> bool:
-        """Take the number or label of something offered."""
-        options = self._options(cursor)
-        key = match_exactly(said.normal, options, cursor.turn.contact.language) if options else None
-        if key is not None:
-            count_typed(cursor)
-            self._take(cursor, key)
-        return key is not None
-
-    def hear(self, cursor: Cursor, said: Said) -> None:
-        """Read an answer: for the slot asked, for others it names, or a correction."""
-        asked = cursor.asking
-        options = self._options(cursor)
-        key = match_normal(said.normal, options, cursor.turn.contact.language) if options else None
-        if key is not None:
-            count_typed(cursor)
-            self._take(cursor, key)
-            return
-        job = cursor.job = new_job("form", said.text[:MAX_KEPT], asked)
-        asked_slot = cursor.flow.slots[asked] if asked else None
-        if not (asked_slot and asked_slot.type == "text") and without_correction(
-            said.normal, cursor.turn.contact.language
-        ):
-            job["gained"] = correct_slots(cursor, said)
-        if not job["gained"]:
-            read_slots(cursor, job, said, self.slots)
-        if job["gained"]:
-            # The words have found a slot; only the reference that was asked for may be among them as well.
-            job["looked"] = [name for name in self.slots if name != asked]
-        self.go_on(cursor)
-
-    def explain(self, cursor: Cursor, reason: str, *, fully: bool) -> None:
-        """Say what is wrong with the answer, more fully the second time."""
-        name = cursor.asking
-        if name is None:
-            self.go_on(cursor)
-        elif not fully:
-            self.put(cursor, invalid=reason)
-        elif self.blocks[name].explain == "explain":
-            self.put(cursor, cursor.render("explain", reason=reason))
-        else:
-            body = cursor.render(self.blocks[name].explain, reason=reason)
-            send_question(cursor, body, self._options(cursor), self.blocks[name].explain)
-
-    def context(self, cursor: Cursor) -> dict[str, Any]:
-        """The slot asked for, and what else is missing, for templates."""
-        slots = cursor.flow.slots
-        missing = [slots[name].label for name in self.missing(cursor)]
-        choices = [option.label for option in self._options(cursor)]
-        return {
-            "missing": missing,
-            "choices": choices,
-            "slot": describe(slots[cursor.asking]) if cursor.asking else None,
-        }
-
-    def _options(self, cursor: Cursor) -> tuple[Option, ...]:
-        if cursor.offers:
-            return tuple(
-                Option.named(str(place), str(one.get("name") or one["id"]), one.get("description"))
-                for place, one in enumerate(cursor.offers)
-            )
-        localised = self.options.get(cursor.asking or "")
-        return localised.within(cursor.flow.texts, cursor.turn.contact.language) if localised else ()
-
-    def _take(self, cursor: Cursor, key: str) -> None:
-        """Fill the asked slot with a candidate or choice."""
-        name = cursor.asking
-        if name is None:
-            return
-        job = cursor.job = new_job("form", None, name)
-        job["looked"] = list(self.slots)
-        accept(cursor, job, name, Filled(cursor.offers[int(key)] if cursor.offers else key))
-        self.go_on(cursor)
-
-
-def form_options(slots: Sequence[AnySlot]) -> dict[str, Localised]:
-    """The options of a form's choice slots."""
-    return {slot.name: Localised(slot.options) for slot in slots if isinstance(slot, ChoiceReader)}

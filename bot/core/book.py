@@ -1,5 +1,6 @@
 """All flows of a project, as one lookup: by name and version, and by what starts them for each role."""
 
+import copy
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
@@ -63,6 +64,16 @@ class FlowBook:
     def flow(self, name: str, version: int) -> CompiledFlow | None:
         """A flow version, or None when the project no longer has it."""
         return self._flows.get((name, version))
+
+    def beside(self, older: Iterable[CompiledFlow]) -> "FlowBook":
+        """A book in which runs of other versions can go on as well; nothing starts them, and none replaces one of ours.
+
+        Args:
+            older: Versions that the project has no longer, but somebody is still in.
+        """
+        book = copy.copy(self)
+        book._flows = {(flow.name, flow.version): flow for flow in older} | self._flows
+        return book
 
     def flows(self) -> tuple[CompiledFlow, ...]:
         """Every version, by name and number."""

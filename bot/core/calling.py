@@ -18,8 +18,8 @@ NOT_DONE = frozenset({"failed", "cancelled", "lost", "too_deep"})
 """Outcomes after which a caller that does not ask about the outcome ends in the same way: the called flow did not do
 what it was called for, and going on would pretend it had."""
 _KINDS: dict[str, type | tuple[type, ...]] = {
-    "text": str, "integer": int, "date": str, "choice": str, "ref": dict, "decimal": (str, int, float), "time": str,
-    "duration": (str, int, float), "phone": str, "email": str, "media": dict, "location": dict, "money": dict,
+    "text": str, "integer": int, "date": (str, dict), "choice": str, "ref": dict, "decimal": (int, float), "time": str,
+    "duration": dict, "phone": str, "email": str, "media": (dict, list), "location": dict, "money": dict,
 }  # fmt: skip
 
 

@@ -32,6 +32,10 @@ from bot.core.words import normalise, yes_no_words
 CLOSE_ENOUGH = 80
 """rapidfuzz ratio from which a typed label counts, if no other label comes within `MARGIN`."""
 MARGIN = 10
+PAGE = MAX_ROWS - 1
+"""Choices on a page of a longer list; the last row leads to the next page."""
+PAGE_TAP = "page!"
+"""Begins the id of that row; no author's choice has a `!`."""
 _TAP = re.compile(r"(r[0-9]{1,20}(?:-[0-9]{1,6})?)\.([0-9]{1,9})\.(.+)", re.DOTALL)
 
 
@@ -123,25 +127,25 @@ def _closeness(normal: str, option: Option) -> float:
 
 
 def present(
-    body: str, options: Sequence[Option], run: str, epoch: int, label: str, *, style: str = "buttons"
-) -> list[Outgoing]:
+    body: str, options: Sequence[Option], run: str, epoch: int, label: str, *, style: str = "buttons", page: int = 0,
+    more: str = "…",
+) -> list[Outgoing]:  # fmt: skip
     """Show a question with its choices.
 
-    Up to 3 become buttons if their labels fit, up to 10 a list (opened by a button named `label`), more become numbered
-    text; so do those whose titles would look the same once they are cut to size, which WhatsApp refuses. A body that is
-    too long for buttons is sent as text before them. `style` `numbers` sends numbered text only, `both` writes the
-    numbers as well.
+    Up to 3 become buttons if their labels fit, up to 10 a list (opened by a button named `label`), more a list with
+    pages, whose last row `more` leads to the next one. Those whose titles would look the same once they are cut to
+    size, which WhatsApp refuses, become numbered text. A body that is too long for buttons is sent as text before them.
+    `style` `numbers` sends numbered text only, `both` writes the numbers as well.
     """
     as_buttons = len(options) <= MAX_BUTTONS and all(len(option.label) <= MAX_BUTTON_TITLE for option in options)
     limit = MAX_BUTTON_TITLE if as_buttons else MAX_ROW_TITLE
     titles = [shorten(option.label, limit) for option in options]
-    lines = "\n".join(f"{number}. {option.label}" for number, option in enumerate(options, 1))
-    if style == "both":
+    as_text = len(set(titles)) < len(titles) or style == "numbers"
+    if as_text or style == "both":
+        lines = "\n".join(f"{number}. {option.label}" for number, option in enumerate(options, 1))
         body = f"{body}\n\n{lines}"
-    if len(options) > MAX_ROWS or len(set(titles)) < len(titles) or style == "numbers":
-        if style == "both":
-            return [TextOut(body=part) for part in split_text(body)]
-        return [TextOut(body=part) for part in split_text(f"{body}\n\n{lines}")]
+    if as_text:
+        return [TextOut(body=part) for part in split_text(body)]
     before: list[Outgoing] = []
     if len(body) > MAX_BUTTON_BODY:
         *whole, body = split_text(body, MAX_BUTTON_BODY)
@@ -152,15 +156,19 @@ def present(
             for option, title in zip(options, titles, strict=True)
         )
         return [*before, ButtonsOut(body=body, buttons=buttons)]
-    rows = tuple(
+    rows = [
         Choice(
             id=tap_id(run, epoch, option.key),
             title=title,
             description=_row_description(option),
         )
         for option, title in zip(options, titles, strict=True)
-    )
-    return [*before, ListOut(body=body, label=shorten(label, MAX_LIST_LABEL), rows=rows)]
+    ]
+    if len(rows) > MAX_ROWS:
+        page %= -(-len(rows) // PAGE)
+        following = Choice(id=tap_id(run, epoch, f"{PAGE_TAP}{page + 1}"), title=shorten(more, MAX_ROW_TITLE))
+        rows = [*rows[page * PAGE : (page + 1) * PAGE], following]
+    return [*before, ListOut(body=body, label=shorten(label, MAX_LIST_LABEL), rows=tuple(rows))]
 
 
 def _row_description(option: Option) -> str | None:

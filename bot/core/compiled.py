@@ -10,6 +10,7 @@ from transitions import Machine
 from bot.core.calling import Call
 from bot.core.commands import Command
 from bot.core.cursor import Cursor, Said
+from bot.core.ruling import Rule
 from bot.core.sandbox import Value
 from bot.core.slots import AnySlot
 from bot.core.templates import Texts
@@ -120,6 +121,29 @@ class CommandUse:
     otherwise: str | None
 
 
+ENDS = "end"
+"""Where `orphans: end` sends runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """How runs of an older version come into this one.
+
+    Attributes:
+        origin: The older version.
+        states: Old state → new state; states of the same name need not be in it.
+        slots: What becomes of the values, computed from those of the old run.
+        drop: Slots and results that are forgotten.
+        orphans: Where runs go whose state has no successor: a state, or `ENDS`; None when nobody said.
+    """
+
+    origin: int
+    states: Mapping[str, str] = field(default_factory=dict)
+    slots: Mapping[str, Value] = field(default_factory=dict)
+    drop: frozenset[str] = frozenset()
+    orphans: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledFlow:
     """A flow version: states, slots, words, and one state machine for all its runs.
@@ -136,6 +160,10 @@ class CompiledFlow:
         variants: Wordings that are tried against each other, with their weights.
         machine: Shared and stateless: runs pass through it as cursors.
         edges: Machine event → states it can leave from; what `transitions` knows, without its bookkeeping.
+        prints: Slots whose values are wrapped for templates, so that they print as people read them.
+        sensitive: Slots whose values traces do not show.
+        rules: All rules across slots, those of forms included.
+        migrations: How runs of older versions come into this one, by version.
     """
 
     name: str
@@ -155,8 +183,12 @@ class CompiledFlow:
     instance: Value | None = None
     instance_slots: tuple[str, ...] = ()
     has_timers: bool = False
+    prints: tuple[str, ...] = ()
+    sensitive: frozenset[str] = frozenset()
+    rules: tuple[Rule, ...] = ()
     quiet: Quiet | None = None
     variants: Mapping[str, int] = field(default_factory=dict)
+    migrations: Mapping[int, Migration] = field(default_factory=dict)
 
     def can(self, trigger: str, state: str) -> bool:
         """Whether the machine event leads anywhere from the state, guards aside."""

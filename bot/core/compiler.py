@@ -28,7 +28,7 @@ Nested states and calls inside branches are plain states by now (`bot.core.expan
 transitions of each state, `bot.core.wiring` keeps them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -39,9 +39,12 @@ from bot.core.commands import Command, parse_command
 from bot.core.compiled import CommandUse, CompiledFlow, CompiledState
 from bot.core.cursor import START
 from bot.core.flow import CommandRule, FlowSpec
+from bot.core.forms import Form
+from bot.core.migrations import compile_migrations
 from bot.core.ops import Do, End, Forget, Go, Rest, Speak, Split
-from bot.core.planning import Expressions, Planner, compile_slots, saved_names
+from bot.core.planning import Expressions, Planner, compile_rules, compile_slots, saved_names
 from bot.core.report import Path, Report
+from bot.core.ruling import Rule
 from bot.core.slots import AnySlot
 from bot.core.states import AGENT, StateCompiler
 from bot.core.templates import Texts
@@ -50,7 +53,21 @@ from bot.core.whatsapp import WhatsAppTemplate
 from bot.core.wiring import Wiring, enter, note, stop_timers, take_back
 
 BUILT_IN_NAMES = frozenset(
-    {"contact", "role", "today", "run", "answer", "reason", "error", "event", "media", "location", "result", "variant"}
+    {
+        "contact",
+        "role",
+        "today",
+        "run",
+        "answer",
+        "reason",
+        "error",
+        "event",
+        "media",
+        "location",
+        "result",
+        "variant",
+        "inferred",
+    }
 )
 """Variables every expression and template may use, besides slots and saved results."""
 
@@ -77,10 +94,19 @@ def compile_flow(
     expressions = Expressions(frozenset(slots) | saved | BUILT_IN_NAMES, report)
     wiring = Wiring(frozenset(spec.states), report, expressions)
     wiring.edge("begin", [START], next(iter(spec.states)), ("states",))
+    flow_rules = compile_rules(spec.rules, slots, texts, expressions, ("rules",))
     commands = _commands(spec, slots, texts, wiring)
     states: dict[str, CompiledState] = {}
     for name, state in spec.states.items():
-        planner = Planner(name=name, spec=state, slots=slots, texts=texts, templates=templates, expressions=expressions)
+        planner = Planner(
+            name=name,
+            spec=state,
+            slots=slots,
+            texts=texts,
+            templates=templates,
+            expressions=expressions,
+            rules=flow_rules,
+        )
         states[name] = StateCompiler(spec, wiring, planner).compile()
     instance = expressions.value(spec.instance, ("instance",)) if spec.instance else None
     if instance is not None and not instance.names & set(slots):
@@ -88,6 +114,7 @@ def compile_flow(
     outputs = expressions.values(spec.outputs, ("outputs",))
     inputs = _inputs(spec, slots, report)
     _from_everywhere(states, wiring)
+    migrations = compile_migrations(spec, slots, report)
     states = {name: _audible(state, states, wiring) for name, state in states.items()}
     if len(report.mistakes) > before:
         return None
@@ -114,6 +141,10 @@ def compile_flow(
         quiet=_quiet(spec),
         variants=spec.variants or {},
         has_timers=any(state.timers for state in states.values()),
+        migrations=migrations,
+        prints=tuple(name for name, slot in slots.items() if slot.prints),
+        sensitive=frozenset(name for name, slot in slots.items() if slot.sensitive),
+        rules=(*flow_rules, *_form_rules(states, flow_rules)),
     )
 
 
@@ -148,6 +179,13 @@ def _heard(trigger: str, source: str, states: Mapping[str, CompiledState], wirin
             return True
         todo += [*wiring.destinations("next", name), *wiring.destinations("error", name)]
     return False
+
+
+def _form_rules(states: Mapping[str, CompiledState], flow_rules: Sequence[Rule]) -> Iterator[Rule]:
+    """Rules that a form has of its own."""
+    for state in states.values():
+        if isinstance(state.question, Form):
+            yield from (rule for rule in state.question.rules if rule not in flow_rules)
 
 
 def _inputs(spec: FlowSpec, slots: Mapping[str, AnySlot], report: Report) -> dict[str, bool]:

@@ -14,6 +14,7 @@ class Contact:
     """The person, as the worker found them. Not part of the stored snapshot: the contacts table is the truth.
 
     `timezone` is an IANA name ("Asia/Kathmandu"), empty when we do not know where they are.
+    `phone` is their number in international form ("+919812345678"), empty when the channel does not tell.
     """
 
     contact_id: ContactId
@@ -21,6 +22,7 @@ class Contact:
     language: str = "en"
     timezone: str = ""
     roles: tuple[str, ...] = ("customer",)
+    phone: str = ""
 
     @property
     def first_name(self) -> str:
@@ -64,6 +66,7 @@ class Frame:
         heard_at: When the person last said something since.
         caller: The run that called this one and waits for it, beneath it on the stack.
         caller_epoch: The caller's epoch at that time; once it has another, it does not wait any more.
+        inferred: Slots whose value was partly worked out rather than said, for reviews to show.
         role: In which role the person walks this flow.
         started_at: When the run began (aware, UTC).
     """
@@ -85,6 +88,7 @@ class Frame:
     pending: Pending | None = None
     confirming: str | None = None
     instance: str | None = None
+    inferred: tuple[str, ...] = ()
     waiting_since: datetime | None = None
     heard_at: datetime | None = None
     caller: RunId | None = None

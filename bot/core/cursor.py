@@ -117,6 +117,10 @@ class Turn:
         self.effects.extend([Send(content=message) for message in messages])
         self.trace.append(Trace(kind="send", detail={"block": block, "messages": len(messages)}))
 
+    def send_text(self, body: str, block: str = "") -> None:
+        """Say something that is rendered already, in parts if it is long."""
+        self.send(*[TextOut(body=part) for part in split_text(body)], block=block)
+
     def render(self, texts: Texts, name: str, variables: Callable[[], Mapping[str, Any]]) -> str:
         """A block's words in the person's language. `variables` are only worked out when it has any.
 
@@ -159,7 +163,8 @@ class Cursor:
 
     __slots__ = (
         "asking", "caller", "caller_epoch", "calling", "came_from", "confirming", "counters", "data", "epoch",
-        "extra", "flow", "heard_at", "instance", "job", "offers", "opened_by", "outcome", "pending", "reask", "role",
+        "extra", "flow", "heard_at", "inferred", "instance", "job", "offers", "opened_by", "outcome", "pending",
+        "reask", "role",
         "run", "slots", "started_at", "state", "stops_timers", "trail", "trigger", "turn", "unmatched",
         "waiting_since",
     )  # fmt: skip
@@ -182,6 +187,7 @@ class Cursor:
         self.pending = frame.pending
         self.confirming = frame.confirming
         self.instance = frame.instance
+        self.inferred = frame.inferred
         self.opened_by = frame.opened_by
         self.waiting_since = frame.waiting_since
         self.heard_at = frame.heard_at
@@ -216,6 +222,7 @@ class Cursor:
             pending=self.pending,
             confirming=self.confirming,
             instance=self.instance,
+            inferred=self.inferred,
             waiting_since=self.waiting_since,
             heard_at=self.heard_at,
             caller=self.caller,
@@ -299,7 +306,21 @@ class Cursor:
             pending.detail["extra"] = self.extra
         self.pending = pending
         turn.effects.append(Invoke(run=self.run, name=name, arguments=arguments, receipt=receipt))
-        turn.note("invoke", name=name, arguments=arguments, receipt=receipt)
+        turn.note("invoke", name=name, arguments=self._masked(arguments), receipt=receipt)
+
+    def _masked(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Arguments for the trace, without the values of sensitive slots."""
+        hidden = [self.slots[name] for name in self.flow.sensitive if self.slots.get(name) is not None]
+        if not self.flow.sensitive:
+            return arguments
+        words = [value for value in hidden if isinstance(value, str) and value]
+        asks = self.asking in self.flow.sensitive
+
+        def shown(value: Any) -> Any:
+            told = isinstance(value, str) and (asks or any(word in value for word in words))
+            return "•••" if told or value in hidden else value
+
+        return {name: shown(value) for name, value in arguments.items()}
 
     # --- Words and values ---------------------------------------------------------------------------------------------
 
@@ -307,15 +328,24 @@ class Cursor:
         """What templates, guards and arguments see."""
         return {
             **self.flow.unset,
-            **self.slots,
+            **(self.slots if not self.flow.prints else self._printed()),
             **self.data,
             "contact": self.turn.contact,
             "role": self.role,
+            "inferred": self.inferred,
             "today": self.turn.today.isoformat(),
             "run": {"id": self.run, "epoch": self.epoch, "instance": self.instance},
             **self.extra,
             **more,
         }
+
+    def _printed(self) -> dict[str, Any]:
+        """The slots, with values that print as people read them."""
+        slots, language = dict(self.slots), self.turn.contact.language
+        for name in self.flow.prints:
+            if slots.get(name) is not None:
+                slots[name] = self.flow.slots[name].wrap(slots[name], language)
+        return slots
 
     def evaluate(self, value: Value, what: str) -> Any:
         """Compute something an author wrote.

@@ -78,6 +78,17 @@ class StartRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MoveRun:
+    """Record that a run goes on in another version of its flow."""
+
+    run: RunId
+    flow: str
+    version: int
+    role: str
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndRun:
     """Record that a run ended, and how: `converted`, `dropped`, `cancelled` or what the author wrote.
 
@@ -128,7 +139,7 @@ class Handoff:
 
 
 Effect = (
-    Send | Notify | StartTimer | CancelTimers | Invoke | StartRun | EndRun | ParkRun | Handoff | SetLanguage
+    Send | Notify | StartTimer | CancelTimers | Invoke | StartRun | MoveRun | EndRun | ParkRun | Handoff | SetLanguage
     | RecordConsent
 )  # fmt: skip
 

@@ -6,72 +6,48 @@ Words of the language that exist on paper only are refused by name, never silent
 
 import re
 from collections.abc import Mapping
-from datetime import time, timedelta
-from typing import Annotated, Any, ClassVar, Literal
+from datetime import time
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
+from bot.core.parts import Duration as Duration
+from bot.core.parts import Name as Name
+from bot.core.parts import Part as Part
+from bot.core.parts import as_list
+from bot.core.parts import parse_duration as parse_duration
+from bot.core.slotspecs import SLOT_TYPES as SLOT_TYPES
+from bot.core.slotspecs import ChoiceOption as ChoiceOption
+from bot.core.slotspecs import ChoiceSlot as ChoiceSlot
+from bot.core.slotspecs import DateSlot as DateSlot
+from bot.core.slotspecs import DecimalSlot as DecimalSlot
+from bot.core.slotspecs import DurationSlot as DurationSlot
+from bot.core.slotspecs import EmailSlot as EmailSlot
+from bot.core.slotspecs import IntegerSlot as IntegerSlot
+from bot.core.slotspecs import LocationSlot as LocationSlot
+from bot.core.slotspecs import MediaSlot as MediaSlot
+from bot.core.slotspecs import MoneySlot as MoneySlot
+from bot.core.slotspecs import Options as Options
+from bot.core.slotspecs import PhoneSlot as PhoneSlot
+from bot.core.slotspecs import RefSlot as RefSlot
+from bot.core.slotspecs import SlotBase as SlotBase
+from bot.core.slotspecs import SlotRule as SlotRule
+from bot.core.slotspecs import SlotSpec as SlotSpec
+from bot.core.slotspecs import TextSlot as TextSlot
+from bot.core.slotspecs import TimeSlot as TimeSlot
 from bot.core.waiting import CONTACT, zone
 
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
-
-
-def parse_duration(text: str) -> timedelta:
-    """Read `15m`, `2h`, `1d12h`.
-
-    Raises:
-        ValueError: It is none, or zero, or longer than a year.
-    """
-    match = _DURATION.fullmatch(text)
-    parts = [int(part[:6]) if part else 0 for part in match.groups()] if match else [0]
-    if not match or not any(parts):
-        raise ValueError(f"`{text}` is not a duration; write for example 15m, 2h or 1d12h")
-    length = timedelta(days=parts[0], hours=parts[1], minutes=parts[2], seconds=parts[3])
-    if length > timedelta(days=366):
-        raise ValueError(f"`{text}` is longer than a year")
-    return length
-
-
-def _as_list(value: Any) -> Any:
-    return value if isinstance(value, list) else [value]
-
-
-def _as_duration(value: Any) -> Any:
-    return parse_duration(value) if isinstance(value, str) else value
-
-
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 StateName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)*$", max_length=200)]
 FlowName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?$", max_length=80)]
 InputName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*\??$", max_length=61)]
 EventName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$", max_length=80)]
-Duration = Annotated[timedelta, BeforeValidator(_as_duration)]
-Names = Annotated[list[Name], BeforeValidator(_as_list)]
+Names = Annotated[list[Name], BeforeValidator(as_list)]
 UNIVERSALS = ("help", "back", "cancel", "restart", "repeat", "agent")
 Universal = Literal["help", "back", "cancel", "restart", "repeat", "agent"]
 
 
 LANGUAGE = re.compile(r"[a-z]{2,3}(_[A-Z]{2})?")
 Language = Annotated[str, StringConstraints(pattern=rf"^{LANGUAGE.pattern}$")]
-
-
-class Part(BaseModel):
-    """Base of everything in a flow file: unknown keys are errors, and so are words of later versions."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-    later: ClassVar[frozenset[str]] = frozenset()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_later_words(cls, value: Any) -> Any:
-        if isinstance(value, Mapping):
-            for key in value:
-                if key in cls.later:
-                    raise PydanticCustomError(
-                        "not_supported", "`{key}:` is not supported in this version.", {"key": key}
-                    )
-        return value
 
 
 Scalar = str | int | float | bool | None
@@ -101,96 +77,10 @@ class Branch(Part):
 
 def _as_branches(value: Any) -> Any:
     """Let `next: thanks` mean `next: [{to: thanks}]`."""
-    return [{"to": item} if isinstance(item, str) else item for item in _as_list(value)]
+    return [{"to": item} if isinstance(item, str) else item for item in as_list(value)]
 
 
 Branches = Annotated[list[Branch], BeforeValidator(_as_branches), Field(min_length=1)]
-
-# --- Slots ------------------------------------------------------------------------------------------------------------
-
-
-class SlotBase(Part):
-    """What all slots may have. `label` is how generic prompts name it."""
-
-    later = frozenset({"validate", "rules", "confirm", "sensitive", "default"})
-    label: str | None = None
-
-
-class TextSlot(SlotBase):
-    """Any words; `min` and `max` count characters."""
-
-    type: Literal["text"]
-    min: int = Field(default=1, ge=1, le=4096)
-    max: int = Field(default=1000, ge=1, le=4096)
-
-
-class IntegerSlot(SlotBase):
-    """A whole number. `of` names what is counted, so that "for 2 people" fills it unasked."""
-
-    type: Literal["integer"]
-    min: int | None = None
-    max: int | None = None
-    of: str | None = None
-
-
-class DateSlot(SlotBase):
-    """A day or a month; `future` rolls a month that is over into the next year."""
-
-    type: Literal["date"]
-    granularity: Literal["day", "month"] = "day"
-    future: bool = False
-
-
-class ChoiceOption(Part):
-    """One thing to choose: what its button says, and other words that mean it."""
-
-    later = frozenset({"if", "image"})
-    label: str = Field(min_length=1)
-    description: str | None = None
-    synonyms: list[str] = Field(default_factory=list)
-
-
-def _as_option(value: Any) -> Any:
-    return {"label": value} if isinstance(value, str) else value
-
-
-Options = dict[Name, Annotated[ChoiceOption, BeforeValidator(_as_option)]]
-
-
-class ChoiceSlot(SlotBase):
-    """One of a few."""
-
-    type: Literal["choice"]
-    choices: Options = Field(min_length=1)
-
-
-class RefSlot(SlotBase):
-    """Something the business knows, found by a lookup; its value is `{"id", "name", …}`."""
-
-    type: Literal["ref"]
-    lookup: str
-    pattern: str | None = None
-
-
-SLOT_TYPES = ("text", "integer", "date", "choice", "ref")
-LATER_SLOT_TYPES = ("decimal", "money", "time", "duration", "phone", "email", "media", "location")
-
-
-def _known_slot_type(value: Any) -> Any:
-    if isinstance(value, Mapping) and value.get("type") in LATER_SLOT_TYPES:
-        raise PydanticCustomError(
-            "not_supported",
-            "Slot type `{type}` is not supported in this version.",
-            {"type": value["type"], "key": "type"},
-        )
-    return value
-
-
-SlotSpec = Annotated[
-    TextSlot | IntegerSlot | DateSlot | ChoiceSlot | RefSlot,
-    Field(discriminator="type"),
-    BeforeValidator(_known_slot_type),
-]
 
 # --- Operations -------------------------------------------------------------------------------------------------------
 
@@ -212,7 +102,7 @@ class OpSpec(Part):
     arguments: Arguments | None = Field(default=None, alias="with")
     once: str | None = None
     save: Name | None = None
-    say: Annotated[list[Name], BeforeValidator(_as_list)] = Field(default_factory=list)
+    say: Annotated[list[Name], BeforeValidator(as_list)] = Field(default_factory=list)
     notify: NotifySpec | None = None
 
 
@@ -280,20 +170,21 @@ class StateSpec(Part):
             "parallel", "extends", "ask_media", "template",
         }
     )  # fmt: skip
-    forget: Annotated[list[Name], BeforeValidator(_as_list)] = Field(default_factory=list)
+    forget: Annotated[list[Name], BeforeValidator(as_list)] = Field(default_factory=list)
     language: str | None = None
-    enter: Annotated[list[OpSpec], BeforeValidator(_as_list)] = Field(default_factory=list)
+    enter: Annotated[list[OpSpec], BeforeValidator(as_list)] = Field(default_factory=list)
     do: EventName | None = None
     arguments: Arguments | None = Field(default=None, alias="with")
     once: str | None = None
     save: Name | None = None
     error: Branches | None = None
-    say: Annotated[list[Name], BeforeValidator(_as_list)] = Field(default_factory=list)
+    say: Annotated[list[Name], BeforeValidator(as_list)] = Field(default_factory=list)
     notify: NotifySpec | None = None
     ask: Name | None = None
     choices: Options | None = None
     when: dict[Name, Branches] | None = None
     form: Annotated[list[Name], Field(min_length=1)] | None = None
+    rules: list[SlotRule] = Field(default_factory=list)
     call: FlowName | None = None
     states: dict[Name, "StateSpec"] | None = Field(default=None, min_length=1)
     next: Branches | None = None
@@ -301,7 +192,7 @@ class StateSpec(Part):
     collect: dict[CollectKind, CollectSpec] = Field(default_factory=dict)
     events: dict[EventName, Branches] = Field(default_factory=dict)
     no_match: Annotated[list[Rung], Field(min_length=1)] | None = None
-    no_input: Annotated[list[SilenceSpec], BeforeValidator(_as_list), Field(min_length=1)] | None = None
+    no_input: Annotated[list[SilenceSpec], BeforeValidator(as_list), Field(min_length=1)] | None = None
     universals: Literal[False] | list[Universal] | None = None
     end: str | None = None
     handoff: Name | None = None
@@ -358,20 +249,30 @@ class CommandRule(Part):
     """Where a command leads: from certain states or from anywhere, and what to say where it leads nowhere."""
 
     later = frozenset({"call"})
-    origins: Annotated[list[StateName], BeforeValidator(_as_list)] | None = Field(default=None, alias="from")
+    origins: Annotated[list[StateName], BeforeValidator(as_list)] | None = Field(default=None, alias="from")
     condition: str | bool | None = Field(default=None, alias="if")
     to: StateName
     reason: str | None = None
     otherwise: Name | None = Field(default=None, alias="else")
 
 
-CommandRules = Annotated[list[CommandRule], BeforeValidator(_as_list), Field(min_length=1)]
+CommandRules = Annotated[list[CommandRule], BeforeValidator(as_list), Field(min_length=1)]
+
+
+class MigrationSpec(Part):
+    """How runs of an older version come into this one."""
+
+    origin: int = Field(ge=1, alias="from")
+    states: dict[StateName, StateName] = Field(default_factory=dict)
+    slots: dict[Name, Scalar | list[Scalar]] = Field(default_factory=dict)
+    drop: Annotated[list[Name], BeforeValidator(as_list)] = Field(default_factory=list)
+    orphans: StateName | None = None
 
 
 class FlowSpec(Part):
     """A flow file."""
 
-    later = frozenset({"migrate", "migrations", "extends", "rules"})
+    later = frozenset({"migrate", "extends"})
     flow: FlowName
     roles: Names = Field(min_length=1, alias="role")
     version: int = Field(default=1, ge=1)
@@ -384,10 +285,12 @@ class FlowSpec(Part):
     variants: Variants | None = None
     choices_style: ChoicesStyle = "auto"
     slots: dict[Name, SlotSpec] = Field(default_factory=dict)
+    rules: list[SlotRule] = Field(default_factory=list)
     inputs: list[InputName] = Field(default_factory=list)
     outputs: Annotated[dict[Name, Scalar], BeforeValidator(_by_own_names)] = Field(default_factory=dict)
     commands: dict[str, CommandRules] = Field(default_factory=dict)
     states: dict[Name, StateSpec] = Field(min_length=1)
+    migrations: Annotated[list[MigrationSpec], BeforeValidator(as_list)] = Field(default_factory=list)
 
 
 class ProjectSpec(Part):

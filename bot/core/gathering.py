@@ -5,26 +5,34 @@ message is the *job*, a small JSON object that travels in `pending.detail`:
 
     text        what was written, if it has not been used up
     asked       the slot it answers; missing when it answers nothing in particular
-    raw         what a command named for a slot
+    raw         what a command or a correction named for a slot
     looked      references that have been looked up
     invalid     slot → reason, for values that will not do
-    candidates  slot → what a lookup found, when it found several
+    candidates  slot → what is offered for it: what a lookup found, what the words may mean, a value to be confirmed
     gained      whether the message filled anything
+    corrected   slots that changed because the person corrected them
     then        what goes on afterwards: "form", "command", "collect" or "correct"
     trigger     the machine event a command fires
+
+An offer is a business object of a lookup, or `{"key", "name", "value"}`: the value is what the slot gets, and the key
+is that of its button.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bot.core.conversation import Pending
 from bot.core.cursor import Cursor, Said
 from bot.core.effects import ATTACH_RUN
-from bot.core.slots import Filled, RefReader, Refused, TextReader
-from bot.core.words import MAX_ANALYSED, normalise, without_correction
+from bot.core.slots import Ambiguous, AnySlot, Filled, Heard, RefReader, Refused, TextReader, e164, region_of
+from bot.core.words import MAX_ANALYSED, normalise
 
 MAX_CANDIDATES = 30
 Job = dict[str, Any]
+Offer = dict[str, Any]
+_NOT_WRITTEN = frozenset({"ref", "media"})
+MASK = "•••"
 
 
 def new_job(then: str, text: str | None = None, asked: str | None = None) -> Job:
@@ -38,47 +46,123 @@ def new_job(then: str, text: str | None = None, asked: str | None = None) -> Job
         "invalid": {},
         "candidates": {},
         "gained": False,
+        "corrected": [],
     }
 
 
-def read_slots(cursor: Cursor, job: Job, said: Said, names: Iterable[str]) -> None:
+def heard_by(cursor: Cursor, said: Said) -> Heard:
+    """A message as the slots of a run read it."""
+    contact = cursor.turn.contact
+    region = region_of(contact.phone) if contact.phone else None
+    return Heard(said.text, said.entities, said.today, contact.language, region)
+
+
+def read_slots(cursor: Cursor, job: Job, said: Said, names: Sequence[str]) -> None:
     """Fill what the message says beyond doubt, and the asked slot with whatever it may mean.
 
-    A slot that is filled already changes only when the message names it ("3 people"). Of several empty slots of one
-    kind, only the asked or first one takes an unasked value.
+    A slot that is filled already changes only when the message names it ("3 people") and no other slot of its type can
+    be meant. Words that fill one slot fill no other.
     """
     asked = job["asked"]
     slots = cursor.flow.slots
-    taken: set[tuple[str, str]] = set()
-    order = sorted(names, key=lambda name: name != asked)
-    for name in order:
+    heard = heard_by(cursor, said)
+    kinds = Counter([slots[name].type for name in names])
+    empty = Counter([slots[name].type for name in names if name not in cursor.slots or name == asked])
+    for name in sorted(names, key=lambda name: name != asked):
         slot = slots[name]
-        kind = (slot.type, getattr(slot, "of", ""))
-        if slot.type == "ref" or (name != asked and kind in taken):
+        kind = slot.type
+        vacant = name == asked or name not in cursor.slots
+        if kind in _NOT_WRITTEN or (not vacant and kinds[kind] > 1 and kind != "choice"):
             continue
-        reading = slot.read(said.text, said.entities, said.today, asked=name == asked)
+        heard.rooms = max(1, empty[kind]) if vacant else 1
+        reading = slot.read(heard, asked=name == asked)
         if reading is None:
             continue
-        if kind[0] != "choice":
-            taken.add(kind)
+        if isinstance(reading, Filled):
+            heard.use(reading.spans)
+            empty[kind] -= 1
         accept(cursor, job, name, reading)
         if name == asked and isinstance(slot, TextReader):
             return  # free words answer one question only
 
 
-def accept(cursor: Cursor, job: Job, name: str, reading: Filled | Refused) -> None:
-    """Note what a reading did to a slot."""
+def accept(cursor: Cursor, job: Job, name: str, reading: Filled | Refused | Ambiguous, *, sure: bool = False) -> None:
+    """Note what a reading did to a slot. A value that has to be confirmed first is offered, unless we are `sure`."""
+    slot = cursor.flow.slots[name]
+    asked = name == job["asked"]
     match reading:
         case Filled(value=value):
-            if cursor.slots.get(name) == value and name != job["asked"]:
+            if cursor.slots.get(name) == value and not asked:
+                _say_again(cursor, job, name, reading)
                 return
-            cursor.slots[name] = value
+            if slot.confirm and not sure:
+                job["candidates"][name] = _to_confirm(cursor, value)
+                job["gained"] = job["gained"] or not asked
+            else:
+                fill(cursor, name, reading)
+                job["gained"] = True
             job["invalid"].pop(name, None)
-            job["gained"] = True
         case Refused(reason=reason):
-            if name not in cursor.slots or name == job["asked"]:
+            if name not in cursor.slots or asked:
                 job["invalid"][name] = reason
-    cursor.turn.note("slot", slot=name, value=cursor.slots.get(name), reason=job["invalid"].get(name))
+        case Ambiguous(values=values):
+            if name not in cursor.slots or asked:
+                job["candidates"][name] = _meanings(cursor, slot, values)
+                job["gained"] = job["gained"] or not asked
+    note(cursor, name, reason=job["invalid"].get(name))
+
+
+def _say_again(cursor: Cursor, job: Job, name: str, reading: Filled) -> None:
+    """What had been worked out is said now: it is sure, and the message was about it."""
+    if name in cursor.inferred and not reading.inferred:
+        fill(cursor, name, reading)
+        job["gained"] = True
+
+
+def fill(cursor: Cursor, name: str, reading: Filled) -> None:
+    """Give a slot its value. The slot filled last comes last, which tells what "make it 4" is about."""
+    cursor.slots.pop(name, None)
+    cursor.slots[name] = reading.value
+    if (name in cursor.inferred) != reading.inferred:
+        others = tuple(one for one in cursor.inferred if one != name)
+        cursor.inferred = (*others, name) if reading.inferred else others
+
+
+def note(cursor: Cursor, name: str, **more: Any) -> None:
+    """Trace a slot's value, or that it has one we may not show."""
+    value = cursor.slots.get(name)
+    hidden = value is not None and cursor.flow.slots[name].sensitive
+    cursor.turn.note("slot", slot=name, value=MASK if hidden else value, **more)
+
+
+def _to_confirm(cursor: Cursor, value: Any) -> list[Offer]:
+    return [
+        {"key": "yes", "name": cursor.render("label_yes") or "Yes", "value": value, "confirm": True},
+        {"key": "no", "name": cursor.render("label_no") or "No", "confirm": True},
+    ]
+
+
+def _meanings(cursor: Cursor, slot: AnySlot, values: Sequence[Any]) -> list[Offer]:
+    language = cursor.turn.contact.language
+    return [
+        {"key": str(place), "name": slot.show(value, language), "value": value} for place, value in enumerate(values)
+    ]
+
+
+def prefill(cursor: Cursor, job: Job, names: Iterable[str]) -> None:
+    """Fill empty slots with what is known about the contact (`from:`)."""
+    contact = cursor.turn.contact
+    for name in names:
+        slot = cursor.flow.slots[name]
+        if slot.source is None or name in cursor.slots or name in job["candidates"]:
+            continue
+        value: str | None = contact.name if slot.source == "contact.name" else contact.phone
+        if value and slot.type == "phone":
+            value = e164(value if value.startswith("+") else f"+{value}", None)
+        if value:
+            gained = job["gained"]
+            accept(cursor, job, name, Filled(value, inferred=True))
+            job["gained"] = gained
 
 
 def read_raw(cursor: Cursor, job: Job, raw: dict[str, str]) -> None:
@@ -89,34 +173,10 @@ def read_raw(cursor: Cursor, job: Job, raw: dict[str, str]) -> None:
         if isinstance(slot, RefReader):
             job["raw"][name] = text
             continue
-        said = Said(text, cursor.turn.today)
-        reading = slot.read(text, said.entities, said.today, asked=True)
-        accept(cursor, job, name, reading or Refused("not_understood"))
-
-
-def correct_slots(cursor: Cursor, said: Said) -> bool:
-    """Change filled slots that the message names anew ("no, 3 people"); True when something changed."""
-    left = without_correction(said.normal, cursor.turn.contact.language)
-    changed: dict[str, Any] = {}
-    bare: dict[str, Any] = {}
-    for name, value in cursor.slots.items():
-        slot = cursor.flow.slots.get(name)
-        if slot is None or slot.type in {"text", "ref"} or name in cursor.flow.instance_slots:
-            continue
-        reading = slot.read(said.text, said.entities, said.today, asked=False)
-        if isinstance(reading, Filled):
-            if reading.value != value:
-                changed[name] = reading.value
-        elif left is not None:
-            guess = slot.read(left, said.entities, said.today, asked=True)
-            if isinstance(guess, Filled) and guess.value != value:
-                bare[name] = guess.value
-    if not changed and len(bare) == 1:
-        changed = bare  # "no, 3": believed when only one slot can be meant
-    for name, value in changed.items():
-        cursor.slots[name] = value
-        cursor.turn.note("slot", slot=name, value=value, corrected=True)
-    return bool(changed)
+        reading = slot.read(heard_by(cursor, Said(text, cursor.turn.today)), asked=True)
+        if isinstance(reading, Ambiguous):
+            reading = Refused("ambiguous")
+        accept(cursor, job, name, reading or Refused("not_understood"), sure=True)
 
 
 def gather(cursor: Cursor, wanted: Sequence[str]) -> bool:
@@ -169,7 +229,10 @@ def found(cursor: Cursor, job: Job, name: str, result: Any) -> None:
         same = [one for one in candidates if normalise(str(one.get("name", ""))) == said]
         candidates = same if len(same) == 1 else candidates
     if len(candidates) == 1:
+        before = cursor.slots.get(name)
         accept(cursor, job, name, Filled(candidates[0]))
+        if before is not None and cursor.slots.get(name) != before:
+            job["corrected"] = [*job.get("corrected", ()), name]
     elif candidates:
         job["candidates"][name] = candidates[:MAX_CANDIDATES]
         cursor.turn.note("slot", slot=name, candidates=len(candidates))

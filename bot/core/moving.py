@@ -5,14 +5,15 @@ belongs to is the business of `bot.core.turn`; which state follows which is that
 """
 
 from bot.core import waiting
-from bot.core.asking import TYPED
-from bot.core.choices import split_text
+from bot.core.asking import PAGE_SHOWN, TYPED
+from bot.core.choices import PAGE_TAP, split_text
 from bot.core.compiled import CompiledFlow, CompiledState
 from bot.core.conversation import Frame
 from bot.core.cursor import START, Cursor, Said, Turn, Unmatched
 from bot.core.events import BusinessChanged, TimerFired
-from bot.core.messages import TextOut
+from bot.core.messages import MAX_ROWS, TextOut
 from bot.core.ops import choose_variant
+from bot.core.words import MORE
 
 RUNS = "runs"
 """Key in the contact's scope: business objects this conversation has runs for, newest last: `[flow, instance]`."""
@@ -69,10 +70,21 @@ def hear(cursor: Cursor, said: Said) -> None:
 def hear_exactly(cursor: Cursor, said: Said) -> bool:
     """Take words that are exactly a choice on offer; they win over universals and commands."""
     state = state_of(cursor)
-    if state is None or state.question is None or not state.question.chosen(cursor, said):
+    if state is None or state.question is None:
         return False
+    if not state.question.chosen(cursor, said):
+        if said.normal not in MORE or len(state.question.context(cursor).get("choices", ())) <= MAX_ROWS:
+            return False
+        turn_to(cursor, cursor.counters.get(PAGE_SHOWN, 0) + 1)
+        return True
     settle(cursor)
     return True
+
+
+def turn_to(cursor: Cursor, page: int) -> None:
+    """Show a page of the choices on offer."""
+    cursor.counters = cursor.counters | {PAGE_SHOWN: page}
+    repeat(cursor)
 
 
 def tap(cursor: Cursor, run: str, epoch: int, choice: str) -> None:
@@ -80,6 +92,9 @@ def tap(cursor: Cursor, run: str, epoch: int, choice: str) -> None:
     state = state_of(cursor)
     question = state.question if state else None
     fresh = run == cursor.run and epoch == cursor.epoch
+    if question is not None and fresh and choice.startswith(PAGE_TAP) and choice.removeprefix(PAGE_TAP).isdigit():
+        turn_to(cursor, int(choice.removeprefix(PAGE_TAP)[:3]))
+        return
     if question is not None and fresh and question.tap(cursor, choice):
         if TYPED in cursor.turn.scope:
             cursor.turn.remember(TYPED, None)

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.core.asking import Form, SlotBlocks, form_options
 from bot.core.compiled import Collector, Op
-from bot.core.flow import LANGUAGE, CollectKind, FlowSpec, NotifySpec, OpSpec, RefSlot, StateSpec
+from bot.core.flow import LANGUAGE, CollectKind, FlowSpec, NotifySpec, OpSpec, SlotRule, StateSpec
+from bot.core.forms import Form, SlotBlocks, form_options
 from bot.core.ops import Do, Forget, NotifyRole, Say, Speak, Split
-from bot.core.patterns import compile_pattern
 from bot.core.report import Path, Report
+from bot.core.ruling import Rule
 from bot.core.sandbox import ExpressionError, Value
 from bot.core.slots import AnySlot, compile_slot
 from bot.core.templates import Texts
@@ -44,16 +44,36 @@ class Expressions:
 
 def compile_slots(spec: FlowSpec, report: Report) -> dict[str, AnySlot]:
     """The flow's slots, ready to read messages."""
-    slots: dict[str, AnySlot] = {}
-    for name, slot in spec.slots.items():
-        pattern = None
-        if isinstance(slot, RefSlot) and slot.pattern is not None:
-            try:
-                pattern = compile_pattern(slot.pattern)
-            except ValueError as mistake:
-                report(("slots", name, "pattern"), str(mistake), hint=r"Write a plain shape such as `TRP\d+`.")
-        slots[name] = compile_slot(name, slot, pattern)
-    return slots
+    return {name: compile_slot(name, slot, report) for name, slot in spec.slots.items()}
+
+
+def compile_rules(
+    specs: Sequence[SlotRule],
+    slots: Mapping[str, AnySlot],
+    texts: Texts,
+    expressions: Expressions,
+    path: Path,
+    form: Sequence[str] | None = None,
+) -> tuple[Rule, ...]:
+    """The rules across slots of a flow, or of a form, whose slots they forget."""
+    report, rules = expressions.report, []
+    askable = slots if form is None else form
+    for place, spec in enumerate(specs):
+        here = (*path, place)
+        value = expressions.value("{{ " + spec.condition + " }}", (*here, "if"))
+        for name in spec.forget:
+            if name not in slots:
+                report.unknown((*here, "forget"), "slot", name, slots)
+            elif name not in askable:
+                report((*here, "forget"), f"`{name}` is not in this form, so it would not be asked for again.",
+                       hint="Forget a slot of the form.")  # fmt: skip
+        names = value.names & frozenset(slots)
+        if value.names <= expressions.names and not names:
+            report((*here, "if"), "This rule looks at no slot.", hint="It is tried when the slots it names are filled.")
+        rules.append(
+            Rule(condition=value, source=spec.condition, names=names, say=spec.say, forget=tuple(spec.forget))
+        )  # fmt: skip
+    return tuple(rules)
 
 
 def saved_names(state: StateSpec) -> list[str]:
@@ -73,6 +93,7 @@ class Planner:
     texts: Texts
     templates: Mapping[str, WhatsAppTemplate]
     expressions: Expressions
+    rules: tuple[Rule, ...] = ()
 
     @property
     def report(self) -> Report:
@@ -151,14 +172,24 @@ class Planner:
             else:
                 self.report.unknown((*self.path, "form", place), "slot", name, self.slots)
         blocks = {name: self._slot_blocks(name) for name in known}
-        return Form(slots=tuple(known), blocks=blocks, options=form_options([self.slots[name] for name in known]))
+        own = compile_rules(self.spec.rules, self.slots, self.texts, self.expressions, (*self.path, "rules"), known)
+        rules = tuple(rule for rule in self.rules if not set(rule.forget).isdisjoint(known))
+        options = form_options([self.slots[name] for name in known])
+        return Form(slots=tuple(known), blocks=blocks, options=options, rules=(*rules, *own))
 
     def _slot_blocks(self, name: str) -> SlotBlocks:
-        own, kind = self.texts.has_own, self.slots[name].type
+        own, slot = self.texts.has_own, self.slots[name]
+        doubt = "choose_candidate" if slot.type == "ref" else "ambiguous_value"
+        if isinstance(slot.prompt, str) and not self.texts.has(slot.prompt):
+            self.report(("slots", name, "prompt"), f"There is no block `{slot.prompt}`.", code="unknown",
+                        hint="Add it to the flow's template file.")  # fmt: skip
+        asked = f"ask_{name}" if own(f"ask_{name}") else f"ask_{slot.type}"
         return SlotBlocks(
-            ask=f"ask_{name}" if own(f"ask_{name}") else f"ask_{kind}",
-            invalid=f"invalid_{name}" if own(f"invalid_{name}") else f"invalid_{kind}",
+            ask=slot.prompt if isinstance(slot.prompt, str) else asked,
+            invalid=f"invalid_{name}" if own(f"invalid_{name}") else f"invalid_{slot.type}",
             explain=f"explain_{name}" if own(f"explain_{name}") else "explain",
+            ambiguous=f"ambiguous_{name}" if own(f"ambiguous_{name}") else doubt,
+            confirm=f"confirm_{name}" if own(f"confirm_{name}") else "confirm_value",
         )
 
     def collector(self, kind: CollectKind) -> Collector:

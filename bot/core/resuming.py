@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-from bot.core.asking import Ask, Form
+from bot.core.asking import Ask
 from bot.core.compiled import CommandUse, CompiledFlow
 from bot.core.conversation import FRAME, Frame, Pending
 from bot.core.cursor import START, Cursor
 from bot.core.errors import EngineError
 from bot.core.events import ActionDone, ActionFailed
+from bot.core.forms import Form
 from bot.core.gathering import Job, attach, found, gather, new_job, read_raw
 from bot.core.moving import RUNS, put_back, repeat, settle, state_of
 from bot.core.ops import Do
@@ -75,13 +76,20 @@ def _refuse(cursor: Cursor, trigger: str, job: Job) -> None:
 def collects(cursor: Cursor, kind: str) -> bool:
     """Whether the run's state takes files or places of this kind."""
     state = state_of(cursor)
-    return state is not None and kind in state.collects
+    if state is None:
+        return False
+    return kind in state.collects or (isinstance(state.question, Form) and state.question.wants(cursor, kind))
 
 
 def collect(cursor: Cursor, kind: str, item: dict[str, Any]) -> None:
     """Keep a file or place, and run the action for it."""
     cursor.job = None
-    collector = cursor.flow.states[cursor.state].collects[kind]
+    state = cursor.flow.states[cursor.state]
+    if isinstance(state.question, Form) and state.question.wants(cursor, kind):
+        state.question.take(cursor, kind, item)
+        settle(cursor)
+        return
+    collector = state.collects[kind]
     cursor.extra["location" if kind == "location" else "media"] = item
     count = cursor.counters.get(f"collected_{kind}", 0)
     if count >= collector.many:

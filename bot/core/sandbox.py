@@ -19,6 +19,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from bot.core.conversation import Contact
 from bot.core.languages import date_in, list_in, money_in, number_in
+from bot.core.values import Printed, show_duration, show_phone, show_time
 
 MAX_RENDERED = 16_000
 """Characters one block may grow to."""
@@ -80,6 +81,18 @@ def money(context: Context, value: Any, currency: str = "") -> str:
     return money_in(value, currency, _language(context))
 
 
+@pass_context
+def time_of_day(context: Context, value: Any) -> str:
+    """`15:30` → `3:30 pm`, as the person's language writes it."""
+    return show_time(value, _language(context))
+
+
+@pass_context
+def duration(context: Context, value: Any) -> str:
+    """A length of time, or a number of seconds → `1 h 30 min`, in the person's language."""
+    return show_duration(value, _language(context))
+
+
 def plural(count: Any, one: str, many: str = "") -> str:
     """A number and its noun: 1 person, 2 people."""
     return f"{count} {one if count == 1 else many or one + 's'}"
@@ -106,6 +119,9 @@ class SirdarEnvironment(ImmutableSandboxedEnvironment):
             "money": money,
             "number": number,
             "plural": plural,
+            "time": time_of_day,
+            "duration": duration,
+            "phone": show_phone,
             "join": join,
             "round": rounded,
         }
@@ -117,11 +133,15 @@ class SirdarEnvironment(ImmutableSandboxedEnvironment):
         if isinstance(obj, str):
             return attr in _STRING_METHODS
         if isinstance(obj, Mapping):
-            return attr in _DICT_METHODS
+            return attr in _DICT_METHODS or (isinstance(obj, Printed) and attr in obj.readable)
         return isinstance(obj, Contact) and attr in _CONTACT_FIELDS
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """Look in a mapping before asking the object, so that `trek.items` can be data; and faster."""
+        if type(obj) is dict and attribute in obj:
+            return obj[attribute]
+        if type(obj) is Contact and attribute in _CONTACT_FIELDS:
+            return getattr(obj, attribute)
         if isinstance(obj, Mapping) and attribute in obj:
             return obj[attribute]
         if isinstance(obj, str) and attribute not in _STRING_METHODS:

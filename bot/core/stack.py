@@ -53,8 +53,8 @@ class Stack:
         """
         kept = []
         for frame in self.turn.frames:
-            cursor = self.cursor(frame)
-            if cursor is not None and frame.pending is None:
+            flow = self.book.flow(frame.flow, frame.version)
+            if flow is not None and frame.state in flow.states and frame.pending is None:
                 kept.append(frame)
             else:
                 self.turn.note(
@@ -63,7 +63,7 @@ class Stack:
                 self._end(frame, "lost")
         self.turn.frames = kept
         self.drop_orphans()
-        while (top := self.top()) is not None and self.waits_for_call(top):
+        while self._stands_alone() and (top := self.top()) is not None:
             self.give_back(top, "lost", {})
             put_back(self.turn, top)
             if top.calling is not None or top.pending is not None or top.outcome is None:
@@ -117,10 +117,12 @@ class Stack:
             found.append(caller)
         return found
 
-    def waits_for_call(self, cursor: Cursor) -> bool:
-        """Whether the run waits for one it has called."""
-        state = cursor.flow.states.get(cursor.state)
-        return state is not None and state.call is not None and cursor.pending is None
+    def _stands_alone(self) -> bool:
+        """Whether the topmost run waits for one it has called, which is gone."""
+        frame = self.turn.frames[-1] if self.turn.frames else None
+        flow = self.book.flow(frame.flow, frame.version) if frame is not None else None
+        state = flow.states.get(frame.state) if flow is not None and frame is not None else None
+        return state is not None and state.call is not None
 
     def give_back(self, caller: Cursor, outcome: str, outputs: dict[str, Any]) -> None:
         """Let the caller go on."""

@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from bot.core.asking import Ask, Form, Localised
+from bot.core.asking import Ask, Localised
 from bot.core.calling import Call
 from bot.core.choices import Option
 from bot.core.compiled import CompiledState, Op, Question, Rung, Timer
 from bot.core.flow import UNIVERSALS, FlowSpec, RungSpec, parse_duration
+from bot.core.forms import Form
 from bot.core.ops import End, Go, HandOver, Rest
 from bot.core.planning import Planner
 from bot.core.sandbox import Expression, ExpressionError
@@ -122,7 +123,7 @@ class StateCompiler:
         needs = {
             "choices": spec.ask, "when": spec.ask, "sla": spec.handoff, "back": spec.handoff,
             "error": spec.do or spec.call or any(entry.do for entry in spec.enter),
-            "no_match": spec.ask or spec.form, "no_input": spec.ask or spec.form, "resume": spec.ask or spec.form,
+            "rules": spec.form, "no_match": spec.ask or spec.form, "no_input": spec.ask or spec.form, "resume": spec.ask or spec.form,
             "after": waits, "events": waits, "collect": waits,
         }  # fmt: skip
         for word, needed in needs.items():
@@ -193,6 +194,7 @@ _NEEDS = {
     "sla": "It belongs to `handoff:`.",
     "back": "It belongs to `handoff:`.",
     "error": "It belongs to `do:`.",
+    "rules": "It belongs to `form:`, or to the flow.",
     "no_match": "It belongs to `ask:` or `form:`.",
     "no_input": "It belongs to `ask:` or `form:`.",
     "resume": "It belongs to `ask:` or `form:`.",

@@ -107,12 +107,13 @@ def _is_plain(output: nodes.Output) -> bool:
 
 
 def _renderer(template: Any, block: Callable[[Any], Iterable[str]]) -> Render:
-    new_context = template.new_context
+    new_context, name = template.environment.context_class, template.name
 
     def render(variables: Mapping[str, Any]) -> str:
         parts: list[str] = []
         size = 0
-        for part in block(new_context(variables)):
+        # Not `template.new_context`: it copies the variables and wraps every block of the file.
+        for part in block(new_context(ENVIRONMENT, cast("dict[str, Any]", variables), name, {})):
             parts.append(part)
             size += len(part)
             if size > MAX_RENDERED:

@@ -31,7 +31,8 @@ from bot.core.moving import (
 )
 from bot.core.resuming import collect, collects, command, resume
 from bot.core.starting import UNMATCHED
-from bot.core.universals import CONFIRM, Universals
+from bot.core.universals import CONFIRM
+from bot.core.upgrading import Upgrading
 from bot.core.words import CONSENT_WORDS
 
 _FILE_KINDS = {"image": "photo", "video": "video", "audio": "audio", "document": "document", "sticker": "sticker"}
@@ -59,22 +60,32 @@ def advance(book: FlowBook, conversation: Conversation, event: Event) -> Step:
     """
     turn = Turn(conversation, event)
     router = _Router(book, turn)
-    match event:
-        case MessageReceived():
-            router.message(event)
-        case TimerFired():
-            router.timer(event)
-        case BusinessChanged():
-            router.business(event)
-        case ActionDone() | ActionFailed():
-            router.answer(event)
-    if turn.heard and turn.frames and turn.frames[-1].pending is None and (top := router.top()) is not None:
-        listen_anew(turn, top)
+    match event if isinstance(event, ActionDone | ActionFailed) else router.upgrade(event):
+        case MessageReceived() as message:
+            router.message(message)
+        case TimerFired() as timer:
+            router.timer(timer)
+        case BusinessChanged() as news:
+            router.business(news)
+        case ActionDone() | ActionFailed() as answer:
+            router.answer(answer)
+    if turn.heard:
+        router.listen_anew()
     return finish(turn, book.flow)
 
 
-class _Router(Universals):
+class _Router(Upgrading):
     """The routing of one turn."""
+
+    def listen_anew(self) -> None:
+        """The person has said something: if the question is still open, their silence counts from now on."""
+        frame = self.turn.frames[-1] if self.turn.frames else None
+        flow = self.book.flow(frame.flow, frame.version) if frame is not None else None
+        if frame is None or flow is None or not flow.has_timers or frame.pending is not None:
+            return
+        top = self.top()
+        if top is not None:
+            listen_anew(self.turn, top)
 
     # --- Messages -----------------------------------------------------------------------------------------------------
 
@@ -275,4 +286,4 @@ class _Router(Universals):
         if cursor is None:
             self.turn.note("ignore", why="no action was awaited")
             return
-        self.done(resume(cursor, event, self.book.flow))
+        self.done(resume(cursor, self.upgraded(event), self.book.flow))

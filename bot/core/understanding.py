@@ -88,6 +88,11 @@ class Understanding(Protocol):
         """Intents the message may have, best first; empty when it is beyond us. Must take any text."""
 
 
+@lru_cache(maxsize=4096)
+def _token(word: str) -> str:
+    return _stem(_kind(word))
+
+
 def _kind(word: str) -> str:
     """Words that stand for a whole class are alike: numbers, months."""
     if word.isdigit() or word in NUMBER_WORDS:
@@ -95,7 +100,6 @@ def _kind(word: str) -> str:
     return "<month>" if word in _MONTH_WORDS else word
 
 
-@lru_cache(maxsize=4096)
 def _stem(word: str) -> str:
     """Cut the commonest English endings; crude, and the same on both sides."""
     for ending in ("ings", "ing", "ies", "es", "ed", "s"):
@@ -106,7 +110,7 @@ def _stem(word: str) -> str:
 
 def tokens(text: str) -> list[str]:
     """The words that are compared, at most 60."""
-    return [_stem(_kind(word)) for word in normalise(text).split()[:60]]
+    return [_token(word) for word in normalise(text).split()[:60]]
 
 
 class ExampleUnderstanding:
@@ -125,6 +129,12 @@ class ExampleUnderstanding:
             for word, count in frequency.items()
         }
         self._rare = 1 + math.log(1 + total)
+        # Word → the examples it is in: a message meets few of them, and only those are scored.
+        self._totals = [sum(self._weight(word) for word in words) for _, _, words in self._examples]
+        self._found_in: dict[str, list[int]] = {}
+        for place, (_, _, words) in enumerate(self._examples):
+            for word in words:
+                self._found_in.setdefault(word, []).append(place)
         self._keywords = [
             (name, frozenset(tokens(word)), word) for name, spec in intents.items() for word in spec.keywords
         ]
@@ -136,27 +146,39 @@ class ExampleUnderstanding:
         said = {self._known(word) for word in tokens(text)}
         if not said:
             return ()
-        best: dict[str, Scored] = {}
-        weight = sum(self._weight(word) for word in said)
-        for name, example, words in self._examples:
-            common = said & words
-            if common:
-                _keep(best, name, self._overlap(common, words, weight), example)
+        best = self._by_examples(said)
         for name, words, word in self._keywords:
             if words and words <= said:
                 raised = best[name].score if name in best else 0.0
                 _keep(best, name, min(1.0, max(_KEYWORD, raised + 0.15)), word)
-        normal = normalise(text)
+        normal = normalise(text) if self._patterns else ""
         for name, pattern in self._patterns:
             if pattern.search(normal):
                 _keep(best, name, 0.9, pattern.pattern)
         return sorted(best.values(), key=lambda scored: (-scored.score, scored.intent))
 
-    def _overlap(self, common: Iterable[str], words: Iterable[str], weight: float) -> float:
-        """How much of the example was said, and, counting half, how much of what was said is in the example."""
-        shared = sum(self._weight(word) for word in common)
-        recall = shared / sum(self._weight(word) for word in words)
-        return recall * (0.5 + 0.5 * shared / weight)
+    def _by_examples(self, said: Iterable[str]) -> dict[str, Scored]:
+        """Each intent's best example.
+
+        The score is how much of the example was said, and, counting half, how much of what was said is in it.
+        """
+        weight = 0.0
+        shared: dict[int, float] = {}
+        for word in said:
+            own = self._weight(word)
+            weight += own
+            for place in self._found_in.get(word, ()):
+                shared[place] = shared.get(place, 0.0) + own
+        best: dict[str, tuple[float, int]] = {}
+        for place, common in shared.items():
+            score = common / self._totals[place] * (0.5 + 0.5 * common / weight)
+            name = self._examples[place][0]
+            if name not in best or best[name] < (score, -place):
+                best[name] = (score, -place)
+        return {
+            name: Scored(intent=name, score=round(score, 3), because=self._examples[-place][1])
+            for name, (score, place) in best.items()
+        }
 
     def _weight(self, word: str) -> float:
         known = self._weights.get(word)

@@ -17,6 +17,7 @@ MAX_ANALYSED = 600
 _PUNCTUATION = str.maketrans(
     dict.fromkeys('!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~“”„«»…–—·•¿¡।॥\u200b\u200e\u200f️', " ")
     | {"'": None, "’": None, "‘": None}
+    | {chr(tone): None for tone in range(0x1F3FB, 0x1F400)}  # skin tones: a thumb is a thumb
 )
 
 
@@ -32,15 +33,73 @@ YES: dict[str, tuple[str, ...]] = {
     "en": (
         "yes", "y", "yeah", "yep", "yup", "ya", "ok", "okay", "k", "sure", "of course", "correct", "right", "confirm",
         "confirmed", "go ahead", "yes please", "please do", "looks good", "sounds good", "all good", "perfect", "great",
-        "thats right", "do it", "send it", "👍", "✅", "👌",
+        "thats right", "do it", "send it", "absolutely", "definitely", "certainly", "yess", "yesss", "yea", "okey",
+        "okk",
+        "fine", "done", "agreed", "exactly", "of course yes", "ok sure", "yes sure", "yes ok", "yes correct",
+        "yes thats right", "👍", "✅", "👌", "✔", "🆗", "💯", "👍👍",
     ),
-    "hi": ("haan", "han", "ha", "haan ji", "ji", "ji haan", "theek hai", "thik hai", "bilkul", "sahi", "हाँ", "हां", "जी",
+    "hi": ("haan", "han", "ha", "haan ji", "ji", "ji haan", "theek hai", "thik hai", "bilkul", "sahi",
+           "sahi hai", "haanji", "hanji", "haan haan", "accha", "acha", "kar do", "chalega", "hao", "हाँ",
+           "हां", "हा", "जी", "अच्छा", "सही है", "चलेगा",
            "जी हाँ", "जी हां", "ठीक है", "बिल्कुल", "सही"),
 }  # fmt: skip
 NO: dict[str, tuple[str, ...]] = {
-    "en": ("no", "n", "nope", "nah", "no thanks", "no thank you", "not now", "wrong", "dont", "never", "👎", "❌"),
-    "hi": ("nahi", "nahin", "na", "nahi ji", "mat", "galat", "नहीं", "नही", "जी नहीं", "मत", "गलत"),
+    "en": (
+        "no",
+        "n",
+        "nope",
+        "nah",
+        "no thanks",
+        "no thank you",
+        "not now",
+        "wrong",
+        "dont",
+        "never",
+        "no way",
+        "not really",
+        "incorrect",
+        "thats wrong",
+        "not correct",
+        "noo",
+        "nooo",
+        "not ok",
+        "👎",
+        "❌",
+        "🚫",
+        "✖",
+        "🙅",
+    ),
+    "hi": (
+        "nahi",
+        "nahin",
+        "na",
+        "nahi ji",
+        "mat",
+        "galat",
+        "nhi",
+        "nai",
+        "bilkul nahi",
+        "galat hai",
+        "mat karo",
+        "नहीं",
+        "नही",
+        "जी नहीं",
+        "मत",
+        "गलत",
+    ),
 }
+MAYBE: dict[str, tuple[str, ...]] = {
+    "en": ("maybe", "perhaps", "possibly", "not sure", "im not sure", "might", "i dont know", "dont know", "dunno",
+           "not decided", "undecided", "lets see", "will see", "depends", "🤔", "🤷"),
+    "hi": ("shayad", "pata nahi", "dekhte hain", "dekhenge", "sochna hai", "शायद", "पता नहीं", "देखते हैं"),
+}  # fmt: skip
+SKIP: dict[str, tuple[str, ...]] = {
+    "en": ("skip", "skip it", "skip this", "none", "nothing", "no", "nope", "na", "n a", "not applicable", "no thanks",
+           "dont have", "i dont have one", "dont have one", "dont know", "i dont know", "not sure", "next", "leave it",
+           "no preference", "nil", "pass"),
+    "hi": ("nahi", "nahin", "koi nahi", "kuch nahi", "pata nahi", "chhodo", "नहीं",
+           "कोई नहीं", "कुछ नहीं", "पता नहीं", "छोड़ो"),
+}  # fmt: skip
 CORRECTION: dict[str, tuple[str, ...]] = {
     "en": ("no", "not", "sorry", "actually", "change", "make it", "make that", "i meant", "i mean", "instead",
            "correction", "wait", "oops", "rather", "update"),
@@ -80,6 +139,8 @@ CONSENT_WORDS: dict[str, str] = {
 }  # fmt: skip
 """Words that withdraw or give consent to messages, in any language. They come before everything, so no flow may use
 them. WhatsApp reserves none: finding them is up to us."""
+MORE = frozenset({"more", "show more", "next", "next page", "others", "aur", "aur dikhao", "और", "और दिखाओ", "…"})
+"""Words that turn the page of a long list of choices."""
 MAYBE_STOP = frozenset({"cancel", "end", "quit", "exit", "radd karo", "रद्द करो"})
 """Words that may mean STOP. In a conversation they mean what they mean there; outside of any we ask."""
 
@@ -99,11 +160,21 @@ def universal_words(language: str) -> dict[str, str]:
 
 @lru_cache(maxsize=64)
 def yes_no_words(language: str) -> dict[str, str]:
-    """Phrase → "yes" or "no", for a language and English."""
+    """Phrase → "yes", "no" or "maybe", for a language and English."""
     words: dict[str, str] = {}
     for code in ("hi", language, "en"):
-        words |= _by_phrase({"yes": YES.get(code, ()), "no": NO.get(code, ())})
+        words |= _by_phrase({"maybe": MAYBE.get(code, ()), "yes": YES.get(code, ()), "no": NO.get(code, ())})
     return words
+
+
+@lru_cache(maxsize=64)
+def _skip_words(language: str) -> frozenset[str]:
+    return frozenset(normalise(word) for code in ("en", "hi", language) for word in SKIP.get(code, ()))
+
+
+def skips(normal: str, language: str) -> bool:
+    """Whether a whole message leaves a question open that need not be answered."""
+    return normal in _skip_words(language) or normal == ""
 
 
 @lru_cache(maxsize=64)

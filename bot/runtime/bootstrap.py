@@ -10,17 +10,15 @@ from pathlib import Path
 import asyncpg
 import structlog
 
-from bot.authoring.content import Content, load_content
+from bot.authoring.content import Content, FlowFile, load_content
+from bot.authoring.sources import Memory
 from bot.config import DatabaseSettings, Settings
 from bot.core.actions import Actions
-from bot.core.conversation import Conversation
-from bot.core.engine import Step
 from bot.core.errors import ConfigError, StorageError
-from bot.core.events import Event
-from bot.core.turn import advance
 from bot.runtime.bells import Bells
 from bot.runtime.clock import Ticker
 from bot.runtime.intake import GroupCommit
+from bot.runtime.library import Library
 from bot.runtime.loop import Clock, Stopping, utc_now
 from bot.runtime.pacing import Pacer
 from bot.runtime.parts import Part, PartLoop
@@ -36,6 +34,7 @@ from storage.migrations import current, head, upgrade
 from storage.postgres import (
     ConversationRepository,
     Directory,
+    FlowVersions,
     Postgres,
     PostgresIntake,
     PostgresOutbox,
@@ -52,17 +51,6 @@ PARTS = ("web", "worker", "sender", "clock")
 
 WORKERS = 2
 """Turn loops per process: one computes while the other waits for PostgreSQL."""
-
-
-@dataclass(frozen=True, slots=True)
-class FlowBrain:
-    """Decides with the flows of one content folder."""
-
-    content: Content
-
-    def advance(self, conversation: Conversation, event: Event) -> Step:
-        """Advance a conversation by one event; pure."""
-        return advance(self.content.book, conversation, event)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,16 +72,25 @@ class System:
     foundation: Foundation
     channel: Channel
     provider: Provider
-    content: Content
+    library: Library
     actions: Actions
     bells: Bells
     intake: GroupCommit
     upkeep: Upkeep
     clock: Clock
 
+    @property
+    def content(self) -> Content:
+        """The flows in force."""
+        return self.library.content
+
     def parts(self, names: Sequence[str]) -> list[Part]:
         """The background parts among `names`; the web part is composed by bot/web."""
-        parts = [Part("bells", lambda stopping: stopping.first(self.bells.run()))]
+        watch = self.settings.bot_watch and "worker" in names
+        parts = [
+            Part("bells", lambda stopping: stopping.first(self.bells.run())),
+            Part("content", lambda stopping: self.library.run(stopping, watch=watch)),
+        ]
         if self.foundation.keep is not None:
             parts.append(Part("database", self.foundation.keep))
         if "worker" in names:
@@ -112,7 +109,7 @@ class System:
         return Worker(
             turns=PostgresTurns(self.foundation.database),
             taker=TurnTaker(
-                brain=FlowBrain(self.content),
+                brain=self.library,
                 actions=self.actions,
                 templates=self.settings.whatsapp_enable_templates,
             ),
@@ -225,12 +222,14 @@ async def open_system(
         provider: Who carries the messages, for `bot simulate`; unset: the one in `settings`.
 
     Raises:
-        ContentErrors: The flows, intents, templates or the project's own actions are wrong.
+        ContentErrors: The flows, intents, templates or the project's own actions are wrong, or would leave somebody in
+            a state that is gone.
         StorageError: The database is not usable.
     """
     root = content_dir(settings)
     known = actions or project_actions(settings, root)
-    content = load_content(root, known)
+    memory: Memory[FlowFile] = Memory()
+    content = load_content(root, known, memory)
     async with AsyncExitStack() as stack:
         foundation = await stack.enter_async_context(open_foundation(settings, migrate=migrate))
         upkeep = Upkeep(foundation.database)
@@ -242,6 +241,9 @@ async def open_system(
             settings.whatsapp_phone_number_id,
             settings.whatsapp_phone_number,
         )
+        versions = FlowVersions(foundation.database, channel.tenant_id)
+        library = Library(root, known, versions, clock, content, memory)
+        await library.register()
         provider = provider or MetaProvider(meta_settings(settings))
         stack.push_async_callback(provider.close)
         bells = Bells(partial(_listen, foundation.dsn))
@@ -252,7 +254,7 @@ async def open_system(
             foundation=foundation,
             channel=channel,
             provider=provider,
-            content=content,
+            library=library,
             actions=known,
             bells=bells,
             intake=GroupCommit(intake, bells),

@@ -32,7 +32,7 @@ async def run_parts(parts: Sequence[Part], *, stopping: Stopping, drain_seconds:
         signals: Whether to listen for signals (only in the main thread).
 
     Raises:
-        Exception: The first part that ended by itself takes the others down with it, and its error is raised.
+        Exception: The first part that fails takes the others down with it; an error while finishing is raised as well.
     """
     loop = asyncio.get_running_loop()
     if signals:
@@ -49,8 +49,9 @@ async def run_parts(parts: Sequence[Part], *, stopping: Stopping, drain_seconds:
             log.warning("a part did not finish in time", action="cut_off", part=task.get_name())
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for task in failed:
-            task.result()
+        for task in (*failed, *tasks):  # also who failed at finishing what it began
+            if not task.cancelled():
+                task.result()
     finally:
         stop.cancel()
         if signals:

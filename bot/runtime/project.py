@@ -42,7 +42,7 @@ def project_actions(settings: DatabaseSettings, root: Path) -> Actions:
     standard = standard_actions()
     if name is None:
         return standard
-    if not _MODULE.fullmatch(name):
+    if not _MODULE.fullmatch(name) or name.endswith(".py"):
         hint = name.removesuffix(".py").strip("./").replace("/", ".")
         remedy = f"Write `{hint}`." if _MODULE.fullmatch(hint) else "Write it like `actions` or `bikeshop.actions`."
         raise ConfigError([f"BOT_ACTIONS={name} is not the name of a module. {remedy}"])
@@ -96,11 +96,11 @@ def _imported(name: str, root: Path) -> ModuleType:
         return importlib.import_module(name)
     except ContentError as mistake:  # two with one name
         raise ContentErrors([_nearer(mistake, root)]) from mistake
-    except Exception as error:  # noqa: BLE001  an author's module may raise anything while it is imported
+    except Exception as error:  # an author's module may raise anything while it is imported
         if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
-            places = "".join(f" {folder}," for folder in folders)
+            places = ", ".join(folders)
             raise ConfigError(
-                [f"BOT_ACTIONS={name}: there is no module `{error.name}`. Looked in{places} and what is installed."]
+                [f"BOT_ACTIONS={name}: there is no module `{error.name}`. Looked in {places}, and among what is installed."]
             ) from error
         raise ContentErrors([_nearer(_told(error, name), root)]) from error
 

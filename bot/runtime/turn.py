@@ -1,5 +1,6 @@
 """One turn: an event, what the engine makes of it, and the actions it asks for; all inside the worker's transaction."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from bot.core.effects import (
     EndRun,
     Handoff,
     Invoke,
+    MoveRun,
     Notify,
     ParkRun,
     Send,
@@ -49,6 +51,12 @@ OUTSIDE_WINDOW = "More than 24 hours after the person's last message, and no tem
 class Brain(Protocol):
     """What decides: the flows of a project. `advance` of bot/core/turn.py with its book."""
 
+    def current(self) -> "Brain":
+        """The brain for one turn, which does not change any more."""
+
+    async def knowing(self, keys: Collection[tuple[str, int]]) -> "Brain":
+        """This brain, with versions of flows (name, number) that somebody is in and it did not know."""
+
     def advance(self, conversation: Conversation, event: Event) -> Step:
         """Advance a conversation by one event; pure."""
 
@@ -83,7 +91,8 @@ class TurnTaker:
                 refusal, so that the flow's `error:` can look after the person.
         """
         conversation = await _recall(store, outcome, conversation, event)
-        step = self.brain.advance(conversation, event.event)
+        brain = await self.brain.current().knowing([(frame.flow, frame.version) for frame in conversation.frames])
+        step = brain.advance(conversation, event.event)
         traces: list[Trace] = list(step.trace)
         for _ in range(_MOST_INVOKES):
             await self._collect(store, channel, step, event.event, outcome)
@@ -91,7 +100,9 @@ class TurnTaker:
             if not isinstance(last, Invoke):
                 break
             answer = await self._invoke(store, channel, step.conversation, last, event.event, outcome, last_try)
-            step = self.brain.advance(step.conversation, answer)
+            if last.name == ATTACH_RUN and isinstance(answer, ActionDone) and answer.result:
+                brain = await brain.knowing([(answer.result["flow"], answer.result["version"])])
+            step = brain.advance(step.conversation, answer)
             traces += step.trace
         else:
             raise EngineError(f"A turn of flow {_flow(step.conversation)} asked for more than {_MOST_INVOKES} actions.")
@@ -178,7 +189,7 @@ class TurnTaker:
                     )
                 case CancelTimers():
                     _cancel(effect, outcome)
-                case StartRun() | EndRun() | ParkRun() | Handoff():
+                case StartRun() | MoveRun() | EndRun() | ParkRun() | Handoff():
                     _note_run(effect, conversation, event.at, outcome)
                 case Invoke():
                     pass
@@ -252,7 +263,7 @@ def _cancel(effect: CancelTimers, outcome: Outcome) -> None:
 
 
 def _note_run(
-    effect: StartRun | EndRun | ParkRun | Handoff, conversation: Conversation, at: datetime, outcome: Outcome
+    effect: StartRun | MoveRun | EndRun | ParkRun | Handoff, conversation: Conversation, at: datetime, outcome: Outcome
 ) -> None:
     match effect:
         case StartRun():
@@ -263,6 +274,15 @@ def _note_run(
                 role=effect.role,
                 conversation_id=conversation.conversation_id,
                 started_at=at,
+            )
+        case MoveRun():
+            outcome.runs[effect.run] = RunChange(
+                run=effect.run,
+                flow=effect.flow,
+                version=effect.version,
+                role=effect.role,
+                conversation_id=conversation.conversation_id,
+                started_at=effect.started_at,
             )
         case ParkRun(frame=frame):
             outcome.runs[frame.run] = RunChange(

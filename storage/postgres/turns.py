@@ -89,7 +89,8 @@ FROM unnest($2::text[], $3::text[], $4::integer[], $5::text[], $6::bigint[], $7:
             $10::timestamptz[], $11::timestamptz[])
     AS r (run, flow, version, role, conversation_id, instance, frame, outcome, started_at, ended_at)
 ON CONFLICT (tenant_id, run) DO UPDATE
-SET conversation_id = excluded.conversation_id, instance = coalesce(excluded.instance, flow_runs.instance),
+SET version = greatest(excluded.version, flow_runs.version), -- a migration moves a run on, its end does not know
+    conversation_id = excluded.conversation_id, instance = coalesce(excluded.instance, flow_runs.instance),
     frame = excluded.frame, status = excluded.status, outcome = excluded.outcome, ended_at = excluded.ended_at
 """
 _WRITE_AUDIT = """

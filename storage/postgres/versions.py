@@ -72,7 +72,10 @@ class Deployment:
         rows = await self._db.fetch(_READ, self._tenant, *columns(sorted(keys), 2))
         return [
             StoredVersion(
-                flow=row["flow"], version=row["version"], fingerprint=row["fingerprint"], files=json.loads(row["source"])
+                flow=row["flow"],
+                version=row["version"],
+                fingerprint=row["fingerprint"],
+                files=json.loads(row["source"]),
             )
             for row in rows
         ]

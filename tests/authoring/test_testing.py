@@ -116,7 +116,7 @@ def test_what_holds_may_be_expected(play: Play, expected: str) -> None:
         ("{said: {anita: Hello}}", ("said.anita.0", "Hello", "nothing was said")),
         ("{buttons: [Sure]}", ("buttons", "[Sure]", "[Send me a quote, Change details, Talk to a person]")),
         ("{actions: [leads.create]}", ("actions", "[leads.create]", "none were called")),
-        ("{receipts: ['lead:*']}", ("receipts", "['lead:*']", "none were kept")),
+        ("{receipts: ['lead:*']}", ("receipts", '["lead:*"]', "none were kept")),
         ("{notified: {sales: LEAD17}}", ("notified.sales", "LEAD17", "nothing was sent to this role")),
         ("{ended: converted}", ("ended", "converted", "no run ended")),
         ("{handed_off: sales}", ("handed_off", "{role: sales}", "not handed over")),
@@ -329,7 +329,7 @@ expect: {actions: [leads.create], ended: converted}
       slots: {people: 2, trek: Everest Base Camp}
       said: 2 people
       buttons: [Send me a quote, Change details, Talk to a person]
-  - {user: {tap: Change details}, expect: {state: change, said: 'What would you like to change?'}}
+  - {user: {tap: Change details}, expect: {state: change, said: "What would you like to change?"}}
   - wait: 22h
     expect: {state: abandoned, ended: dropped}
 expect: {actions: [], ended: dropped}

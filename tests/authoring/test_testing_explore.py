@@ -52,7 +52,7 @@ def small(root: Path) -> Suite:
 
 
 def test_the_conversation_tests_take_every_way_through_the_shipped_flows(shipped: Suite) -> None:
-    """When this fails, `bot test --coverage` says what is missing, and `bot test --explore FLOW --write DIR` writes it."""
+    """When this fails, `bot test --coverage` says what is missing; `bot test --explore FLOW --write DIR` writes it."""
     with shipped.running(files_among(shipped, []), jobs=1) as outcomes:
         taken = {hit for one in outcomes if isinstance(one, Result) for hit in one.hits}
     covers = measure(shipped.project.book, shipped.files, taken)
@@ -100,6 +100,44 @@ def test_trying_finds_every_way_and_writes_tests_that_pass(tmp_path: Path) -> No
     full = next(path for path in suite.folder.iterdir() if "full" in path.name)
     assert "stubs:" in full.read_text()
     assert "error: full" in full.read_text()
+
+
+NESTED = """flow: test
+role: customer
+start: {intents: [go]}
+slots: {people: {type: integer, min: 1, max: 40}}
+states:
+  details:
+    after: {22h: {to: late}}
+    states:
+      who: {form: [people], next: sure}
+      sure:
+        ask: sure
+        choices: {y: Go, n: Stop}
+        when: {y: done, n: {call: other, to: late}}
+  done: {end: gone}
+  late: {end: late}
+"""
+CALLED = "flow: other\nrole: customer\nstates:\n  q: {ask: q, choices: {a: A, b: B}, next: e}\n  e: {end: ok}\n"
+
+
+def test_nested_states_and_called_flows_are_tried_too(tmp_path: Path) -> None:
+    files = {
+        "flows/customer/test.yaml": NESTED,
+        "flows/customer/other.yaml": CALLED,
+        "templates/en/customer/other.j2": blocks(q="A or B?"),
+        "templates/en/customer/test.j2": blocks(ask_people="How many?", sure="Sure?"),
+        "intents/customer.yaml": "role: customer\nintents:\n  go: {examples: [I want to go]}\n",
+    }
+    suite = open_suite(write_content(tmp_path, files), standard_actions())
+    for file in suite.files:
+        explorer = Explorer(suite.project, file, [], suite.folder, suite.files)
+        exploration = explorer.explore()
+        assert (exploration.unreached, exploration.faults) == ((), ())
+        assert list(explorer.tests(exploration, ()))
+    covers = measure(suite.project.book, suite.files, [])
+    late = {edge.at.line for cover in covers for edge in cover.written if edge.trigger == "timer:22h" and edge.at}
+    assert late == {7}  # where the state around them says so
 
 
 def test_what_is_covered_already_is_not_written_again(shipped: Suite) -> None:

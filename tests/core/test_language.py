@@ -44,8 +44,8 @@ states:
     assert [note["value"] for note in person.notes("guard")] == [False, False]
 
 
-def test_more_than_three_choices_are_a_list_and_more_than_ten_are_numbered(tmp_path: Path) -> None:
-    for count, kind in ((3, ButtonsOut), (4, ListOut), (10, ListOut), (11, TextOut)):
+def test_more_than_three_choices_are_a_list_and_more_than_ten_have_pages(tmp_path: Path) -> None:
+    for count, kind in ((3, ButtonsOut), (4, ListOut), (10, ListOut), (11, ListOut)):
         choices = ", ".join(f"c{n}: Choice {n}" for n in range(1, count + 1))
         person = talk(
             tmp_path,
@@ -56,6 +56,25 @@ def test_more_than_three_choices_are_a_list_and_more_than_ten_are_numbered(tmp_p
         person.text("help")
         assert isinstance(person.said[0], kind)
         assert person.text(str(count)) == f"c{count}"
+
+
+def test_pages_are_turned_by_tap_or_word_and_all_numbers_count(tmp_path: Path) -> None:
+    choices = ", ".join(f"c{n}: Choice {n}" for n in range(1, 21))
+    person = talk(
+        tmp_path,
+        f"states: {{a: {{ask: q, choices: {{{choices}}}, next: b}}, b: {{say: got, end: done}}}}",
+        q="Which?",
+        got="{{ answer }}",
+    )
+    person.text("help")
+    assert titles(person.said[0]) == [*(f"Choice {n}" for n in range(1, 10)), "More …"]
+    person.tap("More …")
+    assert titles(person.said[0]) == [*(f"Choice {n}" for n in range(10, 19)), "More …"]
+    person.text("more")
+    assert titles(person.said[0]) == ["Choice 19", "Choice 20", "More …"]
+    person.tap("More …")
+    assert titles(person.said[0])[0] == "Choice 1"
+    assert person.text("20") == "c20"
 
 
 def test_long_labels_become_rows_and_lookalikes_become_numbers(tmp_path: Path) -> None:

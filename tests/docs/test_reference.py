@@ -146,6 +146,8 @@ def test_every_finding_has_its_code_described() -> None:
     given = set(re.findall(r'\bcode(?:: str)? ?= ?"(\w+)"', source))
     files = inspect.getsource(content) + inspect.getsource(linter)
     given |= set(re.findall(r'(?:"(?:error|warning)",\s*|add\(mistake, )"(\w+)"', files))
+    command = inspect.getsource(importlib.import_module("bot.cli.check"))
+    given |= set(re.findall(r'Finding\.of\(\w+, "(\w+)"\)', command))
     assert described == given
 
 

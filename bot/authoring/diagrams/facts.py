@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from bot.authoring.diagrams.model import Fact, NodeKind
-from bot.authoring.diagrams.words import SAID, listed, plain_delay, spaced
+from bot.authoring.diagrams.words import SAID, listed, plain_delay, plain_length, spaced
 from bot.core.compiled import CompiledState
 from bot.core.flow import NotifySpec, OpSpec, StateSpec
 from bot.core.ops import Do, End, Go
@@ -15,7 +15,7 @@ _SHOWN = frozenset(
     {
         "forget", "enter", "do", "arguments", "once", "save", "error", "say", "notify", "ask", "choices", "when",
         "form", "next", "after", "collect", "events", "no_match", "universals", "end", "handoff", "sla", "back",
-        "states", "call",
+        "states", "call", "no_input",
     }
 )  # fmt: skip
 """Keys of a state that the picture shows in its own way, or on purpose not at all; any other is shown as written."""
@@ -64,8 +64,12 @@ def facts_of(state: CompiledState, spec: StateSpec, words: Mapping[str, str]) ->
             yield Fact(
                 kind="timer", text=f"after {plain_delay(delay)}: {SAID.format(words.get(timer.say) or timer.say)}"
             )
+    for rung in spec.no_input or ():
+        if not rung.to:
+            what = SAID.format(words.get(rung.say) or rung.say) if rung.say else "asks again"
+            yield Fact(kind="timer", text=f"silent for {plain_length(rung.length)}: {what}")
     if spec.handoff:
-        within = f", within {_length(spec.sla)}" if spec.sla else ""
+        within = f", within {plain_length(spec.sla)}" if spec.sla else ""
         yield Fact(kind="handoff", text=f"to {spaced(spec.handoff)}{within}", role=spec.handoff)
     last = state.plan[-1]
     if isinstance(last, End):
@@ -81,17 +85,6 @@ def _steps(op: OpSpec | StateSpec) -> Iterator[Fact]:
         yield Fact(
             kind="notify", text=f"tells {spaced(op.notify.role)}: {spaced(op.notify.template)}", role=op.notify.role
         )
-
-
-def _length(length: Any) -> str:
-    """A timedelta as authors write it."""
-    seconds = int(length.total_seconds())
-    parts = []
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
-        count, seconds = divmod(seconds, size)
-        if count:
-            parts.append(f"{count}{unit}")
-    return plain_delay("".join(parts))
 
 
 def _key(spec: BaseModel, name: str) -> str:

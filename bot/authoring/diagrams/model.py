@@ -9,7 +9,8 @@ from bot.core.cursor import START
 Key = tuple[str, str, str]
 """Source state, trigger and destination state: how a transition is called in traces, tests and pictures."""
 NodeKind = Literal["start", "question", "action", "say", "wait", "handoff", "end", "group"]
-EdgeKind = Literal["next", "choice", "timer", "event", "command", "error", "misunderstood", "return", "other"]
+EdgeKind = Literal["next", "choice", "return", "event", "command", "error", "misunderstood", "timer", "other"]
+"""From the usual to the exceptional; drawings and descriptions keep to this order."""
 FactKind = Literal["action", "notify", "timer", "collect", "handoff", "end", "form", "forget", "origins", "note"]
 
 __all__ = ["START", "Diagram", "Edge", "EdgeKind", "Fact", "FactKind", "Key", "Node", "NodeKind"]

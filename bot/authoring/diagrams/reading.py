@@ -8,12 +8,12 @@ nth branch of the key that the trigger is named after.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from bot.authoring.content import Loader
 from bot.authoring.diagrams.facts import facts_of, kind_of, text_of
 from bot.authoring.diagrams.model import START, Diagram, Edge, EdgeKind, Key, Node
-from bot.authoring.diagrams.words import SAID, plain_delay, plain_guard, previews, spaced
+from bot.authoring.diagrams.words import SAID, plain_delay, plain_guard, plain_length, previews, spaced
 from bot.core.actions import Actions
 from bot.core.compiled import CompiledFlow
 from bot.core.errors import ContentErrors
@@ -127,15 +127,16 @@ class _Reader:
     # --- Edges --------------------------------------------------------------------------------------------------------
 
     def _edges(self) -> Iterator[Edge]:
-        """Every transition that can be taken, by source in the author's order."""
+        """Every transition that can be taken: by source in the author's order, usual ones before exceptions."""
         order = {name: place for place, name in enumerate((START, *self.flow.states))}
+        kinds = list(get_args(EdgeKind))
         found = [
-            (order[source], place, edge)
+            (order[source], kinds.index(edge.kind), place, edge)
             for place, (trigger, event) in enumerate(self.flow.machine.events.items())
             for source, transitions in event.transitions.items()
             for edge in self._of(trigger, source, _reachable(transitions))
         ]
-        yield from (edge for _, _, edge in sorted(found, key=lambda one: one[:2]))
+        yield from (edge for *_, edge in sorted(found, key=lambda one: one[:3]))
 
     def _of(self, trigger: str, source: str, transitions: Sequence[Any]) -> Iterator[Edge]:
         word, _, rest = trigger.partition(":")
@@ -211,7 +212,9 @@ class _Reader:
             case "return":
                 return "handed back"
             case "no_input":
-                return "no answer"
+                timers = self.flow.states[source].timers
+                delay = next((timer.delay for timer in timers if timer.trigger == f"{word}:{rest}"), None)
+                return f"silent for {plain_length(delay)}" if delay else "silent"
         return spaced(f"{word} {rest}")
 
     def _other_choices(self, state: StateSpec) -> str:

@@ -1,5 +1,6 @@
 """Small SVG shapes. What authors wrote is escaped here."""
 
+import re
 from collections.abc import Sequence
 from html import escape
 from itertools import pairwise
@@ -7,6 +8,7 @@ from itertools import pairwise
 from bot.authoring.diagrams.icons import ICONS
 from bot.authoring.diagrams.layout import Point, Rect
 
+_NEVER = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 TIP = 7.0
 """The length of an arrow's head."""
 
@@ -17,14 +19,19 @@ def number(value: float) -> str:
     return "0" if text == "-0" else text
 
 
+def escaped(words: str) -> str:
+    """Text for XML: no markup of its own, and without the characters XML cannot hold."""
+    return escape(_NEVER.sub("", words))
+
+
 def attribute(name: str, value: str) -> str:
     """An attribute with a space in front, or nothing when there is no value."""
-    return f' {name}="{escape(value)}"' if value else ""
+    return f' {name}="{escaped(value)}"' if value else ""
 
 
 def text(x: float, y: float, words: str, kind: str = "") -> str:
     """A line of text; y is its base line."""
-    return f'<text{attribute("class", kind)} x="{number(x)}" y="{number(y)}">{escape(words)}</text>'
+    return f'<text{attribute("class", kind)} x="{number(x)}" y="{number(y)}">{escaped(words)}</text>'
 
 
 def rectangle(rect: Rect, radius: float, kind: str = "") -> str:

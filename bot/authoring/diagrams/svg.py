@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from html import escape
 from importlib.resources import files
 
 from bot.authoring.diagrams.layout import Rect
@@ -22,7 +21,7 @@ from bot.authoring.diagrams.scene import (
     Scene,
     scene_of,
 )  # fmt: skip
-from bot.authoring.diagrams.shapes import TIP, attribute, curve, icon, number, rectangle, text, tip
+from bot.authoring.diagrams.shapes import TIP, attribute, curve, escaped, icon, number, rectangle, text, tip
 
 Marks = Mapping[Key | str, str]
 """CSS classes for transitions, by key, and for states, by name. The stylesheet knows `hit` and `miss`."""
@@ -92,8 +91,8 @@ class _Painter:
         cards = self.scene.cards.values()
         parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" class="fd" {box} {size} {about}>',
-            f'<title id="t-{name}">Flow {escape(diagram.flow)}, version {diagram.version}</title>',
-            f'<desc id="d-{name}">{escape(describe(diagram))}</desc>',
+            f'<title id="t-{name}">Flow {escaped(diagram.flow)}, version {diagram.version}</title>',
+            f'<desc id="d-{name}">{escaped(describe(diagram))}</desc>',
             f"<style>{stylesheet()}</style>" if standalone else "",
             f'<rect class="paper" {size} rx="10"/>',
             f'<g class="heading">{heading}</g>',
@@ -144,7 +143,7 @@ class _Painter:
     def _marked(self, *names: Key | str) -> str:
         """The classes of a state, or of transitions, with a space in front."""
         found = dict.fromkeys(self.marks[name] for name in names if name in self.marks)
-        return "".join(f" {escape(one)}" for one in found)
+        return "".join(f" {escaped(one)}" for one in found)
 
     # --- Boxes --------------------------------------------------------------------------------------------------------
 
@@ -161,8 +160,8 @@ class _Painter:
         x, y = rect.x + PAD, rect.y + PAD - 2
         ring = Rect(rect.x - _RING, rect.y - _RING, rect.width + 2 * _RING, rect.height + 2 * _RING)
         parts = [
-            f'<g class="node {node.kind}{self._marked(node.name)}" data-state="{escape(node.name)}">',
-            f"<title>{escape(_spoken(card))}</title>",
+            f'<g class="node {node.kind}{self._marked(node.name)}" data-state="{escaped(node.name)}">',
+            f"<title>{escaped(_spoken(card))}</title>",
             rectangle(ring, 12, "ring") if node.kind == "end" else "",
             rectangle(rect, 9, "base"),
             rectangle(rect, 9, "face"),
@@ -200,7 +199,7 @@ class _Painter:
         top = middle - len(card.lines) * 7.5
         lines = "".join(text(rect.x + 30, top + 11.2 + 15 * place, line) for place, line in enumerate(card.lines))
         inside = f'{rectangle(rect, 13)}<circle {dot} r="6"/><circle {dot} r="2.6"/>{lines}'
-        return f'<g class="start" data-state="{escape(START)}">{inside}</g>'
+        return f'<g class="start" data-state="{escaped(START)}">{inside}</g>'
 
     # --- Lines --------------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from datetime import timedelta
 
 from jinja2 import nodes
 from jinja2.exceptions import TemplateSyntaxError
@@ -53,6 +54,17 @@ def plain_delay(text: str) -> str:
         return text
     parts = re.findall(r"(\d+)([dhms])", text)
     return " ".join(f"{int(count)} {_UNITS[unit]}{'' if int(count) == 1 else 's'}" for count, unit in parts)
+
+
+def plain_length(length: timedelta) -> str:
+    """A length of time as `plain_delay` says it."""
+    seconds = int(length.total_seconds())
+    parts = []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return plain_delay("".join(parts))
 
 
 def listed(names: Iterable[str], limit: int = 4) -> str:

@@ -25,6 +25,12 @@ Hit = tuple[str, str, str, str]
 _AT_ONCE = ("next", "error")
 """Triggers of states that need not wait for anybody."""
 
+_WRITTEN: Mapping[str, Path] = {
+    "next": ("next",), "error": ("error",), "return": ("back",), "choice": ("when",), "timer": ("after",),
+    "event": ("events",), "ladder": ("no_match",), "no_input": ("no_input",),
+}  # fmt: skip
+"""The key of a state that each trigger is written at."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
@@ -118,18 +124,19 @@ def measure(book: FlowBook, files: Iterable[FlowFile], taken: Iterable[Hit]) -> 
     for flow in book.latest.values():
         file = by_flow.get((flow.name, flow.version))
         document = file.document if file is not None else None
+        places = file.report.places if file is not None else {}
         entered = {to for name, _, _, to in known if name == flow.name}
         states = tuple(
             StateCover(
                 name=name,
-                at=document.mark(("states", *_path_of(document, name))) if document else None,
+                at=document.mark(_path_of(places, name)) if document else None,
                 covered=name in entered,
             )
             for name in flow.states
         )
         edges = tuple(
             Edge(flow=flow.name, trigger=trigger, source=source, to=to, built_in=built_in(trigger),
-                 at=place_of(document, trigger, source, to) if document else None,
+                 at=place_of(document, places, trigger, source, to) if document else None,
                  covered=(flow.name, trigger, source, to) in known)
             for trigger, source, to in ways(flow)
         )  # fmt: skip
@@ -183,30 +190,21 @@ def _can_happen(flow: CompiledFlow, trigger: str, source: str) -> bool:
 # --- Places -----------------------------------------------------------------------------------------------------------
 
 
-def place_of(document: Document, trigger: str, source: str, to: str) -> Mark:
-    """Where a way is written in a flow file; at worst, where its state is."""
+def place_of(document: Document, places: Mapping[str, Path], trigger: str, source: str, to: str) -> Mark:
+    """Where a way is written in a flow file; at worst, where its state is. `places` are those of nested states."""
     kind, _, name = trigger.partition(":")
-    state: Path = ("states", *_path_of(document, source))
-    match kind:
-        case "begin":
-            return document.mark(("states", *_path_of(document, to)))
-        case "next" | "error":
-            path: Path = (*state, kind)
-        case "return":
-            path = (*state, "back")
-        case "choice":
-            path = (*state, "when", name)
-        case "timer":
-            path = (*state, "after", name)
-        case "event":
-            path = (*state, "events", name)
-        case "ladder":
-            path = (*state, "no_match", int(name)) if name.isdecimal() else (*state, "no_match")
-        case "command":
-            path = _command(document, name)
-        case _:
-            path = state
-    return document.mark(_branch(document, path, to))
+    if kind == "begin":
+        return document.mark(_path_of(places, to))
+    if kind == "command":
+        return document.mark(_branch(document, _command(document, name), to))
+    below = _WRITTEN.get(kind, ())
+    if name:
+        below = (*below, int(name) if name.isdecimal() and kind in {"ladder", "no_input"} else name)
+    state = _path_of(places, source)
+    while (*state, *below) not in document.values and len(state) > 2:
+        state = state[:-2]  # a state around it may say so for all within
+    path = (*state, *below)
+    return document.mark(_branch(document, path, to) if path in document.values else _path_of(places, source))
 
 
 def _command(document: Document, verb: str) -> Path:
@@ -232,20 +230,6 @@ def _branch(document: Document, path: Path, to: str) -> Path:
     return path
 
 
-def _path_of(document: Document, state: str) -> Path:
-    """The path of a state below `states:`; nested states are found under their parents'."""
-    states = document.value.get("states") if isinstance(document.value, dict) else None
-    if not isinstance(states, dict) or state in states:
-        return (state,)
-    for separator in (".", "/"):
-        parts = state.split(separator)
-        path: list[str | int] = []
-        level: Any = states
-        for part in parts:
-            if not isinstance(level, dict) or part not in level:
-                break
-            path += [part, "states"]
-            level = level[part].get("states") if isinstance(level[part], dict) else None
-        if len(path) == 2 * len(parts):
-            return tuple(path[:-1])
-    return (state,)
+def _path_of(places: Mapping[str, Path], state: str) -> Path:
+    """Where a state stands in its file."""
+    return places.get(state, ("states", state))

@@ -75,6 +75,7 @@ class Explorer:
     Args:
         project: Flows and actions.
         file: The flow's file.
+        files: All flow files, to see which flows call this one when nothing else starts it.
         shared: What tests begin with.
         folder: Where tests are.
     """
@@ -83,6 +84,8 @@ class Explorer:
     file: FlowFile
     shared: Sequence[Shared]
     folder: Path
+    files: Sequence[FlowFile] = ()
+    unwritten: list[Hit] = field(default_factory=list)
     _flow: CompiledFlow = field(init=False)
     _sampler: Sampler = field(init=False)
     _head: dict[str, Any] = field(init=False)
@@ -149,7 +152,8 @@ class Explorer:
         frame = stage.standing(phone)
         if frame is None:
             if not steps:
-                yield from begin(self._sampler, self._examples())
+                for starter in self._starters():
+                    yield from begin(replace(self._sampler, flow=starter), self._examples(starter))
             elif stage.conversations[phone].owner == "bot":
                 yield from commands(self._sampler)
             return
@@ -160,11 +164,26 @@ class Explorer:
         sampler = self._sampler if flow.name == self._flow.name else replace(self._sampler, flow=flow)
         yield from following(sampler, stage, phone, frame, state)
 
-    def _examples(self) -> list[str]:
-        """What people say that want the flow: a bare wish, and the one that says most."""
+    def _starters(self) -> list[CompiledFlow]:
+        """The flow, when something starts it; else those that call it, and those that call them."""
+        found, names = [self._flow], [self._flow.name]
+        for name in names:
+            flow = self.project.book.latest[name]
+            if flow.intents or flow.universals or flow.commands:
+                continue
+            called = (f"call: {name},", f"call: {name}}}", f"flow: {name}}}", f"flow: {name},")
+            for file in self.files:
+                text = inline(file.document.value)
+                if file.spec.flow not in names and any(one in text for one in called):
+                    names.append(file.spec.flow)
+                    found.append(self.project.book.latest[file.spec.flow])
+        return found
+
+    def _examples(self, flow: CompiledFlow) -> list[str]:
+        """What people say that want a flow: a bare wish, and the one that says most."""
         found = []
-        for role in self._flow.roles:
-            for intent in self._flow.intents:
+        for role in flow.roles:
+            for intent in flow.intents:
                 spec = self.project.book.intents.get(role, {}).get(intent)
                 found += sorted(spec.examples, key=len) if spec is not None else []
         return found if len(found) <= 3 else [found[len(found) // 2], found[-1], found[0]]
@@ -227,17 +246,22 @@ class Explorer:
     # --- Writing ------------------------------------------------------------------------------------------------------
 
     def tests(self, exploration: Exploration, covered: Collection[Hit]) -> Iterator[tuple[str, str]]:
-        """Files (name and text) for the ways that are not covered yet; each passes."""
+        """Files (name and text) for the ways that are not covered yet; each passes.
+
+        Ways whose test would not pass, since the flow misbehaves there, go to `unwritten`.
+        """
         known = set(covered)
         order = sorted(exploration.found.values(), key=lambda found: (-len(found.steps), found.hit))
         for found in order:
             if found.hit in known or built_in(found.hit[1]) or found.hit[0] != self._flow.name:
                 continue
             made = self._file(found)
-            if made is not None:
-                name, text, through = made
-                known |= through
-                yield name, text
+            if made is None:
+                self.unwritten.append(found.hit)
+                continue
+            name, text, through = made
+            known |= through
+            yield name, text
 
     def _file(self, found: Found) -> tuple[str, str, frozenset[Hit]] | None:
         _, trigger, source, to = found.hit

@@ -148,8 +148,9 @@ def following(sampler: Sampler, stage: Stage, phone: str, frame: Frame, state: C
         yield {"user": NONSENSE}
     for kind in state.collects:
         yield {"user": {"location": _PLACE} if kind == "location" else {kind: "As it looks here"}}
+    live = {frame.run, *(one.run for one in conversation.frames)}
     for (run, _, _), (due, to) in sorted(stage.timers.items(), key=lambda one: one[1][0]):
-        if to == phone and run == frame.run:
+        if to == phone and run in live:
             yield {"wait": spelled(due - stage.at)}
     for trigger in sampler.flow.edges:
         kind, _, name = trigger.partition(":")

@@ -33,7 +33,13 @@ _ENDLESS = 1_000_000
 
 
 class _Plain(yaml.SafeDumper):
-    """Flow style, text in quotes only where YAML needs them."""
+    """Flow style, text in quotes only where YAML needs them: double ones, unless something would be escaped."""
+
+    def choose_scalar_style(self) -> str:
+        """Double quotes instead of single ones."""
+        style: str = super().choose_scalar_style()
+        text = self.event.value if isinstance(self.event, yaml.ScalarEvent) else ""
+        return '"' if style == "'" and all(c not in '"\\' and "\x20" <= c <= "\ud7ff" for c in text) else style
 
     def ignore_aliases(self, data: Any) -> bool:
         """Write everything out."""

@@ -321,7 +321,7 @@ class PhoneApp(App[None]):
                 title = rows[place][0]
                 self.run_worker(self._in_turn(lambda session: self._tap(session, title, number)))
 
-        self.push_screen(Sheet("Choose", rows, row), chosen)
+        self.push_screen(Sheet(item.label, rows, row, self.query_one("#phone").size.width), chosen)
 
     def _help(self) -> None:
         width = max(len(example) for example, _ in COMMANDS)

@@ -40,12 +40,17 @@ class Tappable(Static, can_focus=True):
             self.offer = offer
 
     def __init__(self, title: str, number: int, offer: int, *, open: bool) -> None:  # noqa: A002  as in WhatsApp
-        key = Content.styled(f"{number} ", "dim") if number and open else Content("")
-        super().__init__(Content.assemble(key, ("≡ ", "") if not number else "", (title, "bold" if open else "")))
+        super().__init__()
+        self._label = Content.styled(title if number else f"≡ {title}", "bold" if open else "")
+        self._number = str(number) if number and open else ""
         self._title = title if number else ""
         self._offer = offer
         self.can_focus = open
         self.set_class(not open, "old")
+
+    def fit(self, width: int) -> None:
+        """Fit into a bubble that is so many cells wide: the number at the left, the words in the middle."""
+        self.update(Content.assemble((f" {self._number:<2}", "dim"), self._label.center(max(width - 6, 1)), "   "))
 
     def action_tap(self) -> None:
         """Tap it."""
@@ -85,10 +90,12 @@ class Bubble(Vertical):
         said = self.item.said
         most = max(min(WIDEST, int(room * _ROOM)) - 2, 12)
         titles = [said.label] if said.label else [title for title, _ in said.choices]
-        least = min(max([0, *(len(title) + 6 for title in titles), min(len(said.note), 44)]), most)
+        least = min(max([0, *(len(title) + 8 for title in titles), min(len(said.note), 44)]), most)
         lines, width = laid_out(self._text(), self._meta(), most, least)
         self._body.update(lines)
         self.styles.width = width + 2
+        for tappable in self._tappables:
+            tappable.fit(width + 2)
         left = _EDGE if said.by_business else max(room - width - 2 - _EDGE, 0)
         self.styles.margin = (0, 0, 1, left)
 

@@ -20,19 +20,22 @@ class Sheet(ModalScreen[int | None]):
         label: What opened it.
         rows: Title and description of each.
         chosen: The row to begin at, from 0.
+        width: Of the phone.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Close")]
 
-    def __init__(self, label: str, rows: Sequence[tuple[str, str]], chosen: int = 0) -> None:
+    def __init__(self, label: str, rows: Sequence[tuple[str, str]], chosen: int, width: int) -> None:
         super().__init__()
         self._label = label
         self._rows = rows
         self._chosen = chosen
+        self._width = width
 
     def compose(self) -> ComposeResult:
         """The rows, at the foot of the phone."""
-        with Vertical(id="sheet"):
+        with Vertical(id="sheet") as sheet:
+            sheet.styles.width = self._width
             yield Static(
                 Content.assemble((self._label, "bold"), ("   Enter or a number · Esc closes", "$faint")),
                 id="sheet-title",
@@ -64,5 +67,5 @@ class Sheet(ModalScreen[int | None]):
 
 
 def _row(number: int, title: str, about: str) -> Content:
-    head = Content.assemble((f"{number:>2} ", "$faint"), (title, "bold"))
-    return Content("\n").join([head, Content.styled(f"   {about}", "$faint")]) if about else head
+    head = Content.assemble((f"{number:>2} ", "dim"), (title, "bold"))
+    return Content("\n").join([head, Content.styled(f"   {about}", "dim")]) if about else head

@@ -58,7 +58,7 @@ def place(
     xs = [0.0] * len(up)
     for row, gaps in zip(rows, distances, strict=True):
         x = -sum(gaps) / 2
-        for box, gap in zip(row, (*gaps, 0.0), strict=True):
+        for box, gap in zip(row, (*gaps, 0.0), strict=False):  # a group may be empty
             xs[box] = x
             x += gap
     wishes = _totals(up), _totals(down), _totals([(*above, *below) for above, below in zip(up, down, strict=True)])

@@ -1,0 +1,243 @@
+"""Dates in what people write: "15 Dec", "in December 2027", "2026-12-15", "tomorrow", "next Friday", "kal".
+
+Silent about the rest: a general date parser sees a date in "can you help me". Every expression is linear, and none is
+tried before a cheap look for its telling words.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+
+from rapidfuzz.distance import OSA
+
+from bot.core.entities.found import DateFound, Span, overlap
+from bot.core.entities.lexicon import (
+    AMBIGUOUS_MONTHS,
+    MONTH,
+    MONTH_NUMBERS,
+    MONTHS,
+    WEEKDAY,
+    WEEKDAY_NUMBERS,
+    WEEKDAYS,
+    WORD_NUMBER,
+    number_of,
+)
+
+_ORDINAL = r"(\d{1,2})(?:st|nd|rd|th)?"
+_YEAR = r"(?:,? ?((?:19|20)\d\d|'\d\d))?"
+_NOT_DAY = r"(?! ?(?:people|person|pax|adults|of us|nights|days|weeks|hours|o'?clock|am|pm|baje|:)|:)"
+
+_ISO = re.compile(r"\b((?:19|20)\d\d)-(\d{1,2})(?:-(\d{1,2}))?\b")
+_SLASHED = re.compile(r"\b(\d{1,2})[/.-](\d{1,2})[/.-]((?:19|20)\d\d|\d\d)\b")
+_SHORT = re.compile(r"(?<![\d/.])(\d{1,2})/(\d{1,2})(?![\d/]|\.\d)")
+_MONTH_SLASHED = re.compile(r"\b(\d{1,2})/(20\d\d)\b")
+_DAY_MONTH = re.compile(rf"\b{_ORDINAL}(?: of)? ?({MONTH})\b\.?{_YEAR}")
+_MONTH_DAY = re.compile(rf"\b({MONTH})\.? (?:the )?{_ORDINAL}\b{_NOT_DAY}(?:,? ((?:19|20)\d\d))?")
+_MONTH_ALONE = re.compile(rf"\b(in |for |during |by |early |mid |late |next |this |of |around )?({MONTH})\b\.?{_YEAR}")
+_DAY_ALONE = re.compile(
+    r"\b(?:on|by|from|for) the (\d{1,2})(?:st|nd|rd|th)\b|\b(\d{1,2}) ?(?:tarikh|tareekh|taarikh)\b"
+)
+_BARE_DAY = re.compile(r"(?:the )?(\d{1,2})(?:st|nd|rd|th)[.!]?")
+_COUNT = rf"(\d{{1,3}}|{WORD_NUMBER}|a)"
+_RELATIVE = re.compile(
+    r"\b(?:(today|day after tomorrow|tomorrow|day before yesterday|yesterday|next months?|this months?|last months?"
+    r"|parson|kal)|"
+    rf"(?:in |after )?(?<!or )(?<!to )(?<!-){_COUNT} (day|week|month)s?( ago| from now| from today| later| baad"
+    rf"| pehle| before)?)\b"
+)
+_ON_WEEKDAY = re.compile(rf"\b(?:(next|this|coming|last|on|by|from|until|till|is) )?({WEEKDAY})\b")
+
+_MONTH_WORDS = frozenset(MONTH_NUMBERS)
+_RELATIVE_WORDS = frozenset(
+    ["today", "tomorrow", "yesterday", "kal", "parson", "day", "days", "week", "weeks", "month", "months"]
+)
+_WEEKDAY_WORDS = frozenset(WEEKDAY_NUMBERS)
+_DIGIT = re.compile(r"\d")
+
+Parts = tuple[int, int, int | None, bool, date | None]
+"""Year, month, day, whether the year was said, and another reading."""
+
+
+def find_dates(text: str, words: Sequence[str], today: date) -> tuple[DateFound, ...]:
+    """All dates in a canonical text, from left to right. `words` are those it consists of."""
+    found: list[DateFound] = []
+    taken: list[Span] = []
+    for match, parts in _readings(text, words, today):
+        span = match.span()
+        if any(overlap(span, other) for other in taken):
+            continue
+        taken.append(span)
+        if parts is None:
+            continue  # "31/02/2027": no date, and its pieces are none either
+        year, month, day, dated, other = parts
+        found.append(
+            DateFound(year=year, month=month, day=day, dated=dated, other=other, start=span[0], end=span[1])
+        )  # fmt: skip
+    if len(found) > 1:
+        found.sort(key=lambda one: one.start)
+    return tuple(found)
+
+
+def find_short_dates(text: str, today: date) -> tuple[DateFound, ...]:
+    """Such as "03/04" and "the 15th": dates only where a date was asked for."""
+    found = []
+    for match in _SHORT.finditer(text) if "/" in text else ():
+        parts = _numeric(int(match[1]), int(match[2]), None, today)
+        if parts is not None:
+            found.append(_made(parts, *match.span()))
+    bare = _BARE_DAY.fullmatch(text)
+    if bare and (day := _day_alone(int(bare[1]), today)):
+        found.append(_made(day, 0, len(text)))
+    return tuple(found)
+
+
+def _made(parts: Parts, start: int, end: int) -> DateFound:
+    year, month, day, dated, other = parts
+    return DateFound(year=year, month=month, day=day, dated=dated, other=other, start=start, end=end)
+
+
+def _readings(text: str, words: Sequence[str], today: date) -> Iterator[tuple[re.Match[str], Parts | None]]:
+    """What looks like a date, the more telling forms first."""
+    months = not _MONTH_WORDS.isdisjoint(words)
+    if _DIGIT.search(text):
+        yield from _with_digits(text, today, months=months)
+    if len(text) < 3:
+        return
+    if months:
+        yield from _months(text, today)
+    if not _RELATIVE_WORDS.isdisjoint(words):
+        for match in _RELATIVE.finditer(text):
+            yield match, _relative(match, text, today)
+    if not _WEEKDAY_WORDS.isdisjoint(words):
+        for match in _ON_WEEKDAY.finditer(text):
+            name = match[2]
+            if name in WEEKDAYS or (match[1] not in {None, "is"}) or text.strip(" .!?") == name:
+                yield match, _weekday(WEEKDAY_NUMBERS[name], match[1], today)
+
+
+def _months(text: str, today: date) -> Iterator[tuple[re.Match[str], Parts | None]]:
+    for match in _MONTH_ALONE.finditer(text):
+        name = match[2]
+        if name in AMBIGUOUS_MONTHS and not match[1] and not match[3] and match[0].strip(" .") != text.strip(" .!?"):
+            continue
+        yield match, resolve(_year(match[3]), MONTH_NUMBERS[name], None, today)
+
+
+def _with_digits(text: str, today: date, *, months: bool) -> Iterator[tuple[re.Match[str], Parts | None]]:
+    if "-" in text:
+        for match in _ISO.finditer(text):
+            yield match, resolve(int(match[1]), int(match[2]), int(match[3]) if match[3] else None, today)
+    if "/" in text or "." in text or "-" in text:
+        for match in _SLASHED.finditer(text):
+            yield match, _numeric(int(match[1]), int(match[2]), _year(match[3]), today)
+        for match in _MONTH_SLASHED.finditer(text):
+            yield match, resolve(int(match[2]), int(match[1]), None, today)
+    if months:
+        for match in _DAY_MONTH.finditer(text):
+            yield match, resolve(_year(match[3]), MONTH_NUMBERS[match[2]], int(match[1]), today)
+        for match in _MONTH_DAY.finditer(text):
+            yield match, resolve(_year(match[3]), MONTH_NUMBERS[match[1]], int(match[2]), today)
+    if " the " in text or "t" in text:  # "the 15th", "15 tarikh"
+        for match in _DAY_ALONE.finditer(text):
+            yield match, _day_alone(int(match[1] or match[2]), today)
+
+
+def _numeric(first: int, second: int, year: int | None, today: date) -> Parts | None:
+    """Day and month in figures: American order is another reading, or the only one when ours is impossible."""
+    ours = resolve(year, second, first, today)
+    theirs = resolve(year, first, second, today)
+    if ours is None or theirs is None or first == second:
+        return ours or theirs
+    return *ours[:4], date(theirs[0], theirs[1], theirs[2] or 1)
+
+
+def _year(text: str | None) -> int | None:
+    if not text:
+        return None
+    digits = text.strip("'")
+    return int(digits) if len(digits) == 4 else 2000 + int(digits)
+
+
+def resolve(year: int | None, month: int, day: int | None, today: date) -> Parts | None:
+    """Check the numbers, and give a date without a year the next one that is not over."""
+    if not 1 <= month <= 12:
+        return None
+    dated = year is not None
+    if year is None:
+        year = today.year + (month < today.month or (month == today.month and day is not None and day < today.day))
+        if (month, day) == (2, 29):  # the next leap year is what can be meant
+            year += -year % 4
+    if day is None:
+        return year, month, None, dated, None
+    try:
+        date(year, month, day)
+    except ValueError:
+        return None
+    return year, month, day, dated, None
+
+
+def _day_alone(day: int, today: date) -> Parts | None:
+    """For "the 15th": of this month, or of the next when that is over."""
+    for ahead in range(3):
+        months = today.month - 1 + ahead
+        year, month = today.year + months // 12, months % 12 + 1
+        try:
+            then = date(year, month, day)
+        except ValueError:
+            continue
+        if then >= today:
+            return year, month, day, False, None
+    return None
+
+
+def _day(then: date, other: date | None = None) -> Parts:
+    return then.year, then.month, then.day, True, other
+
+
+_NAMED = {"today": 0, "tomorrow": 1, "day after tomorrow": 2, "yesterday": -1, "day before yesterday": -2}
+
+
+def _relative(match: re.Match[str], text: str, today: date) -> Parts | None:
+    phrase, count, unit, way = match.groups()
+    if phrase in _NAMED:
+        return _day(today + timedelta(days=_NAMED[phrase]))
+    if phrase in {"kal", "parson"}:  # Hindi has one word for the day before and the day after
+        away = timedelta(days=1 if phrase == "kal" else 2)
+        return _day(today + away, today - away)
+    if phrase:
+        return _months_away({"next": 1, "this": 0, "last": -1}[phrase.split()[0]], today)
+    begins = text[match.start() :].startswith(("in ", "after "))
+    if not way and not begins:
+        return None  # "3 days" is a duration
+    number = 1 if count == "a" else number_of(count)
+    back = way in {" ago", " pehle", " before"}
+    if unit == "month":
+        return _months_away(-number if back else number, today)
+    days = min(number, 5000) * (7 if unit == "week" else 1)
+    return _day(today + timedelta(days=-days if back else days))
+
+
+def _months_away(months: int, today: date) -> Parts:
+    total = today.month - 1 + months
+    return today.year + total // 12, total % 12 + 1, None, True, None
+
+
+def _weekday(weekday: int, which: str | None, today: date) -> Parts:
+    """The next such day; with "next", that of the week after this one; with "last", the one before."""
+    away = (weekday - today.weekday()) % 7
+    if which == "last":
+        return _day(today - timedelta(days=(today.weekday() - weekday) % 7 or 7))
+    if which == "next":
+        return _day(today + timedelta(days=7 - today.weekday() + weekday))
+    return _day(today + timedelta(days=away or (0 if which == "this" else 7)))
+
+
+def month_like(text: str, today: date) -> DateFound | None:
+    """The month a one-word answer means in spite of a typing mistake ("decmber"), for when a month was asked for."""
+    word = text.strip(" .!?")
+    if not 5 <= len(word) <= 11 or not word.isalpha():
+        return None
+    near = [number for number, name in enumerate(MONTHS, 1) if OSA.distance(word, name, score_cutoff=2) <= 2]
+    if len(near) != 1:
+        return None
+    return DateFound(year=today.year + (near[0] < today.month), month=near[0], end=len(text))

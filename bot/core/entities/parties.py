@@ -1,0 +1,193 @@
+"""How many of something a text speaks of: "2 adults and a child", "family of 4", "me and my wife", "5 nights"."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from bot.core.entities.found import Span
+from bot.core.entities.lexicon import MONTH, WORD_NUMBER, number_of
+
+PARTY = (
+    "people", "person", "persons", "pax", "adults", "adult", "travellers", "travelers", "trekkers", "guests", "of us",
+    "friends", "members", "ppl", "kids", "kid", "children", "child", "peoples", "participants", "passengers",
+    "infants", "infant", "babies", "baby", "toddler", "toddlers", "guest", "traveller", "traveler", "teenagers",
+    "seniors", "men", "women", "couples", "colleagues", "students",
+)  # fmt: skip
+PARTIES = frozenset({"people", "guests", "travellers", "party", "travelers", "pax", "persons", "group_size"})
+_NOT_PARTY = (
+    r"(?! ?(?:st|nd|rd|th|am|pm|a\.m|p\.m|k|km|days?|nights?|weeks?|months?|hours?|hrs?|years?|minutes?|mins?|rooms?"
+    rf"|dollars?|usd|inr|npr|rs|eur|gbp|euros?|rupees?|pounds?|lakh|thousand|hundred|baje|o'?clock|raat|percent|%|\$"
+    rf"|{MONTH})\b|[:/]| ?[%$€£₹])"
+)
+_GROUP_OF = re.compile(
+    r"\b(?:(?:family|group|party|team|bunch) of |for |we are |we're |were |there are |there will be |hum |only )"
+    rf"(?:about |around |a group of |a family of )?(\d{{1,4}}|{WORD_NUMBER})\b{_NOT_PARTY}"
+)
+_TOGETHER = re.compile(rf"\b(\d{{1,4}}|{WORD_NUMBER})(?:-| )?(?:in total|total|in all|altogether)\b")
+_KIN = (
+    r"(?:wife|husband|partner|friend|girlfriend|boyfriend|son|daughter|brother|sister|mother|father|mom|dad|mum|spouse"
+    r"|cousin|colleague|fiancee?|boss|uncle|aunt|baby|child|kid|patni|pati)"
+)
+_MY = r"(?:my |meri |mera |our )?"
+_EITHER = re.compile(rf"\b(?:\d{{1,4}}|{WORD_NUMBER}) ?(?:or|to|-|/|–) ?(?:\d{{1,4}}|{WORD_NUMBER})\b")
+_ANY_NUMBER = re.compile(rf"\d{{1,4}}|{WORD_NUMBER}")
+_COUPLE = re.compile(r"(?:(?:we are |for |just )?(?:a |one |1 )?couple)[.! ]*|\b(?:as|we are|for|we're) a couple\b")
+_ME_AND = re.compile(
+    rf"\b(?:(?:me|myself|i|main|mai)(?:,? (?:and|\+|&|with|aur) |, )|with |along with ){_MY}"
+    rf"((?:{_KIN}|{WORD_NUMBER} {_KIN}s?|\d{{1,2}} [a-z]+)"
+    rf"(?:(?:,| and|, and| aur| &) {_MY}(?:{_KIN}|(?:{WORD_NUMBER}|\d{{1,2}}|a|our) [a-z]+))*)"
+)
+_MY_AND_I = re.compile(rf"\b(?:my|meri|mera) ({_KIN})(?:,| and| &| aur) (?:i|me|myself|main|mai)\b")
+_MEMBER = re.compile(rf"(?:(\d{{1,2}}|{WORD_NUMBER}) )?[a-z]+")
+_ALONE = re.compile(
+    r"\b(?:just me|only me|myself only|solo|alone|for me only|me alone|just myself|by myself|on my own|single person"
+    r"|only myself|for myself)\b|^(?:me|myself|single)[.!]?$"
+)
+_BOTH = re.compile(r"\b(?:both of us|the two of us|us two|you and me|we two|we both)\b|^(?:both|us both)[.!]?$")
+_PARTY_WORDS = frozenset(PARTY) | {"of", "us"}
+_SELF_WORDS = frozenset(["me", "myself", "solo", "alone", "own", "single", "both", "us", "you", "we"])
+_MY_WORDS = frozenset(["my", "meri", "mera"])
+_AND_WORDS = frozenset(["me", "myself", "i", "main", "mai", "with"])
+_GROUP_WORDS = frozenset(
+    ["family", "group", "party", "team", "bunch", "for", "we", "were", "re", "there", "hum", "only"]
+)
+_TOTAL_WORDS = frozenset(["total", "all", "altogether"])
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many, where it stands, and whether it had to be worked out ("me and my wife")."""
+
+    value: int
+    spans: tuple[Span, ...]
+    inferred: bool = False
+
+
+def is_party(of: str) -> bool:
+    """Whether people are counted."""
+    return of in PARTIES
+
+
+def count_of(text: str, words: Sequence[str], of: str, *, numbers: bool) -> Count | None:
+    """How many of something the text names on its own accord; None when it does not say, or says two things.
+
+    Args:
+        text: Canonical, with dates and amounts blanked out.
+        words: The words it consists of.
+        of: What is counted: "people" understands parties ("family of 4"), any other word only "5 nights".
+        numbers: Whether there is any number in the text.
+    """
+    if not words:
+        return None
+    party = is_party(of)
+    if not numbers:
+        return (_phrase(text, words) or _sum(text, words)) if party else _articled(text, of)
+    if ("or" in words or "to" in words or "-" in text or "/" in text) and _alternatives(text):
+        return None
+    if party:
+        return _sum(text, words)
+    found = [(number_of(match[1]), match.span()) for match in _nouns(of).finditer(text)]
+    if not found:
+        return _articled(text, of)
+    return Count(found[0][0], (found[0][1],)) if len({value for value, _ in found}) == 1 else None
+
+
+def either(text: str, of: str) -> tuple[int, int] | None:
+    """The two numbers of "2 or 3 people", for asking back."""
+    found = _alternatives(text)
+    return (found[0], found[1]) if found and _either_of(of).match(text, found[2]) else None
+
+
+def _alternatives(text: str) -> tuple[int, int, int] | None:
+    """Two numbers of which one is meant, and where they end."""
+    match = _EITHER.search(text)
+    numbers = [number_of(word) for word in _ANY_NUMBER.findall(match[0])] if match else []
+    if match is None or len(numbers) != 2 or numbers[0] == numbers[1]:
+        return None  # "twenty-five" is one number
+    return numbers[0], numbers[1], match.end()
+
+
+def _phrase(text: str, words: Sequence[str]) -> Count | None:
+    if not _SELF_WORDS.isdisjoint(words):
+        for pattern, value in ((_ALONE, 1), (_BOTH, 2)):
+            match = pattern.search(text)
+            if match:
+                return Count(value, (match.span(),), inferred=True)
+    match = None if _MY_WORDS.isdisjoint(words) else _MY_AND_I.search(text)
+    return Count(2, (match.span(),), inferred=True) if match else _company(text, words)
+
+
+def _company(text: str, words: Sequence[str]) -> Count | None:
+    """As in "me, my wife and two kids"."""
+    match = None if _AND_WORDS.isdisjoint(words) else _ME_AND.search(text)
+    if match is None:
+        return None
+    total = 1
+    for part in re.split(r",? and |, ?| & | aur ", match[1]):
+        member = _MEMBER.match(part.strip())
+        total += number_of(member[1]) if member and member[1] else 1
+    return Count(total, (match.span(),), inferred=True)
+
+
+def _articled(text: str, of: str) -> Count | None:
+    """Since "a tent" is one."""
+    match = _article(of).search(text)
+    return Count(1, (match.span(),)) if match else None
+
+
+def _sum(text: str, words: Sequence[str]) -> Count | None:
+    """As in "2 adults and a child"; otherwise what all ways of saying it agree on."""
+    company = _company(text, words)
+    if company is not None and company.value > 1 and company.spans[0][0] == 0:
+        return company
+    nouns: list[tuple[int, Span]] = []
+    if not _PARTY_WORDS.isdisjoint(words):
+        nouns = [(_number(match[1]), match.span()) for match in _PARTY_NOUNS.finditer(text)]
+    if len(nouns) > 1:
+        return Count(sum(value for value, _ in nouns), tuple(span for _, span in nouns), inferred=True)
+    found = nouns
+    for pattern, telling in ((_GROUP_OF, _GROUP_WORDS), (_TOGETHER, _TOTAL_WORDS)):
+        if not telling.isdisjoint(words):
+            found = found + [(number_of(match[1]), match.span()) for match in pattern.finditer(text)]
+    if found and len({value for value, _ in found}) == 1:
+        return Count(found[0][0], (found[0][1],))
+    couple = None if found or "couple" not in words else _COUPLE.search(text)
+    return Count(2, (couple.span(),)) if couple else None
+
+
+def _number(word: str) -> int:
+    return 1 if word in {"a", "an"} else number_of(word)
+
+
+@lru_cache(maxsize=256)
+def _either_of(of: str) -> re.Pattern[str]:
+    nouns = "|".join(PARTY) if is_party(of) else re.escape(of.replace("_", " ").rstrip("s")) + "s?"
+    return re.compile(rf" ?(?:{nouns})\b")
+
+
+@lru_cache(maxsize=256)
+def _nouns(of: str) -> re.Pattern[str]:
+    stem = re.escape(of.replace("_", " ").rstrip("s"))
+    return re.compile(
+        rf"(?<![\w.,/-])(\d{{1,4}}|{WORD_NUMBER}) ?(?:more |other |young |senior |extra |single "
+        rf"|double )?(?:{_plural(stem)})\b"
+    )
+
+
+def _plural(stem: str) -> str:
+    irregular = {"child": "child(?:ren)?|kids?", "adult": "adults?|grown-?ups?", "children": "child(?:ren)?|kids?"}
+    return irregular.get(stem, stem + "s?")
+
+
+@lru_cache(maxsize=256)
+def _article(of: str) -> re.Pattern[str]:
+    return re.compile(
+        rf"\b(?:a|an) (?:single |double |extra )?(?:{_plural(re.escape(of.replace('_', ' ').rstrip('s')))})\b"
+    )
+
+
+_PARTY_NOUNS = re.compile(
+    rf"(?<![\w.,/-])(\d{{1,4}}|{WORD_NUMBER}|an?(?= (?:child|kid|infant|baby|toddler|friend|guest|adult)\b)) ?"
+    rf"(?:more |other |young |senior |small |little )?(?:{'|'.join(PARTY)})\b"
+)

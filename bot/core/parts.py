@@ -1,0 +1,58 @@
+"""What every model of an author's file is made of: names, durations, lists, and the refusal of unknown words."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read `15m`, `2h`, `1d12h`.
+
+    Raises:
+        ValueError: It is none, or zero, or longer than a year.
+    """
+    match = _DURATION.fullmatch(text)
+    parts = [int(part[:6]) if part else 0 for part in match.groups()] if match else [0]
+    if not match or not any(parts):
+        raise ValueError(f"`{text}` is not a duration; write for example 15m, 2h or 1d12h")
+    length = timedelta(days=parts[0], hours=parts[1], minutes=parts[2], seconds=parts[3])
+    if length > timedelta(days=366):
+        raise ValueError(f"`{text}` is longer than a year")
+    return length
+
+
+def as_list(value: Any) -> Any:
+    """Let one thing stand for a list of one."""
+    return value if isinstance(value, list) else [value]
+
+
+def _as_duration(value: Any) -> Any:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
+Duration = Annotated[timedelta, BeforeValidator(_as_duration)]
+
+
+class Part(BaseModel):
+    """Base of everything in a flow file: unknown keys are errors, and so are words of later versions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    later: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_later_words(cls, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            for key in value:
+                if key in cls.later:
+                    raise PydanticCustomError(
+                        "not_supported", "`{key}:` is not supported in this version.", {"key": key}
+                    )
+        return value

@@ -1,0 +1,257 @@
+"""The content in force: registered in the database, exchanged as a whole while turns are taken.
+
+A turn takes one brain at its beginning and keeps it, so no turn sees two versions. Versions that the content folder has
+no longer, but somebody is still in, are compiled from what the database kept of them: those that are live when content
+is taken, and those that come up later, since another process may still be starting runs in the version before.
+"""
+
+import asyncio
+import os
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import structlog
+
+from bot.authoring.content import Content, FlowFile, compile_source, load_content
+from bot.authoring.sources import Memory
+from bot.core.actions import Actions
+from bot.core.compiled import CompiledFlow
+from bot.core.conversation import Conversation
+from bot.core.engine import Step
+from bot.core.errors import ContentErrors, SirdarError
+from bot.core.events import Event
+from bot.core.turn import advance
+from bot.runtime.loop import Clock, Stopping
+from bot.runtime.plan import plan, refuse_stranded
+from bot.runtime.trouble import is_outage
+from storage.base import StoredVersion
+from storage.postgres import FlowVersions
+
+log = structlog.get_logger(__name__)
+
+WATCH_SECONDS = 1.0
+_FOLDERS = ("flows", "intents", "templates")
+_PROJECT = "project.yaml"
+
+Key = tuple[str, int]
+"""Name and version of a flow."""
+Stamp = Mapping[str, tuple[int, int]]
+"""Time of change and size of each file of a content folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowBrain:
+    """Decides with the flows of one content folder, and with older versions of them."""
+
+    content: Content
+    library: "Library | None" = None
+
+    def current(self) -> "FlowBrain":
+        """Itself: it never changes."""
+        return self
+
+    async def knowing(self, keys: Collection[Key]) -> "FlowBrain":
+        """A brain that knows these versions as well, as far as there are any."""
+        missing = [key for key in keys if self.content.book.flow(*key) is None]
+        if not missing or self.library is None:
+            return self
+        older = await self.library.older(missing)
+        return replace(self, content=beside(self.content, older)) if older else self
+
+    def advance(self, conversation: Conversation, event: Event) -> Step:
+        """Advance a conversation by one event; pure."""
+        return advance(self.content.book, conversation, event)
+
+
+def beside(content: Content, older: Iterable[CompiledFlow]) -> Content:
+    """The content, with versions in which runs can go on."""
+    return replace(content, book=content.book.beside(older))
+
+
+class Library:
+    """Reads, registers and exchanges content.
+
+    Args:
+        root: The content folder.
+        actions: What flows may call.
+        versions: Where flow versions are kept.
+        clock: The time.
+        content: What was read already.
+        memory: What was compiled for that.
+    """
+
+    def __init__(
+        self, root: Path, actions: Actions, versions: FlowVersions, clock: Clock, content: Content,
+        memory: Memory[FlowFile],
+    ) -> None:  # fmt: skip
+        self._root = root
+        self._actions = actions
+        self._versions = versions
+        self._clock = clock
+        self._memory = memory
+        self._older: dict[Key, tuple[str, CompiledFlow]] = {}
+        self._broken: set[Key] = set()
+        self._brain = FlowBrain(content, self)
+        self._turn = asyncio.Lock()
+        self._asked = asyncio.Event()
+
+    @property
+    def content(self) -> Content:
+        """The content in force, older versions among its flows."""
+        return self._brain.content
+
+    # --- As a brain ---------------------------------------------------------------------------------------------------
+
+    def current(self) -> FlowBrain:
+        """The brain for one turn."""
+        return self._brain
+
+    async def knowing(self, keys: Collection[Key]) -> FlowBrain:
+        """The brain for one turn, which knows these versions."""
+        return await self._brain.knowing(keys)
+
+    def advance(self, conversation: Conversation, event: Event) -> Step:
+        """Advance a conversation by one event; pure."""
+        return self._brain.advance(conversation, event)
+
+    # --- Taking content -----------------------------------------------------------------------------------------------
+
+    def use(self, content: Content) -> None:
+        """Exchange the content without registering it, for rehearsals."""
+        self._brain = FlowBrain(content, self)
+
+    async def register(self, content: Content | None = None) -> None:
+        """Keep the versions of the content, load those that somebody is still in, and put both into force.
+
+        Args:
+            content: Unset: what is in force.
+
+        Raises:
+            ContentErrors: Runs would be left in states that are gone. Nothing has changed then.
+        """
+        content = content or self.content
+        async with self._versions.deploying() as deployment:
+            known = await deployment.fingerprints()
+            live = await deployment.live()
+            plans = plan(content, known, live)
+            refuse_stranded(content, plans)
+            new = [
+                StoredVersion(flow=key[0], version=key[1], fingerprint=source.fingerprint, files=source.files)
+                for key, source in content.sources.items()
+                if known.get(key) != source.fingerprint
+            ]
+            await deployment.keep(new, self._clock())
+        self._broken.clear()
+        for one in plans:
+            if one.outcome == "lost":
+                log.warning("runs are in a version that is gone", action="end_runs", flow=one.live.flow,
+                            version=one.live.version, runs=one.live.runs)  # fmt: skip
+        needed = {(one.flow, one.version) for one in live} | _before(content, known)
+        older = await self.older([key for key in sorted(needed) if content.book.flow(*key) is None])
+        self._brain = FlowBrain(beside(content, older), self)
+
+    async def older(self, keys: Collection[Key]) -> list[CompiledFlow]:
+        """Versions compiled from what the database kept; those that it has not, or that do not compile, are left out."""
+        wanted = [key for key in keys if key not in self._broken]
+        if wanted:
+            async with self._versions.look() as deployment:
+                stored = await deployment.read(wanted)
+            for one in stored:
+                await self._compile(one)
+        return [self._older[key][1] for key in wanted if key in self._older]
+
+    async def _compile(self, stored: StoredVersion) -> None:
+        key = (stored.flow, stored.version)
+        known = self._older.get(key)
+        if known is not None and known[0] == stored.fingerprint:
+            return
+        try:
+            flow = await asyncio.to_thread(compile_source, stored.files, self._actions)
+        except ContentErrors as mistakes:
+            self._broken.add(key)
+            log.error(
+                "a version that runs may be in does not compile with this version of the code",
+                action="leave_out",
+                flow=stored.flow,
+                version=stored.version,
+                errors=[str(one) for one in mistakes.errors],
+                remedy=f"declare `migrations:` from {stored.version} in the newest version, or go back to the old code",
+            )
+            return
+        self._older[key] = (stored.fingerprint, flow)
+
+    # --- Exchanging it while turns are taken --------------------------------------------------------------------------
+
+    async def reload(self) -> bool:
+        """Read the content folder again, and put it into force if nothing is wrong with it.
+
+        Returns:
+            Whether it is in force now. If not, the log says why, and everything stays as it was.
+        """
+        async with self._turn:
+            try:
+                content = await asyncio.to_thread(load_content, self._root, self._actions, self._memory)
+                await self.register(content)
+            except ContentErrors as mistakes:
+                for one in mistakes.errors:
+                    log.error(str(one), action="keep_old_flows")
+                return False
+            except (SirdarError, OSError) as error:
+                log.error("the content folder cannot be read", action="keep_old_flows", error=str(error))
+                return False
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+                log.warning("the database is out of reach", action="keep_old_flows", error=type(error).__name__)
+                return False
+        log.info("other flows are in force", action="swap", flows=len(content.sources))
+        return True
+
+    def ask_for_reload(self) -> None:
+        """Reload soon; for signal handlers."""
+        self._asked.set()
+
+    async def run(self, stopping: Stopping, *, watch: bool) -> None:
+        """Reload when asked to, and, with `watch`, when files have changed; until `stopping`."""
+        seen = await asyncio.to_thread(stamp, self._root)
+        while not stopping.is_set():
+            if watch:
+                await stopping.sleep(WATCH_SECONDS)
+                now = await asyncio.to_thread(stamp, self._root)
+                changed, seen = now != seen, now
+            else:
+                await stopping.first(self._asked.wait())
+                changed = False
+            if (changed or self._asked.is_set()) and not stopping.is_set():
+                self._asked.clear()
+                await self.reload()
+
+
+def _before(content: Content, known: Collection[Key]) -> set[Key]:
+    """The version before the newest of every flow: other processes may still start runs in it."""
+    found: dict[str, int] = {}
+    for flow, version in known:
+        newest = content.book.latest.get(flow)
+        if newest is not None and version < newest.version:
+            found[flow] = max(version, found.get(flow, 0))
+    return set(found.items())
+
+
+def stamp(root: Path) -> Stamp:
+    """When each file of a content folder was changed (nanoseconds), and its size."""
+    found: dict[str, tuple[int, int]] = {}
+    for folder in _FOLDERS:
+        for path, _, names in os.walk(root / folder):
+            for name in names:
+                _note(os.path.join(path, name), found)
+    _note(str(root / _PROJECT), found)
+    return found
+
+
+def _note(path: str, found: dict[str, tuple[int, int]]) -> None:
+    try:
+        status = os.stat(path)
+    except OSError:  # it went away while we looked
+        return
+    found[path] = (status.st_mtime_ns, status.st_size)

@@ -1,0 +1,48 @@
+"""Parts run together and stop together."""
+
+import asyncio
+
+import pytest
+
+from bot.runtime.loop import Stopping
+from bot.runtime.parts import Part, run_parts
+
+
+async def until_told(stopping: Stopping) -> None:
+    await stopping.wait()
+
+
+async def fail_at_the_end(stopping: Stopping) -> None:
+    await stopping.wait()
+    raise OSError("the answers were not recorded")
+
+
+async def fail_at_once(stopping: Stopping) -> None:
+    raise OSError("no such address")
+
+
+async def run(*parts: Part, stopping: Stopping, drain_seconds: float = 5) -> None:
+    async with asyncio.timeout(10):
+        await run_parts(parts, stopping=stopping, drain_seconds=drain_seconds, signals=False)
+
+
+async def test_a_part_that_fails_stops_the_others_and_is_heard_of() -> None:
+    with pytest.raises(OSError, match="no such address"):
+        await run(Part("good", until_told), Part("bad", fail_at_once), stopping=Stopping())
+
+
+async def test_a_part_that_fails_to_finish_is_heard_of() -> None:
+    """Else a process that lost answers on its way out would end with exit code 0."""
+    stopping = Stopping()
+    stopping.set()
+    with pytest.raises(OSError, match="not recorded"):
+        await run(Part("good", until_told), Part("bad", fail_at_the_end), stopping=stopping)
+
+
+async def test_a_part_that_does_not_finish_is_cut_off() -> None:
+    async def never(_: Stopping) -> None:
+        await asyncio.Event().wait()
+
+    stopping = Stopping()
+    stopping.set()
+    await run(Part("slow", never), stopping=stopping, drain_seconds=0.01)
