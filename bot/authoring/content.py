@@ -40,7 +40,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """Everything authors wrote, ready to run. `whatsapp_templates` by (name, language), `sources` by (flow, version)."""
+    """All that authors wrote, ready to run: `whatsapp_templates` by (name, language), `sources` by flow, version."""
 
     book: FlowBook
     whatsapp_templates: Mapping[tuple[str, str], WhatsAppTemplate]
@@ -134,14 +134,13 @@ class Loader:
 
     def _read_text(self, name: str, path: FilePath) -> str | None:
         try:
-            text = self.given[name] if self.given is not None else path.read_text(encoding="utf-8")
-            self.files[name] = text
-            return text
+            self.files[name] = self.given[name] if self.given is not None else path.read_text(encoding="utf-8")
         except UnicodeDecodeError as mistake:
             self.add(
                 FlowError(f"The file is not UTF-8: {mistake.reason}.", at=Mark(name, 1, 1), hint="Save it as UTF-8.")
             )
-        return None
+            return None
+        return self.files[name]
 
     def _document(self, name: str, path: FilePath) -> Document | None:
         text = self._read_text(name, path)

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from bot.authoring.reader import Document
 from bot.core.errors import ContentError, FlowError, Mark
-from bot.core.flow import SLOT_TYPES, Part
+from bot.core.flow import SLOT_TYPES, Part, SlotSpec
 from bot.core.report import Path, Severity, did_you_mean
 
 
@@ -82,6 +82,10 @@ def _words(detail: ErrorDetails, path: Path, model: type[BaseModel], document: D
     """Message, hint, and whether the mistake is in the value rather than the key."""
     kind, key, given = detail["type"], str(path[-1]) if path else "", detail["input"]
     match kind:
+        case "extra_forbidden" if detail["loc"][0] == "slots" and detail["loc"][-2] in SLOT_TYPES:
+            known = _keys_of_slot(str(detail["loc"][-2]))
+            hint = did_you_mean(key, known) or "It has " + ", ".join(f"`{name}`" for name in sorted(known)) + "."
+            return f"A slot of type `{detail['loc'][-2]}` has no `{key}:`.", hint, False
         case "extra_forbidden":
             return f"There is no key `{key}:` here.", did_you_mean(key, _keys_at(detail["loc"][:-1], model)), False
         case "missing":
@@ -142,6 +146,12 @@ def _keys_at(loc: Iterable[Any], model: type[BaseModel]) -> set[str]:
         candidates = following or candidates
     models = [one for one in candidates if isinstance(one, type) and issubclass(one, Part)]
     return {field.alias or name for one in models for name, field in one.model_fields.items()}
+
+
+def _keys_of_slot(kind: str) -> set[str]:
+    """The keys a slot of a type may have."""
+    models = {model for model in _inside(SlotSpec) if getattr(model.model_fields["type"].annotation, "__args__", ()) == (kind,)}
+    return {field.alias or name for model in models for name, field in model.model_fields.items()}
 
 
 def _inside(annotation: Any) -> Iterator[Any]:

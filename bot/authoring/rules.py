@@ -19,13 +19,16 @@ from bot.core.templates import FALLBACK, Block, TemplateFile, Texts
 COMMON_BLOCKS = frozenset(
     f"{mood}_{kind}" for mood in ("ask", "invalid") for kind in SLOT_TYPES
 ) | {
-    "action_failed", "ambiguous_value", "media_more", "label_yes", "label_skip", "label_no", "label_done", "confirm_value", "broken", "cancelled", "cannot_go_back", "cannot_use", "choose", "choose_candidate", "collected",
+    "action_failed", "ambiguous_value", "broken", "cancelled", "cannot_go_back", "cannot_use", "choose", "choose_candidate",
+    "collected", "confirm_value", "label_done", "label_no", "label_skip", "label_yes", "media_more",
     "collected_enough", "command_not_now", "correct_which", "corrected", "explain", "handoff", "help", "help_here",
     "confirm_back", "consent_given", "consent_unsure", "consent_withdrawn", "label_back", "label_stay", "more", "no_input",
     "not_understood", "not_understood_again", "reprompt", "resume", "run_exists", "stale_choice", "unsupported",
 }  # fmt: skip
 """Blocks the engine itself says; `templates/en/common.j2` must have them all."""
-BLOCK_NAMES = frozenset({"slot", "missing", "choices", "changed", "value", "capabilities", "many", "count", "instance", "stays"})
+BLOCK_NAMES = frozenset(
+    {"slot", "missing", "choices", "changed", "value", "capabilities", "many", "count", "instance", "stays"}
+)
 """Variables that only blocks see."""
 _PREFIXES = ("ask_", "invalid_", "ambiguous_", "confirm_", "explain_", "help_", "choice_", "command_", "done_")
 _OWN_NAMES = frozenset({"about", "help"})
@@ -57,9 +60,9 @@ def _said(spec: FlowSpec) -> Iterator[tuple[Path, str]]:
     """Every block the author names, with the place."""
     for place, rule_of in enumerate(spec.rules):
         yield ("rules", place, "say"), rule_of.say
-    for slot in spec.slots.values():
+    for name, slot in spec.slots.items():
         if isinstance(slot.prompt, str):
-            yield ("slots",), slot.prompt
+            yield ("slots", name, "prompt"), slot.prompt
     for name, state in spec.states.items():
         for path, block in _said_in(state):
             for wording in (f"{block}__{variant}" for variant in state.variants) if state.variants else (block,):

@@ -14,11 +14,12 @@ from rich.text import Text
 from bot.authoring.content import Content, load_content
 from bot.cli.running import run
 from bot.config import DatabaseSettings, load_database_settings
-from bot.core.errors import ConfigError
+from bot.core.errors import StorageError
 from bot.runtime.bootstrap import content_dir, open_foundation
 from bot.runtime.plan import STRANDED, StatePlan, plan
 from bot.runtime.project import project_actions
 from storage.postgres import FlowVersions
+from storage.postgres.inspection import Inspection
 
 Format = Literal["text", "json"]
 
@@ -69,15 +70,14 @@ async def preview(settings: DatabaseSettings) -> Preview:
     """Compare the content folder with the database.
 
     Raises:
-        ConfigError: The database does not know the tenant yet.
+        StorageError: The database does not know the tenant yet.
     """
     root = content_dir(settings)
     content = load_content(root, project_actions(settings, root))
     async with open_foundation(settings, connections=2) as foundation:
-        async with foundation.database.connection() as db:
-            tenant = await db.fetchval("SELECT tenant_id FROM tenants WHERE slug = $1", settings.bot_tenant)
+        tenant = await Inspection(foundation.database).tenant(settings.bot_tenant)
         if tenant is None:
-            raise ConfigError([f"BOT_TENANT={settings.bot_tenant}: the database knows no such tenant yet."])
+            raise StorageError(f"No number of tenant {settings.bot_tenant} has been registered in this database yet.")
         async with FlowVersions(foundation.database, tenant).look() as deployment:
             known = await deployment.fingerprints()
             states = plan(content, known, await deployment.live())
@@ -87,14 +87,15 @@ async def preview(settings: DatabaseSettings) -> Preview:
 
 
 def _unapproved(content: Content, statuses: Mapping[tuple[str, str], str]) -> list[str]:
-    """WhatsApp templates that cannot be sent, with the flows that name them. Nothing while no status is known at all."""
+    """WhatsApp templates that cannot be sent, with the flows that name them; none while no status is known at all."""
     if not statuses:
         return []
     found = []
     for name, language in sorted(content.whatsapp_templates):
         status = statuses.get((name, language), "not submitted")
         if status != "APPROVED":
-            users = dict.fromkeys(key[0] for key, source in content.sources.items() if name in source.files[source.path])
+            named = (key for key, source in content.sources.items() if name in source.files[source.path])
+            users = dict.fromkeys(flow for flow, _ in named)
             found.append(f"WhatsApp template {name} ({language}) is {status}; used by {', '.join(users) or 'no flow'}.")
     return found
 

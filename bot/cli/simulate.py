@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -56,7 +57,7 @@ def simulate(
         show = show.after(run(replaying.fetch(settings, replay)))
     recorder = _recorder(record, show) if record is not None else None
     console = Console(highlight=False)
-    if steps is None and not plain and console.is_terminal and not console.is_dumb_terminal:
+    if steps is None and not plain and _whole_terminal(console):
         if importlib.util.find_spec("textual") is not None:
             return run(_on_screen(settings, show, recorder))
         Console(stderr=True, highlight=False, soft_wrap=True).print(
@@ -65,6 +66,11 @@ def simulate(
             markup=False,
         )
     return run(_in_lines(settings, show, recorder, steps, drawn=console.is_terminal and not plain))
+
+
+def _whole_terminal(console: Console) -> bool:
+    """Whether somebody sits at it: textual reads keys from stdin and draws on stderr."""
+    return console.is_terminal and not console.is_dumb_terminal and sys.stdin.isatty() and sys.stderr.isatty()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

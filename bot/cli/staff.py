@@ -28,7 +28,7 @@ def add(
     settings = load_settings()
 
     async def main() -> None:
-        async with open_system(settings) as system:
+        async with open_system(settings, deploy=False) as system:
             base = system.foundation
             person = Person(phone=phone, user_id=None, name=name)
             await grant_role(base.database, base.vault, system.channel, person, role)

@@ -85,6 +85,7 @@ async def open_demo(settings: DatabaseSettings, progress: Progress, port: int) -
                 bot_content_dir=content_dir(settings),
                 bot_actions=settings.bot_actions,
                 bot_tenant="default",
+                bot_watch=True,
             )
             yield await stack.enter_async_context(perform(base, progress, port, signals=True))
 

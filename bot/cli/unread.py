@@ -20,7 +20,7 @@ def unread(*, limit: Annotated[int, Parameter(help="How many at the most")] = 20
 
     async def main() -> None:
         console = Console(highlight=False)
-        async with open_system(settings) as system:
+        async with open_system(settings, deploy=False) as system:
             base, found = system.foundation, 0
             for tenant in (system.channel.tenant_id, NOBODY):
                 for kept in await kept_webhooks(base.database, base.vault, tenant, limit):

@@ -72,7 +72,7 @@ class FlowBook:
             older: Versions that the project has no longer, but somebody is still in.
         """
         book = copy.copy(self)
-        book._flows = {(flow.name, flow.version): flow for flow in older} | self._flows
+        book._flows = {(one.name, one.version): one for one in older} | self._flows  # noqa: SLF001  a copy of our own
         return book
 
     def flows(self) -> tuple[CompiledFlow, ...]:

@@ -183,6 +183,7 @@ class CompiledFlow:
     instance: Value | None = None
     instance_slots: tuple[str, ...] = ()
     has_timers: bool = False
+    has_silence: bool = False
     prints: tuple[str, ...] = ()
     sensitive: frozenset[str] = frozenset()
     rules: tuple[Rule, ...] = ()

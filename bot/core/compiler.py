@@ -140,6 +140,7 @@ def compile_flow(
         instance_slots=tuple(name for name in slots if instance is not None and name in instance.names),
         quiet=_quiet(spec),
         variants=spec.variants or {},
+        has_silence=any(timer.silence for state in states.values() for timer in state.timers),
         has_timers=any(state.timers for state in states.values()),
         migrations=migrations,
         prints=tuple(name for name, slot in slots.items() if slot.prints),

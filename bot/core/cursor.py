@@ -222,7 +222,7 @@ class Cursor:
             pending=self.pending,
             confirming=self.confirming,
             instance=self.instance,
-            inferred=self.inferred,
+            inferred=self.worked_out(),
             waiting_since=self.waiting_since,
             heard_at=self.heard_at,
             caller=self.caller,
@@ -332,12 +332,16 @@ class Cursor:
             **self.data,
             "contact": self.turn.contact,
             "role": self.role,
-            "inferred": self.inferred,
+            "inferred": self.worked_out(),
             "today": self.turn.today.isoformat(),
             "run": {"id": self.run, "epoch": self.epoch, "instance": self.instance},
             **self.extra,
             **more,
         }
+
+    def worked_out(self) -> tuple[str, ...]:
+        """The slots that have a value which was partly inferred."""
+        return tuple(name for name in self.inferred if name in self.slots) if self.inferred else ()
 
     def _printed(self) -> dict[str, Any]:
         """The slots, with values that print as people read them."""

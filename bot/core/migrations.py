@@ -31,9 +31,7 @@ def compile_migrations(spec: FlowSpec, slots: Mapping[str, AnySlot], report: Rep
     return found
 
 
-def _compile(
-    one: MigrationSpec, spec: FlowSpec, slots: Mapping[str, AnySlot], path: Path, report: Report
-) -> Migration:
+def _compile(one: MigrationSpec, spec: FlowSpec, slots: Mapping[str, AnySlot], path: Path, report: Report) -> Migration:
     for old, new in one.states.items():
         if new not in spec.states:
             report.unknown((*path, "states", old), "state", new, spec.states)
@@ -48,6 +46,4 @@ def _compile(
             values[name] = Value(source)  # the names in it are the old version's, which is not at hand
         except ExpressionError as mistake:
             report(here, str(mistake))
-    return Migration(
-        origin=one.origin, states=one.states, slots=values, drop=frozenset(one.drop), orphans=one.orphans
-    )
+    return Migration(origin=one.origin, states=one.states, slots=values, drop=frozenset(one.drop), orphans=one.orphans)

@@ -68,7 +68,7 @@ def compile_rules(
                 report((*here, "forget"), f"`{name}` is not in this form, so it would not be asked for again.",
                        hint="Forget a slot of the form.")  # fmt: skip
         names = value.names & frozenset(slots)
-        if value.names <= expressions.names and not names:
+        if value.source is not None and value.names <= expressions.names and not names:
             report((*here, "if"), "This rule looks at no slot.", hint="It is tried when the slots it names are filled.")
         rules.append(
             Rule(condition=value, source=spec.condition, names=names, say=spec.say, forget=tuple(spec.forget))
@@ -180,9 +180,6 @@ class Planner:
     def _slot_blocks(self, name: str) -> SlotBlocks:
         own, slot = self.texts.has_own, self.slots[name]
         doubt = "choose_candidate" if slot.type == "ref" else "ambiguous_value"
-        if isinstance(slot.prompt, str) and not self.texts.has(slot.prompt):
-            self.report(("slots", name, "prompt"), f"There is no block `{slot.prompt}`.", code="unknown",
-                        hint="Add it to the flow's template file.")  # fmt: skip
         asked = f"ask_{name}" if own(f"ask_{name}") else f"ask_{slot.type}"
         return SlotBlocks(
             ask=slot.prompt if isinstance(slot.prompt, str) else asked,

@@ -123,8 +123,8 @@ class StateCompiler:
         needs = {
             "choices": spec.ask, "when": spec.ask, "sla": spec.handoff, "back": spec.handoff,
             "error": spec.do or spec.call or any(entry.do for entry in spec.enter),
-            "rules": spec.form, "no_match": spec.ask or spec.form, "no_input": spec.ask or spec.form, "resume": spec.ask or spec.form,
-            "after": waits, "events": waits, "collect": waits,
+            "rules": spec.form, "no_match": spec.ask or spec.form, "no_input": spec.ask or spec.form,
+            "resume": spec.ask or spec.form, "after": waits, "events": waits, "collect": waits,
         }  # fmt: skip
         for word, needed in needs.items():
             if getattr(spec, word) and not needed:

@@ -81,7 +81,7 @@ class _Router(Upgrading):
         """The person has said something: if the question is still open, their silence counts from now on."""
         frame = self.turn.frames[-1] if self.turn.frames else None
         flow = self.book.flow(frame.flow, frame.version) if frame is not None else None
-        if frame is None or flow is None or not flow.has_timers or frame.pending is not None:
+        if frame is None or flow is None or not flow.has_silence or frame.pending is not None:
             return
         top = self.top()
         if top is not None:

@@ -68,7 +68,9 @@ class Quiet:
 def due(cursor: "Cursor", timer: "Timer") -> datetime | None:
     """When a timer of the run's state is due; None for runs that began to wait before this was kept."""
     since = cursor.heard_at if timer.silence else cursor.waiting_since
-    return audible(cursor, timer, since + timer.delay) if since is not None else None
+    if since is None:
+        return None
+    return since + timer.delay if cursor.flow.quiet is None else audible(cursor, timer, since + timer.delay)
 
 
 def audible(cursor: "Cursor", timer: "Timer", at: datetime) -> datetime:

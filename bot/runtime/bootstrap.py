@@ -211,6 +211,7 @@ async def open_system(
     clock: Clock = utc_now,
     migrate: bool | None = None,
     provider: Provider | None = None,
+    deploy: bool = True,
 ) -> AsyncIterator[System]:
     """Compose everything that serves the number in `settings`.
 
@@ -220,6 +221,7 @@ async def open_system(
         clock: The time.
         migrate: Whether to bring the schema up to date, as for `open_foundation`.
         provider: Who carries the messages, for `bot simulate`; unset: the one in `settings`.
+        deploy: Whether the flows are put into force; commands that only look at things do not.
 
     Raises:
         ContentErrors: The flows, intents, templates or the project's own actions are wrong, or would leave somebody in
@@ -243,7 +245,8 @@ async def open_system(
         )
         versions = FlowVersions(foundation.database, channel.tenant_id)
         library = Library(root, known, versions, clock, content, memory)
-        await library.register()
+        if deploy:
+            await library.register()
         provider = provider or MetaProvider(meta_settings(settings))
         stack.push_async_callback(provider.close)
         bells = Bells(partial(_listen, foundation.dsn))

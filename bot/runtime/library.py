@@ -152,7 +152,7 @@ class Library:
         self._brain = FlowBrain(beside(content, older), self)
 
     async def older(self, keys: Collection[Key]) -> list[CompiledFlow]:
-        """Versions compiled from what the database kept; those that it has not, or that do not compile, are left out."""
+        """Versions compiled from what the database kept, without those that it has not or that do not compile."""
         wanted = [key for key in keys if key not in self._broken]
         if wanted:
             async with self._versions.look() as deployment:
@@ -170,7 +170,7 @@ class Library:
             flow = await asyncio.to_thread(compile_source, stored.files, self._actions)
         except ContentErrors as mistakes:
             self._broken.add(key)
-            log.error(
+            log.error(  # noqa: TRY400  the author's mistakes say it all
                 "a version that runs may be in does not compile with this version of the code",
                 action="leave_out",
                 flow=stored.flow,
@@ -195,10 +195,10 @@ class Library:
                 await self.register(content)
             except ContentErrors as mistakes:
                 for one in mistakes.errors:
-                    log.error(str(one), action="keep_old_flows")
+                    log.error(str(one), action="keep_old_flows")  # noqa: TRY400  the author's mistakes say it all
                 return False
             except (SirdarError, OSError) as error:
-                log.error("the content folder cannot be read", action="keep_old_flows", error=str(error))
+                log.warning("the content folder cannot be read", action="keep_old_flows", error=str(error))
                 return False
             except Exception as error:
                 if not is_outage(error):
@@ -244,14 +244,14 @@ def stamp(root: Path) -> Stamp:
     for folder in _FOLDERS:
         for path, _, names in os.walk(root / folder):
             for name in names:
-                _note(os.path.join(path, name), found)
-    _note(str(root / _PROJECT), found)
+                _note(Path(path, name), found)
+    _note(root / _PROJECT, found)
     return found
 
 
-def _note(path: str, found: dict[str, tuple[int, int]]) -> None:
+def _note(path: Path, found: dict[str, tuple[int, int]]) -> None:
     try:
-        status = os.stat(path)
+        status = path.stat()
     except OSError:  # it went away while we looked
         return
-    found[path] = (status.st_mtime_ns, status.st_size)
+    found[str(path)] = (status.st_mtime_ns, status.st_size)

@@ -13,7 +13,7 @@ from bot.core.report import did_you_mean
 from storage.base import LiveState
 
 Outcome = Literal["kept", "renamed", "migrated", "moved", "ended", "orphaned", "lost"]
-"""`kept`, `renamed`: at the same question. `migrated`: so, with other values. `moved`: to the state that `orphans:` says.
+"""`kept`, `renamed`: in the state of that name. `migrated`: so, with other values. `moved`: where `orphans:` says.
 `ended`: over. `orphaned`: the state is gone, and nobody said where to. `lost`: the version is gone altogether."""
 
 STRANDED = frozenset({"orphaned", "lost"})

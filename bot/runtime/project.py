@@ -99,9 +99,8 @@ def _imported(name: str, root: Path) -> ModuleType:
     except Exception as error:  # an author's module may raise anything while it is imported
         if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
             places = ", ".join(folders)
-            raise ConfigError(
-                [f"BOT_ACTIONS={name}: there is no module `{error.name}`. Looked in {places}, and among what is installed."]
-            ) from error
+            told = f"there is no module `{error.name}`. Looked in {places}, and among what is installed."
+            raise ConfigError([f"BOT_ACTIONS={name}: {told}"]) from error
         raise ContentErrors([_nearer(_told(error, name), root)]) from error
 
 

@@ -14,6 +14,7 @@ from talking import fake_actions
 from bot.authoring.content import PROJECT
 from bot.authoring.reader import read
 from bot.authoring.schema import MODELS, SUFFIX, schemas, vscode_settings
+from bot.authoring.schema.docstrings import lineage
 from bot.authoring.schema.generating import schema_of
 from bot.authoring.schema.hover import HOVER
 from bot.cli import app
@@ -234,12 +235,19 @@ def test_every_key_of_a_state_says_what_it_is_for(validators: dict[str, Draft202
     assert len(silent) <= 4, f"add them to bot/authoring/schema/hover.py: {silent}"
 
 
+def test_what_docstrings_say_of_a_key_is_shown(validators: dict[str, Draft202012Validator]) -> None:
+    slot = validators["flow"].schema["$defs"]["TextSlot"]
+    assert slot["properties"]["label"]["description"].startswith("How ")
+    assert "Attributes" not in json.dumps(validators["flow"].schema)
+
+
 def test_no_sentence_is_about_a_key_that_is_gone() -> None:
     known = {
-        f"{name}.{key}"
+        f"{one}.{key}"
         for model, _ in MODELS.values()
         for name, part in schema_of(model)["$defs"].items()
         for key in part.get("properties", {})
+        for one in lineage(name)
     }
     assert set(HOVER) <= known
 

@@ -1,5 +1,8 @@
 """Files around the full-screen simulator: flows saved meanwhile, tests it records, conversations it replays."""
 
+import contextlib
+import os
+import pty
 import re
 import subprocess
 import sys
@@ -86,9 +89,8 @@ async def test_what_was_played_becomes_a_test_that_passes(dsn: str, tmp_path: Pa
         for line in (
             "Hi, interested in EBC Trek for 2 people", "/wait 2h", "no, 3 people", "Langtang instead", "December",
             "/tap 2", "/back", "/tap 1", "/crash", "/dup", "/as guide", "ISSUE TRP123 Vehicle breakdown",
-            "/photo the axle", "/location 27.98 86.92", "ISSUE TRP999 nobody knows it", "RESOLVED TRP123", "/as customer",
-            "/wait 2d",
-            "I want to talk to a person", "hello?",
+            "/photo the axle", "/location 27.98 86.92", "ISSUE TRP999 nobody knows it", "RESOLVED TRP123",
+            "/as customer", "/wait 2d", "I want to talk to a person", "hello?",
         ):  # fmt: skip
             await actor.write(line)
     written = path.read_text()
@@ -218,11 +220,20 @@ def test_recording_works_line_by_line(bot: Run, tmp_path: Path) -> None:
     assert outcome(tmp_path / "zoe.yaml").passed
 
 
-def test_without_textual_the_chat_is_line_by_line(bot: Run, environment: dict[str, str], tmp_path: Path) -> None:
+def test_without_textual_the_chat_is_line_by_line(environment: dict[str, str], tmp_path: Path) -> None:
     code = "import sys; sys.modules['textual'] = None; from bot.cli import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code, "simulate", "--at", "2026-11-22T09:00"], input="/quit\n", capture_output=True,
-        text=True, cwd=tmp_path, env=environment | {"TTY_COMPATIBLE": "1", "TERM": "xterm"}, timeout=120, check=False,
-    )  # fmt: skip
-    assert "pip install 'sirdar[simulator]'" in done.stderr
-    assert "Sirdar simulator" in done.stdout
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "simulate", "--at", "2026-11-22T09:00"], stdin=theirs, stdout=theirs, stderr=theirs,
+        cwd=tmp_path, env=environment | {"TERM": "xterm"},
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        os.write(ours, b"/quit\n")
+        shown = b""
+        with contextlib.suppress(OSError):  # the other end is closed
+            while piece := os.read(ours, 10_000):
+                shown += piece
+    os.close(ours)
+    assert process.returncode == 0
+    assert b"pip install 'sirdar[simulator]'" in shown
+    assert b"Sirdar simulator" in shown

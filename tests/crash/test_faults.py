@@ -74,14 +74,20 @@ async def test_postgres_is_killed(deployed: Deploy, report: Report) -> None:
         report(town, await town.judge())
 
 
-async def freezes(town: Deployment, child: Child) -> None:
-    """Wait until a process has frozen itself."""
+async def write_until_frozen(town: Deployment, child: Child) -> None:
+    """Let people write until a process has frozen itself."""
 
     async def frozen() -> bool:
         return child.frozen
 
+    async def keep_writing() -> None:
+        while not child.frozen:
+            await write(town, 15, 8, 2.0)
+
+    writing = asyncio.create_task(keep_writing())
     await town.until(f"{child.name} freezes", frozen)
     await town.count_frozen(child)
+    await writing
 
 
 async def test_a_worker_that_slept_past_its_lease_commits_nothing(deployed: Deploy, report: Report) -> None:
@@ -91,9 +97,7 @@ async def test_a_worker_that_slept_past_its_lease_commits_nothing(deployed: Depl
         (sleeper,) = await town.start("worker:1", failpoints=["worker.before_commit=stop@5"] * TIMES)
         for _ in range(TIMES):
             await town.start("worker:2")
-            writing = asyncio.create_task(write(town, 20, 10, 4.0))
-            await freezes(town, sleeper)
-            await writing
+            await write_until_frozen(town, sleeper)
 
             async def processed() -> bool:
                 return (await counted(town.query))["count"] == sum(len(person.counted) for person in town.people)
@@ -118,9 +122,7 @@ async def test_a_sender_that_slept_past_its_lease_says_nothing(place: str, deplo
         (sleeper,) = await town.start("sender:1", failpoints=[place] * TIMES)
         await town.start("sender:2")
         for _ in range(TIMES):
-            writing = asyncio.create_task(write(town, 20, 10, 4.0))
-            await freezes(town, sleeper)
-            await writing
+            await write_until_frozen(town, sleeper)
             await town.settle()
             sleeper.signal(signal.SIGCONT)
             await write(town, 5, 10, 1.0)

@@ -181,7 +181,7 @@ def free_port() -> int:
 def reader() -> Iterator[Reader]:
     """Somebody with an empty folder and none of our settings.
 
-    Not pytest's folder: each session that starts shuts all of these to other accounts, and PostgreSQL never runs as root.
+    Not pytest's folder: each session that starts shuts these to other accounts, and PostgreSQL never runs as root.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("BOT_", "WHATSAPP_"))}
     path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"

@@ -36,7 +36,10 @@ states:
 """
 RENAMED = V1.replace("role: customer", "role: customer\nversion: 2").replace("sweet:", "sugared:")
 MIGRATED = RENAMED + "migrations: [{from: 1, states: {sweet: sugared}}]\n"
-TEXTS = "{% block ask_sugar %}How much sugar?{% endblock %}\n{% block done %}VERSION: {{ sugar }} sugar.{% endblock %}\n"
+TEXTS = """
+{% block ask_sugar %}How much sugar?{% endblock %}
+{% block done %}VERSION: {{ sugar }} sugar.{% endblock %}
+"""
 INTENTS = "role: customer\nintents:\n  tea: {examples: [tea please], keywords: [tea]}\n"
 
 

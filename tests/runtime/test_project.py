@@ -110,13 +110,17 @@ def test_one_function_may_have_two_names(project: Path) -> None:
             ["actions.py:3:1: `A b` is not a name that flows can write."],
         ),
         (
-            '@action("a.b")\nasync def f(call: ActionCall) -> None: ...\n'
-            '@action("a.b")\nasync def g(call: ActionCall) -> None: ...\n',
+            (
+                '@action("a.b")\nasync def f(call: ActionCall) -> None: ...\n'
+                '@action("a.b")\nasync def g(call: ActionCall) -> None: ...\n'
+            ),
             ["actions.py:5:1: There are two functions for `a.b`: the other one is at actions.py:3."],
         ),
         (
-            'ACTIONS = Actions()\n@ACTIONS.action("a.b")\nasync def f(call: ActionCall) -> None: ...\n'
-            '@ACTIONS.action("a.b")\nasync def g(call: ActionCall) -> None: ...\n',
+            (
+                'ACTIONS = Actions()\n@ACTIONS.action("a.b")\nasync def f(call: ActionCall) -> None: ...\n'
+                '@ACTIONS.action("a.b")\nasync def g(call: ActionCall) -> None: ...\n'
+            ),
             ["actions.py:6:1: There are two functions for `a.b`: the other one is at actions.py:4."],
         ),
         ("ACTIONS = {}\n", ["actions.py:3:1: `ACTIONS` is of type dict; it has to be Actions."]),
@@ -125,7 +129,10 @@ def test_one_function_may_have_two_names(project: Path) -> None:
         ("x = 1\nimport nosuch\n", ["actions.py:4:1: `actions` cannot be imported: ModuleNotFoundError: No module"]),
         ("def f():\n    return nothing\nf()\n", ["actions.py:4:12: `actions` cannot be imported: NameError: name"]),
         (
-            '@action("a.b")\ndef f(call: ActionCall) -> None: ...\n@lookup("a.c")\nasync def g(call: Any) -> None: ...\n',
+            (
+                '@action("a.b")\ndef f(call: ActionCall) -> None: ...\n'
+                '@lookup("a.c")\nasync def g(call: Any) -> None: ...\n'
+            ),
             ["actions.py:3:1: The function of `a.b`", "actions.py:5:1: Lookup `a.c` takes no `text`."],
         ),
     ],

@@ -86,9 +86,7 @@ async def live(versions: FlowVersions) -> list[LiveState]:
         return await deployment.live()
 
 
-async def test_live_runs_are_counted_by_state_on_every_level_of_the_stack(
-    world: World, versions: FlowVersions
-) -> None:
+async def test_live_runs_are_counted_by_state_on_every_level_of_the_stack(world: World, versions: FlowVersions) -> None:
     beneath = replace(frame("r2", state="review"), version=2)
     await talking(world, frame("r1", state="details"))
     await talking(world, beneath, frame("r3", state="details"), who=BIMAL)
@@ -107,14 +105,10 @@ async def test_a_business_object_counts_once_wherever_its_run_lies(world: World,
     """A copy of the frame is on the stack of a conversation that is asked something; the stored one is the truth."""
     stored = frame("r9", state="open", instance="TRP1")
     await talking(world, replace(stored, state="stale"))
-    change = run_change(
-        "r9", await world.conversation(), instance="TRP1", frame=FRAME.dump_json(stored).decode()
-    )
+    change = run_change("r9", await world.conversation(), instance="TRP1", frame=FRAME.dump_json(stored).decode())
     async with world.turns.transaction(world.tenant) as store:
         await store.write(Outcome(runs={RunId("r9"): change}), EPOCH)
-    assert await live(versions) == [
-        LiveState(flow="enquiry", version=1, state="open", conversations=0, instances=1)
-    ]
+    assert await live(versions) == [LiveState(flow="enquiry", version=1, state="open", conversations=0, instances=1)]
 
 
 async def test_statuses_of_templates_are_read(world: World, versions: FlowVersions) -> None:

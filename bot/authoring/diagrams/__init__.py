@@ -9,10 +9,10 @@
 from bot.authoring.diagrams.gallery import gallery
 from bot.authoring.diagrams.mermaid import to_mermaid
 from bot.authoring.diagrams.model import START, Diagram, Edge, Fact, Key, Node
-from bot.authoring.diagrams.reading import diagram_of, diagrams_in
+from bot.authoring.diagrams.reading import diagram_of, diagrams_in, words_of
 from bot.authoring.diagrams.svg import Marks, stylesheet, to_svg
 
 __all__ = [
     "START", "Diagram", "Edge", "Fact", "Key", "Marks", "Node", "diagram_of", "diagrams_in", "gallery", "stylesheet",
-    "to_mermaid", "to_svg",
+    "to_mermaid", "to_svg", "words_of",
 ]  # fmt: skip

@@ -56,6 +56,19 @@ def facts_of(state: CompiledState, spec: StateSpec, words: Mapping[str, str]) ->
         yield Fact(kind="form", text=f"asks for {listed(map(spaced, spec.form), 3)}")
     if spec.call:
         yield Fact(kind="action", text=f"calls {spec.call}")
+    yield from _waits(spec, words)
+    if spec.handoff:
+        within = f", within {plain_length(spec.sla)}" if spec.sla else ""
+        yield Fact(kind="handoff", text=f"to {spaced(spec.handoff)}{within}", role=spec.handoff)
+    last = state.plan[-1]
+    if isinstance(last, End):
+        yield Fact(kind="end", text=spaced(last.outcome))
+    for name in sorted(spec.model_fields_set - _SHOWN):
+        yield Fact(kind="note", text=f"{_key(spec, name)}: {_short(getattr(spec, name))}")
+
+
+def _waits(spec: StateSpec, words: Mapping[str, str]) -> Iterator[Fact]:
+    """What happens in a state while it waits, without leaving it."""
     for kind, collect in spec.collect.items():
         many = f", up to {collect.many}" if collect.many > 1 else ""
         yield Fact(kind="collect", text=f"takes {spaced(kind)}{many}")
@@ -68,14 +81,6 @@ def facts_of(state: CompiledState, spec: StateSpec, words: Mapping[str, str]) ->
         if not rung.to:
             what = SAID.format(words.get(rung.say) or rung.say) if rung.say else "asks again"
             yield Fact(kind="timer", text=f"silent for {plain_length(rung.length)}: {what}")
-    if spec.handoff:
-        within = f", within {plain_length(spec.sla)}" if spec.sla else ""
-        yield Fact(kind="handoff", text=f"to {spaced(spec.handoff)}{within}", role=spec.handoff)
-    last = state.plan[-1]
-    if isinstance(last, End):
-        yield Fact(kind="end", text=spaced(last.outcome))
-    for name in sorted(spec.model_fields_set - _SHOWN):
-        yield Fact(kind="note", text=f"{_key(spec, name)}: {_short(getattr(spec, name))}")
 
 
 def _steps(op: OpSpec | StateSpec) -> Iterator[Fact]:

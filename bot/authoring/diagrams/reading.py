@@ -41,16 +41,24 @@ def diagrams_in(root: Path, actions: Actions) -> tuple[Diagram, ...]:
     content = loader.load()
     if content is None:
         raise ContentErrors([finding.error() for finding in loader.findings if finding.severity == "error"])
-    common = _words_in(root, "common")
     found = []
     for file in loader.flow_files:
         spec = FlowSpec.model_validate(file.document.value)  # as it was written: nested states are plain in `file.spec`
         flow = content.book.flow(spec.flow, spec.version)
         if flow is not None:
             name = file.document.file
-            own = _words_in(root, name.removeprefix("flows/").removesuffix(".yaml"))
-            found.append(diagram_of(flow, spec, common | own, file=name))
+            found.append(diagram_of(flow, spec, words_of(root, name), file=name))
     return tuple(found)
+
+
+def words_of(root: Path, file: str) -> dict[str, str]:
+    """What the blocks say that a flow may use, by name, for `diagram_of`.
+
+    Args:
+        root: Holds `templates/`.
+        file: The flow's file, below `root`: `flows/customer/enquiry.yaml`.
+    """
+    return _words_in(root, "common") | _words_in(root, file.removeprefix("flows/").removesuffix(".yaml"))
 
 
 def _words_in(root: Path, name: str) -> dict[str, str]:

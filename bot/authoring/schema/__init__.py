@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from bot.authoring.schema.docstrings import attribute, lineage, summary
 from bot.authoring.schema.generating import schema_of
 from bot.authoring.schema.hover import HOVER
 from bot.authoring.schema.vocabulary import Vocabulary, add_names, vocabulary_of
@@ -51,10 +52,12 @@ def schemas(root: Path, actions: Actions) -> dict[str, dict[str, Any]]:
 def _schema(kind: str, model: type[BaseModel], words: Vocabulary) -> dict[str, Any]:
     schema = schema_of(model)
     for name, definition in schema["$defs"].items():
+        if "description" in definition:
+            definition["description"] = summary(definition["description"])
         for key, value in definition.get("properties", {}).items():
-            definition["properties"][key] = _described(
-                value, HOVER.get(f"{name}.{key}") or _about(value, schema["$defs"])
-            )
+            told = next((HOVER[place] for one in lineage(name) if (place := f"{one}.{key}") in HOVER), "")
+            text = told or attribute(name, key) or _about(value, schema["$defs"])
+            definition["properties"][key] = _described(value, text)
     add_names(schema, words)
     return {"$schema": DRAFT, "title": f"Sirdar: {kind}", **schema}
 

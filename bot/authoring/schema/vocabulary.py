@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.authoring.content import Loader
+from bot.authoring.schema.docstrings import lineage
 from bot.core.actions import Action, Actions
 from bot.core.book import ANY
 from bot.core.errors import ContentErrors
@@ -29,7 +30,8 @@ _PLACES: Mapping[tuple[str, str], str] = {
     ("StateSpec", "form"): "slots", ("StateSpec", "forget"): "slots",
     ("StateSpec", "say"): "blocks", ("StateSpec", "ask"): "blocks", ("OpSpec", "say"): "blocks",
     ("TimerSpec", "say"): "blocks", ("SilenceSpec", "say"): "blocks", ("CollectSpec", "say"): "blocks",
-    ("CommandRule", "else"): "blocks",
+    ("CommandRule", "else"): "blocks", ("SlotBase", "prompt"): "blocks", ("SlotRule", "say"): "blocks",
+    ("SlotRule", "forget"): "slots",
     ("ExpectSpec", "state"): "states",
     ("FlowSpec", "language"): "languages", ("ProjectSpec", "language"): "languages",
     ("WhatsAppTemplate", "language"): "languages", ("PhoneSpec", "language"): "languages",
@@ -112,11 +114,13 @@ def add_names(schema: dict[str, Any], words: Vocabulary) -> None:
     """Put the project's names where they belong, and each action's arguments beside it."""
     definitions: dict[str, Any] = schema["$defs"]
     used: set[str] = set()
-    for (model, key), kind in _PLACES.items():
-        found = definitions.get(model, {}).get("properties", {}).get(key)
-        if found is not None and words.names[kind]:
-            definitions[model]["properties"][key] = _pointed(found, kind)
-            used.add(kind)
+    for model, definition in definitions.items():
+        properties = definition.get("properties", {})
+        for key, found in properties.items():
+            kind = next((_PLACES[one, key] for one in lineage(model) if (one, key) in _PLACES), "")
+            if kind and words.names[kind]:
+                properties[key] = _pointed(found, kind)
+                used.add(kind)
     for model in ("StateSpec", "OpSpec", "CollectSpec"):
         if model in definitions:
             definitions[model]["allOf"] = list(_arguments(words.actions.values()))

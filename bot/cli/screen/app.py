@@ -12,29 +12,14 @@ from textual.content import Content
 from textual.css.query import NoMatches
 from textual.widgets import Footer, Input, Static
 
-from bot.authoring.simulator import (
-    COMMANDS,
-    Become,
-    Expect,
-    Look,
-    Quit,
-    Say,
-    SendPhoto,
-    SendPlace,
-    SimulatorMistake,
-    Speak,
-    Tap,
-    Trick,
-    Wait,
-    read_line,
-)
+from bot.authoring.simulator import COMMANDS, Look, Quit, SimulatorMistake, read_line
 from bot.authoring.simulator import Input as Wanted
 from bot.cli.cast import BUSINESS, Player
-from bot.cli.deeds import crashed, duplicated, wording_of
 from bot.cli.replaying import play
 from bot.cli.screen import scenes
 from bot.cli.screen.bubble import Tappable
 from bot.cli.screen.chat import Chat
+from bot.cli.screen.doing import Notes, do
 from bot.cli.screen.entry import Entry, Hints
 from bot.cli.screen.looks import DARK, LIGHT
 from bot.cli.screen.panel import Insight, News, Panel, look
@@ -99,7 +84,7 @@ class PhoneApp(App[None]):
         self._recorder = recorder
         self._past = past
         self._one_at_a_time = asyncio.Lock()
-        self._remarks: list[scenes.Remark] = []
+        self._notes = Notes()
         self._read: dict[str, int] = {}
         self._news = News()
         self._stamp: Stamp = {}
@@ -234,15 +219,15 @@ class PhoneApp(App[None]):
         elif wanted is not None:
             self.run_worker(self._in_turn(lambda session: self._carry_out(session, wanted)))
 
-    async def _in_turn(self, do: Callable[[Session], Awaitable[None]]) -> None:
+    async def _in_turn(self, deed: Callable[[Session], Awaitable[None]]) -> None:
         """Do one thing after the other, however fast somebody types."""
         async with self._one_at_a_time:
             if self.session is None:
                 return
             self._head("typing…")
             try:
-                await do(self.session)
-            except SimulatorMistake as mistake:
+                await deed(self.session)
+            except (SimulatorMistake, SirdarError) as mistake:
                 self._remark(str(mistake), "bad")
             if self._recorder is not None:
                 self._recorder.save(self.session)
@@ -252,63 +237,18 @@ class PhoneApp(App[None]):
         self._remark(complaint, "bad")
 
     async def _tap(self, session: Session, title: str, offer: int) -> None:
-        self._answered(session, bool(await session.tap(title, offer=offer)))
+        await session.tap(title, offer=offer)
+        self._notes.about_silence(session)
 
     async def _carry_out(self, session: Session, wanted: Wanted) -> None:
         match wanted:
-            case Say(text=text):
-                self._answered(session, bool(await session.say(text)))
-            case Tap(choice=choice):
-                self._answered(session, bool(await session.tap(choice)))
-            case SendPhoto(caption=caption):
-                self._answered(session, bool(await session.send_photo(caption)))
-            case SendPlace(latitude=latitude, longitude=longitude):
-                self._answered(session, bool(await session.send_place(latitude, longitude)))
-            case Wait(length=length):
-                await session.wait(length)
-            case Become(part=part):
-                session.become(part)
-            case Speak(language=language):
-                await self._speak(session, language)
-            case Trick(name=name):
-                await self._trick(session, name)
             case Look(at="help"):
                 self._help()
             case Look():
                 self._panel_wanted = True
                 self._lay_out()
-            case Expect() | Quit():
-                pass
-
-    async def _speak(self, session: Session, language: str) -> None:
-        if self._recorder is not None:
-            self._recorder.check_language(session, session.who.part)
-        await session.speak(language)
-        if not (session.root / "templates" / language).is_dir():
-            self._remark(f"There are no words in {language} in templates/: English is used instead.", "bad")
-
-    async def _trick(self, session: Session, name: str) -> None:
-        match name:
-            case "back":
-                deed = await session.back()
-                self._forget(len(session.played))
-                self._remark(f"Undone: {wording_of(deed)}")
-            case "reset":
-                await session.reset()
-                self._forget(-1)
-                self._remark("Everything is as in the beginning.")
-            case "dup":
-                changed = await session.duplicate()
-                self._remark(_sentence(duplicated(changed)), "bad" if changed else "good")
             case _:
-                crash = await session.crash()
-                words = "\n".join(map(_sentence, crashed(crash)))
-                self._remark(words, "bad" if crash.doubled else "good")
-
-    def _answered(self, session: Session, said: bool) -> None:
-        last = session.played[-1]
-        if said and not last.failures and not any(one.by_business for one in last.said):
-            self._remark("No answer; the panel tells why (F2).")
+                await do(session, wanted, self._notes, self._recorder)
 
     def _unroll(self, number: int, row: int) -> None:
         session = self._now()
@@ -363,11 +303,7 @@ class PhoneApp(App[None]):
         return self.session
 
     def _remark(self, text: str, tone: scenes.Tone = "plain") -> None:
-        session = self._now()
-        self._remarks.append(scenes.Remark(text, tone, len(session.played), session.who.part))
-
-    def _forget(self, after: int) -> None:
-        self._remarks = [one for one in self._remarks if one.after <= after]
+        self._notes.add(self._now(), text, tone)
 
     async def _show_all(self) -> None:
         session = self._now()
@@ -377,7 +313,7 @@ class PhoneApp(App[None]):
             theirs = tab.player.part
             unread = scenes.unread(theirs, session.played) - self._read.get(theirs, 0)
             tab.show(inhand=theirs == part, unread=max(unread, 0))
-        items = scenes.scene(part, session.played, self._remarks, session.began.date())
+        items = scenes.scene(part, session.played, self._notes.remarks, session.began.date())
         await self.query_one(Chat).show(items)
         newest = next(
             (one.said for one in reversed(items) if isinstance(one, scenes.Bubble) and one.said.by_business), None
@@ -419,7 +355,3 @@ class PhoneApp(App[None]):
 def _placeholder(session: Session) -> str:
     hint = session.who.hint
     return f"Try: {hint}" if hint and not session.played else "Message"
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."

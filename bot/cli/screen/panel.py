@@ -23,8 +23,8 @@ _STYLES = {
 }  # fmt: skip
 _LABEL = 11  # cells of what comes before a sentence
 _BOOKKEEPING = frozenset(
-    {"alembic_version", "flow_runs", "inbox", "message_keys", "outbox", "send_attempts", "turn_traces", "whatsapp_messages",
-     "whatsapp_conversations", "timers", "whatsapp_audit_logs", "contacts", "contact_identities", "delivery_updates"}
+    {"alembic_version", "flow_runs", "inbox", "message_keys", "outbox", "send_attempts", "turn_traces",
+     "whatsapp_messages", "whatsapp_conversations", "timers", "whatsapp_audit_logs", "contacts", "contact_identities", "delivery_updates"}
 )  # fmt: skip
 """Tables that change in most turns: what they hold is shown in other words."""
 

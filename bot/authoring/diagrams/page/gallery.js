@@ -40,7 +40,8 @@
   // A tall flow shows its beginning on the card, not a thread of crumbs.
   function crop(card) {
     const svg = card.querySelector("svg");
-    const tall = svg.getAttribute("height") > 1.3 * svg.getAttribute("width");
+    const height = +svg.getAttribute("height");
+    const tall = height > 900 && height > 1.3 * svg.getAttribute("width");
     svg.setAttribute("preserveAspectRatio", tall ? "xMidYMin slice" : "xMidYMid meet");
   }
   function putBack() {
