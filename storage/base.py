@@ -177,6 +177,16 @@ class AuditEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """A person allowed messages from us, or forbade them; `words` is the proof."""
+
+    contact_id: ContactId
+    allowed: bool
+    words: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnTrace:
     """Why a turn went as it did; `trace` is JSON."""
 
@@ -199,6 +209,8 @@ class Outcome:
     runs: dict[RunId, RunChange] = field(default_factory=dict)
     audit: list[AuditEntry] = field(default_factory=list)
     traces: list[TurnTrace] = field(default_factory=list)
+    languages: dict[ContactId, str] = field(default_factory=dict)
+    consents: list[Consent] = field(default_factory=list)
 
 
 class TurnStore(Protocol):

@@ -150,7 +150,7 @@ def _keys_at(loc: Iterable[Any], model: type[BaseModel]) -> set[str]:
 
 def _keys_of_slot(kind: str) -> set[str]:
     """The keys a slot of a type may have."""
-    models = {model for model in _inside(SlotSpec) if getattr(model.model_fields["type"].annotation, "__args__", ()) == (kind,)}
+    models = [model for model in _inside(SlotSpec) if get_args(model.model_fields["type"].annotation) == (kind,)]
     return {field.alias or name for model in models for name, field in model.model_fields.items()}
 
 

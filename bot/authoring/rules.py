@@ -16,14 +16,13 @@ from bot.core.planning import saved_names
 from bot.core.report import Path, Report, did_you_mean
 from bot.core.templates import FALLBACK, Block, TemplateFile, Texts
 
-COMMON_BLOCKS = frozenset(
-    f"{mood}_{kind}" for mood in ("ask", "invalid") for kind in SLOT_TYPES
-) | {
-    "action_failed", "ambiguous_value", "broken", "cancelled", "cannot_go_back", "cannot_use", "choose", "choose_candidate",
-    "collected", "confirm_value", "label_done", "label_no", "label_skip", "label_yes", "media_more",
-    "collected_enough", "command_not_now", "correct_which", "corrected", "explain", "handoff", "help", "help_here",
-    "confirm_back", "consent_given", "consent_unsure", "consent_withdrawn", "label_back", "label_stay", "more", "no_input",
-    "not_understood", "not_understood_again", "reprompt", "resume", "run_exists", "stale_choice", "unsupported",
+COMMON_BLOCKS = frozenset(f"{mood}_{kind}" for mood in ("ask", "invalid") for kind in SLOT_TYPES) | {
+    "action_failed", "ambiguous_value", "broken", "cancelled", "cannot_go_back", "cannot_use", "choose",
+    "choose_candidate", "collected", "collected_enough", "command_not_now", "confirm_back", "confirm_value",
+    "consent_given", "consent_unsure", "consent_withdrawn", "correct_which", "corrected", "explain", "handoff", "help",
+    "help_here", "label_back", "label_done", "label_no", "label_skip", "label_stay", "label_yes", "media_more", "more",
+    "no_input", "not_understood", "not_understood_again", "reprompt", "resume", "run_exists", "stale_choice",
+    "unsupported",
 }  # fmt: skip
 """Blocks the engine itself says; `templates/en/common.j2` must have them all."""
 BLOCK_NAMES = frozenset(

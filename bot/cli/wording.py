@@ -20,6 +20,7 @@ _KINDS = {
     "send": "said",
     "timer": "timer",
     "invoke": "called",
+    "variant": "drew",
     "ignore": "ignored",
     "error": "error",
 }
@@ -119,6 +120,10 @@ _ROUTES = {
     "ladder": "not an answer ({reason}), time {count}: {rung}",
     "business": "news from the business: {event}",
     "resume": "back to {flow}.{state}, which still waits for an answer",
+    "confirm": "yes or no to what was understood",
+    "call": "{caller} asks {flow} to find out, and waits for it",
+    "return": "back in {flow}, with the outcome {outcome}",
+    "migrated": "{flow} has a new version; the run went on in it",
     "instance": "{instance} has a run already, {run}: it goes on there",
 }
 
@@ -185,6 +190,11 @@ def _invoke(d: Decision) -> str:
     return f"{name}({arguments}){receipt}"
 
 
+def _variant(d: Decision) -> str:
+    among = ", ".join(f"{name} {weight}" for name, weight in d.get("among", {}).items())
+    return f"the variant {d.get('chosen')}{f', among {among}' if among else ''}"
+
+
 def _ignore(d: Decision) -> str:
     rest = {key: given for key, given in d.items() if key not in {"kind", "why"}}
     return f"{d.get('why')}{f' ({_pairs(rest)})' if rest else ''}"
@@ -216,5 +226,6 @@ _WORDS: dict[str, Callable[[Decision], str]] = {
     "send": _send,
     "timer": _timer,
     "invoke": _invoke,
+    "variant": _variant,
     "ignore": _ignore,
 }

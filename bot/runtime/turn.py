@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, assert_never
 
 import orjson
 
@@ -18,7 +18,9 @@ from bot.core.effects import (
     MoveRun,
     Notify,
     ParkRun,
+    RecordConsent,
     Send,
+    SetLanguage,
     StartRun,
     StartTimer,
     Trace,
@@ -31,6 +33,7 @@ from bot.core.messages import Outgoing, TemplateOut, TextOut
 from bot.core.policy import window_open
 from storage.base import (
     AuditEntry,
+    Consent,
     InboxEvent,
     NewOutbound,
     NewTimer,
@@ -191,8 +194,14 @@ class TurnTaker:
                     _cancel(effect, outcome)
                 case StartRun() | MoveRun() | EndRun() | ParkRun() | Handoff():
                     _note_run(effect, conversation, event.at, outcome)
+                case SetLanguage(language=language):
+                    outcome.languages[conversation.contact.contact_id] = language
+                case RecordConsent():
+                    _note_consent(effect, conversation, event.at, outcome)
                 case Invoke():
                     pass
+                case _:
+                    assert_never(effect)
 
     async def _notify(
         self, store: TurnStore, channel: ChannelId, notify: Notify, at: datetime, outcome: Outcome
@@ -318,6 +327,20 @@ def _note_run(
                     detail={"role": effect.role, "reason": effect.reason, "run": effect.run},
                 )
             )
+
+
+def _note_consent(effect: RecordConsent, conversation: Conversation, at: datetime, outcome: Outcome) -> None:
+    contact = conversation.contact.contact_id
+    outcome.consents.append(Consent(contact_id=contact, allowed=effect.allowed, words=effect.words, at=at))
+    outcome.audit.append(
+        AuditEntry(
+            at=at,
+            actor=f"contact:{contact}",
+            action="contact.opted_in" if effect.allowed else "contact.opted_out",
+            conversation_id=conversation.conversation_id,
+            detail={},
+        )
+    )
 
 
 def _trace(event: InboxEvent, conversation: Conversation, traces: list[Trace], outcome: Outcome) -> None:

@@ -93,6 +93,15 @@ SET version = greatest(excluded.version, flow_runs.version), -- a migration move
     conversation_id = excluded.conversation_id, instance = coalesce(excluded.instance, flow_runs.instance),
     frame = excluded.frame, status = excluded.status, outcome = excluded.outcome, ended_at = excluded.ended_at
 """
+_SET_LANGUAGES = """
+UPDATE contacts c SET language = n.language FROM unnest($2::bigint[], $3::text[]) AS n (contact_id, language)
+WHERE c.tenant_id = $1 AND c.contact_id = ANY ($2) AND c.contact_id = n.contact_id
+"""
+_WRITE_CONSENTS = """
+INSERT INTO whatsapp_opt_ins (tenant_id, contact_id, purpose, allowed, source, proof, created_at)
+SELECT $1, n.contact_id, 'all', n.allowed, 'WHATSAPP', n.proof::jsonb, n.created_at
+FROM unnest($2::bigint[], $3::boolean[], $4::text[], $5::timestamptz[]) AS n (contact_id, allowed, proof, created_at)
+"""
 _WRITE_AUDIT = """
 INSERT INTO whatsapp_audit_logs (tenant_id, at, actor, action, conversation_id, detail)
 SELECT $1, a.at, a.actor, a.action, a.conversation_id, a.detail::jsonb
@@ -254,6 +263,11 @@ class PostgresTurnStore:
                 for r in outcome.runs.values()
             ]  # fmt: skip
             await self.db.execute(_WRITE_RUNS, self.tenant_id, *columns(runs, 10))
+        if outcome.languages:
+            await self.db.execute(_SET_LANGUAGES, self.tenant_id, *columns(outcome.languages.items(), 2))
+        if outcome.consents:
+            consents = [(c.contact_id, c.allowed, json.dumps({"words": c.words}), c.at) for c in outcome.consents]
+            await self.db.execute(_WRITE_CONSENTS, self.tenant_id, *columns(consents, 4))
         if outcome.audit:
             audit = [(a.at, a.actor, a.action, a.conversation_id, json.dumps(a.detail)) for a in outcome.audit]
             await self.db.execute(_WRITE_AUDIT, self.tenant_id, *columns(audit, 5))

@@ -224,8 +224,8 @@ def test_without_textual_the_chat_is_line_by_line(environment: dict[str, str], t
     code = "import sys; sys.modules['textual'] = None; from bot.cli import main; main()"
     ours, theirs = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-c", code, "simulate", "--at", "2026-11-22T09:00"], stdin=theirs, stdout=theirs, stderr=theirs,
-        cwd=tmp_path, env=environment | {"TERM": "xterm"},
+        [sys.executable, "-c", code, "simulate"], stdin=theirs, stdout=theirs, stderr=theirs, cwd=tmp_path,
+        env=environment | {"TERM": "xterm"},
     ) as process:  # fmt: skip
         os.close(theirs)
         os.write(ours, b"/quit\n")

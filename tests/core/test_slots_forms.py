@@ -181,7 +181,8 @@ def test_an_optional_slot_may_be_skipped_by_button_or_word(tmp_path: Path) -> No
 
 def test_a_default_is_not_asked_for_but_may_be_said(tmp_path: Path) -> None:
     slots = "  day: {type: date}\n  people: {type: integer, default: 2}\n  at: {type: time, default: 9am}"
-    talk = begin(tmp_path, form(slots, names="day, people, at"), done="{{ people }} {{ at }} {{ inferred | join(' ') }}")
+    done = "{{ people }} {{ at }} {{ inferred | join(' ') }}"
+    talk = begin(tmp_path, form(slots, names="day, people, at"), done=done)
     assert talk.text("15 Dec 2026") == "2 9:00 am people at"
     talk.text("help")
     assert talk.text("15 Dec 2026 for 4 people") == "4 9:00 am at"

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from bot.authoring.reader import read
 from bot.core.entities import extract
 from bot.core.report import Report
-from bot.core.slots import Ambiguous, Filled, Heard, Reading, Refused, compile_slot
+from bot.core.slots import REASONS, Ambiguous, Filled, Heard, Reading, Refused, compile_slot
 from bot.core.slotspecs import SlotSpec
 
 PHRASES = Path(__file__).parent / "phrases"
@@ -54,6 +54,8 @@ def test_phrases(group: dict[str, Any]) -> None:
         text: outcome(slot.read(Heard(text, extract(text, TODAY), TODAY), asked=asked)) for text in group["phrases"]
     }
     assert made == group["phrases"]
+    refused = {one["refused"] for one in made.values() if isinstance(one, dict) and "refused" in one}
+    assert refused <= set(REASONS[slot.type])
 
 
 def test_there_are_many_phrases() -> None:

@@ -1,4 +1,4 @@
-"""Whatever people send, every slot answers quickly, with a value that JSON keeps and that people can read and repeat."""
+"""Whatever people send: every slot answers quickly, with a value that JSON keeps and that people can repeat."""
 
 import json
 import time
@@ -41,9 +41,13 @@ SPECS: dict[str, dict[str, Any]] = {
 }
 PIECES = (
     "1 ", "for two ", "december ", "15 ", "a", "no ", "{{", "TRP1", "१२ ", "in 3 months ", "1/1/", "\n", "😀", "1,", "1.",
-    "+1 ", "00 ", "a@", "a.", "a@b.", "$1", "₹", "k ", "1 h ", "1h", "and ", "half past ", "at 5 ", "to ", "3-", "(1)", ":",
-    "से ", "दो ", "do ", "sadhe ", "me and my ", "my wife and ", "2 adults and ", "not ", "not a, ", "change the ", "is ",
-    "usd ", "1 to 2 january ", "week of march ", "for 5 nights ", "\u0000", "İ", "ﷺ", "ß", "\u200b", "९", "²", "½", "-1",
+    "+1 ",
+    "00 ", "a@", "a.", "a@b.", "$1", "₹", "k ", "1 h ", "1h", "and ", "half past ", "at 5 ", "to ", "3-",
+    "(1)", ":",
+    "से ", "दो ", "do ", "sadhe ", "me and my ", "my wife and ", "2 adults and ", "not ", "not a, ", "change the ",
+    "is ",
+    "usd ", "1 to 2 january ", "week of march ", "for 5 nights ", "\u0000", "İ", "ﷺ", "ß", "\u200b", "९",
+    "²", "½", "-1",
 )  # fmt: skip
 WORDS = st.sampled_from([piece for piece in PIECES if len(piece) > 1])
 TEXTS = st.text(max_size=300) | st.lists(WORDS | st.text(max_size=4), max_size=40).map("".join)
@@ -93,7 +97,9 @@ def test_100_kb_of_anything_take_no_time(piece: str) -> None:
 
 DAYS = st.dates(TODAY, TODAY + timedelta(days=700))
 CURRENCIES = st.sampled_from(["USD", "EUR", "INR", "NPR", "GBP"])
-LENGTHS = st.integers(1, 96).map(lambda quarters: {"seconds": quarters * 900, "unit": "hour" if quarters > 3 else "minute"})
+LENGTHS = st.integers(1, 96).map(
+    lambda quarters: {"seconds": quarters * 900, "unit": "hour" if quarters > 3 else "minute"}
+)
 SAME: dict[str, st.SearchStrategy[Any]] = {
     "integer": st.integers(0, 9999),
     "decimal": st.integers(0, 99_999).map(lambda cents: cents // 100 if cents % 100 == 0 else cents / 100),
@@ -106,7 +112,9 @@ SAME: dict[str, st.SearchStrategy[Any]] = {
         st.integers(0, 9_999_999), CURRENCIES,
     ),
     "range": st.builds(
-        lambda day, nights: {"start": day.isoformat(), "end": (day + timedelta(days=nights)).isoformat(), "nights": nights},
+        lambda day, nights: {
+            "start": day.isoformat(), "end": (day + timedelta(days=nights)).isoformat(), "nights": nights,
+        },
         DAYS, st.integers(1, 20),
     ),
     "phone": st.sampled_from(["+919812345678", "+9779801234567", "+14155552671", "+442071838750"]),
@@ -155,12 +163,14 @@ states:
 
 @pytest.fixture(scope="module")
 def talk(tmp_path_factory: pytest.TempPathFactory) -> Talk:
-    texts = {"no": "No.", "review": "{{ people }} {{ day }} {{ at }} {{ price }} {{ inferred | join }}", "done": "Done."}
+    review = "{{ people }} {{ day }} {{ at }} {{ price }} {{ inferred | join }}"
+    texts = {"no": "No.", "review": review, "done": "Done."}
     return Talk(book_of(tmp_path_factory.mktemp("flow"), FLOW, **texts))
 
 
 ANSWERS = st.sampled_from(
-    ["help", "2", "9", "yes", "no", "15 Dec", "03/04", "at 5", "$500", "50", "skip", "done", "back", "no, 3 people", "make it 4",
+    ["help", "2", "9", "yes", "no", "15 Dec", "03/04", "at 5", "$500", "50", "skip", "done", "back", "no, 3 people",
+     "make it 4",
      "change the day to 3 March", "change the day", "2 or 3 people", "sorry", "cancel", "1", "am", "people: 7"]
 )  # fmt: skip
 

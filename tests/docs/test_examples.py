@@ -17,6 +17,7 @@ from bot.core.actions import Actions
 from bot.operations import standard_actions
 
 LANGUAGE = ROOT / "docs" / "flow-language.md"
+SLOTS = ROOT / "docs" / "language" / "slots.md"
 TUTORIAL = ROOT / "docs" / "tutorial.md"  # its files are made by test_tutorial.py
 QUIET = {name: value for name, value in os.environ.items() if not name.startswith("BOT_")} | {"NO_COLOR": "1"}
 CONTENT = {"yaml", "jinja"}
@@ -27,7 +28,8 @@ ELIDED = re.compile(r"^ *# …$", re.MULTILINE)
 
 def examples() -> list[Section]:
     """Sections of the language's page that show content: each is a content folder of its own."""
-    return [one for one in sections(LANGUAGE) if one.title != BROKEN and any(f.language in CONTENT for f in one.fences)]
+    found = [one for page in (LANGUAGE, SLOTS) for one in sections(page)]
+    return [one for one in found if one.title != BROKEN and any(f.language in CONTENT for f in one.fences)]
 
 
 def content(root: Path, blocks: tuple[Fence, ...]) -> Path:
@@ -69,7 +71,7 @@ def test_the_linter_says_what_its_section_shows(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in pages() if page not in (LANGUAGE, TUTORIAL)], ids=lambda page: page.name
+    "page", [page for page in pages() if page not in (LANGUAGE, SLOTS, TUTORIAL)], ids=lambda page: page.name
 )
 def test_excerpts_are_what_the_files_say(page: Path) -> None:
     for block in fences(page):

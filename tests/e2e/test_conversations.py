@@ -108,3 +108,16 @@ async def test_every_turn_tells_why(running: Running) -> None:
 async def test_the_dashboards_of_the_guide_run_unchanged(running: Running) -> None:
     for query in (LEADS, SENT_TODAY):
         assert (await running.rows(query))[0]["count"] == 0
+
+
+async def test_stop_and_start_are_kept_with_their_proof(running: Running) -> None:
+    phone = running.emulator
+    await phone.say(CUSTOMER, "STOP")
+    await phone.wait_for(CUSTOMER)
+    await phone.say(CUSTOMER, "START")
+    await phone.wait_for(CUSTOMER)
+    rows = await running.rows("SELECT allowed, source, proof FROM whatsapp_opt_ins ORDER BY opt_in_id")
+    assert [(row["allowed"], row["source"]) for row in rows] == [(False, "WHATSAPP"), (True, "WHATSAPP")]
+    assert "STOP" in rows[0]["proof"]
+    audit = await running.rows("SELECT action FROM whatsapp_audit_logs ORDER BY audit_id")
+    assert [row["action"] for row in audit] == ["contact.opted_out", "contact.opted_in"]

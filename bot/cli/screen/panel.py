@@ -23,9 +23,23 @@ _STYLES = {
 }  # fmt: skip
 _LABEL = 11  # cells of what comes before a sentence
 _BOOKKEEPING = frozenset(
-    {"alembic_version", "flow_runs", "inbox", "message_keys", "outbox", "send_attempts", "turn_traces",
-     "whatsapp_messages", "whatsapp_conversations", "timers", "whatsapp_audit_logs", "contacts", "contact_identities", "delivery_updates"}
-)  # fmt: skip
+    {
+        "alembic_version",
+        "contact_identities",
+        "contacts",
+        "delivery_updates",
+        "flow_runs",
+        "inbox",
+        "message_keys",
+        "outbox",
+        "send_attempts",
+        "timers",
+        "turn_traces",
+        "whatsapp_audit_logs",
+        "whatsapp_conversations",
+        "whatsapp_messages",
+    }
+)
 """Tables that change in most turns: what they hold is shown in other words."""
 
 

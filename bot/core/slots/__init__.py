@@ -12,7 +12,25 @@ from bot.core.slots.things import LocationReader, MediaReader
 from bot.core.slots.times import DateReader, DurationReader, TimeReader
 from bot.core.slots.words import ChoiceReader, EmailReader, PhoneReader, RefReader, TextReader, e164, region_of
 
+REASONS: dict[str, tuple[str, ...]] = {
+    "text": ("too_short", "too_long", "wrong_form", "not_one_of"),
+    "integer": ("too_small", "too_big", "not_one_of", "ambiguous"),
+    "decimal": ("too_small", "too_big"),
+    "money": ("too_small", "too_big", "needs_currency", "wrong_currency"),
+    "date": ("past", "future", "too_early", "too_late", "needs_day", "needs_end"),
+    "time": ("too_early", "too_late"),
+    "duration": ("too_short", "too_long", "needs_unit"),
+    "phone": ("not_a_number", "needs_country"),
+    "email": ("not_an_address",),
+    "choice": ("not_understood",),
+    "ref": ("not_found",),
+    "media": ("not_understood",),
+    "location": ("not_understood",),
+}
+"""Why an answer may not do, by type; besides, any answer may be `not_understood`."""
+
 __all__ = [
+    "REASONS",
     "Ambiguous",
     "AnySlot",
     "Candidate",
