@@ -1,4 +1,4 @@
-"""What states do: one small class for each operation. `bot.core.asking` has the two that ask."""
+"""What states do: one small class for each operation. `bot.core.asking` and `bot.core.forms` have those that ask."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

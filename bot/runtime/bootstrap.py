@@ -49,6 +49,9 @@ _DATABASE_CHECK_SECONDS = 1.0
 
 PARTS = ("web", "worker", "sender", "clock")
 
+UNKNOWN_REPEATS = 3
+"""How often a reply is sent again when neither an answer nor a status tells what became of it: silence would be worse."""
+
 WORKERS = 2
 """Turn loops per process: one computes while the other waits for PostgreSQL."""
 
@@ -128,7 +131,7 @@ class System:
             channel=Pacer(1 / s.bot_channel_rate if s.bot_channel_rate else 0, max(int(s.bot_channel_rate), 1)),
             pair=Pacer(s.bot_pair_interval, s.bot_pair_burst),
         )
-        outbox = PostgresOutbox(self.foundation.database, self.foundation.vault)
+        outbox = PostgresOutbox(self.foundation.database, self.foundation.vault, repeats=UNKNOWN_REPEATS)
         return Sender(outbox, {self.channel.channel_id: self.provider}, rules, self.bells, self.clock)
 
     async def chores(self, now: datetime) -> None:

@@ -47,8 +47,15 @@ async def upgrade(dsn: str, to: str = "head", *, versions: Path = VERSIONS) -> l
 
 
 async def current(dsn: str) -> str | None:
-    """Return the revision a database is at; None when no revision was ever applied."""
-    connection = await asyncpg.connect(dsn)
+    """Return the revision a database is at; None when no revision was ever applied.
+
+    Raises:
+        StorageError: The database cannot be reached.
+    """
+    try:
+        connection = await asyncpg.connect(dsn)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise StorageError(f"Cannot connect to PostgreSQL: {error}. Check BOT_DATABASE_URL.") from error
     try:
         if await connection.fetchval("SELECT to_regclass($1)", VERSION_TABLE) is None:
             return None

@@ -139,7 +139,7 @@ INSERT INTO send_attempts (tenant_id, message_id, attempt, fence, outcome, detai
 SELECT $1, l.message_id, l.attempt, l.fence, 'UNKNOWN', 'lease expired', $6 FROM late l
 ON CONFLICT DO NOTHING
 """
-# Policy for sends that stay unknown. What a person waits for in a conversation is said again, once: after this long
+# Policy for sends that stay unknown. What a person waits for in a conversation is said again: after this long
 # without any status the provider almost surely never had it, and silence would be worse. A template costs money and
 # may annoy: it stays UNKNOWN for a person to look at.
 _SETTLE_UNKNOWN = """

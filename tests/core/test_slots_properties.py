@@ -40,7 +40,8 @@ SPECS: dict[str, dict[str, Any]] = {
     "media": {"type": "media"},
 }
 PIECES = (
-    "1 ", "for two ", "december ", "15 ", "a", "no ", "{{", "TRP1", "१२ ", "in 3 months ", "1/1/", "\n", "😀", "1,", "1.",
+    "1 ", "for two ", "december ", "15 ", "a", "no ", "{{", "TRP1", "१२ ", "in 3 months ", "1/1/", "\n", "😀", "1,",
+    "1.",
     "+1 ",
     "00 ", "a@", "a.", "a@b.", "$1", "₹", "k ", "1 h ", "1h", "and ", "half past ", "at 5 ", "to ", "3-",
     "(1)", ":",
