@@ -50,7 +50,7 @@ _DATABASE_CHECK_SECONDS = 1.0
 PARTS = ("web", "worker", "sender", "clock")
 
 UNKNOWN_REPEATS = 3
-"""How often a reply is sent again when neither an answer nor a status tells what became of it: silence would be worse."""
+"""How often a reply is sent again when neither answer nor status tells what became of it: silence would be worse."""
 
 WORKERS = 2
 """Turn loops per process: one computes while the other waits for PostgreSQL."""

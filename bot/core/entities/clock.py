@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from bot.core.entities.found import DurationFound, TimeFound, overlap
+from bot.core.entities.found import MAX_FOUND, DurationFound, TimeFound, overlap
 from bot.core.entities.lexicon import WORD_NUMBER, number_of
 
 DAY = 24 * 60
@@ -60,6 +60,8 @@ def find_times(text: str, words: Sequence[str], *, weak: bool = True) -> tuple[T
     for one in (*_times(text), *(_weak_times(text) if weak else ())) if strong else _weak_times(text):
         if not any(overlap((one.start, one.end), (other.start, other.end)) for other in found):
             found.append(one)
+            if len(found) == MAX_FOUND:
+                break
     return tuple(sorted(found, key=lambda one: one.start))
 
 
@@ -181,6 +183,8 @@ def find_durations(text: str, words: Sequence[str]) -> tuple[DurationFound, ...]
     for one in _durations(text):
         if not any(overlap((one.start, one.end), (other.start, other.end)) for other in found):
             found.append(one)
+            if len(found) == MAX_FOUND:
+                break
     return tuple(sorted(found, key=lambda one: one.start))
 
 

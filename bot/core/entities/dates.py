@@ -10,7 +10,7 @@ from datetime import date, timedelta
 
 from rapidfuzz.distance import OSA
 
-from bot.core.entities.found import DateFound, Span, overlap
+from bot.core.entities.found import MAX_FOUND, DateFound, Span, overlap
 from bot.core.entities.lexicon import (
     AMBIGUOUS_MONTHS,
     MONTH,
@@ -64,7 +64,7 @@ def find_dates(text: str, words: Sequence[str], today: date) -> tuple[DateFound,
     taken: list[Span] = []
     for match, parts in _readings(text, words, today):
         span = match.span()
-        if any(overlap(span, other) for other in taken):
+        if len(taken) == MAX_FOUND or any(overlap(span, other) for other in taken):
             continue
         taken.append(span)
         if parts is None:

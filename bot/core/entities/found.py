@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import date
 
 Span = tuple[int, int]
+MAX_FOUND = 40
+"""Entities of a kind that are looked for in one message; nobody means more."""
 
 
 def overlap(one: Span, other: Span) -> bool:

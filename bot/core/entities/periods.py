@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 
 from bot.core.entities.dates import resolve
-from bot.core.entities.found import DateFound, PeriodFound, overlap
+from bot.core.entities.found import MAX_FOUND, DateFound, PeriodFound, overlap
 from bot.core.entities.lexicon import MONTH, MONTH_NUMBERS, WORD_NUMBER, number_of
 
 _TO = r" ?(?:-|–|to|till|til|until|through|thru|and|se) ?"
@@ -36,6 +36,8 @@ def find_periods(text: str, dates: Sequence[DateFound], today: date) -> tuple[Pe
     for one in _all(text, dates, today):
         if not any(overlap((one.start, one.end), (other.start, other.end)) for other in found):
             found.append(one)
+            if len(found) == MAX_FOUND:
+                break
     return tuple(found)
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from bot.core.entities.found import MoneyFound, overlap
+from bot.core.entities.found import MAX_FOUND, MoneyFound, overlap
 from bot.core.entities.lexicon import WORD_NUMBER, number_of
 
 _DOLLARS = ("USD", "AUD", "CAD", "NZD", "SGD", "HKD", "TWD", "MXN")
@@ -116,6 +116,8 @@ def find_money(text: str, words: Sequence[str]) -> tuple[MoneyFound, ...]:
     for one in _amounts(text):
         if not any(overlap((one.start, one.end), (other.start, other.end)) for other in found):
             found.append(one)
+            if len(found) == MAX_FOUND:
+                break
     return tuple(sorted(found, key=lambda one: one.start))
 
 
@@ -148,7 +150,11 @@ def find_amounts(text: str) -> tuple[MoneyFound, ...]:
 
 
 def _add(found: list[MoneyFound], amount: str | None, match: re.Match[str]) -> None:
-    if amount is None or any(overlap(match.span(), (other.start, other.end)) for other in found):
+    if (
+        amount is None
+        or len(found) == MAX_FOUND
+        or any(overlap(match.span(), (other.start, other.end)) for other in found)
+    ):
         return
     found.append(MoneyFound(amount=amount, currencies=(), start=match.start(), end=match.end()))
 
