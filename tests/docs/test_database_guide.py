@@ -2,9 +2,12 @@
 
 import base64
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -21,7 +24,6 @@ from storage.postgres import Upkeep, grant_role
 from tests.conftest import EPOCH
 
 GUIDE = ROOT / "docs" / "operations.md"
-ROLES = ("sirdar_app", "sirdar_backup", "sirdar_owner")
 
 
 def statements(title: str) -> list[str]:
@@ -31,14 +33,19 @@ def statements(title: str) -> list[str]:
 
 
 @pytest.fixture
-async def admin(cluster: EmbeddedPostgres) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    """A superuser; afterwards everything the guide makes is gone."""
-    connection = await asyncpg.connect(cluster.dsn("postgres"))
+async def new_cluster() -> AsyncIterator[EmbeddedPostgres]:
+    """A server nobody has used: roles belong to all databases of a server, and here they are made by the guide."""
+    data_dir = Path(tempfile.mkdtemp(prefix="sirdar-guide-"))  # not pytest's: PostgreSQL may run as somebody else
+    async with await EmbeddedPostgres.start(data_dir, settings={"fsync": "off"}) as server:
+        yield server
+    shutil.rmtree(data_dir, ignore_errors=True)
+
+
+@pytest.fixture
+async def admin(new_cluster: EmbeddedPostgres) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """Its superuser."""
+    connection = await asyncpg.connect(new_cluster.dsn("postgres"))
     yield connection
-    for database in ("guide", "guide_restored"):
-        await connection.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
-    for role in ROLES:
-        await connection.execute(f"DROP ROLE IF EXISTS {role}")
     await connection.close()
 
 
@@ -58,15 +65,15 @@ async def run(dsn: str, *parts: str) -> None:
 
 
 async def test_the_roles_of_the_guide_upgrade_serve_back_up_and_restore(
-    cluster: EmbeddedPostgres, admin: "asyncpg.Connection[asyncpg.Record]", tmp_path: object
+    new_cluster: EmbeddedPostgres, admin: "asyncpg.Connection[asyncpg.Record]", tmp_path: object
 ) -> None:
     make, let_in = statements("PostgreSQL")
     for statement in filter(None, map(str.strip, make.split(";"))):
         await admin.execute(statement)  # CREATE DATABASE wants to be alone
-    assert await upgrade(cluster.dsn("guide", "sirdar_owner"))
-    await run(cluster.dsn("guide"), let_in)
+    assert await upgrade(new_cluster.dsn("guide", "sirdar_owner"))
+    await run(new_cluster.dsn("guide"), let_in)
 
-    async with opened(cluster.dsn("guide", "sirdar_app")) as served:
+    async with opened(new_cluster.dsn("guide", "sirdar_app")) as served:
         upkeep = Upkeep(served.database)
         assert await upkeep.ensure_partitions(EPOCH) > 0
         channel = await upkeep.register_channel("shop", "Shop", "meta", "1", "+15550100200")
@@ -77,16 +84,18 @@ async def test_the_roles_of_the_guide_upgrade_serve_back_up_and_restore(
                 await db.execute("DROP TABLE leads")
 
     (backup,) = statements("Backups")
-    await run(cluster.dsn("guide"), backup)
+    await run(new_cluster.dsn("guide"), backup)
     dump = f"{tmp_path}/guide.dump"
     for user, allowed in (("sirdar_owner", False), ("sirdar_backup", True)):
         done = subprocess.run(
-            [binary("pg_dump"), "-Fc", "-d", cluster.dsn("guide", user), "-f", dump], capture_output=True, check=False
+            [binary("pg_dump"), "-Fc", "-d", new_cluster.dsn("guide", user), "-f", dump],
+            capture_output=True,
+            check=False,
         )
         assert (done.returncode == 0) is allowed, done.stderr
     await admin.execute("CREATE DATABASE guide_restored OWNER sirdar_owner")
-    subprocess.run([binary("pg_restore"), "-d", cluster.dsn("guide_restored"), dump], check=True)
-    async with opened(cluster.dsn("guide_restored", "sirdar_app")) as restored:
+    subprocess.run([binary("pg_restore"), "-d", new_cluster.dsn("guide_restored"), dump], check=True)
+    async with opened(new_cluster.dsn("guide_restored", "sirdar_app")) as restored:
         assert [one.address for one in await Upkeep(restored.database).channels()] == ["1"]
         async with restored.database.tenant(channel.tenant_id) as db:
             assert (
@@ -95,8 +104,8 @@ async def test_the_roles_of_the_guide_upgrade_serve_back_up_and_restore(
             )
 
     (drop,) = statements("Retention")
-    await run(cluster.dsn("guide"), "SELECT ensure_partitions('2026-08-15', 0)")
-    await run(cluster.dsn("guide", "sirdar_owner"), drop)
+    await run(new_cluster.dsn("guide"), "SELECT ensure_partitions('2026-08-15', 0)")
+    await run(new_cluster.dsn("guide", "sirdar_owner"), drop)
 
 
 async def test_a_server_says_what_to_run_when_the_schema_is_not_its_own(cluster: EmbeddedPostgres) -> None:

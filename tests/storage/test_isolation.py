@@ -25,6 +25,7 @@ WHERE a.attrelid = $1 AND a.attnum > 0 AND a.attnotnull AND NOT a.atthasdef AND 
 # What a column takes: by name where a CHECK says what, else by type.
 NAMED: dict[str, Any] = {
     "provider": "meta", "direction": "INBOUND", "category": "UTILITY", "role": "sales", "event_type": "SYSTEM",
+    "flow_versions.source": "{}",
     "source": "WEB", "purpose": "all", "outcome": "ACCEPTED", "contact_identities.kind": "phone",
     "inbox.kind": "message", "delivery_updates.status": "SENT", "whatsapp_messages.status": "RECEIVED",
 }  # fmt: skip

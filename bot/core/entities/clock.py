@@ -38,7 +38,7 @@ _DAYPART = re.compile(
 )
 _MILITARY = re.compile(r"\b([01]\d|2[0-3])([0-5]\d) ?(?:hrs|hours)\b")
 _NAMED = re.compile(r"\b(noon|midday|mid day|midnight)\b")
-_STRONG_WORDS = frozenset(
+STRONG_WORDS = frozenset(
     [
         "am", "pm", "m", "noon", "midday", "mid", "midnight", "clock", "oclock", "baje", "bajkar", "half", "quarter",
         "past", "h", "hrs", "hours", "morning", "afternoon", "evening", "night", "subah", "dopahar", "shaam", "raat",
@@ -52,7 +52,7 @@ _EARLY = frozenset({"morning", "subah", "today morning"})
 
 def find_times(text: str, words: Sequence[str], *, weak: bool = True) -> tuple[TimeFound, ...]:
     """All times of day in a canonical text; `weak` ones too, which were said like "at 5"."""
-    strong = ":" in text or not _STRONG_WORDS.isdisjoint(words)
+    strong = ":" in text or not STRONG_WORDS.isdisjoint(words)
     weak = weak and ("@" in text or not _WEAK_WORDS.isdisjoint(words))
     if not strong and not weak:
         return ()

@@ -156,6 +156,7 @@ _LATIN_TOKENS = frozenset(_LATIN_WORDS) - {"jan"}
 _DEVANAGARI_RUN = re.compile("[\u0900-\u0963\u0970-\u097f]+")
 _DIGITS = str.maketrans({chr(0x0966 + digit): str(digit) for digit in range(10)})
 _EDGES = ".,!?;:()"
+_WORDS = re.compile(r"[a-z]+")
 
 
 def lowered(text: str) -> str:
@@ -163,8 +164,8 @@ def lowered(text: str) -> str:
     return " ".join(text[:MAX_ANALYSED].lower().replace("’", "'").split())
 
 
-def canonical(lower: str) -> str:
-    """The text in the one vocabulary that the grammars know.
+def canonical(lower: str) -> tuple[str, list[str]]:
+    """The text in the one vocabulary that the grammars know, and the words it consists of.
 
     Args:
         lower: What `lowered` made of it.
@@ -172,12 +173,11 @@ def canonical(lower: str) -> str:
     if not lower.isascii():
         lower = unicodedata.normalize("NFKC", lower)[:MAX_ANALYSED].lower().translate(_DIGITS)
         lower = " ".join(_DEVANAGARI_RUN.sub(_from_devanagari, lower).split())
-    tokens = lower.split()
-    if len(tokens) == 1 and len(lower) > 12:
-        return lower
-    if _LATIN_TOKENS.isdisjoint(tokens) and _LATIN_TOKENS.isdisjoint([token.strip(_EDGES) for token in tokens]):
-        return lower
-    return _from_latin(tokens)
+    words: list[str] = _WORDS.findall(lower)
+    if _LATIN_TOKENS.isdisjoint(words):
+        return lower, words
+    lower = _from_latin(lower.split())
+    return lower, _WORDS.findall(lower)
 
 
 def _from_devanagari(match: re.Match[str]) -> str:

@@ -27,13 +27,16 @@ _WEEK_OF = re.compile(rf"\b(first|1st|second|2nd|third|3rd|fourth|4th|last) week
 _PART_OF = re.compile(
     rf"\b(early|mid|middle of|late|beginning of|start of|end of|the end of)[ -](?:the )?({MONTH})\b{_YEAR}"
 )
+_CONNECTING = frozenset(["to", "till", "til", "until", "through", "thru", "and", "se"])
+_LENGTHS = frozenset(["night", "nights", "day", "days", "week", "weeks"])
+_PARTS = frozenset(["early", "mid", "middle", "late", "beginning", "start", "end"])
 _WEEKS = {"first": 0, "1st": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "fourth": 3, "4th": 3}
 
 
-def find_periods(text: str, dates: Sequence[DateFound], today: date) -> tuple[PeriodFound, ...]:
+def find_periods(text: str, words: Sequence[str], dates: Sequence[DateFound], today: date) -> tuple[PeriodFound, ...]:
     """All periods in a canonical text, given the dates that were found in it."""
     found: list[PeriodFound] = []
-    for one in _all(text, dates, today):
+    for one in _all(text, words, dates, today):
         if not any(overlap((one.start, one.end), (other.start, other.end)) for other in found):
             found.append(one)
             if len(found) == MAX_FOUND:
@@ -41,21 +44,22 @@ def find_periods(text: str, dates: Sequence[DateFound], today: date) -> tuple[Pe
     return tuple(found)
 
 
-def _all(text: str, dates: Sequence[DateFound], today: date) -> Iterator[PeriodFound]:
+def _all(text: str, words: Sequence[str], dates: Sequence[DateFound], today: date) -> Iterator[PeriodFound]:
     if "week" in text:
         yield from _weeks(text, today)
     if not dates:
         return
-    for match in _DAYS_MONTH.finditer(text):
-        yield from _days_of(match, int(match[1]), int(match[2]), match[3], match[4], today)
-    for match in _MONTH_DAYS.finditer(text):
-        yield from _days_of(match, int(match[2]), int(match[3]), match[1], match[4], today)
+    if "-" in text or "–" in text or not _CONNECTING.isdisjoint(words):
+        for match in _DAYS_MONTH.finditer(text):
+            yield from _days_of(match, int(match[1]), int(match[2]), match[3], match[4], today)
+        for match in _MONTH_DAYS.finditer(text):
+            yield from _days_of(match, int(match[2]), int(match[3]), match[1], match[4], today)
     for one, following in pairwise(dates):
         if one.day and following.day and _BETWEEN.fullmatch(text, one.end, following.start):
             yield from _from_to(one, following)
-    for one in dates:
+    for one in dates if not _LENGTHS.isdisjoint(words) else ():
         yield from _lasting(text, one)
-    for match in _PART_OF.finditer(text):
+    for match in _PART_OF.finditer(text) if not _PARTS.isdisjoint(words) else ():
         parts = resolve(int(match[3]) if match[3] else None, MONTH_NUMBERS[match[2]], None, today)
         if parts is not None:
             year, month, _, dated, _ = parts

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from datetime import date
 
-from bot.core.entities.clock import find_durations, find_times
+from bot.core.entities.clock import STRONG_WORDS, find_durations, find_times
 from bot.core.entities.dates import find_dates, find_short_dates
 from bot.core.entities.found import (
     DateFound,
@@ -25,11 +25,13 @@ from bot.core.entities.lexicon import NUMBER_WORDS, WORD_NUMBER, canonical, lowe
 from bot.core.entities.parties import Count, count_of
 from bot.core.entities.periods import find_periods
 from bot.core.entities.reach import find_emails, find_phones, is_telling
-from bot.core.entities.sums import find_amounts, find_money
+from bot.core.entities.sums import SIGN_WORDS, find_amounts, find_money
 
 _NUMBER = re.compile(rf"(?<![\w.,/-])(?:(\d{{1,9}})|({WORD_NUMBER}))(?![\w/]|[.,]\d)")
-_WORDS = re.compile(r"[a-z]+")
 _DIGIT = re.compile(r"\d")
+_CLAIMING = STRONG_WORDS | SIGN_WORDS
+_CLAIMING_SIGNS = re.compile(r"[$@:+]|\d[\d ().-]{5}")
+"""Without these words and signs, and in plain letters, there is nothing but dates that claims any number."""
 _NUMBER_WORDS = frozenset(word for phrase in NUMBER_WORDS for word in phrase.split() if word != "a")
 
 
@@ -56,8 +58,7 @@ class Entities:
             today: The day of the event; relative and year-less dates count from it.
         """
         self.lower = lowered(text)
-        self.whole = canonical(self.lower)
-        self.words = _WORDS.findall(self.whole)
+        self.whole, self.words = canonical(self.lower)
         self.today = today
         self._text: str | None = None
         self._dates: tuple[DateFound, ...] | None = None
@@ -105,7 +106,7 @@ class Entities:
     def periods(self) -> tuple[PeriodFound, ...]:
         """Days in a row."""
         if self._periods is None:
-            self._periods = find_periods(self.whole, self.dates, self.today)
+            self._periods = find_periods(self.whole, self.words, self.dates, self.today)
         return self._periods
 
     @property
@@ -142,8 +143,8 @@ class Entities:
 
     def _blanked(self) -> str:
         text = self.whole
-        taken = _spans(self.dates)
-        if len(text) > 2:
+        taken = _spans(self.dates) if self.dates else []
+        if not text.isascii() or not _CLAIMING.isdisjoint(self.words) or _CLAIMING_SIGNS.search(text):
             taken += _spans(self.money) + _spans(self.emails)
             taken += _spans(one for one in self.phones if is_telling(one))
             times = self._times if self._times is not None else find_times(text, self.words, weak=False)

@@ -48,7 +48,7 @@ _SCALED = re.compile(
     rf"|(?<![\w-])({WORD_NUMBER}|a|dedh|dhai)(?: and a half)? (thousand|lakh|crore|hundred)(?: (thousand"
     rf"|lakh))?(?![a-z])"
 )
-_SIGN_WORDS = frozenset(sign for sign in _SIGNS if sign.isascii() and sign.isalpha()) | {"us", "re"}
+SIGN_WORDS = frozenset(sign for sign in _SIGNS if sign.isascii() and sign.isalpha()) | {"us", "re"}
 _SYMBOLS = re.compile(r"[$€£₹¥￥₩₽₺₫฿₦₱₨]|रु|रू")
 _NUMERAL = re.compile(rf"(?<![\w.,:/])(-?(?:{_DIGITS}))(?![\w:/])")
 _WORDED = re.compile(
@@ -110,7 +110,7 @@ def _scaled(figure: str, *scales: str | None) -> str | None:
 
 def find_money(text: str, words: Sequence[str]) -> tuple[MoneyFound, ...]:
     """All amounts with a currency in a canonical text."""
-    if _SIGN_WORDS.isdisjoint(words) and _SYMBOLS.search(text) is None:
+    if SIGN_WORDS.isdisjoint(words) and _SYMBOLS.search(text) is None:
         return ()
     found: list[MoneyFound] = []
     for one in _amounts(text):

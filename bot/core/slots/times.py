@@ -68,6 +68,8 @@ class DateReader(Reader):
         if not dates and asked:
             dates = entities.short_dates
         periods = entities.periods
+        if len(dates) == 1 and not periods and dates[0].other is None and dates[0].day is not None:
+            return self._only(dates[0], heard, asked=asked)
         firm = [one for one in periods if one.firm]
         found = [(one, (one.start, one.end)) for one in dates if one.day is not None and not _within(one, firm)]
         for period in firm:
@@ -79,6 +81,16 @@ class DateReader(Reader):
         if len(firm) == 1 and len(found) == 2 and heard.rooms == 1 and _is_stay(firm[0]):
             found = found[:1]  # "15 Dec for 5 nights" begins on 15 Dec
         return self._choose(found, heard, asked=asked)
+
+    def _only(self, one: DateFound, heard: Heard, *, asked: bool) -> Reading:
+        """The plain case: one day, which means one thing."""
+        span = (one.start, one.end)
+        if not heard.is_free(span):
+            return None
+        days, reason = self._meant(one, heard.today)
+        if reason is not None:
+            return Refused(reason) if asked or heard.rooms == 1 else None
+        return Filled(days[0].isoformat(), (span,), inferred=not one.dated)
 
     def _choose(self, found: Sequence[tuple[DateFound, tuple[int, int]]], heard: Heard, *, asked: bool) -> Reading:
         candidates: list[Candidate] = []
