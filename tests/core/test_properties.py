@@ -174,12 +174,12 @@ def test_huge_texts_take_no_time() -> None:
         "😀",
     ):
         text = piece * (100_000 // len(piece))
-        began = time.perf_counter()
+        began = time.process_time()
         counted(extract(text, date(2026, 11, 22)), "people")
         universal_in(normalise(text), "en")
         understanding.understand(text)
-        took = time.perf_counter() - began
-        assert took < 0.02, (piece, took)  # 5 ms on an idle machine
+        took = time.process_time() - began
+        assert took < 0.2, (piece, took)  # 5 ms on an idle machine; anything worse than linear takes seconds
     talk = Talk(BOOK, roles=("customer", "field_staff"))
     for state in ("hi", "I want to go trekking"):
         talk.text(state)

@@ -83,7 +83,7 @@ def test_any_text_is_read_by_every_slot(text: str, asked: bool) -> None:
 
 @pytest.mark.parametrize("piece", PIECES)
 def test_100_kb_of_anything_take_no_time(piece: str) -> None:
-    """Under 20 ms on a loaded machine for all slots together; a second try forgives a hiccup of the machine."""
+    """About 7 ms for all slots together on an idle machine; anything worse than linear would take seconds."""
     text = piece * (100_000 // len(piece))
     took = 1.0
     for _ in range(3):
@@ -93,7 +93,7 @@ def test_100_kb_of_anything_take_no_time(piece: str) -> None:
             slot(name).read(message, asked=True)
         remainder(text, "en")
         took = min(took, time.process_time() - began)
-    assert took < 0.02, took
+    assert took < 0.2, took
 
 
 DAYS = st.dates(TODAY, TODAY + timedelta(days=700))
