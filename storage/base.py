@@ -337,7 +337,7 @@ class Timers(Protocol):
     """Where the clock finds what is due."""
 
     async def fire(self, now: datetime, limit: int) -> int:
-        """Move due timers to the inbox."""
+        """Move due timers to the inbox; returns how many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 import structlog
 
@@ -12,19 +11,13 @@ from bot.runtime.failpoints import failpoint
 from bot.runtime.loop import Clock, Stopping
 from bot.runtime.metrics import METRICS
 from bot.runtime.trouble import is_outage
+from storage.base import Timers
 
 log = structlog.get_logger(__name__)
 
 TICK_SECONDS = 0.5
 BATCH = 500  # timers per commit
 CHORES_EVERY = timedelta(minutes=5)
-
-
-class DueTimers(Protocol):
-    """Where due timers are."""
-
-    async def fire(self, now: datetime, limit: int) -> int:
-        """Move due timers to the inbox; returns how many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +31,7 @@ class Ticker:
         clock: The time.
     """
 
-    timers: DueTimers
+    timers: Timers
     chores: Callable[[datetime], Awaitable[None]]
     bells: Bells
     clock: Clock
