@@ -122,7 +122,8 @@ CREATE TABLE whatsapp_messages (
     -- INBOUND:  RECEIVED → DEAD (its event failed for good, see dead_letters)
     -- OUTBOUND: QUEUED → ACCEPTED → SENT → DELIVERED → READ → PLAYED, never backwards;
     --           QUEUED → UNKNOWN (no answer) → any of these, once a status tells; FAILED from below DELIVERED;
-    --           QUEUED → HELD (outside the 24-hour window and no template to say it with)
+    --           QUEUED → HELD (outside the 24-hour window and no template to say it with, or the template may not be
+    --           sent) → QUEUED (the template may be sent now)
     status               text NOT NULL CHECK (status IN
                          ('RECEIVED', 'DEAD', 'QUEUED', 'HELD', 'UNKNOWN', 'ACCEPTED', 'SENT', 'DELIVERED', 'READ',
                           'PLAYED', 'FAILED')),
@@ -339,14 +340,31 @@ CREATE TABLE whatsapp_templates (
     name                  text NOT NULL,
     language              text NOT NULL,
     category              text NOT NULL CHECK (category IN ('UTILITY', 'MARKETING', 'AUTHENTICATION')),
-    -- DRAFT → PENDING → APPROVED ⇄ PAUSED → DISABLED; PENDING → REJECTED. Follows the provider, whatever it says.
+    -- DRAFT (ours alone) → PENDING → APPROVED ⇄ PAUSED → DISABLED; PENDING → REJECTED; any → DELETED. Follows the
+    -- provider, whatever it says, also in words that are new to us.
     status                text NOT NULL DEFAULT 'DRAFT',
-    components            jsonb NOT NULL,
+    components            jsonb NOT NULL,            -- as the provider has them; of a DRAFT, as it would get them
     provider_template_id  text,
-    reason                text,
+    reason                text,                      -- why it was rejected, paused or disabled
     updated_at            timestamptz NOT NULL DEFAULT now(),
+    provider              text NOT NULL CHECK (provider IN ('meta', 'twilio', '360dialog')),
+    quality               text,                      -- GREEN, YELLOW, RED, UNKNOWN
+    fingerprint           text,                      -- of our file when it was handed in
     PRIMARY KEY (tenant_id, template_id),
-    UNIQUE (tenant_id, name, language)
+    UNIQUE (tenant_id, provider, name, language)
+);
+
+-- Messages that are HELD because their template may not be sent: queued again once it may.
+CREATE TABLE template_waits (
+    tenant_id           bigint NOT NULL,
+    provider            text NOT NULL,
+    name                text NOT NULL,
+    language            text NOT NULL,
+    message_id          bigint NOT NULL,
+    message_created_at  timestamptz NOT NULL,
+    conversation_id     bigint NOT NULL,
+    channel_id          bigint NOT NULL,
+    PRIMARY KEY (tenant_id, provider, name, language, message_id)
 );
 
 CREATE TABLE whatsapp_media (
@@ -495,6 +513,17 @@ CREATE TABLE whatsapp_audit_logs (
     conversation_id  bigint,
     detail           jsonb NOT NULL DEFAULT '{}',
     PRIMARY KEY (tenant_id, audit_id)
+);
+
+-- What has to be done once in a while by one process, whichever comes first: retention, asking providers for news.
+-- Tenant 0 does what concerns all.
+CREATE TABLE chores (
+    tenant_id    bigint NOT NULL,
+    name         text NOT NULL,
+    done_at      timestamptz,
+    fence        bigint NOT NULL,            -- of whoever does it; who has an older one may not say that it is done
+    lease_until  timestamptz,
+    PRIMARY KEY (tenant_id, name)
 );
 
 -- --- Row-level security ----------------------------------------------------------------------------------------------

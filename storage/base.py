@@ -352,6 +352,51 @@ class Backlog:
     dead_letters: int
 
 
+# --- Message templates ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredTemplate:
+    """A message template as a provider has it. `fingerprint` is of our file when it was handed in, if it was."""
+
+    name: str
+    language: str
+    category: str
+    status: str
+    components: list[dict[str, Any]]
+    updated_at: datetime
+    provider_template_id: str | None = None
+    reason: str | None = None
+    quality: str | None = None
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateNews:
+    """What a provider says of a template; None where it says nothing. Without `language`, the id tells which it is."""
+
+    name: str
+    language: str
+    provider_template_id: str | None = None
+    status: str | None = None
+    category: str | None = None
+    reason: str | None = None
+    quality: str | None = None
+    components: list[dict[str, Any]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateMove:
+    """A template's status moved; `before` is None when nobody knew it. `released`: messages that had waited for it."""
+
+    name: str
+    language: str
+    before: str | None
+    after: str
+    reason: str | None
+    released: int
+
+
 # --- Flow versions --------------------------------------------------------------------------------------------------
 
 

@@ -207,8 +207,17 @@ class Loader:
             if key in self.whatsapp:
                 self.finding(document.mark(("name",)), f"Template `{key[0]}` exists in `{key[1]}` already.",
                              "Change its name or language.", "error", "duplicate")  # fmt: skip
+            self._compare_translation(template, document.mark(("body",)))
             self.whatsapp[key] = template
             self.whatsapp_files[key] = name
+
+    def _compare_translation(self, template: WhatsAppTemplate, at: Mark) -> None:
+        """Refuse a translation that takes other parameters: whoever sends it does not know in which language."""
+        other = next((one for (name, _), one in self.whatsapp.items() if name == template.name), None)
+        if other is not None and other.signature != template.signature:
+            self.finding(at, f"In `{template.language}`, template `{template.name}` takes other parameters than in "
+                         f"`{other.language}`.", "Translations have the same variables and kinds of buttons.",
+                         "error", "translation")  # fmt: skip
 
     def _whatsapp_by_name(self) -> dict[str, WhatsAppTemplate]:
         """One version of each template, in the fallback language where there is one."""

@@ -110,7 +110,7 @@ def _words(detail: ErrorDetails, path: Path, model: type[BaseModel], document: D
             return f"`{given}` is not possible here.", f"It is {known}.", True
         case "too_short":
             return f"`{key}:` is empty.", "", False
-        case "not_supported" | "old_category":
+        case "not_supported":
             return detail["msg"], "", False
         case "value_error":
             text = detail["msg"].removeprefix("Value error, ")

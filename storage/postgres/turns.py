@@ -13,6 +13,7 @@ from bot.core.messages import INCOMING, OUTGOING
 from storage.base import InboxEvent, Outcome, StaffMember, Work
 from storage.postgres.database import Connection, Postgres, columns, savepoint
 from storage.postgres.people import conversations
+from storage.postgres.templates import await_templates, vet
 
 # The lock is the lease: it is held until the turns are committed, and PostgreSQL takes it from a worker that sleeps.
 # NO KEY: nobody refers to these rows by key while we work, and appends elsewhere must not wait for us.
@@ -252,10 +253,12 @@ class PostgresTurnStore:
 
     async def write(self, outcome: Outcome, at: datetime) -> None:
         """Write what the turns changed."""
+        outcome.outbound = await vet(self.db, self.tenant_id, outcome.outbound)
         done = await self.db.fetchval(_WRITE, self.tenant_id, at, *_columns_of(outcome))
         if done != len(outcome.done):
             # Only possible when the row lock was lost, which PostgreSQL turns into a failed commit; say so early.
             raise RuntimeError(f"{len(outcome.done) - done} events were processed by somebody else")
+        await await_templates(self.db, self.tenant_id, outcome.outbound, at)
         if outcome.runs:
             runs = [
                 (r.run, r.flow, r.version, r.role, r.conversation_id, r.instance, r.frame, r.outcome, r.started_at,

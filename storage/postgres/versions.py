@@ -42,8 +42,10 @@ FROM (SELECT s.frame, false AS instance
 GROUP BY 1, 2, 3
 ORDER BY 1, 2, 3
 """
+# At several providers: one at which it may not be sent counts.
 _TEMPLATES = """
-SELECT name, language, status FROM whatsapp_templates WHERE tenant_id = $1
+SELECT DISTINCT ON (name, language) name, language, status FROM whatsapp_templates WHERE tenant_id = $1
+ORDER BY name, language, status = 'APPROVED'
 """
 
 Key = tuple[str, int]

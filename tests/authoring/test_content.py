@@ -100,3 +100,21 @@ def test_findings_beyond_flow_files(tmp_path: Path, files: dict[str, str], messa
 def test_no_content_at_all_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ContentErrors, match="There is no flow"):
         load_content(tmp_path, fake_actions())
+
+
+def test_every_shipped_template_is_there_in_english_and_hindi() -> None:
+    templates = load_content(ROOT, fake_actions()).whatsapp_templates
+    names = {name for name, _ in templates}
+    assert {(name, language) for name in names for language in ("en", "hi")} == set(templates)
+    assert [caution for template in templates.values() for caution in template.cautions()] == []
+
+
+def test_a_translation_takes_the_same_parameters(tmp_path: Path) -> None:
+    template = "name: x\nlanguage: {0}\ncategory: UTILITY\nbody: {1}\nexamples: {2}\n"
+    files = {
+        "flows/customer/a.yaml": "flow: a\nrole: customer\nstart: {universals: [help]}\nstates: {a: {end: x}}\n",
+        "templates/whatsapp/x.yaml": template.format("en", '"Hi {{1}}, well."', "[Ada]"),
+        "templates/whatsapp/x.hi.yaml": template.format("hi", '"Hi there."', "[]"),
+    }
+    with pytest.raises(ContentErrors, match="takes other parameters than in"):
+        load_content(write_content(tmp_path, files), fake_actions())

@@ -1,14 +1,12 @@
 """Small matchers: choices, universals, corrections, commands, patterns, intents, WhatsApp templates."""
 
 import pytest
-from pydantic import ValidationError
 from talking import shipped_book
 
 from bot.core.choices import Option, match_option, read_tap, shorten, split_text, tap_id
 from bot.core.commands import parse_command
 from bot.core.patterns import compile_pattern
 from bot.core.understanding import decide
-from bot.core.whatsapp import WhatsAppTemplate
 from bot.core.words import normalise, universal_in, without_correction
 
 OPTIONS = (
@@ -143,33 +141,3 @@ def test_what_customers_want(text: str, intent: str | None) -> None:
     assert understanding is not None
     chosen = decide(understanding.understand(text))
     assert (chosen.intent if chosen else None) == intent
-
-
-GOOD = {"name": "x", "category": "UTILITY", "body": "Hi {{1}}, all is well.", "examples": ["Asha"]}
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"category": "TRANSACTIONAL"}, "it is UTILITY now"),
-        ({"body": "{{1}} is here."}, "neither begin nor end"),
-        ({"body": "Pay {{1}}"}, "neither begin nor end"),
-        ({"body": "Hi {{2}}, x."}, "in order"),
-        ({"body": "Hi {{1}} {{2}} x.", "examples": ["a", "b"]}, "side by side"),
-        ({"examples": []}, "needs 1 entries"),
-        ({"footer": "By {{1}}"}, "footer"),
-        ({"name": "Payment Reminder"}, "pattern"),
-        ({"body": "x" * 1025, "examples": []}, "1024"),
-        ({"buttons": [{"type": "url", "text": "Pay", "url": "{{5}}"}]}, "https"),
-        ({"buttons": [{"type": "url", "text": "Pay", "url": "https://a.example/{{1}}/b", "example": "x"}]}, "very end"),
-    ],
-)
-def test_whatsapps_rules_for_templates(change: dict[str, object], message: str) -> None:
-    WhatsAppTemplate.model_validate(GOOD)
-    with pytest.raises(ValidationError, match=message):
-        WhatsAppTemplate.model_validate(GOOD | change)
-
-
-def test_a_template_as_text() -> None:
-    template = WhatsAppTemplate.model_validate(GOOD | {"header": "News", "footer": "Us"})
-    assert template.fill(["Asha {{2}}"]) == "*News*\nHi Asha {{2}}, all is well.\n_Us_"

@@ -114,8 +114,8 @@ async def test_a_business_object_counts_once_wherever_its_run_lies(world: World,
 async def test_statuses_of_templates_are_read(world: World, versions: FlowVersions) -> None:
     async with world.database.tenant(world.tenant) as db:
         await db.execute(
-            "INSERT INTO whatsapp_templates (tenant_id, name, language, category, status, components) "
-            "VALUES ($1, 'new_lead', 'en', 'UTILITY', 'REJECTED', '[]')",
+            "INSERT INTO whatsapp_templates (tenant_id, provider, name, language, category, status, components) "
+            "VALUES ($1, 'meta', 'new_lead', 'en', 'UTILITY', 'REJECTED', '[]')",
             world.tenant,
         )
         assert await Deployment(db, world.tenant).template_statuses() == {("new_lead", "en"): "REJECTED"}
