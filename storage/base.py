@@ -245,8 +245,13 @@ class TurnStore(Protocol):
     async def staff(self, role: str, channel_id: ChannelId) -> list[StaffMember]:
         """Everybody with a role, with their conversation on this channel (made when there is none)."""
 
-    async def write(self, outcome: Outcome, at: datetime) -> None:
-        """Write what the turns changed."""
+    async def write(self, outcome: Outcome, at: datetime, berth: "Berth | None" = None) -> "list[Claim]":
+        """Write what the turns changed.
+
+        Returns:
+            Messages that were claimed for the sender with the `berth`, as `Outbox.exchange` would have: their attempt
+            is committed with the turns, and they are the caller's to hand over after that.
+        """
 
 
 class Turns(Protocol):
@@ -289,6 +294,15 @@ class Claim:
     phone: str | None
     user_id: str | None
     correlation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Berth:
+    """Room at a sender in this process: it can take up to `room` messages on `channels` at once, for `lease`."""
+
+    room: int
+    channels: frozenset[ChannelId]
+    lease: timedelta
 
 
 class Verdict(StrEnum):

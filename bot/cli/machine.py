@@ -43,7 +43,7 @@ class Machine:
         base = self.system.foundation
         directory = Directory(base.database, base.vault)
         self._intake = GroupCommit(PostgresIntake(base.database, base.vault, directory), self.system.bells)
-        self._worker = self.notebook.watch(self.system.worker(), base.database, dies=dies)
+        self._worker = self.notebook.watch(self.system.worker(), base, dies=dies)
         self._sender = self.system.sender()
         self.handset.sent.clear()
 

@@ -17,10 +17,11 @@ from bot.core.engine import Step
 from bot.core.errors import ActionError
 from bot.core.events import BusinessChanged, Event
 from bot.core.ids import ConversationId, TenantId
+from bot.runtime.bootstrap import Foundation
 from bot.runtime.turn import Brain
 from bot.runtime.worker import Worker
-from storage.base import Outcome
-from storage.postgres import Postgres, PostgresTurns
+from storage.base import Berth, Claim, Outcome
+from storage.postgres import PostgresTurns
 from storage.postgres.turns import PostgresTurnStore
 
 
@@ -62,18 +63,18 @@ class Notebook:
     _news: list[tuple[ConversationId, BusinessChanged]] = field(default_factory=list)
     _kept: tuple[int, int, int] = (0, 0, 0)
 
-    def watch(self, worker: Worker, database: Postgres, *, dies: bool = False) -> Worker:
+    def watch(self, worker: Worker, base: Foundation, *, dies: bool = False) -> Worker:
         """A worker whose turns are noted here.
 
         Args:
             worker: As it would run in production.
-            database: Where its turns are.
+            base: Where its turns are.
             dies: Whether its process dies once a turn has been written, before the commit.
         """
         taker = replace(
             worker.taker, brain=_NotingBrain(worker.taker.brain, self), actions=self._noted(worker.taker.actions)
         )
-        return replace(worker, turns=_NotedTurns(database, self, dies=dies), taker=taker)
+        return replace(worker, turns=_NotedTurns(base, self, dies=dies), taker=taker)
 
     def turn_page(self) -> Page:
         """What was committed since the last time."""
@@ -135,8 +136,8 @@ class _NotingBrain:
 
 
 class _NotedTurns(PostgresTurns):
-    def __init__(self, database: Postgres, notebook: Notebook, *, dies: bool) -> None:
-        super().__init__(database)
+    def __init__(self, base: Foundation, notebook: Notebook, *, dies: bool) -> None:
+        super().__init__(base.database, base.vault)
         self._notebook = notebook
         self._dies = dies
 
@@ -144,7 +145,8 @@ class _NotedTurns(PostgresTurns):
     async def transaction(self, tenant_id: TenantId) -> AsyncIterator[PostgresTurnStore]:
         try:
             async with self._database.tenant(tenant_id) as db:
-                yield _DyingStore(tenant_id, db) if self._dies else PostgresTurnStore(tenant_id, db)
+                store = _DyingStore if self._dies else PostgresTurnStore
+                yield store(tenant_id, db, self._vault)
         except BaseException:
             self._notebook.roll_back()
             raise
@@ -152,6 +154,6 @@ class _NotedTurns(PostgresTurns):
 
 
 class _DyingStore(PostgresTurnStore):
-    async def write(self, outcome: Outcome, at: datetime) -> None:
-        await super().write(outcome, at)
+    async def write(self, outcome: Outcome, at: datetime, berth: Berth | None = None) -> list[Claim]:
+        await super().write(outcome, at, berth)
         raise ProcessDied(outcome)

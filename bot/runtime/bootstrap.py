@@ -96,21 +96,21 @@ class System:
         ]
         if self.foundation.keep is not None:
             parts.append(Part("database", self.foundation.keep))
+        sender = self.sender() if "sender" in names else None
         if "worker" in names:
-            worker = self.worker()
+            worker = self.worker(sender)
             parts += [Part(f"worker {number}", worker.run) for number in range(1, WORKERS + 1)]
-        if "sender" in names:
-            sender = self.sender()
+        if sender is not None:
             parts += [Part("sender", sender.run), Part("settler", sender.settle)]
         if "clock" in names:
             ticker = Ticker(timers=self.upkeep, chores=self.chores, bells=self.bells, clock=self.clock)
             parts.append(Part("clock", ticker.run))
         return parts
 
-    def worker(self) -> Worker:
-        """A worker."""
+    def worker(self, neighbour: Sender | None = None) -> Worker:
+        """A worker; `neighbour` is the sender that runs in the same process."""
         return Worker(
-            turns=PostgresTurns(self.foundation.database),
+            turns=PostgresTurns(self.foundation.database, self.foundation.vault),
             taker=TurnTaker(
                 brain=self.library,
                 actions=self.actions,
@@ -119,6 +119,7 @@ class System:
             bells=self.bells,
             clock=self.clock,
             attempts=self.settings.bot_event_attempts,
+            neighbour=neighbour,
         )
 
     def sender(self) -> Sender:

@@ -1,7 +1,7 @@
 """Empties the outbox: claims messages (which commits the attempt), sends them, records what became of them."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -25,7 +25,7 @@ from providers.base import (
     SendOutcome,
     Unknown,
 )
-from storage.base import Claim, Outbox, Result, Verdict
+from storage.base import Berth, Claim, Outbox, Result, Verdict
 
 log = structlog.get_logger(__name__)
 
@@ -79,11 +79,14 @@ class Sender:
         self._flying: set[asyncio.Task[None]] = set()
         self._ended: list[Result] = []
         self._landed = asyncio.Event()
+        self._open = False
+        self._berths = 0  # given and not yet taken
         self._troubled: set[ChannelId] = set(providers)  # until a message is accepted, an old alarm may stand
 
     async def run(self, stopping: Stopping) -> None:
         """Send until `stopping`; then waits for the answers under way and records them."""
         pulse = Pulse(PULSE_SECONDS)
+        self._open = True
         while not stopping.is_set():
             await pulse.beat()
             try:
@@ -97,13 +100,18 @@ class Sender:
                 continue
             # What could be claimed is claimed: only an answer, a bell or time makes for more.
             await stopping.first(self._anything())
+        self._open = False
         await self.drain()
 
     async def drain(self) -> None:
         """Wait for the answers under way and record them, however late the database is; claims nothing more."""
-        while self._flying or self._ended:
+        while self._flying or self._ended or self._berths:
             if self._flying:
                 await asyncio.wait(self._flying)
+            elif not self._ended:
+                await self._landed.wait()
+                self._landed.clear()
+                continue
             try:
                 await self.exchange(claim=False)
             except Exception as error:
@@ -133,6 +141,21 @@ class Sender:
         for claimed in claims:
             self._start(claimed, now)
         return len(results) + len(claims)
+
+    def berth(self) -> Berth | None:
+        """What can be handed to this sender now; None for nothing. Whoever got one calls `take_over`, come what may."""
+        room, shut = self._room(self._clock()) if self._open else (0, [])
+        if not room:
+            return None
+        self._berths += 1
+        return Berth(room=room, channels=frozenset(self._providers).difference(shut), lease=self._rules.lease)
+
+    def take_over(self, claims: Sequence[Claim]) -> None:
+        """Send what a worker claimed for this sender, with its berth, when it committed the turns."""
+        self._berths -= 1
+        self._landed.set()
+        for claim in claims:
+            self._start(claim, claim.created_at)
 
     async def settle(self, stopping: Stopping) -> None:
         """Apply statuses and clear up unknown sends until `stopping`."""

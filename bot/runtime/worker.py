@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import structlog
 
@@ -13,7 +14,7 @@ from bot.runtime.loop import Clock, Pulse, Stopping
 from bot.runtime.metrics import METRICS
 from bot.runtime.trouble import is_outage
 from bot.runtime.turn import TurnTaker
-from storage.base import InboxEvent, Outcome, Turns, TurnStore, Work
+from storage.base import Berth, Claim, InboxEvent, Outcome, Turns, TurnStore, Work
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +27,16 @@ PULSE_SECONDS = 0.01  # least time between two claims, so that turns share commi
 _BACKOFF = (1, 5, 30, 120)  # seconds before a failed event is tried again
 
 
+class Neighbour(Protocol):
+    """A sender in the same process."""
+
+    def berth(self) -> Berth | None:
+        """What it can take now; None for nothing. After a berth it expects `take_over`, and does not stop before."""
+
+    def take_over(self, claims: Sequence[Claim]) -> None:
+        """Send what was claimed for it, if anything; their attempts are committed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
     """Takes turns until told to stop. Any number of loops may run it, in any number of processes.
@@ -36,6 +47,7 @@ class Worker:
         bells: Rings when there is work; rung when there is something to send.
         clock: The time.
         attempts: How often an event may fail before it is put aside.
+        neighbour: The sender in this process, if there is one: it is handed what it can send at once.
         pulse: Shared by the loops that run this worker.
     """
 
@@ -44,6 +56,7 @@ class Worker:
     bells: Bells
     clock: Clock
     attempts: int = 5
+    neighbour: Neighbour | None = None
     pulse: Pulse = field(default_factory=lambda: Pulse(PULSE_SECONDS))
 
     async def run(self, stopping: Stopping) -> None:
@@ -77,15 +90,23 @@ class Worker:
 
     async def _take(self, tenant: TenantId, conversations: Sequence[ConversationId], limit: int, events: int) -> int:
         outcome, now = Outcome(), self.clock()
-        async with self.turns.transaction(tenant) as store:
-            for work in await store.lock(conversations, limit, events):
-                await self._drain(store, work, now, outcome)
-            if outcome.done:
-                # Times of a batch are never before the events it answers, whoever's clock they were taken from.
-                await store.write(outcome, self.clock())
-                failpoint("worker.before_commit")
-        failpoint("worker.after_commit")
-        self._report(outcome)
+        berth = self.neighbour.berth() if self.neighbour is not None else None
+        claims: list[Claim] = []
+        try:
+            async with self.turns.transaction(tenant) as store:
+                for work in await store.lock(conversations, limit, events):
+                    await self._drain(store, work, now, outcome)
+                written: list[Claim] = []
+                if outcome.done:
+                    # Times of a batch are never before the events it answers, whoever's clock they were taken from.
+                    written = await store.write(outcome, self.clock(), berth)
+                    failpoint("worker.before_commit")
+            failpoint("worker.after_commit")
+            claims = written
+        finally:
+            if berth is not None and self.neighbour is not None:
+                self.neighbour.take_over(claims)
+        self._report(outcome, len(claims))
         return len(outcome.done)
 
     async def _drain(self, store: TurnStore, work: Work, now: datetime, outcome: Outcome) -> None:
@@ -142,7 +163,7 @@ class Worker:
         )
         METRICS.turns.labels("dead" if last else "failed").inc()
 
-    def _report(self, outcome: Outcome) -> None:
+    def _report(self, outcome: Outcome, handed: int) -> None:
         METRICS.turns.labels("done").inc(len(outcome.done))
-        if outcome.outbound:
+        if len(outcome.outbound) > handed:
             self.bells.ring(OUTBOX)

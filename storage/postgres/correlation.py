@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hmac import compare_digest
 
-from bot.core.ids import MessageId, TenantId
+from bot.core.ids import ChannelId, ConversationId, MessageId, TenantId
+from bot.core.messages import Outgoing
+from storage.base import Claim
 from storage.crypto import Vault
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,4 +46,35 @@ def read_correlation(text: str | None, vault: Vault) -> Correlation | None:
         message_id=MessageId(int(message)),
         created_at=_EPOCH + int(micros) * _MICROSECOND,
         attempt=int(attempt),
+    )
+
+
+def claimed(
+    vault: Vault,
+    tenant_id: TenantId,
+    *,
+    conversation_id: ConversationId,
+    message_id: MessageId,
+    created_at: datetime,
+    channel_id: ChannelId,
+    attempt: int,
+    fence: int,
+    content: Outgoing,
+    phone: str | None,
+    user_id: str | None,
+) -> Claim:
+    """A claim on a message, with the text that its statuses will bring back."""
+    named = Correlation(tenant_id=tenant_id, message_id=message_id, created_at=created_at, attempt=attempt)
+    return Claim(
+        tenant_id=tenant_id,
+        conversation_id=conversation_id,
+        message_id=message_id,
+        created_at=created_at,
+        channel_id=channel_id,
+        attempt=attempt,
+        fence=fence,
+        content=content,
+        phone=phone,
+        user_id=user_id,
+        correlation=named.write(vault),
     )

@@ -24,7 +24,7 @@ from bot.core.ids import ChannelId, ConversationId, MessageId, TenantId
 from bot.core.messages import OUTGOING
 from storage.base import Claim, Result, Verdict
 from storage.crypto import Vault
-from storage.postgres.correlation import Correlation
+from storage.postgres.correlation import claimed
 from storage.postgres.database import Connection, Postgres, columns, enter
 
 _CLAIM = "SELECT * FROM claim_outbox($1, $2, $3, $4)"
@@ -369,20 +369,18 @@ class PostgresOutbox:
         await db.execute(_PAUSE, tenant, row["channel_id"], None, reason)
 
     def _claimed(self, tenant: TenantId, row: Any, content: Any) -> Claim:
-        vault, message_id, created_at = self._vault, MessageId(row["message_id"]), row["message_created_at"]
-        named = Correlation(tenant_id=tenant, message_id=message_id, created_at=created_at, attempt=row["attempt"])
-        return Claim(
-            tenant_id=tenant,
+        return claimed(
+            self._vault,
+            tenant,
             conversation_id=ConversationId(row["conversation_id"]),
-            message_id=message_id,
-            created_at=created_at,
+            message_id=MessageId(row["message_id"]),
+            created_at=row["message_created_at"],
             channel_id=ChannelId(row["channel_id"]),
             attempt=row["attempt"],
             fence=row["fence"],
             content=OUTGOING.validate_json(content["content"]),
-            phone=vault.decrypt(tenant, content["phone"]) if content["phone"] else None,
-            user_id=vault.decrypt(tenant, content["user_id"]) if content["user_id"] else None,
-            correlation=named.write(vault),
+            phone=self._vault.decrypt(tenant, content["phone"]) if content["phone"] else None,
+            user_id=self._vault.decrypt(tenant, content["user_id"]) if content["user_id"] else None,
         )
 
 

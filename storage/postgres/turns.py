@@ -1,16 +1,19 @@
 """Where workers take turns: claim conversations by row lock, read their events, write the outcome in one statement."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Any
 
 from bot.core.conversation import SNAPSHOT, Contact, Conversation, Snapshot
+from bot.core.errors import StorageError
 from bot.core.events import BusinessChanged, Event, MessageReceived, TimerFired
 from bot.core.ids import ChannelId, ContactId, ConversationId, EventId, MessageId, RunId, TenantId
-from bot.core.messages import INCOMING, OUTGOING
-from storage.base import InboxEvent, Outcome, StaffMember, Work
+from bot.core.messages import INCOMING, OUTGOING, TemplateOut
+from storage.base import Berth, Claim, InboxEvent, Outcome, StaffMember, Work
+from storage.crypto import Vault
+from storage.postgres.correlation import claimed
 from storage.postgres.database import Connection, Postgres, columns, savepoint
 from storage.postgres.people import conversations
 from storage.postgres.templates import await_templates, vet
@@ -19,7 +22,7 @@ from storage.postgres.templates import await_templates, vet
 # NO KEY: nobody refers to these rows by key while we work, and appends elsewhere must not wait for us.
 _LOCK = """
 SELECT c.conversation_id, c.channel_id, c.snapshot, c.status, c.last_inbound_at,
-       p.contact_id, p.name, p.language,
+       p.contact_id, p.name, p.language, p.phone, p.user_id,
        ARRAY(SELECT r.role FROM contact_roles r WHERE r.tenant_id = $1 AND r.contact_id = c.contact_id) AS roles
 FROM whatsapp_conversations c
 JOIN contacts p ON p.tenant_id = $1 AND p.contact_id = c.contact_id
@@ -36,7 +39,9 @@ CROSS JOIN LATERAL (
     WHERE i.tenant_id = $1 AND i.conversation_id = c.conversation_id
     ORDER BY i.event_id LIMIT $3) AS i
 """
-# Everything a batch of turns changed. Outbound messages get their numbers in the order in which they were said.
+# Everything a batch of turns changed. Outbound messages get their numbers in the order in which they were said. Those
+# that a sender here can take at once (`hand`) are claimed on the way, as claim_outbox would: nothing else of their
+# conversation waits, and their channel is not paused. That spares them a transaction of their own.
 _WRITE = """
 WITH moved AS (
     UPDATE whatsapp_conversations c
@@ -51,9 +56,16 @@ WITH moved AS (
       AND i.conversation_id = d.conversation_id AND i.event_id = d.event_id
     RETURNING 1
 ), said AS (
-    SELECT nextval('message_ids') AS message_id, o.* FROM (
-        SELECT * FROM unnest($9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::text[]) WITH ORDINALITY
-            AS u (conversation_id, channel_id, kind, content, held, place)
+    SELECT nextval('message_ids') AS message_id, CASE WHEN o.hand THEN nextval('fences') END AS fence, o.* FROM (
+        SELECT u.conversation_id, u.channel_id, u.kind, u.content, u.held, u.place,
+               -- Values and not EXISTS, which a plan made on an empty table answers by reading all of it.
+               u.hand AND (SELECT x.message_id FROM outbox x
+                           WHERE x.tenant_id = $1 AND x.conversation_id = u.conversation_id LIMIT 1) IS NULL
+                      AND (SELECT w.channel_id FROM whatsapp_configurations w
+                           WHERE w.tenant_id = $1 AND w.channel_id = u.channel_id AND w.paused_until > $2) IS NULL
+                   AS hand
+        FROM unnest($9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::boolean[])
+            WITH ORDINALITY AS u (conversation_id, channel_id, kind, content, held, hand, place)
         ORDER BY u.place) AS o
 ), stored AS (
     INSERT INTO whatsapp_messages (tenant_id, message_id, created_at, conversation_id, channel_id, direction, status,
@@ -62,24 +74,29 @@ WITH moved AS (
            CASE WHEN s.held IS NULL THEN 'QUEUED' ELSE 'HELD' END, s.kind, s.content::jsonb, s.held
     FROM said s
 ), queued AS (
-    INSERT INTO outbox (tenant_id, conversation_id, message_id, message_created_at, channel_id, due_at)
-    SELECT $1, s.conversation_id, s.message_id, $2, s.channel_id, $2 FROM said s WHERE s.held IS NULL
+    INSERT INTO outbox (tenant_id, conversation_id, message_id, message_created_at, channel_id, due_at, state, attempt,
+                        fence, lease_until)
+    SELECT $1, s.conversation_id, s.message_id, $2, s.channel_id, $2,
+           CASE WHEN s.fence IS NULL THEN 'READY' ELSE 'SENDING' END, CASE WHEN s.fence IS NULL THEN 0 ELSE 1 END,
+           coalesce(s.fence, 0), CASE WHEN s.fence IS NOT NULL THEN $2 + $26::interval END
+    FROM said s WHERE s.held IS NULL
 ), traced AS (
     INSERT INTO turn_traces (tenant_id, event_id, created_at, conversation_id, message_id, trace)
     SELECT $1, t.event_id, $2, t.conversation_id, t.message_id, t.trace::jsonb
-    FROM unnest($14::bigint[], $15::bigint[], $16::bigint[], $17::text[])
+    FROM unnest($15::bigint[], $16::bigint[], $17::bigint[], $18::text[])
         AS t (event_id, conversation_id, message_id, trace)
 ), cancelled AS (
-    DELETE FROM timers t USING unnest($18::text[], $19::integer[]) AS c (run, epoch)
-    WHERE t.tenant_id = $1 AND t.run = ANY ($18) AND t.run = c.run AND t.epoch < c.epoch
+    DELETE FROM timers t USING unnest($19::text[], $20::integer[]) AS c (run, epoch)
+    WHERE t.tenant_id = $1 AND t.run = ANY ($19) AND t.run = c.run AND t.epoch < c.epoch
 ), started AS (
     INSERT INTO timers (tenant_id, run, name, epoch, conversation_id, due_at)
     SELECT $1, t.run, t.name, t.epoch, t.conversation_id, t.due_at
-    FROM unnest($20::text[], $21::text[], $22::integer[], $23::bigint[], $24::timestamptz[])
+    FROM unnest($21::text[], $22::text[], $23::integer[], $24::bigint[], $25::timestamptz[])
         AS t (run, name, epoch, conversation_id, due_at)
     ON CONFLICT (tenant_id, run, name, epoch) DO UPDATE SET due_at = excluded.due_at
 )
-SELECT count(*) FROM done
+SELECT (SELECT count(*) FROM done) AS done, s.place, s.message_id, s.fence
+FROM (SELECT) AS one LEFT JOIN said s ON s.fence IS NOT NULL
 """
 _WRITE_RUNS = """
 INSERT INTO flow_runs (tenant_id, run, flow, version, role, conversation_id, instance, frame, status, outcome,
@@ -146,12 +163,16 @@ INSERT INTO dead_letters (tenant_id, event_id, conversation_id, kind, event, mes
 SELECT $1, d.event_id, d.conversation_id, d.kind, d.event, d.message_id, d.attempts + 1, $4, $5 FROM dead d
 """
 
+_Address = tuple[str | None, str | None]
+"""A phone number (E.164) and a business-scoped user id."""
+
 
 class PostgresTurns:
     """Finds waiting conversations and opens the transactions in which they are advanced."""
 
-    def __init__(self, database: Postgres) -> None:
+    def __init__(self, database: Postgres, vault: Vault) -> None:
         self._database = database
+        self._vault = vault
 
     async def waiting(self, now: datetime, limit: int) -> list[tuple[TenantId, list[ConversationId]]]:
         """Conversations with due events, by tenant, the longest waiting tenant first."""
@@ -166,7 +187,7 @@ class PostgresTurns:
     async def transaction(self, tenant_id: TenantId) -> AsyncIterator["PostgresTurnStore"]:
         """A transaction in which to take turns."""
         async with self._database.tenant(tenant_id) as db:
-            yield PostgresTurnStore(tenant_id, db)
+            yield PostgresTurnStore(tenant_id, db, self._vault)
 
     async def fail(
         self,
@@ -189,9 +210,11 @@ class PostgresTurns:
 class PostgresTurnStore:
     """One transaction of one tenant."""
 
-    def __init__(self, tenant_id: TenantId, db: Connection) -> None:
+    def __init__(self, tenant_id: TenantId, db: Connection, vault: Vault) -> None:
         self.tenant_id = tenant_id
         self.db = db
+        self._vault = vault
+        self._addresses: dict[ConversationId, tuple[bytes | None, bytes | None]] = {}
 
     async def lock(self, conversations: Sequence[ConversationId], limit: int, events: int) -> list[Work]:
         """Lock those conversations that nobody else holds, at most `limit`; read at most `events` events of each."""
@@ -199,6 +222,7 @@ class PostgresTurnStore:
         if not held:
             return []
         rows = await self.db.fetch(_EVENTS, self.tenant_id, [row["conversation_id"] for row in held], events)
+        self._addresses.update((row["conversation_id"], (row["phone"], row["user_id"])) for row in held)
         waiting: dict[int, list[InboxEvent]] = {}
         for row in rows:
             waiting.setdefault(row["conversation_id"], []).append(_event(row))
@@ -251,11 +275,13 @@ class PostgresTurnStore:
             for row in rows
         ]
 
-    async def write(self, outcome: Outcome, at: datetime) -> None:
-        """Write what the turns changed."""
+    async def write(self, outcome: Outcome, at: datetime, berth: Berth | None = None) -> list[Claim]:
+        """Write what the turns changed; returns what was claimed for a sender in this process."""
         outcome.outbound = await vet(self.db, self.tenant_id, outcome.outbound)
-        done = await self.db.fetchval(_WRITE, self.tenant_id, at, *_columns_of(outcome))
-        if done != len(outcome.done):
+        handed = self._handed(outcome, berth) if berth is not None else {}
+        lease = berth.lease if berth is not None else None
+        rows = await self.db.fetch(_WRITE, self.tenant_id, at, *_columns_of(outcome, handed), lease)
+        if (done := rows[0]["done"]) != len(outcome.done):
             # Only possible when the row lock was lost, which PostgreSQL turns into a failed commit; say so early.
             raise RuntimeError(f"{len(outcome.done) - done} events were processed by somebody else")
         await await_templates(self.db, self.tenant_id, outcome.outbound, at)
@@ -274,10 +300,56 @@ class PostgresTurnStore:
         if outcome.audit:
             audit = [(a.at, a.actor, a.action, a.conversation_id, json.dumps(a.detail)) for a in outcome.audit]
             await self.db.execute(_WRITE_AUDIT, self.tenant_id, *columns(audit, 5))
+        return [self._claimed(row, outcome, handed, at) for row in rows if row["place"] is not None]
+
+    def _handed(self, outcome: Outcome, berth: Berth) -> dict[int, _Address]:
+        """Which outbound messages a sender here takes at once, by place: the first of each conversation we hold.
+
+        Only theirs, because nobody else can claim for them meanwhile. No templates: what is claimed when a process dies
+        is UNKNOWN, and a template is not repeated then.
+        """
+        ours = {conversation.conversation_id for conversation in outcome.conversations}
+        handed: dict[int, _Address] = {}
+        for place, said in enumerate(outcome.outbound, 1):
+            if said.conversation_id not in ours:
+                continue
+            ours.discard(said.conversation_id)
+            if len(handed) < berth.room and said.held is None and said.channel_id in berth.channels:
+                address = self._address(said.conversation_id)
+                if address is not None and not isinstance(said.content, TemplateOut):
+                    handed[place] = address
+        return handed
+
+    def _address(self, conversation: ConversationId) -> _Address | None:
+        """The phone number and user id; None when they cannot be read: the sender knows what to do about that."""
+        try:
+            phone, user_id = (
+                self._vault.decrypt(self.tenant_id, sealed) if sealed else None
+                for sealed in self._addresses[conversation]
+            )
+        except StorageError:
+            return None
+        return phone, user_id
+
+    def _claimed(self, row: Any, outcome: Outcome, handed: Mapping[int, _Address], at: datetime) -> Claim:
+        said, (phone, user_id) = outcome.outbound[row["place"] - 1], handed[row["place"]]
+        return claimed(
+            self._vault,
+            self.tenant_id,
+            conversation_id=said.conversation_id,
+            message_id=MessageId(row["message_id"]),
+            created_at=at,
+            channel_id=said.channel_id,
+            attempt=1,
+            fence=row["fence"],
+            content=said.content,
+            phone=phone,
+            user_id=user_id,
+        )
 
 
-def _columns_of(outcome: Outcome) -> list[list[Any]]:
-    """The parameters $3 to $24 of `_WRITE`."""
+def _columns_of(outcome: Outcome, handed: Collection[int]) -> list[list[Any]]:
+    """The parameters $3 to $25 of `_WRITE`."""
     conversations = [
         (
             c.conversation_id,
@@ -288,15 +360,22 @@ def _columns_of(outcome: Outcome) -> list[list[Any]]:
         for c in outcome.conversations
     ]
     outbound = [
-        (o.conversation_id, o.channel_id, o.content.kind, OUTGOING.dump_json(o.content).decode(), o.held)
-        for o in outcome.outbound
+        (
+            o.conversation_id,
+            o.channel_id,
+            o.content.kind,
+            OUTGOING.dump_json(o.content).decode(),
+            o.held,
+            place in handed,
+        )
+        for place, o in enumerate(outcome.outbound, 1)
     ]
     traces = [(t.event_id, t.conversation_id, t.message_id, t.trace) for t in outcome.traces]
     timers = [(t.run, t.name, t.epoch, t.conversation_id, t.due_at) for t in outcome.timers.values()]
     return [
         *columns(conversations, 4),
         *columns(outcome.done, 2),
-        *columns(outbound, 5),
+        *columns(outbound, 6),
         *columns(traces, 4),
         *columns(outcome.cancelled, 2),
         *columns(timers, 5),

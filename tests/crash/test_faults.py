@@ -24,6 +24,7 @@ PLACES = {
     "worker:1": ["worker.before_commit", "worker.after_commit"],
     "sender:1": ["sender.after_claim", "sender.before_http", "sender.after_http"],
     "clock:1": ["clock.after_fire"],
+    "worker,sender:2": ["worker.after_commit", "sender.before_http"],  # the worker hands over to the sender
 }
 
 

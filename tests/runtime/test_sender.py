@@ -252,3 +252,34 @@ async def test_the_first_accepted_message_clears_an_old_alarm(clock: FakeClock) 
     await sends.exchange()
     await sends.drain()
     assert [result.alarm for result in outbox.results] == ["", None]
+
+
+async def test_a_stopping_sender_waits_for_what_a_worker_is_about_to_hand_over(clock: FakeClock) -> None:
+    outbox, provider, stopping = FakeOutbox(), FakeProvider(), Stopping()
+    one = sender(outbox, provider, clock)
+    assert one.berth() is None  # it is not running yet
+    running = asyncio.create_task(one.run(stopping))
+    await asyncio.sleep(0)
+    berth = one.berth()
+    assert berth is not None
+    assert (berth.room, berth.channels) == (10, {CHANNEL})
+    stopping.set()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not running.done()
+    assert one.berth() is None
+    one.take_over([claim()])
+    await running
+    assert [result.verdict for result in outbox.results] == [Verdict.DONE]
+
+
+async def test_a_berth_that_was_not_used_holds_up_nothing(clock: FakeClock) -> None:
+    outbox, stopping = FakeOutbox(), Stopping()
+    one = sender(outbox, FakeProvider(), clock)
+    running = asyncio.create_task(one.run(stopping))
+    await asyncio.sleep(0)
+    assert one.berth() is not None
+    stopping.set()
+    one.take_over([])
+    await running
+    assert outbox.results == []

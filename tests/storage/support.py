@@ -244,7 +244,7 @@ async def build_world(database: Postgres, vault: Vault, *, slug: str = "acme", a
         channel=channel,
         intake=PostgresIntake(database, vault, directory),
         directory=directory,
-        turns=PostgresTurns(database),
+        turns=PostgresTurns(database, vault),
         outbox=PostgresOutbox(database, vault),
         upkeep=upkeep,
     )

@@ -121,10 +121,11 @@ def statements() -> dict[str, tuple[str, int, list[Any]]]:
             10 * BATCH,
             [
                 *(EPOCH, conversations, words("{}"), words("x"), late, conversations, some),
-                *(conversations, zeros, words("text"), words("{}"), nothing),
+                *(conversations, zeros, words("text"), words("{}"), nothing, [True] * BATCH),
                 *(some, conversations, nothing, words("[]")),
                 *(runs, [2] * BATCH),
                 *(runs, words("nudge"), [3] * BATCH, conversations, late),
+                timedelta(seconds=30),
             ],
         ),
         "content": (outbox._CONTENT, 5 * BATCH, [some, at]),

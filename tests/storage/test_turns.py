@@ -10,14 +10,15 @@ import pytest
 
 from bot.core.events import MessageReceived
 from bot.core.ids import ConversationId, EventId, RunId
-from bot.core.messages import TextIn, TextOut
-from storage.base import AuditEntry, NewOutbound, Outcome, TurnTrace
+from bot.core.messages import Outgoing, TemplateOut, TextIn, TextOut
+from storage.base import AuditEntry, Berth, Claim, NewOutbound, Outcome, TurnTrace, Verdict
 from storage.crypto import Vault
 from storage.postgres import Directory, Postgres, PostgresTurns, grant_role
 from tests.conftest import EPOCH
 from tests.storage.support import (
     ANNA,
     BIMAL,
+    LEASE,
     World,
     blocked,
     build_world,
@@ -26,6 +27,7 @@ from tests.storage.support import (
     message,
     owner,
     person,
+    result,
     run_change,
     timer,
 )
@@ -96,7 +98,7 @@ async def test_many_workers_process_every_event_once_and_in_order(dsn: str, worl
     await world.intake.accept([message(world.channel, str(n), sender=p) for n in range(12) for p in people])
     rows = await world.rows("SELECT conversation_id, event_id FROM inbox ORDER BY event_id")
     wide = await Postgres.connect(dsn, size=6)
-    turns, processed = PostgresTurns(wide), []
+    turns, processed = PostgresTurns(wide, world.vault), []
 
     async def work() -> None:
         while waiting := await turns.waiting(EPOCH, 400):
@@ -152,6 +154,61 @@ async def test_an_expired_conversation_starts_afresh(world: World) -> None:
             assert work.conversation.frames == frames
             await store.write(Outcome(conversations=[conversation_of(work, *frames)]), EPOCH)
     assert await world.value("SELECT status FROM whatsapp_conversations") == "ACTIVE"
+
+
+# --- Handing over to a sender in the same process --------------------------------------------------------------------
+
+
+def berth(world: World, room: int = 10) -> Berth:
+    return Berth(room=room, channels=frozenset([world.channel.channel_id]), lease=LEASE)
+
+
+async def answer(world: World, conversation: ConversationId, *contents: Outgoing, room: int = 10) -> list[Claim]:
+    """Take the turns of a conversation, say this in them, with a sender at hand."""
+    async with world.turns.transaction(world.tenant) as store:
+        (work,) = await store.lock([conversation], 1, 100)
+        outcome = Outcome(
+            conversations=[conversation_of(work, frame())],
+            done=[(conversation, event.event.event_id) for event in work.events],
+            outbound=[replace(said(conversation, world, ""), content=content) for content in contents],
+        )
+        return await store.write(outcome, EPOCH, berth(world, room))
+
+
+async def test_the_first_reply_is_claimed_with_the_turn_and_the_next_waits_for_its_answer(world: World) -> None:
+    conversation, _ = await receive(world, "a")
+    (claim,) = await answer(world, conversation, TextOut(body="one"), TextOut(body="two"))
+    assert (claim.content, claim.phone, claim.attempt) == (TextOut(body="one"), ANNA.phone, 1)
+    assert await world.claim() == []
+    (second,) = await world.claim(result(claim, Verdict.DONE, provider_message_id="wamid.1"))
+    assert second.content == TextOut(body="two")
+    assert (await world.message(claim.message_id))["status"] == "ACCEPTED"
+
+
+async def test_what_was_handed_over_and_never_answered_is_unknown(world: World) -> None:
+    conversation, _ = await receive(world, "a")
+    (claim,) = await answer(world, conversation, TextOut(body="one"))
+    assert await world.settle(EPOCH + LEASE) == {"expired": 1}
+    assert (await world.message(claim.message_id))["status"] == "UNKNOWN"
+
+
+async def test_nothing_is_handed_over_behind_another_message_or_on_a_paused_channel(world: World) -> None:
+    conversation, _ = await receive(world, "a")
+    await world.say("before")
+    assert await answer(world, conversation, TextOut(body="after")) == []
+    (first,) = await world.claim()
+    assert first.content == TextOut(body="before")
+    other, _ = await receive(world, "b", sender=BIMAL)
+    await world.claim(result(first, Verdict.RETRY, retry_at=EPOCH, pause_until=EPOCH + SECOND))
+    assert await answer(world, other, TextOut(body="paused")) == []
+
+
+async def test_a_template_and_what_there_is_no_room_for_stay_in_the_outbox(world: World) -> None:
+    conversation, _ = await receive(world, "a")
+    assert await answer(world, conversation, TemplateOut(name="t", language="en")) == []
+    other, _ = await receive(world, "b", sender=BIMAL)
+    assert await answer(world, other, TextOut(body="full"), room=0) == []
+    assert {claim.attempt for claim in await world.claim()} == {1}
 
 
 # --- Writing ----------------------------------------------------------------------------------------------------------
@@ -468,7 +525,7 @@ async def test_a_worker_that_sleeps_past_its_lease_cannot_commit_and_another_tak
     conversation, events = await receive(world, "a")
     sleepy = await Postgres.connect(dsn, size=1, idle_lease_seconds=0.05)
     with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):  # noqa: PT012  a turn
-        async with PostgresTurns(sleepy).transaction(world.tenant) as store:
+        async with PostgresTurns(sleepy, world.vault).transaction(world.tenant) as store:
             (work,) = await store.lock([conversation], 1, 10)
             process = await store.db.fetchval("SELECT pg_backend_pid()")
             async with owner(dsn) as onlooker:  # sleeps until PostgreSQL has had enough
