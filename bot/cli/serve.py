@@ -18,7 +18,6 @@ from bot.runtime.loop import Stopping
 from bot.runtime.parts import run_parts
 from bot.web.app import web_parts
 
-
 GC_THRESHOLDS = (20_000, 20, 20)
 """Objects made before the young are looked through, then how many such rounds before the older are."""
 
