@@ -3,14 +3,33 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, create_model
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.core.errors import ConfigError
 
+WEBHOOK_PATH = "/api/whatsapp/webhook"
+STATUS_PATH = f"{WEBHOOK_PATH}/status"
+"""Where Twilio sends statuses, which it would otherwise mix with messages."""
+
+REQUIRED = {
+    "meta": (
+        "whatsapp_webhook_secret",
+        "whatsapp_verify_token",
+        "whatsapp_access_token",
+        "whatsapp_phone_number_id",
+        "whatsapp_business_account_id",
+    ),
+    "twilio": ("twilio_account_sid", "twilio_auth_token", "bot_public_url"),
+    "360dialog": ("whatsapp_webhook_secret", "whatsapp_access_token", "whatsapp_phone_number_id"),
+}
+"""What each provider needs besides the number."""
+
+_LEAST_SECRET = 8
+_NO_SECRET = SecretStr("")
 _PHONE = r"^\+[1-9]\d{6,14}$"  # E.164: at most 15 digits
-_URL = r"^https?://[^\s/]+\S*$"
-_DIGITS = r"^\d{1,32}$"
+_URL_OR_NONE = r"^(https?://[^\s/]+\S*)?$"
+_DIGITS = r"^\d{0,32}$"
 
 
 def _no_spaces(secret: SecretStr) -> SecretStr:
@@ -19,7 +38,14 @@ def _no_spaces(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _long_if_any(secret: SecretStr) -> SecretStr:
+    if 0 < len(secret.get_secret_value()) < _LEAST_SECRET:
+        raise ValueError(f"has fewer than {_LEAST_SECRET} characters")
+    return secret
+
+
 Secret = Annotated[SecretStr, AfterValidator(_no_spaces)]
+LongSecret = Annotated[Secret, AfterValidator(_long_if_any)]
 _S = TypeVar("_S", bound="DatabaseSettings")
 
 
@@ -51,27 +77,46 @@ class DatabaseSettings(BaseSettings):
 
 
 class Settings(DatabaseSettings):
-    """Everything the server needs."""
+    """Everything the server needs. What each provider requires of it: `REQUIRED`."""
 
-    whatsapp_provider: Literal["meta", "twilio", "360dialog"] = Field(description="who carries our messages: meta")
+    whatsapp_provider: Literal["meta", "twilio", "360dialog"] = Field(
+        description="who carries our messages: meta, twilio or 360dialog"
+    )
     whatsapp_phone_number: str = Field(pattern=_PHONE, description="the business number, like +15550100200")
-    whatsapp_webhook_secret: Annotated[Secret, Field(min_length=8)] = Field(
-        description="Meta: App settings → Basic → App secret. Several, comma-separated, while rotating"
+    whatsapp_webhook_secret: LongSecret = Field(
+        _NO_SECRET,
+        description="Meta: App settings → Basic → App secret; 360dialog: the text you registered as the webhook's "
+        "header. Several, comma-separated, while rotating",
     )
-    whatsapp_verify_token: Annotated[Secret, Field(min_length=8)] = Field(
-        description="a text you choose and type into Meta's webhook form"
+    whatsapp_verify_token: LongSecret = Field(
+        _NO_SECRET, description="a text you choose and type into Meta's webhook form"
     )
-    whatsapp_access_token: Annotated[Secret, Field(min_length=8)] = Field(
-        description="Meta: a system user's permanent token"
+    whatsapp_access_token: LongSecret = Field(
+        _NO_SECRET, description="Meta: a system user's permanent token; 360dialog: the number's API key"
     )
-    whatsapp_phone_number_id: str = Field(pattern=_DIGITS, description="Meta: WhatsApp → API Setup")
-    whatsapp_business_account_id: str = Field(pattern=_DIGITS, description="Meta: WhatsApp → API Setup")
+    whatsapp_phone_number_id: str = Field(
+        "", pattern=_DIGITS, description="Meta's id of the number: WhatsApp → API Setup"
+    )
+    whatsapp_business_account_id: str = Field(
+        "", pattern=_DIGITS, description="Meta's id of the WhatsApp Business account: WhatsApp → API Setup"
+    )
     whatsapp_api_base_url: str = Field(
-        "https://graph.facebook.com", pattern=_URL, description="where the provider's API is; tests point elsewhere"
+        "", pattern=_URL_OR_NONE, description="where the provider's API is; unset: where it always is"
     )
     whatsapp_api_version: str = Field("v25.0", pattern=r"^v\d{1,3}\.\d$", description="Graph API version")
-    twilio_account_sid: str | None = Field(None, pattern=r"^AC[0-9a-f]{32}$", description="Twilio's account")
-    twilio_auth_token: Secret | None = Field(None, description="Twilio's token")
+    whatsapp_webhook_header: str = Field(
+        "X-Hook-Token", pattern=r"^[A-Za-z0-9-]{1,64}$", description="360dialog: the header that holds the secret"
+    )
+    twilio_account_sid: str = Field("", pattern=r"^(AC[0-9a-f]{32})?$", description="Twilio: console, account info")
+    twilio_auth_token: LongSecret = Field(
+        _NO_SECRET, description="Twilio: console, account info. Several, comma-separated, while rotating"
+    )
+    twilio_messaging_service_sid: str = Field(
+        "", pattern=r"^(MG[0-9a-f]{32})?$", description="Twilio: a messaging service to send through"
+    )
+    bot_public_url: str = Field(
+        "", pattern=_URL_OR_NONE, description="how others reach this server, like https://bot.example.com"
+    )
     whatsapp_enable_media: bool = Field(True, description="accept files from people")
     whatsapp_enable_templates: bool = Field(True, description="send templates outside the 24-hour window")
     whatsapp_message_retention_days: int = Field(90, ge=1, description="how long messages are kept")
@@ -96,9 +141,22 @@ class Settings(DatabaseSettings):
 
     @property
     def webhook_secrets(self) -> tuple[str, ...]:
-        """The app secrets, newest first."""
-        text = self.whatsapp_webhook_secret.get_secret_value()
-        return tuple(part.strip() for part in text.split(",") if part.strip())
+        """What webhooks are signed with, newest first."""
+        return _several(self.whatsapp_webhook_secret)
+
+    @property
+    def twilio_auth_tokens(self) -> tuple[str, ...]:
+        """Twilio's tokens, the one to use first."""
+        return _several(self.twilio_auth_token)
+
+    @property
+    def address(self) -> str:
+        """What webhooks call our number."""
+        return self.whatsapp_phone_number if self.whatsapp_provider == "twilio" else self.whatsapp_phone_number_id
+
+
+def _several(secret: SecretStr) -> tuple[str, ...]:
+    return tuple(part.strip() for part in secret.get_secret_value().split(",") if part.strip())
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -108,10 +166,6 @@ def load_settings(**overrides: Any) -> Settings:
         ConfigError: Lists everything that is missing or malformed.
     """
     settings = _load(Settings, overrides)
-    if settings.whatsapp_provider != "meta":
-        raise ConfigError(
-            [f"WHATSAPP_PROVIDER={settings.whatsapp_provider} is not available in this version: use meta."]
-        )
     if settings.bot_database_url is not None and settings.bot_secret_key is None:
         raise ConfigError(
             ["BOT_SECRET_KEY is missing: every process on a shared database needs the same (openssl rand -base64 32)."]
@@ -129,13 +183,37 @@ def load_database_settings(**overrides: Any) -> DatabaseSettings:
 
 
 def _load(kind: type[_S], overrides: dict[str, Any]) -> _S:
+    found: _S | None = None
+    problems: dict[str, str] = {}
     try:
-        return kind(**overrides)
+        found = kind(**overrides)
     except ValidationError as error:
-        problems = []
         for problem in error.errors():
             name = str(problem["loc"][0])
-            meaning = kind.model_fields[name].description
-            told = "is missing" if problem["type"] == "missing" else f"is malformed ({problem['msg']})"
-            problems.append(f"{name.upper()} {told}: {meaning}.")
-        raise ConfigError(problems) from error
+            problems[name] = "is missing" if problem["type"] == "missing" else f"is malformed ({problem['msg']})"
+    if issubclass(kind, Settings):
+        for name in _lacking(found, overrides):
+            problems.setdefault(name, "is missing")
+    if found is not None and not problems:
+        return found
+    fields = kind.model_fields
+    raise ConfigError([f"{n.upper()} {problems[n]}: {fields[n].description}." for n in fields if n in problems])
+
+
+class _Given(BaseSettings):
+    """What was given of the settings that depend on the provider, whatever the others are."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="allow", hide_input_in_errors=True
+    )
+    whatsapp_provider: str = "meta"
+
+
+def _lacking(found: DatabaseSettings | None, overrides: dict[str, Any]) -> list[str]:
+    """The settings that the provider needs and nobody gave."""
+    if isinstance(found, Settings):
+        values = {name: getattr(found, name) for name in Settings.model_fields}
+        return [name for name in REQUIRED[found.whatsapp_provider] if values[name] in ("", _NO_SECRET)]
+    needed = {name: (str, "") for names in REQUIRED.values() for name in names}
+    given = create_model("_Given", __base__=_Given, **needed)(**overrides)  # type: ignore[call-overload]
+    return [name for name in REQUIRED.get(given.whatsapp_provider, ()) if not getattr(given, name)]

@@ -3,14 +3,15 @@
 A provider is a pure half (verify, parse, build: bytes and dicts in, typed values out) and an HTTP half (send…).
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
 from bot.core.errors import ProviderError
-from bot.core.messages import Incoming, Outgoing
+from bot.core.messages import Incoming, MediaKind, Outgoing
+from bot.core.whatsapp import WhatsAppTemplate
 
 # --- Receiving ------------------------------------------------------------------------------------------------------
 
@@ -21,7 +22,10 @@ class SignatureError(ProviderError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookRequest:
-    """A webhook request as it came in. `body` is untouched: signatures cover the exact bytes."""
+    """A webhook request as it came in. `body` is untouched: signatures cover the exact bytes.
+
+    `url` is its path and query, escapes and all: signatures may cover those as well.
+    """
 
     method: str
     url: str
@@ -52,6 +56,7 @@ class InboundMessage:
     reply_to: str | None = None
     group_id: str | None = None
     referral: dict[str, Any] | None = None
+    forwarded: bool = False
 
 
 class Delivery(StrEnum):
@@ -84,6 +89,22 @@ class Fault(StrEnum):
 RETRYABLE = frozenset({Fault.THROTTLE_CHANNEL, Fault.THROTTLE_PAIR, Fault.TRANSIENT, Fault.MEDIA})
 
 
+class Effect(StrEnum):
+    """What else is to be done about a provider's error, besides what becomes of the message itself."""
+
+    NONE = ""
+    PAUSE_CHANNEL = "pause_channel"  # the number sends nothing for a while
+    PAUSE_PAIR = "pause_pair"  # nothing to this person for a while
+    STOP_CHANNEL = "stop_channel"  # the number sends nothing until somebody has looked: alarm
+    STOP_INITIATED = "stop_initiated"  # no templates outside the window for hours: alarm
+    ALARM = "alarm"  # somebody should look
+    OPT_OUT = "opt_out"  # this person wants nothing from us
+    OPT_OUT_MARKETING = "opt_out_marketing"  # this person wants no marketing from us
+    PAUSE_TEMPLATE = "pause_template"  # the template is not to be used for a while
+    DISABLE_TEMPLATE = "disable_template"  # the template is not to be used any more
+    USE_TEMPLATE = "use_template"  # the 24-hour window is closed, whatever we thought
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """An error of a provider. `code` is theirs, `fault` our reading of it; `detail` carries no personal data."""
@@ -91,6 +112,7 @@ class Problem:
     fault: Fault
     code: int | None = None
     detail: str = ""
+    effect: Effect = Effect.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,7 +253,27 @@ SendOutcome = Accepted | Refused | NotSent | Unknown
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a provider can carry; what it cannot is planned around, never dropped."""
+    """What a provider can carry. `providers.planning` plans around what it cannot: nothing is dropped in silence.
+
+    Attributes:
+        max_text: Characters of a text; longer ones are split.
+        max_button_body: Characters above buttons.
+        max_list_body: Characters above a list.
+        buttons: Reply buttons; else a numbered text.
+        lists: Lists; else a numbered text.
+        correlation: What we send along comes back in statuses.
+        url_buttons: A button that opens a page; else the address in the text.
+        location_requests: A button that sends the location; else asked in words.
+        contact_requests: A button that shares the number; else asked in words.
+        contacts: Contact cards; else name and number as text.
+        reactions: Emoji on a message; else nothing, since words would say more than was meant.
+        replies: Quoting the message that is answered; else without the quote.
+        forms: WhatsApp Flows.
+        media_ids: Files by the provider's id; else by link only.
+        document_captions: A caption under a document; else as a text before it.
+        read_marks: Marking messages as read.
+        typing: Showing that we type.
+    """
 
     max_text: int
     max_button_body: int
@@ -239,6 +281,17 @@ class Capabilities:
     buttons: bool
     lists: bool
     correlation: bool
+    url_buttons: bool = True
+    location_requests: bool = True
+    contact_requests: bool = True
+    contacts: bool = True
+    reactions: bool = True
+    replies: bool = True
+    forms: bool = True
+    media_ids: bool = True
+    document_captions: bool = True
+    read_marks: bool = True
+    typing: bool = True
 
 
 class Provider(Protocol):
@@ -246,6 +299,8 @@ class Provider(Protocol):
 
     name: str
     capabilities: Capabilities
+    webhook_methods: tuple[str, ...]
+    """How webhooks come: POST, with Twilio also PUT and GET. A GET to others is the endpoint check."""
 
     def handshake(self, query: Mapping[str, str]) -> str | None:
         """Answer the provider's endpoint check: the text to echo, or None to refuse."""
@@ -261,7 +316,118 @@ class Provider(Protocol):
         """Read a verified webhook. Never raises: what it cannot read becomes `NotUnderstood`."""
 
     async def send(self, message: OutboundMessage) -> SendOutcome:
-        """Send one message. Never raises for anything the provider or the network does."""
+        """Send one message, of any kind, templates among them. Never raises for what the provider or network does."""
+
+    async def mark_read(self, message_id: str, *, typing: bool = False) -> bool:
+        """Mark a person's message as read, and with `typing` show us typing for up to 25 seconds.
+
+        Returns:
+            Whether the provider confirmed it. A courtesy, so never worth a retry; raises nothing, like `send`.
+        """
+
+    async def look_up(self, provider_message_id: str) -> StatusUpdate | None:
+        """Ask how far a message of ours has come, where its statuses may have been lost; None if nobody can tell."""
+
+    def explain(self, code: int) -> str:
+        """What an error code means, and what to do: one or two sentences for the operator."""
 
     async def close(self) -> None:
         """Let go of connections."""
+
+
+# --- Files ----------------------------------------------------------------------------------------------------------
+
+
+class MediaError(ProviderError):
+    """A file could not be fetched from a provider or given to it. `retryable`: it may work later."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaFile:
+    """A file to give to a provider. `content` is the whole of it: WhatsApp takes 100 MB at most."""
+
+    media: MediaKind
+    content: bytes
+    mime_type: str
+    filename: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uploaded:
+    """A file a provider keeps for us. `media_id` is good until `expires_at`."""
+
+    media_id: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaLocation:
+    """Where a file can be fetched right now; the address is good for minutes. `sha256` is lower-case hex."""
+
+    url: str
+    mime_type: str | None = None
+    sha256: str | None = None
+    size_bytes: int | None = None
+
+
+class MediaClient(Protocol):
+    """Files at one number's provider. What it cannot do raises `MediaError`."""
+
+    async def upload(self, file: MediaFile) -> Uploaded:
+        """Give a file to the provider.
+
+        Raises:
+            MediaError: It did not take it, or takes no uploads (Twilio: send by link).
+        """
+
+    async def locate(self, media_id: str) -> MediaLocation:
+        """Find out where a file is: one that a person sent, or one that we uploaded."""
+
+    def download(self, location: MediaLocation, *, limit: int) -> AsyncIterator[bytes]:
+        """Fetch a file in pieces, with credentials for the provider's own hosts only.
+
+        Raises:
+            MediaError: It is not there, has more than `limit` bytes, or its address leads elsewhere.
+        """
+
+    async def delete(self, media_id: str) -> None:
+        """Have the provider forget a file."""
+
+
+# --- Templates ------------------------------------------------------------------------------------------------------
+
+
+class TemplateRefused(ProviderError):  # noqa: N818  a verdict of the provider's
+    """A provider did not take a template, or did not answer. `code` is its error code."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteTemplate:
+    """A template as the provider has it.
+
+    `status` is upper case, in Meta's words: APPROVED, PENDING, REJECTED, PAUSED, DISABLED…
+    """
+
+    provider_template_id: str
+    name: str
+    language: str
+    status: str
+    category: str
+    reason: str | None = None
+    components: Sequence[Mapping[str, Any]] = ()
+
+
+class TemplateClient(Protocol):
+    """Message templates of one account. What is refused raises `TemplateRefused`."""
+
+    async def create(self, template: WhatsAppTemplate) -> RemoteTemplate:
+        """Hand a template in for approval."""
+
+    async def list(self) -> Sequence[RemoteTemplate]:
+        """Every template of the account, all pages."""
+
+    async def delete(self, template: RemoteTemplate) -> None:
+        """Delete one template, in its language only where the provider can."""
+
+    async def status(self, name: str, language: str) -> RemoteTemplate | None:
+        """How one template stands; None if the account has none of that name and language."""

@@ -33,7 +33,7 @@ def given(monkeypatch: pytest.MonkeyPatch, **changes: str) -> None:
 def test_the_names_of_the_guide_work(monkeypatch: pytest.MonkeyPatch) -> None:
     given(monkeypatch)
     settings = load_settings()
-    assert settings.whatsapp_api_base_url == "https://graph.facebook.com"
+    assert settings.whatsapp_api_base_url == ""
     assert settings.whatsapp_message_retention_days == 90
     assert settings.whatsapp_enable_media
     assert settings.whatsapp_enable_templates

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from bot.cli.cast import BUSINESS
 from bot.core.messages import ButtonsOut, ListOut, Outgoing, TemplateOut, TextOut
+from bot.core.plain import plain_text
 from bot.core.whatsapp import WhatsAppTemplate
 
 _WIDEST = 64  # characters of a bubble; longer lines are hard to read
@@ -206,6 +207,8 @@ def outgoing(content: Outgoing, templates: Templates) -> tuple[str, tuple[tuple[
             template = templates.get((name, language)) or templates.get((name, "en"))
             text = template.fill(parameters) if template is not None else ", ".join(parameters)
             return text, (), "", f"template {name}: outside of the 24-hour window"
+        case _:
+            return plain_text(content), (), "", content.kind.replace("_", " ")
 
 
 def _title(one: Said, business: str) -> Text:

@@ -21,8 +21,9 @@ from bot.core.ids import TenantId
 from bot.runtime.bootstrap import content_dir, database_dsn
 from bot.runtime.project import project_actions
 from bot.web.webhook import PATH
+from providers.fields import Unreadable, mapping, read_json
 from providers.meta.errors import meaning, read_problem
-from providers.meta.fields import Unreadable, mapping, read_json
+from providers.meta.settings import API
 from providers.meta.signature import HEADER, sign
 from storage.base import Backlog
 from storage.crypto import parse_secret
@@ -256,7 +257,10 @@ async def _numbers(inspection: Inspection, tenant: TenantId) -> list[Check]:
 async def check_provider(settings: Settings) -> list[Check]:
     """Whether Meta answers, knows our number, and takes our token."""
     group = "Provider"
-    base = settings.whatsapp_api_base_url.rstrip("/")
+    if settings.whatsapp_provider != "meta":
+        told = f"not looked at: {settings.whatsapp_provider}"
+        return [Check(group=group, name="skipped", verdict="warn", told=told)]
+    base = (settings.whatsapp_api_base_url or API).rstrip("/")
     url = f"{base}/{settings.whatsapp_api_version}/{settings.whatsapp_phone_number_id}"
     headers = {"Authorization": f"Bearer {settings.whatsapp_access_token.get_secret_value()}"}
     query = {"fields": "display_phone_number,verified_name,quality_rating"}
@@ -264,9 +268,9 @@ async def check_provider(settings: Settings) -> list[Check]:
         status, body = await _get(url, headers=headers, params=query)
     except (aiohttp.ClientError, OSError) as error:
         remedy = "Check WHATSAPP_API_BASE_URL, and that this host may reach it."
-        told = f"{settings.whatsapp_api_base_url} does not answer ({type(error).__name__})"
+        told = f"{base} does not answer ({type(error).__name__})"
         return [Check(group=group, name="reachable", verdict="fail", told=told, remedy=remedy)]
-    found = [Check(group=group, name="reachable", verdict="ok", told=settings.whatsapp_api_base_url)]
+    found = [Check(group=group, name="reachable", verdict="ok", told=base)]
     answer = _object(body)
     if status != 200:
         problem = read_problem(answer.get("error"))

@@ -9,6 +9,7 @@ from providers.base import (
     OutboundMessage,
     SendOutcome,
     SignatureError,
+    StatusUpdate,
     WebhookItem,
     WebhookRequest,
 )
@@ -18,6 +19,7 @@ class Handset:
     """A provider whose network is this process: what is sent lies in `sent` until somebody takes it."""
 
     name = "simulator"
+    webhook_methods: tuple[str, ...] = ("POST",)
     capabilities = Capabilities(
         max_text=4096, max_button_body=1024, max_list_body=1024, buttons=True, lists=True, correlation=True
     )
@@ -31,6 +33,18 @@ class Handset:
         self.sent.append(message)
         self._count += 1
         return Accepted(provider_message_id=f"simulated.out.{self._count}")
+
+    async def mark_read(self, message_id: str, *, typing: bool = False) -> bool:
+        """Everything counts as read."""
+        return True
+
+    async def look_up(self, provider_message_id: str) -> StatusUpdate | None:
+        """Nothing is known but what was sent."""
+        return None
+
+    def explain(self, code: int) -> str:
+        """Nothing goes wrong here."""
+        return ""
 
     async def close(self) -> None:
         """Nothing to let go of."""

@@ -19,6 +19,9 @@ MAX_ROW_TITLE = 24
 MAX_ROW_DESCRIPTION = 72
 MAX_LIST_LABEL = 20
 MAX_CHOICE_ID = 200  # rows; reply buttons may have 256, Twilio 200
+MAX_CAPTION = 1024
+MAX_CARDS = 5  # the pages say 257, the OpenAPI description 5: the smaller one always works
+MAX_FORM_LABEL = 20  # older pages 20, newer 30
 
 MediaKind = Literal["image", "audio", "video", "document", "sticker"]
 
@@ -213,21 +216,143 @@ class ListOut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UrlOut:
+    """Text with one button that opens `url`. A tap is not reported."""
+
+    body: str
+    label: str
+    url: str
+    kind: Literal["url"] = "url"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocationOut:
+    """A place on the map, WGS 84 degrees."""
+
+    latitude: float
+    longitude: float
+    name: str | None = None
+    address: str | None = None
+    kind: Literal["location"] = "location"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocationRequestOut:
+    """Text with a button that sends where the person is: a `LocationIn` comes back."""
+
+    body: str
+    kind: Literal["location_request"] = "location_request"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactRequestOut:
+    """Text with a button that shares the person's own number: `ContactsIn` with `requested` comes back."""
+
+    body: str
+    kind: Literal["contact_request"] = "contact_request"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactCard:
+    """Somebody to get in touch with. `name` is what is shown; phones are E.164 with +."""
+
+    name: str
+    first_name: str
+    last_name: str | None = None
+    phones: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
+    company: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactsOut:
+    """1 to 5 contact cards."""
+
+    cards: tuple[ContactCard, ...]
+    kind: Literal["contacts"] = "contacts"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReactionOut:
+    """An emoji on a message of theirs, by the provider's id; None takes it back."""
+
+    message_id: str
+    emoji: str | None = None
+    kind: Literal["reaction"] = "reaction"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaOut:
+    """A file: one of `media_id` (uploaded to the provider), `link` (public, https) and `file` (a key of our own store).
+
+    A `file` is given an id or a link before a provider sees it. `mime_type` and `size_bytes` are checked where known.
+    """
+
+    media: MediaKind
+    media_id: str | None = None
+    link: str | None = None
+    file: str | None = None
+    mime_type: str | None = None
+    size_bytes: int | None = None
+    caption: str | None = None
+    filename: str | None = None
+    voice: bool = False
+    kind: Literal["media"] = "media"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormOut:
+    """Text with a button that opens a WhatsApp Flow: a `FormReplyIn` comes back.
+
+    `token` comes back with it; `screen` is where it opens, with `data` filled in.
+    """
+
+    body: str
+    label: str
+    flow_id: str
+    token: str
+    screen: str | None = None
+    data: dict[str, Any] | None = None
+    draft: bool = False
+    kind: Literal["form"] = "form"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateOut:
     """A message template approved by WhatsApp: the only thing that may be sent outside the 24-hour window.
 
-    `parameters` fill {{1}}, {{2}}… of the body; `button_parameters` the dynamic part of each button, by position.
+    `parameters` fill {{1}}, {{2}}… of the body, or what `names` names, one for each; `header_parameters` or
+    `header_media` the header. `button_parameters` are the dynamic part of each button by position (empty: none),
+    `button_payloads` what a quick reply gives back.
     """
 
     name: str
     language: str
     parameters: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     header_parameters: tuple[str, ...] = ()
+    header_names: tuple[str, ...] = ()
+    header_media: MediaOut | None = None
     button_parameters: tuple[str, ...] = ()
+    button_payloads: tuple[str, ...] = ()
     kind: Literal["template"] = "template"
 
 
-Outgoing = Annotated[TextOut | ButtonsOut | ListOut | TemplateOut, Field(discriminator="kind")]
+Outgoing = Annotated[
+    TextOut
+    | ButtonsOut
+    | ListOut
+    | UrlOut
+    | LocationOut
+    | LocationRequestOut
+    | ContactRequestOut
+    | ContactsOut
+    | ReactionOut
+    | MediaOut
+    | FormOut
+    | TemplateOut,
+    Field(discriminator="kind"),
+]
 
 INCOMING: TypeAdapter[Incoming] = TypeAdapter(Incoming)
 OUTGOING: TypeAdapter[Outgoing] = TypeAdapter(Outgoing)

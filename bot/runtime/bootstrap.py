@@ -16,6 +16,7 @@ from bot.config import DatabaseSettings, Settings
 from bot.core.actions import Actions
 from bot.core.errors import ConfigError, StorageError
 from bot.runtime.bells import Bells
+from bot.runtime.carriers import make_provider
 from bot.runtime.clock import Ticker
 from bot.runtime.intake import GroupCommit
 from bot.runtime.library import Library
@@ -27,7 +28,6 @@ from bot.runtime.sender import Sender, SendRules
 from bot.runtime.turn import TurnTaker
 from bot.runtime.worker import Worker
 from providers.base import Provider
-from providers.meta import MetaProvider, MetaSettings
 from storage.base import Channel
 from storage.crypto import Vault, parse_secret, secret_in
 from storage.migrations import current, head, upgrade
@@ -244,14 +244,14 @@ async def open_system(
             settings.bot_tenant,
             settings.bot_tenant,
             settings.whatsapp_provider,
-            settings.whatsapp_phone_number_id,
+            settings.address,
             settings.whatsapp_phone_number,
         )
         versions = FlowVersions(foundation.database, channel.tenant_id)
         library = Library(root, known, versions, clock, content, memory)
         if deploy:
             await library.register()
-        provider = provider or MetaProvider(meta_settings(settings))
+        provider = provider or make_provider(settings)
         stack.push_async_callback(provider.close)
         bells = Bells(partial(_listen, foundation.dsn))
         directory = Directory(foundation.database, foundation.vault)
@@ -268,21 +268,6 @@ async def open_system(
             upkeep=upkeep,
             clock=clock,
         )
-
-
-def meta_settings(settings: Settings) -> MetaSettings:
-    """What the Meta provider needs of our settings."""
-    return MetaSettings(
-        app_secrets=settings.webhook_secrets,
-        verify_token=settings.whatsapp_verify_token.get_secret_value(),
-        access_token=settings.whatsapp_access_token.get_secret_value(),
-        phone_number_id=settings.whatsapp_phone_number_id,
-        business_account_id=settings.whatsapp_business_account_id,
-        base_url=settings.whatsapp_api_base_url,
-        api_version=settings.whatsapp_api_version,
-        timeout_seconds=settings.bot_send_timeout,
-        connections=settings.bot_send_concurrency,
-    )
 
 
 def content_dir(settings: DatabaseSettings) -> Path:

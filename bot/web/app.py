@@ -9,7 +9,7 @@ from bot.runtime.bootstrap import System
 from bot.runtime.loop import Stopping
 from bot.runtime.parts import Part
 from bot.web.health import Health
-from bot.web.webhook import MAX_BODY, PATH, Webhook, by_address
+from bot.web.webhook import MAX_BODY, Webhook, by_address
 
 log = structlog.get_logger(__name__)
 
@@ -26,8 +26,7 @@ def make_app(system: System) -> web.Application:
         clock=system.clock,
     )
     app = make_health_app(system)
-    app.router.add_get(PATH, webhook.handshake)
-    app.router.add_post(PATH, webhook.receive)
+    webhook.routes(app)
     return app
 
 

@@ -9,6 +9,7 @@ import orjson
 import structlog
 from aiohttp import web
 
+from bot.config import STATUS_PATH, WEBHOOK_PATH
 from bot.core.ids import TenantId
 from bot.runtime.intake import GroupCommit
 from bot.runtime.metrics import METRICS
@@ -29,7 +30,7 @@ from storage.base import Channel, NewItem, NewMessage, NewStatus, Person, Unread
 
 log = structlog.get_logger(__name__)
 
-PATH = "/api/whatsapp/webhook"
+PATH = WEBHOOK_PATH
 
 MAX_BODY = 4 * 1024 * 1024
 """Bytes. Meta sends up to 3 MB (webhooks overview, 2026); aiohttp's default of 1 MiB would refuse that for 7 days."""
@@ -54,6 +55,15 @@ class Webhook:
     intake: GroupCommit
     clock: Callable[[], datetime]
 
+    def routes(self, app: web.Application) -> None:
+        """Say which requests come here."""
+        taking = self.provider.webhook_methods
+        if "GET" not in taking:
+            app.router.add_get(PATH, self.handshake)
+        for method in taking:
+            app.router.add_route(method, PATH, self.receive)
+            app.router.add_route(method, STATUS_PATH, self.receive)
+
     async def handshake(self, request: web.Request) -> web.Response:
         """Answer the provider's check of our endpoint."""
         challenge = self.provider.handshake(request.query)
@@ -67,7 +77,7 @@ class Webhook:
         body = await request.read()
         asked = WebhookRequest(
             method=request.method,
-            url=request.path_qs,
+            url=request.raw_path,
             headers=request.headers,
             query=request.query,
             body=body,
@@ -87,7 +97,7 @@ class Webhook:
             log.warning("a webhook could not be stored", action="ask_again", error=type(error).__name__)
             return web.Response(status=503, headers={"Retry-After": "1"})
         METRICS.webhooks.labels("stored").inc()
-        return web.Response()
+        return web.Response()  # empty: Twilio would send words in it to the person
 
     def _new_item(self, item: WebhookItem, received_at: datetime) -> NewItem:
         match item:

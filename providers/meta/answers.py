@@ -13,20 +13,18 @@ certainly came from Graph itself, and says no, allows another attempt:
   token and the words elsewhere.
 """
 
-import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 
-from providers.base import Accepted, Fault, Problem, Refused, SendOutcome, Unknown
+from providers.base import Accepted, Delivery, Fault, Problem, Refused, SendOutcome, StatusUpdate, Unknown
+from providers.fields import Unreadable, identifier, items, mapping, moment, read_json, string
+from providers.http import read_retry_after
 from providers.meta.errors import read_problem
-from providers.meta.fields import Unreadable, identifier, items, mapping, read_json, string
-
-MAX_RETRY_AFTER = 86_400.0  # seconds
 
 _AMBIGUOUS = frozenset({408, 502, 504})
 _MOVED = frozenset({301, 307, 308})
+_HISTORY = {"SENT": Delivery.SENT, "DELIVERED": Delivery.DELIVERED, "READ": Delivery.READ, "FAILED": Delivery.FAILED}
 _HELD = frozenset({"held_for_quality_assessment", "paused"})
 
 
@@ -89,6 +87,34 @@ def confirms(status: int, body: bytes | None) -> bool:
     return 200 <= status < 300 and _document(body).get("success") is True
 
 
+def read_history(body: bytes | None, channel: str, message_id: str, now: datetime) -> StatusUpdate | None:
+    """Read the answer of `message_history`: the furthest that a message came, or None if nothing is told."""
+    found: StatusUpdate | None = None
+    for entry in items(_document(body).get("data")):
+        if string(mapping(entry).get("message_id")) != message_id:
+            continue
+        for event in items(mapping(mapping(entry).get("events")).get("data")):
+            word = string(mapping(event).get("delivery_status")) or ""
+            if word not in _HISTORY:
+                continue
+            failed = _HISTORY[word] is Delivery.FAILED
+            update = StatusUpdate(
+                channel=channel,
+                provider_message_id=message_id,
+                status=_HISTORY[word],
+                at=moment(mapping(event).get("timestamp"), now),
+                problem=Problem(fault=Fault.REQUEST, detail="It failed, says the message history.") if failed else None,
+            )
+            if found is None or _rank(update.status) > _rank(found.status):
+                found = update
+    return found
+
+
+def _rank(status: Delivery) -> int:
+    # FAILED counts as more than SENT and less than DELIVERED, as in the statuses that webhooks bring.
+    return (Delivery.ACCEPTED, Delivery.SENT, Delivery.FAILED, Delivery.DELIVERED, Delivery.READ).index(status)
+
+
 def _document(body: bytes | None) -> dict[str, Any]:
     if not body:
         return {}
@@ -96,20 +122,3 @@ def _document(body: bytes | None) -> dict[str, Any]:
         return mapping(read_json(body))
     except Unreadable:
         return {}
-
-
-def read_retry_after(value: str | None, now: datetime) -> float | None:
-    """Read a `Retry-After` header: seconds, or an HTTP date. At most a day, never negative; None if unreadable."""
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            due_at = parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        if due_at.tzinfo is None:
-            due_at = due_at.replace(tzinfo=UTC)
-        seconds = (due_at - now).total_seconds()
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER) if math.isfinite(seconds) else None

@@ -21,8 +21,7 @@ from providers.base import (
     StatusUpdate,
     WebhookItem,
 )
-from providers.meta.errors import meaning, read_problem
-from providers.meta.fields import (
+from providers.fields import (
     MAX_IDENTIFIER,
     Unreadable,
     clean,
@@ -37,6 +36,7 @@ from providers.meta.fields import (
     storable,
     string,
 )
+from providers.meta.errors import meaning, read_problem
 from providers.meta.parse_account import read_account_change
 from providers.meta.parse_content import read_content
 
@@ -138,6 +138,7 @@ def _value_errors(account: str, channel: str, value: dict[str, Any]) -> Iterator
             data={
                 "code": problem.code,
                 "fault": problem.fault.value,
+                "effect": problem.effect.value,
                 "meaning": meaning(problem.code).text,
                 "detail": problem.detail,
             },
@@ -210,6 +211,8 @@ def _read_message(
         reply_to=identifier(context.get("id")) if isinstance(context, dict) else None,
         group_id=identifier(message.get("group_id")),
         referral=_referral(message, context),
+        forwarded=isinstance(context, dict)
+        and (context.get("forwarded") is True or context.get("frequently_forwarded") is True),
     )
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from providers.base import AccountChanged, IdentityChanged, PreferenceChanged, TemplateChanged, WebhookItem
-from providers.meta.fields import identifier, mapping, moment, phone, storable, string
+from providers.fields import identifier, mapping, moment, phone, storable, string
 
 MAX_FIELD = 64
 

@@ -24,7 +24,7 @@ from bot.core.messages import (
     TextIn,
     UnsupportedIn,
 )
-from providers.meta.fields import (
+from providers.fields import (
     Unreadable,
     decimal,
     degrees,

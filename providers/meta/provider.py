@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from yarl import URL
+
 from providers.base import (
     Capabilities,
     Fault,
@@ -10,13 +12,15 @@ from providers.base import (
     Problem,
     Refused,
     SendOutcome,
+    StatusUpdate,
     WebhookItem,
     WebhookRequest,
 )
-from providers.meta.answers import confirms, read_answer
+from providers.fields import encode
+from providers.http import Answer, ApiClient
+from providers.meta.answers import confirms, read_answer, read_history
 from providers.meta.build import build, build_read
-from providers.meta.client import Answer, GraphClient
-from providers.meta.fields import encode
+from providers.meta.errors import meaning
 from providers.meta.parse import parse
 from providers.meta.settings import MetaSettings
 from providers.meta.signature import answer_handshake, check_signature
@@ -36,10 +40,12 @@ class MetaProvider:
 
     name: str = "meta"
     capabilities: Capabilities = CAPABILITIES
+    webhook_methods: tuple[str, ...] = ("POST",)
 
     def __init__(self, settings: MetaSettings) -> None:
         self._settings = settings
-        self._client = GraphClient(settings)
+        self._client = ApiClient({"Authorization": f"Bearer {settings.access_token}"}, settings.patience)
+        self._messages = URL(f"{settings.api_url}/{settings.phone_number_id}/messages")
 
     def handshake(self, query: Mapping[str, str]) -> str | None:
         """Answer Meta's check of the endpoint: the challenge to echo as plain text, or None to refuse."""
@@ -63,7 +69,7 @@ class MetaProvider:
             body = encode(build(message))
         except ValueError as error:
             return Refused(problem=Problem(fault=Fault.REQUEST, detail=str(error)), http_status=0)
-        answer = await self._client.post(body)
+        answer = await self._client.post(self._messages, body)
         if isinstance(answer, Answer):
             return read_answer(answer.status, answer.headers, answer.body, datetime.now(UTC))
         return answer
@@ -74,8 +80,21 @@ class MetaProvider:
         Returns:
             Whether Meta confirmed it. A courtesy, so never worth a retry; raises nothing, like `send`.
         """
-        answer = await self._client.post(encode(build_read(message_id, typing=typing)))
+        answer = await self._client.post(self._messages, encode(build_read(message_id, typing=typing)))
         return isinstance(answer, Answer) and confirms(answer.status, answer.body)
+
+    async def look_up(self, provider_message_id: str) -> StatusUpdate | None:
+        """Ask how far a message of ours has come, where its statuses may have been lost."""
+        query = {"message_id": provider_message_id, "fields": "message_id,events{delivery_status,timestamp}"}
+        url = URL(f"{self._settings.api_url}/{self._settings.phone_number_id}/message_history").with_query(query)
+        answer = await self._client.ask("GET", url)
+        if not isinstance(answer, Answer) or answer.status != 200:
+            return None
+        return read_history(answer.body, self._settings.phone_number_id, provider_message_id, datetime.now(UTC))
+
+    def explain(self, code: int) -> str:
+        """What an error code of Meta's means, and what to do."""
+        return meaning(code).text
 
     async def close(self) -> None:
         """Let go of connections."""

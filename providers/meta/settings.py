@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass, field
 
+from providers.http import Patience
+
+API = "https://graph.facebook.com"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetaSettings:
@@ -26,9 +30,24 @@ class MetaSettings:
     access_token: str = field(repr=False)
     phone_number_id: str
     business_account_id: str
-    base_url: str = "https://graph.facebook.com"
+    base_url: str = API
     api_version: str = "v25.0"
     timeout_seconds: float = 15.0
     connect_timeout_seconds: float = 5.0
     keepalive_seconds: float = 10.0
     connections: int = 100
+
+    @property
+    def api_url(self) -> str:
+        """What every address at Graph begins with."""
+        return f"{self.base_url.rstrip('/')}/{self.api_version}"
+
+    @property
+    def patience(self) -> Patience:
+        """How long to wait for Graph."""
+        return Patience(
+            timeout_seconds=self.timeout_seconds,
+            connect_timeout_seconds=self.connect_timeout_seconds,
+            keepalive_seconds=self.keepalive_seconds,
+            connections=self.connections,
+        )

@@ -34,7 +34,7 @@ def shown(default: Any) -> str:
     """How the table shows a default."""
     if default is PydanticUndefined:
         return "required"
-    if default is None:
+    if default is None or not str(default):
         return "unset"
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 

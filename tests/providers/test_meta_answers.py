@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from providers.base import RETRYABLE, Accepted, Fault, Refused, SendOutcome, Unknown
-from providers.meta.answers import read_answer, read_retry_after
+from providers.http import read_retry_after
+from providers.meta.answers import read_answer
 from providers.meta.errors import CODE, DOCS, MEANINGS, PARTNER, meaning
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "meta"

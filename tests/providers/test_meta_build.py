@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from bot.core.messages import ButtonsOut, Choice, ListOut, Outgoing, TemplateOut, TextOut
 from providers.base import OutboundMessage
-from providers.meta.build import build, build_read, parameter_text
-from providers.meta.fields import encode
+from providers.fields import encode
+from providers.meta.build import build, build_read
+from providers.parameters import parameter_text
 
 ENVELOPE = {
     "messaging_product": "whatsapp",

@@ -15,8 +15,8 @@ from aiohttp.http import StreamWriter
 
 from bot.core.messages import TextOut
 from providers.base import Accepted, Fault, NotSent, OutboundMessage, Refused, SendOutcome, Unknown
+from providers.http import MAX_ANSWER_BYTES, WatchedBody
 from providers.meta import MetaProvider, MetaSettings
-from providers.meta.client import MAX_ANSWER_BYTES, _WatchedBody
 
 MESSAGE = OutboundMessage(
     phone="+15550142233", user_id=None, content=TextOut(body="Hi"), correlation="attempt:7", reply_to=None
@@ -198,7 +198,7 @@ async def test_a_connection_that_graph_announced_to_close_is_not_used_again() ->
 async def test_a_body_knows_whether_it_was_written(closing: bool, written: bool) -> None:
     transport = Mock(is_closing=Mock(return_value=closing))
     writer = StreamWriter(Mock(transport=transport), asyncio.get_running_loop())
-    body = _WatchedBody(b"{}", content_type="application/json")
+    body = WatchedBody(b"{}", content_type="application/json")
     if closing:
         with pytest.raises(aiohttp.ClientConnectionResetError):
             await body.write_with_length(writer, 2)

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from bot.core.messages import INCOMING
 from providers.base import InboundMessage, WebhookItem
+from providers.fields import storable
 from providers.meta.errors import MAX_DETAIL, read_problem
-from providers.meta.fields import storable
 from providers.meta.parse import parse
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "meta"

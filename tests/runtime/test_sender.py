@@ -35,6 +35,7 @@ class FakeProvider:
     """Answers what the test says, in order; remembers what it was given."""
 
     name = "fake"
+    webhook_methods = ("POST",)
     capabilities = Capabilities(
         max_text=4096, max_button_body=1024, max_list_body=1024, buttons=True, lists=True, correlation=True
     )

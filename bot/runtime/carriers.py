@@ -1,0 +1,75 @@
+"""Which provider carries the messages of a number, made from the settings."""
+
+from typing import assert_never
+
+from bot.config import STATUS_PATH, Settings
+from providers.base import Provider
+from providers.dialog360 import Dialog360Provider, Dialog360Settings
+from providers.dialog360.settings import API as DIALOG360
+from providers.http import Patience
+from providers.meta import MetaProvider, MetaSettings
+from providers.meta.settings import API as META
+from providers.twilio import TwilioProvider, TwilioSettings
+from providers.twilio.settings import API as TWILIO
+from providers.twilio.settings import CONTENT, MESSAGING
+
+
+def make_provider(settings: Settings) -> Provider:
+    """The provider in `settings`."""
+    match settings.whatsapp_provider:
+        case "meta":
+            return MetaProvider(meta_settings(settings))
+        case "twilio":
+            return TwilioProvider(twilio_settings(settings))
+        case "360dialog":
+            return Dialog360Provider(dialog360_settings(settings))
+        case _:
+            assert_never(settings.whatsapp_provider)
+
+
+def meta_settings(settings: Settings) -> MetaSettings:
+    """What Meta needs of our settings."""
+    return MetaSettings(
+        app_secrets=settings.webhook_secrets,
+        verify_token=settings.whatsapp_verify_token.get_secret_value(),
+        access_token=settings.whatsapp_access_token.get_secret_value(),
+        phone_number_id=settings.whatsapp_phone_number_id,
+        business_account_id=settings.whatsapp_business_account_id,
+        base_url=settings.whatsapp_api_base_url or META,
+        api_version=settings.whatsapp_api_version,
+        timeout_seconds=settings.bot_send_timeout,
+        connections=settings.bot_send_concurrency,
+    )
+
+
+def twilio_settings(settings: Settings) -> TwilioSettings:
+    """What Twilio needs of our settings. A base URL of our own stands for all of its hosts."""
+    base = settings.whatsapp_api_base_url
+    return TwilioSettings(
+        account_sid=settings.twilio_account_sid,
+        auth_tokens=settings.twilio_auth_tokens,
+        phone_number=settings.whatsapp_phone_number,
+        public_url=settings.bot_public_url,
+        status_path=STATUS_PATH,
+        messaging_service_sid=settings.twilio_messaging_service_sid or None,
+        api_url=base or TWILIO,
+        content_url=base or CONTENT,
+        messaging_url=base or MESSAGING,
+        patience=_patience(settings),
+    )
+
+
+def dialog360_settings(settings: Settings) -> Dialog360Settings:
+    """What 360dialog needs of our settings."""
+    return Dialog360Settings(
+        api_key=settings.whatsapp_access_token.get_secret_value(),
+        webhook_tokens=settings.webhook_secrets,
+        webhook_header=settings.whatsapp_webhook_header,
+        phone_number_id=settings.whatsapp_phone_number_id,
+        base_url=settings.whatsapp_api_base_url or DIALOG360,
+        patience=_patience(settings),
+    )
+
+
+def _patience(settings: Settings) -> Patience:
+    return Patience(timeout_seconds=settings.bot_send_timeout, connections=settings.bot_send_concurrency)

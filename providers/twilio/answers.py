@@ -1,0 +1,92 @@
+"""Twilio's HTTP answers → what became of the message.
+
+As with Meta there is no idempotency key, so only an answer that certainly came from Twilio, and says no, allows another
+attempt: 4xx, and 500 or 503 with Twilio's own error object. 408, 502, 504 and anything else leaves it open.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from providers.base import Accepted, Delivery, Fault, Problem, Refused, SendOutcome, StatusUpdate, Unknown
+from providers.fields import Unreadable, identifier, integer, mapping, read_json, string
+from providers.http import Answer, read_retry_after
+from providers.twilio.errors import CATALOGUE, words
+from providers.twilio.parse import DELIVERIES
+
+_AMBIGUOUS = frozenset({408, 502, 504})
+
+
+def read_answer(answer: Answer, now: datetime) -> SendOutcome:
+    """Read the answer to a message."""
+    status, document = answer.status, document_of(answer)
+    if 200 <= status < 300:
+        sid = identifier(document.get("sid"))
+        code = integer(document.get("error_code"))
+        if sid is None:
+            return Unknown(detail=f"HTTP {status} without a sid")
+        if code is not None and DELIVERIES.get(string(document.get("status")) or "") is Delivery.FAILED:
+            problem = CATALOGUE.problem(code, words(string(document.get("error_message")) or ""))
+            return Refused(problem=problem, http_status=status)
+        return Accepted(provider_message_id=sid)
+    if 300 <= status < 400:
+        detail = f"HTTP {status}: the API has another address. Check WHATSAPP_API_BASE_URL."
+        return Refused(problem=Problem(fault=Fault.AUTH, detail=detail), http_status=status)
+    if status in _AMBIGUOUS or (status >= 500 and "code" not in document):
+        return Unknown(detail=f"HTTP {status}")
+    return refusal(answer, now)
+
+
+def refusal(answer: Answer, now: datetime) -> Refused:
+    """What an answer that is a no says."""
+    status, document = answer.status, document_of(answer)
+    code = integer(document.get("code"))
+    if code is not None:
+        said = words(string(document.get("message")) or "")
+        problem = CATALOGUE.problem(code, said, temporary=status >= 500 or status == 429)
+    else:
+        problem = Problem(fault=_fault(status, answer), detail=f"HTTP {status} without an error code")
+    return Refused(
+        problem=problem, http_status=status, retry_after=read_retry_after(answer.headers.get("Retry-After"), now)
+    )
+
+
+def _fault(status: int, answer: Answer) -> Fault:
+    match status:
+        case 401 | 403:
+            return Fault.AUTH
+        case 429:
+            return Fault.THROTTLE_CHANNEL
+        case _ if status >= 500 or answer.body is None:
+            return Fault.TRANSIENT
+        case _:
+            return Fault.REQUEST
+
+
+def read_status(answer: Answer, channel: str, now: datetime) -> StatusUpdate | None:
+    """Read a message of ours as Twilio has it; None if it has none."""
+    document: Mapping[str, Any] = document_of(answer) if answer.status == 200 else {}
+    delivery = DELIVERIES.get(string(document.get("status")) or "")
+    sid = identifier(document.get("sid"))
+    if delivery is None or sid is None:
+        return None
+    code = integer(document.get("error_code"))
+    said = words(string(document.get("error_message")) or "")
+    failed = delivery is Delivery.FAILED
+    return StatusUpdate(
+        channel=channel,
+        provider_message_id=sid,
+        status=delivery,
+        at=now,
+        problem=CATALOGUE.problem(code, said) if failed or code is not None else None,
+    )
+
+
+def document_of(answer: Answer) -> dict[str, Any]:
+    """The JSON object of an answer, or an empty one."""
+    if not answer.body:
+        return {}
+    try:
+        return mapping(read_json(answer.body))
+    except Unreadable:
+        return {}
