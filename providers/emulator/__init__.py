@@ -1,4 +1,4 @@
-"""A phone emulator: Meta's WhatsApp Cloud API and people's phones, on this machine."""
+"""A phone emulator: a WhatsApp provider's API and people's phones, on this machine."""
 
 from providers.emulator.emulator import Emulator, WebhookRefusedError
 from providers.emulator.exchange import Sent
@@ -6,6 +6,7 @@ from providers.emulator.phones import (
     Attachment,
     Bubble,
     Button,
+    Card,
     Choice,
     EmulatorError,
     Menu,
@@ -22,6 +23,7 @@ __all__ = [
     "Attachment",
     "Bubble",
     "Button",
+    "Card",
     "Choice",
     "Emulator",
     "EmulatorError",

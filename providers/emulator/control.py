@@ -1,66 +1,204 @@
-"""The control API under `/_control`: tests set faults, read the log, move the clock."""
+"""The control API under `/_control`: tests set faults, act as people, read the log, move the clock.
 
+docs/emulator.md describes each call.
+"""
+
+import base64
+import binascii
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from providers.emulator.exchange import Exchange
-from providers.emulator.meta import MetaApi
-from providers.emulator.page import Page, answer, read_object
-from providers.emulator.phones import EmulatorError
+from providers.emulator.lines import Line
+from providers.emulator.page import answer, read_object
+from providers.emulator.phones import Card, EmulatorError, UnknownPhoneError
+
+if TYPE_CHECKING:
+    from providers.emulator.emulator import Emulator
+
+LIMITS = ("pair_limit", "throughput", "management_limit", "rest_concurrency")
+
+Act = Callable[[dict[str, Any]], Awaitable[object]]
 
 
 class Control:
     """What no provider offers: the strings behind the stage."""
 
-    def __init__(self, exchange: Exchange, api: MetaApi, page: Page) -> None:
+    def __init__(self, exchange: Exchange, line: Line, emulator: "Emulator") -> None:
         self._exchange = exchange
-        self._api = api
-        self._page = page
+        self._line = line
+        self._emulator = emulator
 
     def routes(self) -> list[web.RouteDef]:
         """The control routes."""
         return [
-            web.post("/_control/faults", self.faults),
+            web.post("/_control/faults", self._doing(self.faults)),
             web.get("/_control/log", self.log),
+            web.get("/_control/chat/{number}", self.chat),
             web.post("/_control/reset", self.reset),
-            web.post("/_control/clock", self.clock),
+            web.post("/_control/clock", self._doing(self.clock)),
+            web.post("/_control/limits", self._doing(self.limits)),
+            web.post("/_control/webhook", self._doing(self.webhook)),
+            web.post("/_control/act/{deed}", self.act),
             web.post("/_control/templates/{name}", self.template),
         ]
 
-    async def faults(self, request: web.Request) -> web.Response:
+    async def faults(self, wanted: dict[str, Any]) -> object:
         """Set the faults that the JSON names; answers all that are set now."""
-        try:
-            self._exchange.faults.update(await read_object(request))
-        except EmulatorError as error:
-            return answer({"error": str(error)}, status=400)
-        return answer(self._exchange.faults)
+        self._exchange.faults.update(wanted)
+        return self._exchange.faults
 
     async def log(self, _request: web.Request) -> web.Response:
-        """Every accepted send, oldest first."""
+        """Every accepted send, oldest first; webhooks that wait, that were given up, and the answers to forged ones."""
         courier = self._exchange.courier
-        webhooks: dict[str, Any] = {"waiting": courier.waiting, "problem": courier.problem}
+        webhooks: dict[str, Any] = {
+            "waiting": courier.waiting,
+            "problem": courier.problem,
+            "alerts": list(courier.alerts),
+            "forged": list(courier.forged),
+        }
         return answer({"sends": list(self._exchange.sends), "webhooks": webhooks})
+
+    async def chat(self, request: web.Request) -> web.Response:
+        """What a phone shows."""
+        try:
+            return answer({"bubbles": self._exchange.phones.chat(request.match_info["number"]).bubbles})
+        except UnknownPhoneError as error:
+            return answer({"error": str(error)}, status=404)
 
     async def reset(self, _request: web.Request) -> web.Response:
         """Forget conversations, the log, faults and waiting webhooks."""
         await self._exchange.reset()
         return answer({"success": True})
 
-    async def clock(self, request: web.Request) -> web.Response:
+    async def clock(self, wanted: dict[str, Any]) -> object:
         """Move the emulator's clock: `{"advance_seconds": 90000}`."""
-        seconds = (await read_object(request)).get("advance_seconds")
+        seconds = wanted.get("advance_seconds")
         if not isinstance(seconds, int | float) or seconds < 0:
-            return answer({"error": "advance_seconds must be a number, 0 or more"}, status=400)
+            raise EmulatorError("advance_seconds must be a number, 0 or more")
         self._exchange.clock.advance(timedelta(seconds=seconds))
-        return answer({"now": self._exchange.clock.now()})
+        return {"now": self._exchange.clock.now()}
+
+    async def limits(self, wanted: dict[str, Any]) -> object:
+        """Set the rate limits that the JSON names; answers all."""
+        settings = self._exchange.settings
+        unknown = wanted.keys() - set(LIMITS)
+        if unknown:
+            raise EmulatorError(f"unknown limit: {', '.join(sorted(unknown))}")
+        for name, value in wanted.items():
+            if name == "pair_limit":
+                settings.pair_limit = bool(value)
+            else:
+                setattr(settings, name, None if value is None else int(value))
+        return {name: getattr(settings, name) for name in LIMITS}
+
+    async def webhook(self, wanted: dict[str, Any]) -> object:
+        """Post any webhook, in the provider's envelope and with its proof."""
+        self._exchange.post_news(wanted)
+        return {"success": True}
+
+    async def act(self, request: web.Request) -> web.Response:
+        """Do what a person does: say, tap, pick, location, media, contacts, flow, react, read, play, opt_out."""
+        deed = request.match_info["deed"]
+
+        async def do(wanted: dict[str, Any]) -> object:
+            number = str(wanted["number"])
+            if deed == "opt_out":
+                return await self._opt_out(number, stopped=bool(wanted.get("stopped", True)))
+            return {"id": await act(self._emulator, deed, number, wanted)}
+
+        return await self._doing(do)(request)
 
     async def template(self, request: web.Request) -> web.Response:
-        """Give a template a status: `{"status": "PAUSED"}`; the bot gets the webhook."""
-        try:
-            status = str((await read_object(request)).get("status", ""))
-            self._api.set_template_status(request.match_info["name"], status)
-        except EmulatorError as error:
-            return answer({"error": str(error)}, status=400)
-        return answer({"success": True})
+        """Give a template a status, quality or category, or the verdict of its next review."""
+
+        async def do(wanted: dict[str, Any]) -> object:
+            self._line.control_template(request.match_info["name"], wanted)
+            return {"success": True}
+
+        return await self._doing(do)(request)
+
+    async def _opt_out(self, number: str, *, stopped: bool) -> object:
+        phone = self._exchange.phones.chat(number).phone
+        self._line.opt_out(number, stopped=stopped)
+        if self._exchange.settings.provider != "twilio":
+            preference = {
+                "wa_id": phone.wa_id,
+                "detail": f"User asked to {'stop' if stopped else 'resume'} marketing",
+                "category": "marketing_messages",
+                "value": "stop" if stopped else "resume",
+                "timestamp": int(self._exchange.clock.now().timestamp()),
+            }
+            contact = {"profile": {"name": phone.name}, "wa_id": phone.wa_id}
+            value = {"contacts": [contact], "user_preferences": [preference]}
+            self._exchange.post_news({"field": "user_preferences", "value": value})
+        return {"success": True}
+
+    def _doing(self, do: Act) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def handle(request: web.Request) -> web.Response:
+            try:
+                return answer(await do(await read_object(request)))
+            except UnknownPhoneError as error:
+                return answer({"error": str(error)}, status=404)
+            except EmulatorError as error:
+                return answer({"error": str(error)}, status=400)
+            except (KeyError, TypeError, ValueError) as error:
+                return answer({"error": f"not understood: {error!r}"}, status=400)
+
+        return handle
+
+
+async def act(emulator: "Emulator", deed: str, number: str, wanted: dict[str, Any]) -> str | None:
+    """Do as a person what the JSON says; returns the new message's id, if there is one.
+
+    Raises:
+        EmulatorError: Nobody can do that.
+    """
+    message = str(wanted.get("message", ""))
+    match deed:
+        case "say":
+            return await emulator.say(number, str(wanted["text"]), quote=wanted.get("quote"))
+        case "tap":
+            return await emulator.tap(number, message, str(wanted["button"]))
+        case "pick":
+            return await emulator.pick(number, message, str(wanted["row"]))
+        case "location":
+            name, address = str(wanted.get("name", "")), str(wanted.get("address", ""))
+            latitude, longitude = float(wanted["latitude"]), float(wanted["longitude"])
+            return await emulator.send_location(number, latitude, longitude, name=name, address=address)
+        case "media":
+            return await emulator.send_media(
+                number,
+                _bytes(wanted["data"]),
+                str(wanted["mime_type"]),
+                caption=str(wanted.get("caption", "")),
+                filename=str(wanted.get("filename", "")),
+                voice=bool(wanted.get("voice", False)),
+                quote=wanted.get("quote"),
+            )
+        case "contacts":
+            cards = [
+                Card(name=str(one["name"]), phones=tuple(map(str, one.get("phones", ())))) for one in wanted["cards"]
+            ]
+            return await emulator.send_contacts(number, cards)
+        case "flow":
+            return await emulator.fill_in(number, message, dict(wanted["filled"]))
+        case "react":
+            await emulator.react(number, message, str(wanted["emoji"]))
+        case "read":
+            await emulator.read(number)
+        case "play":
+            await emulator.play(number, message)
+        case _:
+            raise EmulatorError(f"nobody can {deed!r}")
+    return None
+
+
+def _bytes(value: object) -> bytes:
+    try:
+        return base64.b64decode(str(value), validate=True)
+    except binascii.Error:
+        raise EmulatorError("the file is not base64") from None

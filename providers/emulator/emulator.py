@@ -1,24 +1,25 @@
-"""The emulator as one object: phones to act with, Meta's API to call, a page to look at."""
+"""The emulator as one object: phones to act with, a provider's API to call, a page to look at."""
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
 import aiohttp
+import orjson
 from aiohttp import web
 
 from providers.emulator.control import Control
 from providers.emulator.exchange import Exchange, Sent
-from providers.emulator.meta import MetaApi, graph_errors
-from providers.emulator.meta_events import MetaEvents
+from providers.emulator.lines import open_line
 from providers.emulator.page import Page
 from providers.emulator.phones import (
     Attachment,
     Bubble,
+    Card,
     Choice,
     EmulatorError,
     Kind,
@@ -36,7 +37,7 @@ class WebhookRefusedError(EmulatorError):
 
 
 class Emulator:
-    """Meta's WhatsApp Cloud API with people's phones attached.
+    """One provider's WhatsApp API with people's phones attached.
 
     Every method that acts as a person returns at once: the webhook is queued and posted until the bot takes it. Use
     `wait_for` to wait for the bot's answer. `async with Emulator(…) as emulator:` starts it on a free local port.
@@ -53,9 +54,7 @@ class Emulator:
         self.settings = settings
         self._phones = Phones(people)
         self._exchange = Exchange(settings, self._phones)
-        self._events = MetaEvents(settings, self._exchange.storeroom, self._exchange.chance)
-        self._exchange.connect(self._events)
-        self._api = MetaApi(self._exchange, self._events)
+        self._line = open_line(self._exchange)
         self._page = Page(self._exchange, self)
         self._runner: web.AppRunner | None = None
         self._base_url = ""
@@ -70,11 +69,11 @@ class Emulator:
         await self.stop()
 
     def app(self) -> web.Application:
-        """Everything over HTTP: Meta's API, the page and the control API. Make it once per emulator."""
-        app = web.Application(client_max_size=REQUEST_MOST, middlewares=[graph_errors, self._page.guard])
-        app.add_routes(self._api.routes())
-        app.add_routes(Control(self._exchange, self._api, self._page).routes())
+        """Everything over HTTP: the API, the page and the control API. Make it once per emulator."""
+        app = web.Application(client_max_size=REQUEST_MOST, middlewares=[self._line.middleware, self._page.guard])
+        app.add_routes(Control(self._exchange, self._line, self).routes())
         self._page.mount(app)
+        app.add_routes(self._line.routes())
         app.on_startup.append(self._open)
         app.on_cleanup.append(self._close)
         return app
@@ -105,11 +104,11 @@ class Emulator:
 
     @base_url.setter
     def base_url(self, url: str) -> None:
-        self._base_url = self._events.base_url = url.rstrip("/")
+        self._base_url = self._exchange.wire.base_url = url.rstrip("/")
 
     @property
     def graph_url(self) -> str:
-        """What a bot is given in place of `https://graph.facebook.com/vNN.0`."""
+        """Meta only: what a bot is given in place of `https://graph.facebook.com/vNN.0`."""
         return f"{self._base_url}/{self.settings.api_version}"
 
     @property
@@ -132,11 +131,14 @@ class Emulator:
         return tuple(self._exchange.sends)
 
     async def verify_webhook(self) -> None:
-        """Do the `hub.challenge` handshake once.
+        """Do Meta's `hub.challenge` handshake once; the other providers have none, and only knock.
 
         Raises:
             WebhookRefusedError: The bot cannot be reached, or did not answer 200 with the bare challenge.
         """
+        if self.settings.provider != "meta":
+            await self._knock()
+            return
         challenge = str(secrets.randbelow(10**9) + 10**9)
         query = {
             "hub.mode": "subscribe",
@@ -156,42 +158,49 @@ class Emulator:
                 "Compare the verify tokens."
             )
 
+    async def _knock(self) -> None:
+        try:
+            async with self._exchange.courier.session.get(self.webhook_url, allow_redirects=False):
+                return
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise WebhookRefusedError(f"{self.webhook_url} cannot be reached: {error!r}") from error
+
     async def say(self, number: str, text: str, *, quote: str | None = None) -> str:
-        """Write a text; returns its wamid. `quote` replies to a message."""
+        """Write a text; returns its id. `quote` replies to a message."""
         return self._send(number, "text", text=text, quotes=quote)
 
-    async def tap(self, number: str, message_wamid: str, button_id: str) -> str:
-        """Tap a button of a message; returns the wamid of the answer.
+    async def tap(self, number: str, message_id: str, button_id: str) -> str:
+        """Tap a button of a message; returns the id of the answer.
 
         Raises:
             UnknownMessageError: There is no such message, it has no such button, or the button only opens a page.
         """
-        bubble = self._find(number, message_wamid)
+        bubble = self._find(number, message_id)
         button = bubble.button(button_id)
         if button is None or button.url is not None:
-            raise UnknownMessageError(f"message {message_wamid} has no button {button_id!r} to reply with")
+            raise UnknownMessageError(f"message {message_id} has no button {button_id!r} to reply with")
         self._phones.alter(number, replace(bubble, pressed=button_id))
         of = Choice(of="template_button" if bubble.kind == "template" else "button", id=button.id, title=button.title)
-        return self._send(number, "text", text=button.title, quotes=message_wamid, choice=of)
+        return self._send(number, "text", text=button.title, quotes=message_id, choice=of)
 
-    async def pick(self, number: str, message_wamid: str, row_id: str) -> str:
-        """Pick a row of a list; returns the wamid of the answer.
+    async def pick(self, number: str, message_id: str, row_id: str) -> str:
+        """Pick a row of a list; returns the id of the answer.
 
         Raises:
             UnknownMessageError: There is no such message, or its list has no such row.
         """
-        bubble = self._find(number, message_wamid)
+        bubble = self._find(number, message_id)
         row = bubble.menu.row(row_id) if bubble.menu is not None else None
         if row is None:
-            raise UnknownMessageError(f"message {message_wamid} has no row {row_id!r}")
+            raise UnknownMessageError(f"message {message_id} has no row {row_id!r}")
         self._phones.alter(number, replace(bubble, pressed=row_id))
         choice = Choice(of="row", id=row.id, title=row.title, description=row.description)
-        return self._send(number, "text", text=row.title, quotes=message_wamid, choice=choice)
+        return self._send(number, "text", text=row.title, quotes=message_id, choice=choice)
 
     async def send_location(
         self, number: str, latitude: float, longitude: float, *, name: str = "", address: str = ""
     ) -> str:
-        """Send a pin, or a place when it has a name; returns its wamid."""
+        """Send a pin, or a place when it has a name; returns its id."""
         place = Place(latitude=latitude, longitude=longitude, name=name, address=address)
         asked = self._phones.chat(number).answers()
         quotes = next((bubble.id for bubble in reversed(asked) if bubble.kind == "location_request"), None)
@@ -206,6 +215,7 @@ class Emulator:
         caption: str = "",
         filename: str = "",
         voice: bool = False,
+        quote: str | None = None,
     ) -> str:
         """Send a file; its MIME type decides whether it is an image, audio, video or document."""
         first = mime_type.partition("/")[0]
@@ -213,15 +223,37 @@ class Emulator:
         kind = "sticker" if mime_type == "image/webp" else kinds.get(first, "document")
         file = self._exchange.storeroom.keep(content, mime_type=mime_type, filename=filename, inbound=True)
         media = Attachment(id=file.id, mime_type=mime_type, filename=filename, voice=voice)
-        return self._send(number, kind, text=caption, media=media)
+        return self._send(number, kind, text=caption, media=media, quotes=quote)
+
+    async def send_contacts(self, number: str, cards: Iterable[Card]) -> str:
+        """Send contacts; returns its id."""
+        return self._send(number, "contacts", cards=tuple(cards))
+
+    async def fill_in(self, number: str, message_id: str, filled: Mapping[str, object]) -> str:
+        """Fill in the flow that a message opens; returns the id of the answer. The flow's token goes back with it.
+
+        Raises:
+            UnknownMessageError: There is no such message, or it opens no flow.
+        """
+        bubble = self._find(number, message_id)
+        if bubble.kind != "flow":
+            raise UnknownMessageError(f"message {message_id} opens no flow")
+        button = bubble.buttons[0]
+        self._phones.alter(number, replace(bubble, pressed=button.id))
+        reply = orjson.dumps({"flow_token": button.id, **filled}).decode()
+        return self._send(number, "text", text="Sent", quotes=message_id, flow_reply=reply)
 
     async def send_image(self, number: str, content: bytes, *, mime_type: str = "image/jpeg", caption: str = "") -> str:
-        """Send a picture; returns its wamid."""
+        """Send a picture; returns its id."""
         return await self.send_media(number, content, mime_type, caption=caption)
 
-    async def react(self, number: str, message_wamid: str, emoji: str) -> None:
+    async def play(self, number: str, message_id: str) -> None:
+        """Listen to a voice note of the business."""
+        self._exchange.person_plays(number, message_id)
+
+    async def react(self, number: str, message_id: str, emoji: str) -> None:
         """React to a message; an empty emoji takes the reaction back."""
-        self._exchange.person_reacts(number, message_wamid, emoji)
+        self._exchange.person_reacts(number, message_id, emoji)
 
     async def read(self, number: str) -> None:
         """Look at the chat: everything the business wrote becomes read."""
@@ -309,10 +341,12 @@ class Emulator:
         choice: Choice | None = None,
         place: Place | None = None,
         media: Attachment | None = None,
+        cards: tuple[Card, ...] = (),
+        flow_reply: str = "",
     ) -> str:
         wa_id = self._phones.chat(number).phone.wa_id
         bubble = Bubble(
-            id=self._events.new_id(wa_id, from_business=False),
+            id=self._exchange.wire.new_id(wa_id, from_business=False, media=media is not None or bool(cards)),
             author="person",
             kind=kind,
             at=self._exchange.clock.now(),
@@ -321,6 +355,8 @@ class Emulator:
             choice=choice,
             place=place,
             media=media,
+            cards=cards,
+            flow_reply=flow_reply,
         )
         self._exchange.person_sends(number, bubble)
         return bubble.id

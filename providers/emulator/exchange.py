@@ -7,21 +7,20 @@ format: order, ticks, the 24 hour window, who can be reached.
 import random
 import secrets
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from providers.emulator.faults import Faults
+from providers.emulator.limits import Limits
 from providers.emulator.phones import Bubble, Change, Chat, Phones, Receipt, UnknownMessageError
 from providers.emulator.settings import EmulatorSettings, Phone
 from providers.emulator.storeroom import Storeroom
-from providers.emulator.webhooks import Courier, Letter
+from providers.emulator.webhooks import Courier, Letter, Manner, Reply, Webhook
 
 SENDS_KEPT = 10_000
 TYPING_LASTS = timedelta(seconds=25)
-PAIR_BURST = 45
-PAIR_PERIOD = timedelta(seconds=6)
 
 
 class Clock:
@@ -44,17 +43,19 @@ class Sent:
     """One send that the provider accepted, as `GET /_control/log` lists it.
 
     Attributes:
-        id: The wamid that the answer carried.
+        id: The message id that the answer carried.
         to: The address as the bot wrote it.
         number: The phone it went to; `None` when nobody on WhatsApp has that address.
         kind: The message's `type`.
-        body: The request's JSON.
+        body: The request's JSON, or its form.
         opaque: `biz_opaque_callback_data`, echoed in each status.
+        callback: Where its statuses go; `None` for the provider's usual place.
         at: When it was accepted.
         in_window: Whether the person had written within 24 hours.
         template_category: `marketing`, `utility` or `authentication`; `None` for free-form messages.
         receipt: How far it got.
         failure: The error code of the `failed` status, once there is one.
+        history: Each step with its moment, in the order reported.
     """
 
     id: str
@@ -65,31 +66,43 @@ class Sent:
     opaque: str | None
     at: datetime
     in_window: bool
+    callback: str | None = None
     template_category: str | None = None
     receipt: Receipt = Receipt.ACCEPTED
     failure: int | None = None
+    history: list[tuple[Receipt, datetime]] = field(default_factory=list)
 
 
-class Wire(Protocol):
-    """One provider's webhook formats."""
+class Wire(Manner, Protocol):
+    """One provider's webhook formats. Where it has none for something, the bot is told nothing: `None`."""
 
-    def message(self, phone: Phone, bubble: Bubble) -> bytes:
+    base_url: str
+
+    def message(self, phone: Phone, bubble: Bubble) -> Webhook | None:
         """The webhook for a person's bubble."""
         ...
 
-    def reaction(self, phone: Phone, reaction_id: str, bubble_id: str, emoji: str, at: datetime) -> bytes:
+    def reaction(self, phone: Phone, reaction_id: str, bubble_id: str, emoji: str, at: datetime) -> Webhook | None:
         """The webhook for a person's reaction; an empty emoji takes it back."""
         ...
 
-    def receipt(self, phone: Phone | None, sent: Sent, receipt: Receipt, at: datetime) -> bytes:
+    def receipt(self, phone: Phone | None, sent: Sent, receipt: Receipt, at: datetime) -> Webhook | None:
         """The status webhook of a send."""
         ...
 
-    def headers(self, body: bytes) -> Mapping[str, str]:
-        """The headers that prove where the webhook comes from."""
+    def news(self, wanted: dict[str, Any], at: datetime) -> Webhook:
+        """Any webhook that a test wants to see, in the provider's envelope.
+
+        Raises:
+            EmulatorError: `wanted` is not what this provider's webhooks are made of.
+        """
         ...
 
-    def new_id(self, wa_id: str, *, from_business: bool) -> str:
+    def said_in_reply(self, reply: Reply) -> Sequence[str]:
+        """The messages that the bot sends by answering a webhook."""
+        ...
+
+    def new_id(self, wa_id: str, *, from_business: bool, media: bool = False) -> str:
         """A fresh message id."""
         ...
 
@@ -105,11 +118,12 @@ class Exchange:
         self.chance = random.Random(settings.seed if settings.seed is not None else secrets.randbits(64))  # noqa: S311 - ids in an emulator, not secrets
         self.storeroom = Storeroom(self.clock.now, self.chance)
         self.sends: deque[Sent] = deque(maxlen=SENDS_KEPT)
-        self._full_until: dict[str, datetime] = {}
+        self.limits = Limits(self.clock.now)
+        self.blocked: set[str] = set()
         self._wire: Wire | None = None
         self.courier = Courier(
             url=settings.webhook_url,
-            headers=lambda body: self.wire.headers(body),
+            manner=lambda: self.wire,
             faults=self.faults,
             chance=random.Random(settings.seed),  # noqa: S311 - its own, so that posts draw no message ids
             retry_first=settings.retry_first,
@@ -135,11 +149,14 @@ class Exchange:
         chat = self.phones.chat(number)
         chat.last_inbound_at = bubble.at
         self.phones.show(number, bubble)
+        if chat.phone.wa_id in self.blocked:
+            return
+        self.limits.note("throughput")
         self.courier.post(
             f"{number} messages",
             Letter(
                 write=lambda: self.wire.message(chat.phone, bubble),
-                accepted=lambda: self.phones.advance(number, bubble.id, Receipt.DELIVERED),
+                accepted=lambda reply: self._taken(number, bubble, reply),
             ),
         )
 
@@ -157,6 +174,23 @@ class Exchange:
             f"{number} messages",
             Letter(write=lambda: self.wire.reaction(chat.phone, reaction_id, bubble_id, emoji, at)),
         )
+
+    def person_plays(self, number: str, bubble_id: str) -> None:
+        """A voice note of the business was listened to."""
+        chat = self.phones.chat(number)
+        bubble = chat.find(bubble_id)
+        if bubble is None or bubble.author != "business" or bubble.media is None or not bubble.media.voice:
+            raise UnknownMessageError(f"the chat of {number} has no voice note {bubble_id} of the business")
+        for sent in self.sends:
+            if sent.id == bubble_id and sent.receipt.rank < Receipt.PLAYED.rank:
+                sent.receipt = Receipt.PLAYED
+                self._report(chat.phone, sent, Receipt.PLAYED)
+        self.phones.advance(number, bubble_id, Receipt.PLAYED)
+
+    def post_news(self, wanted: dict[str, Any]) -> None:
+        """Post any webhook; raises `EmulatorError` when it is none of this provider's."""
+        webhook = self.wire.news(wanted, self.clock.now())
+        self.courier.post("news", Letter(write=lambda: webhook))
 
     def person_reads(self, number: str) -> None:
         """The chat is on screen: what the business wrote becomes read."""
@@ -185,6 +219,9 @@ class Exchange:
             failure: The error code with which it fails after all.
         """
         self.sends.append(sent)
+        failure = failure if failure is not None else self.faults.take_failure()
+        if self.faults.take("silence"):
+            return
         if chat is None or failure is not None:
             sent.failure = failure
             self._report(chat.phone if chat else None, sent, Receipt.FAILED)
@@ -192,7 +229,7 @@ class Exchange:
         steps = [Receipt.SENT]
         if bubble is not None:
             self.phones.show(chat.phone.number, bubble)
-            steps.append(Receipt.DELIVERED)
+            steps += [] if self.faults.skip_delivered else [Receipt.DELIVERED]
         if self.faults.reorder_statuses:
             steps.reverse()
         for step in steps:
@@ -220,32 +257,41 @@ class Exchange:
             return True
         return False
 
-    def pair_full(self, number: str) -> bool:
-        """Whether one more message would pass the pair limit; counts this one when it would not."""
-        now = self.clock.now()
-        free_at = max(self._full_until.get(number, now), now)
-        if free_at - now > PAIR_PERIOD * (PAIR_BURST - 1):
-            return True
-        self._full_until[number] = free_at + PAIR_PERIOD
-        return False
-
     async def reset(self) -> None:
         """Forget conversations, the log, faults and waiting webhooks; templates and files stay."""
         await self.courier.forget()
         self.sends.clear()
-        self._full_until.clear()
+        self.limits.forget()
         self.faults.clear()
         self.phones.clear()
 
-    def _report(self, phone: Phone | None, sent: Sent, receipt: Receipt) -> None:
-        at = self.clock.now() if receipt is Receipt.READ else None
+    def _taken(self, number: str, bubble: Bubble, reply: Reply) -> None:
+        self.phones.advance(number, bubble.id, Receipt.DELIVERED)
+        chat = self.phones.chat(number)
+        for text in self.wire.said_in_reply(reply):
+            said = Bubble(
+                id=self.wire.new_id(chat.phone.wa_id, from_business=True),
+                author="business",
+                kind="text",
+                at=self.clock.now(),
+                text=text,
+                receipt=Receipt.DELIVERED,
+            )
+            self.phones.show(number, said)
 
-        def write() -> bytes:
+    def _report(self, phone: Phone | None, sent: Sent, receipt: Receipt) -> None:
+        seen = receipt in (Receipt.READ, Receipt.PLAYED)
+        at = self.clock.now() if seen else None
+
+        def write() -> Webhook | None:
             if sent.receipt.rank < receipt.rank:
                 sent.receipt = receipt
             if sent.number is not None:
                 self.phones.advance(sent.number, sent.id, receipt)
-            return self.wire.receipt(phone, sent, receipt, at or self.clock.now())
+            moment = at or self.clock.now()
+            sent.history.append((receipt, moment))
+            return self.wire.receipt(phone, sent, receipt, moment)
 
-        after = timedelta(0) if receipt is Receipt.READ else self.settings.status_delay
+        after = timedelta(0) if seen else self.settings.status_delay
+        after += timedelta(seconds=self.faults.status_delay)
         self.courier.post(f"{sent.number or sent.to} statuses", Letter(write=write, after=after))

@@ -30,6 +30,7 @@ Kind = Literal[
     "document",
     "sticker",
     "contacts",
+    "flow",
     "template",
 ]
 
@@ -53,6 +54,7 @@ class Receipt(StrEnum):
     SENT = "sent"
     DELIVERED = "delivered"
     READ = "read"
+    PLAYED = "played"
     FAILED = "failed"
 
     @property
@@ -121,6 +123,14 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A contact that one sends the other."""
+
+    name: str
+    phones: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """What a person's tap tells the bot."""
 
@@ -135,11 +145,13 @@ class Bubble:
     """One message in a chat.
 
     Attributes:
-        id: The provider's message id (a wamid).
+        id: The provider's message id (a wamid, or a sid of Twilio's).
         author: Who wrote it.
         kind: What it shows.
         at: When it was written (aware, UTC).
         quotes: Id of the message it replies to.
+        cards: The contacts of a `contacts` bubble.
+        flow_reply: What a person filled into a flow, as JSON.
         choice: Set on a person's bubble that came from a tap.
         pressed: Id of the button or row that the person tapped last.
         person_reaction: Emoji the person put on it, or ''.
@@ -159,6 +171,8 @@ class Bubble:
     place: Place | None = None
     media: Attachment | None = None
     quotes: str | None = None
+    cards: tuple[Card, ...] = ()
+    flow_reply: str = ""
     choice: Choice | None = None
     pressed: str | None = None
     person_reaction: str = ""

@@ -1,17 +1,21 @@
-"""Carries webhooks to the bot and does not give up.
+"""Carries webhooks to the bot as patiently as the provider does.
 
-Letters wait in lanes. Within a lane the next letter is posted only after the bot answered the previous one with 200;
-lanes run side by side, at most `concurrency` posts at once. A letter that fails is posted again after a growing wait,
-byte for byte the same. As soon as any post succeeds, every waiting lane tries at once: the bot is back.
+Letters wait in lanes. Within a lane the next letter is posted only after the bot took the previous one or the provider
+gave up on it; lanes run side by side, at most `concurrency` posts at once. A letter that fails is posted again after a
+growing wait, byte for byte the same. As soon as any post succeeds, every waiting lane tries at once: the bot is back.
+
+With the faults `batch_webhooks` and `shuffle_webhooks` all letters share one lane, the pool, which takes several at a
+time: to mix them, or to make one webhook of them.
 """
 
 import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Literal, Protocol
 
 import aiohttp
 
@@ -19,20 +23,93 @@ from providers.emulator.faults import Faults
 
 log = logging.getLogger(__name__)
 
+POOL_LANE = "pool"
+POOL_GATHERS_SECONDS = 0.05
+ALERTS_KEPT = 1_000
+
+Trouble = Literal["connect", "timeout", "status"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """What a bot is posted: bytes, and headers that stay the same when it is posted again.
+
+    Attributes:
+        body: The bytes.
+        headers: Beside those that prove where it comes from, which depend on the address.
+        url: Where it goes; `None` for the address that the bot listens on.
+        mergeable: Whether several of them may become one.
+    """
+
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    url: str | None = None
+    mergeable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What the bot answered to a webhook."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """A webhook that the provider gave up on, or a reply it could not use, as its debugger lists it."""
+
+    code: int
+    url: str
+    problem: str
+
+
+class Manner(Protocol):
+    """How one provider posts webhooks."""
+
+    def address(self, url: str) -> str:
+        """The address without what only the provider reads from it."""
+        ...
+
+    def seal(self, url: str, body: bytes) -> Mapping[str, str]:
+        """The headers of a post, with the proof of where it comes from."""
+        ...
+
+    def merge(self, webhooks: Sequence[Webhook]) -> Sequence[Webhook]:
+        """The same news in as few webhooks as the provider would use."""
+        ...
+
+    def took(self, status: int) -> bool:
+        """Whether this answer means that the bot has it."""
+        ...
+
+    def persists(self, url: str, failures: int, trouble: Trouble, status: int) -> bool:
+        """Whether it is posted again after so many failures, the last of this kind."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
     """One webhook to post.
 
     Attributes:
-        write: Makes the body when its turn comes; called once, so that retries repeat the same bytes.
+        write: Makes the webhook when its turn comes; called once, so that retries repeat the same bytes. `None` when
+            there is nobody to tell.
         after: Wait before the first post.
-        accepted: Called once the bot has answered 200.
+        accepted: Called with the bot's reply once it has taken the webhook.
     """
 
-    write: Callable[[], bytes]
+    write: Callable[[], Webhook | None]
     after: timedelta = timedelta(0)
-    accepted: Callable[[], None] | None = None
+    accepted: Callable[[Reply], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    trouble: Trouble
+    status: int
+    words: str
 
 
 class Courier:
@@ -42,7 +119,7 @@ class Courier:
         self,
         *,
         url: str,
-        headers: Callable[[bytes], Mapping[str, str]],
+        manner: Callable[[], Manner],
         faults: Faults,
         chance: random.Random,
         retry_first: timedelta,
@@ -53,8 +130,10 @@ class Courier:
     ) -> None:
         self.url = url
         self.waiting = 0
+        self.alerts: deque[Alert] = deque(maxlen=ALERTS_KEPT)
+        self.forged: deque[int] = deque(maxlen=ALERTS_KEPT)
         self._problems: dict[str, str] = {}
-        self._headers = headers
+        self._manner = manner
         self._faults = faults
         self._chance = chance
         self._retry_first = retry_first.total_seconds()
@@ -100,6 +179,8 @@ class Courier:
         """Queue a letter at the end of its lane."""
         if self._session is None:
             raise RuntimeError("the emulator is not running: await start() first")
+        if self._faults.pools_webhooks:
+            lane = POOL_LANE
         self.waiting += 1
         self._idle.clear()
         if lane in self._lanes:
@@ -118,13 +199,15 @@ class Courier:
         self._nudged = asyncio.Event()
 
     async def forget(self) -> None:
-        """Drop every letter that the bot has not accepted yet."""
+        """Drop every letter that the bot has not accepted yet, and the alerts."""
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
         # Before waiting for the tasks: what is posted meanwhile must find empty lanes of its own.
         self._lanes.clear()
         self._problems.clear()
+        self.alerts.clear()
+        self.forged.clear()
         self.waiting = 0
         self._idle.set()
         self._changed(0, None)
@@ -136,52 +219,99 @@ class Courier:
 
     async def _run(self, lane: str, letters: deque[Letter]) -> None:
         while letters:
+            count = await self._gather(letters) if lane == POOL_LANE else 1
             try:
-                await self._carry(lane, letters[0])
+                await self._carry(lane, [letters[place] for place in range(count)])
             except Exception:
                 log.exception("a webhook could not be written; it is dropped", extra={"action": "webhook"})
-            letters.popleft()
-            self.waiting -= 1
+            for _ in range(count):
+                letters.popleft()
+            self.waiting -= count
             if self.problem is not None:
                 self._changed(self.waiting, self.problem)
         del self._lanes[lane]
         if self.waiting == 0:
             self._idle.set()
 
-    async def _carry(self, lane: str, letter: Letter) -> None:
-        if letter.after:
-            await asyncio.sleep(letter.after.total_seconds())
-        body = letter.write()
-        wait = self._retry_first
-        while (problem := await self._try(body)) is not None:
-            self._note(lane, problem)
+    async def _gather(self, letters: deque[Letter]) -> int:
+        """Wait for company, shuffle if that is wanted; how many letters go together."""
+        await asyncio.sleep(POOL_GATHERS_SECONDS)
+        if self._faults.shuffle_webhooks:
+            mixed = list(letters)
+            self._chance.shuffle(mixed)
+            letters.clear()
+            letters.extend(mixed)
+        return min(len(letters), max(self._faults.batch_webhooks, 1))
+
+    async def _carry(self, lane: str, letters: list[Letter]) -> None:
+        after = max(letter.after.total_seconds() for letter in letters) + self._faults.webhook_delay
+        if after:
+            await asyncio.sleep(after)
+        written = [(letter, webhook) for letter in letters if (webhook := letter.write()) is not None]
+        if self._faults.take("lose_webhooks"):
+            return
+        together = [webhook for _, webhook in written if webhook.mergeable]
+        merged = self._manner().merge(together) if len(together) > 1 else together
+        rest = [webhook for _, webhook in written if not webhook.mergeable]
+        for webhook in (*merged, *rest):
+            reply = await self._deliver(lane, webhook)
+            for letter, original in written:
+                if reply is not None and letter.accepted is not None and (original is webhook or webhook in merged):
+                    letter.accepted(reply)
+
+    async def _deliver(self, lane: str, webhook: Webhook) -> Reply | None:
+        """Post until the bot takes it; `None` when the provider gives up."""
+        if self._faults.take("forge_webhooks"):
+            await self._try(webhook, forged=True)
+        wait, failures = self._retry_first, 0
+        while isinstance(reply := await self._try(webhook), _Failed):
+            failures += 1
+            url = webhook.url or self.url
+            if not self._manner().persists(url, failures, reply.trouble, reply.status):
+                code = 11205 if reply.trouble == "connect" else 11200
+                self.alerts.append(Alert(code=code, url=url, problem=reply.words))
+                self._recovered(lane)
+                return None
+            self._note(lane, reply.words)
             nudged = self._nudged
             try:
                 async with asyncio.timeout(wait):
                     await nudged.wait()
             except TimeoutError:
                 wait = min(wait * 2, self._retry_cap)
+        self._recovered(lane)
+        if self._faults.duplicate_webhooks > self._chance.random():
+            await self._try(webhook)
+        return reply
+
+    def _recovered(self, lane: str) -> None:
         if lane in self._problems:
             # Only a lane that had failed itself may wake the others: else busy lanes would hammer a bot with
             # retries of the one webhook it refuses.
             self._note(lane, None)
             self.nudge()
-        if letter.accepted is not None:
-            letter.accepted()
-        if self._faults.duplicate_webhooks > self._chance.random():
-            await self._try(body)
 
-    async def _try(self, body: bytes) -> str | None:
-        """Post once; returns what went wrong, or `None` for exactly 200."""
-        headers = {"Content-Type": "application/json", "User-Agent": "facebookexternalua", **self._headers(body)}
+    async def _try(self, webhook: Webhook, *, forged: bool = False) -> Reply | _Failed:
+        manner = self._manner()
+        url = manner.address(webhook.url or self.url)
+        sealed = manner.seal(url, webhook.body + b" forged" if forged else webhook.body)
+        headers = {"Content-Type": "application/json", **webhook.headers, **sealed}
         async with self._slots:
             try:
-                async with self.session.post(self.url, data=body, headers=headers, allow_redirects=False) as answer:
-                    return None if answer.status == 200 else f"the bot answered {answer.status}"
+                async with self.session.post(url, data=webhook.body, headers=headers, allow_redirects=False) as answer:
+                    if forged:
+                        self.forged.append(answer.status)
+                    if not manner.took(answer.status):
+                        return _Failed("status", answer.status, f"the bot answered {answer.status}")
+                    return Reply(
+                        status=answer.status,
+                        content_type=answer.content_type or "",
+                        body=await answer.content.read(65_536),
+                    )
             except TimeoutError:
-                return "the bot did not answer in time"
+                return _Failed("timeout", 0, "the bot did not answer in time")
             except (aiohttp.ClientError, OSError):
-                return "the bot cannot be reached"
+                return _Failed("connect", 0, "the bot cannot be reached")
 
     def _note(self, lane: str, problem: str | None) -> None:
         before = self.problem

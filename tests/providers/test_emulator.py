@@ -24,7 +24,7 @@ from providers.emulator import (
     UnknownPhoneError,
     WebhookRefusedError,
 )
-from providers.emulator.meta_events import signature
+from providers.emulator.meta.events import signature
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 SECRET = "test-app-secret"

@@ -1,21 +1,27 @@
 """Message templates as Meta keeps them: creation rules, review, and what a template send must carry."""
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from providers.emulator.meta_errors import GraphError
-from providers.emulator.meta_fields import Field
-from providers.emulator.meta_messages import Head, read_attachment
+from providers.emulator.meta.errors import GraphError
+from providers.emulator.meta.fields import Field
+from providers.emulator.meta.head import Head
+from providers.emulator.meta.interactive import read_attachment
 from providers.emulator.phones import Attachment, Bubble, Button, EmulatorError
 
 CATEGORIES = ("MARKETING", "UTILITY", "AUTHENTICATION")
-STATUSES = ("APPROVED", "PENDING", "REJECTED", "PAUSED", "DISABLED")
+STATUSES = ("APPROVED", "PENDING", "REJECTED", "PAUSED", "DISABLED", "FLAGGED", "ARCHIVED", "IN_APPEAL", "LOCKED")
+SENDABLE = ("APPROVED", "FLAGGED")
+BUTTONS_MOST = {"URL": 2, "PHONE_NUMBER": 1, "COPY_CODE": 1}
 BODY_MOST = 1024
+TEMPLATES_MOST = 6000
 
 _NAME = re.compile(r"[a-z0-9_]{1,512}")
 _VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _BAD_PARAMETER = re.compile(r"[\n\t]| {5,}")
+_TTL_SECONDS = {"AUTHENTICATION": (30, 900), "UTILITY": (30, 43_200), "MARKETING": (43_200, 2_592_000)}
 _MEDIA_FORMATS = {"IMAGE": "image", "VIDEO": "video", "DOCUMENT": "document"}
 
 
@@ -30,6 +36,9 @@ class Template:
     named: bool
     components: list[dict[str, Any]] = field(default_factory=list)
     status: str = "PENDING"
+    rejected_reason: str = "NONE"
+    quality: str = "UNKNOWN"
+    ttl_seconds: int | None = None
 
     def json(self) -> dict[str, Any]:
         """As `GET /{WABA}/message_templates` lists it."""
@@ -41,6 +50,9 @@ class Template:
             "status": self.status,
             "category": self.category,
             "id": self.id,
+            "rejected_reason": self.rejected_reason,
+            "quality_score": {"score": self.quality, "date": 0},
+            **({} if self.ttl_seconds is None else {"message_send_ttl_seconds": self.ttl_seconds}),
         }
 
     def component(self, kind: str) -> dict[str, Any]:
@@ -67,54 +79,81 @@ class Templates:
         category = request.need("category").one_of(CATEGORIES, code=100)
         if self._find(name, language) is not None:
             raise GraphError(100, f"There is already {language} content for this template", subcode=2388024)
-        parts = request.need("components").items(1, 10, code=100)
-        for part in parts:
-            _check_component(part)
         template = Template(
             id=template_id,
             name=name,
             language=language,
             category=category,
             named=request.text_of("parameter_format").upper() == "NAMED",
-            components=[part.value | {"type": part.value["type"].upper()} for part in parts],
+            components=_checked(request, category),
+            ttl_seconds=_ttl(request, category),
         )
-        variables = _VARIABLE.findall("".join(str(part.get("text", "")) for part in template.components))
-        if not template.named and not all(variable.isdecimal() for variable in variables):
-            raise GraphError(100, "Named variables need parameter_format NAMED", subcode=2388072)
-        if template.component("BODY") == {} and category != "AUTHENTICATION":
-            raise GraphError(100, "A template needs a BODY component", subcode=2388072)
+        _check_variables(template)
         self._all.append(template)
         return template
+
+    def edit(self, template: Template, request: Field) -> None:
+        """Change a template's components, category or life span.
+
+        Raises:
+            GraphError: Meta's rules refuse the change; nothing was changed.
+        """
+        wanted = request.get("category")
+        category = wanted.one_of(CATEGORIES, code=100) if wanted else template.category
+        parts = _checked(request, category) if request.get("components") else template.components
+        ttl_seconds = _ttl(request, category)
+        _check_variables(replace(template, components=parts, category=category))
+        template.category, template.components = category, parts
+        template.ttl_seconds = ttl_seconds if ttl_seconds is not None else template.ttl_seconds
 
     def by_id(self, template_id: str) -> Template | None:
         """The template with this id."""
         return next((template for template in self._all if template.id == template_id), None)
 
     def select(self, **wanted: str) -> list[Template]:
-        """Templates whose fields (`name`, `status`, `language`, `category`) equal the wanted values."""
+        """Templates that satisfy every filter.
+
+        Args:
+            wanted: `name`, `content` and `name_or_content` are parts of texts (a whole `name` finds only itself, when
+                there is one); `status`, `language`, `category` and `quality_score` are values, several with commas.
+        """
+        found = [one for one in self._all if all(_matches(one, key, value) for key, value in wanted.items())]
+        exact = [one for one in found if one.name == wanted.get("name")]
+        return exact or found
+
+    def chosen(self, *, name: str, template_ids: Sequence[str] = ()) -> list[Template]:
+        """Every language of a name, or those of them with the ids."""
         return [
-            template for template in self._all if all(getattr(template, key) == value for key, value in wanted.items())
+            one
+            for one in self._all
+            if (one.name == name or not name) and (one.id in template_ids if template_ids else bool(name))
         ]
 
-    def delete(self, *, name: str, template_id: str | None) -> bool:
-        """Delete every language of a name, or one template; returns whether anything went."""
-        doomed = [one for one in self._all if one.name == name and template_id in (None, one.id)]
-        self._all = [one for one in self._all if one not in doomed]
-        return bool(doomed)
+    def summary(self) -> dict[str, Any]:
+        """Counts, as `?summary=` asks for them."""
+        count = len({one.name for one in self._all})
+        return {
+            "total_count": len(self._all),
+            "message_template_count": count,
+            "message_template_limit": TEMPLATES_MOST,
+            "are_translations_complete": True,
+        }
 
-    def set_status(self, name: str, status: str) -> list[Template]:
-        """Give every language of a name a status, as Meta's reviewers would.
+    def remove(self, template: Template) -> None:
+        """Forget a template."""
+        self._all.remove(template)
+
+    def named(self, name: str, status: str) -> list[Template]:
+        """Every language of a name, which is about to get a status.
 
         Raises:
             EmulatorError: There is no such template or no such status.
         """
         if status not in STATUSES:
             raise EmulatorError(f"{status!r} is not one of {', '.join(STATUSES)}")
-        found = self.select(name=name)
+        found = [one for one in self._all if one.name == name]
         if not found:
             raise EmulatorError(f"no template is called {name!r}")
-        for template in found:
-            template.status = status
         return found
 
     def read_send(self, request: Field, head: Head) -> tuple[Template, Bubble]:
@@ -131,7 +170,7 @@ class Templates:
             raise GraphError(132015, f"template {name} is paused")
         if template is not None and template.status == "DISABLED":
             raise GraphError(132016, f"template {name} is disabled")
-        if template is None or template.status != "APPROVED":
+        if template is None or template.status not in SENDABLE:
             details = f"template name ({name}) does not exist in {language}"
             raise GraphError(132001, details, status=404)
         return template, _fill(template, wanted.get("components"), head)
@@ -140,29 +179,99 @@ class Templates:
         return next((one for one in self._all if (one.name, one.language) == (name, language)), None)
 
 
-def _check_component(part: Field) -> None:
+def _matches(template: Template, key: str, value: str) -> bool:
+    text = str(template.component("BODY").get("text", ""))
+    match key:
+        case "name":
+            return value in template.name
+        case "content":
+            return value.casefold() in text.casefold()
+        case "name_or_content":
+            return value in template.name or value.casefold() in text.casefold()
+        case "quality_score":
+            return template.quality in value.split(",")
+        case _:
+            return getattr(template, key) in value.split(",")
+
+
+def _checked(request: Field, category: str) -> list[dict[str, Any]]:
+    parts = request.need("components").items(1, 10, code=100)
+    for part in parts:
+        _check_component(part, lenient=category == "AUTHENTICATION")
+    read = [part.value | {"type": part.value["type"].upper()} for part in parts]
+    for part in read:
+        # The text of an authentication template is Meta's own, in every language.
+        if category == "AUTHENTICATION" and part["type"] == "BODY" and not part.get("text"):
+            part["text"] = "*{{1}}* is your verification code." + (
+                " For your security, do not share this code." if part.get("add_security_recommendation") else ""
+            )
+    return read
+
+
+def _check_variables(template: Template) -> None:
+    variables = _VARIABLE.findall("".join(str(part.get("text", "")) for part in template.components))
+    if not template.named and not all(variable.isdecimal() for variable in variables):
+        raise GraphError(100, "Named variables need parameter_format NAMED", subcode=2388072)
+    if template.component("BODY") == {} and template.category != "AUTHENTICATION":
+        raise GraphError(100, "A template needs a BODY component", subcode=2388072)
+
+
+def _ttl(request: Field, category: str) -> int | None:
+    """`message_send_ttl_seconds` within the bounds of the category; -1 is the usual 30 days."""
+    wanted = request.get("message_send_ttl_seconds")
+    if wanted is None:
+        return None
+    least, most = _TTL_SECONDS[category]
+    seconds = wanted.value
+    if not isinstance(seconds, int) or (seconds != -1 and not least <= seconds <= most):
+        raise wanted.wrong(f"must be -1 or lie between {least} and {most} for {category}", 100)
+    return seconds
+
+
+def _check_component(part: Field, *, lenient: bool) -> None:
     kind = part.need("type").text(code=100).upper()
     match kind:
         case "HEADER":
-            shape = part.need("format").text(code=100).upper()
-            if shape == "TEXT" and (
-                len(part.need("text").text()) > 60 or len(_VARIABLE.findall(part.value["text"])) > 1
-            ):
-                raise GraphError(100, "A text header has at most 60 characters and one variable", subcode=2388047)
-            if shape != "TEXT" and shape not in (*_MEDIA_FORMATS, "LOCATION"):
-                raise GraphError(100, f"Header format {shape} is unknown", subcode=2388047)
+            _check_header(part)
         case "BODY":
-            _check_body(part.text_of("text"))
+            if part.get("text") is not None or not lenient:
+                _check_body(part.text_of("text"))
         case "FOOTER":
-            text = part.need("text").text(code=100)
+            text = part.text_of("text") if lenient else part.need("text").text(code=100)
             if len(text) > 60 or _VARIABLE.search(text):
                 raise GraphError(100, "A footer has at most 60 characters and no variables", subcode=2388073)
         case "BUTTONS":
-            for button in part.need("buttons").items(1, 10, code=100):
-                button.need("type").text(code=100)
-                button.text_of("text", 25)
+            _check_buttons(part.need("buttons").items(1, 10, code=100))
+        case "CAROUSEL":
+            for card in part.need("cards").items(1, 10, code=100):
+                for inner in card.need("components").items(1, 10, code=100):
+                    _check_component(inner, lenient=lenient)
+        case "LIMITED_TIME_OFFER" | "CALL_PERMISSION_REQUEST":
+            pass
         case _:
-            raise part.need("type").wrong("must be one of {HEADER, BODY, FOOTER, BUTTONS}", 100)
+            raise part.need("type").wrong("must be one of {HEADER, BODY, FOOTER, BUTTONS, CAROUSEL}", 100)
+
+
+def _check_header(part: Field) -> None:
+    shape = part.need("format").text(code=100).upper()
+    if shape == "TEXT" and (len(part.need("text").text()) > 60 or len(_VARIABLE.findall(part.value["text"])) > 1):
+        raise GraphError(100, "A text header has at most 60 characters and one variable", subcode=2388047)
+    if shape != "TEXT" and shape not in (*_MEDIA_FORMATS, "LOCATION"):
+        raise GraphError(100, f"Header format {shape} is unknown", subcode=2388047)
+
+
+def _check_buttons(buttons: list[Field]) -> None:
+    kinds = [button.need("type").text(code=100).upper() for button in buttons]
+    for button in buttons:
+        button.text_of("text", 25)
+        button.text_of("url", 2000)
+        button.text_of("phone_number", 20)
+    for kind, most in BUTTONS_MOST.items():
+        if kinds.count(kind) > most:
+            raise GraphError(100, f"A template has at most {most} {kind} button(s)", subcode=2388019)
+    replies = [kind == "QUICK_REPLY" for kind in kinds]
+    if replies != sorted(replies) and replies != sorted(replies, reverse=True):
+        raise GraphError(100, "Quick replies stand together, before or after the other buttons", subcode=2388019)
 
 
 def _check_body(text: str) -> None:
@@ -180,7 +289,10 @@ def _fill(template: Template, components: Field | None, head: Head) -> Bubble:
     given: dict[str, list[Field]] = {"header": [], "body": []}
     button_parameters: dict[int, tuple[str, Field]] = {}
     for part in components.items(0, 20) if components else []:
-        kind = part.need("type").one_of(["header", "body", "button"])
+        kind = str(part.need("type").value).lower()
+        if kind in ("carousel", "limited_time_offer"):
+            continue
+        Field(kind, part.need("type").path).one_of(["header", "body", "button"])
         parameters = part.get("parameters")
         values = parameters.items(0, 100) if parameters else []
         if kind != "button":

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from providers.emulator.meta_errors import GraphError
+from providers.emulator.meta.errors import GraphError
 
 REQUIRED = 131008
 INVALID = 131009

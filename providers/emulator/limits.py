@@ -1,0 +1,62 @@
+"""Rate limits as providers set them, counted on the emulator's clock."""
+
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+PAIR_BURST = 45
+PAIR_PERIOD = timedelta(seconds=6)
+
+
+class Limits:
+    """What has been used of each limit.
+
+    Args:
+        now: The emulator's clock.
+    """
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._full_until: dict[str, datetime] = {}
+        self._used: dict[str, deque[datetime]] = {}
+
+    def pair_full(self, number: str) -> bool:
+        """Whether one more message would pass the pair limit; counts this one when it would not."""
+        now = self._now()
+        free_at = max(self._full_until.get(number, now), now)
+        if free_at - now > PAIR_PERIOD * (PAIR_BURST - 1):
+            return True
+        self._full_until[number] = free_at + PAIR_PERIOD
+        return False
+
+    def full(self, name: str, most: int | None, within: timedelta = timedelta(seconds=1)) -> bool:
+        """Whether one more would be more than `most` in that time; counts this one when it would not.
+
+        Args:
+            name: What is counted.
+            most: How many; `None` for no limit.
+            within: The length of the moving window.
+        """
+        if most is None:
+            return False
+        used, since = self._used.setdefault(name, deque()), self._now() - within
+        while used and used[0] <= since:
+            used.popleft()
+        if len(used) >= most:
+            return True
+        used.append(self._now())
+        return False
+
+    def count(self, name: str, within: timedelta) -> int:
+        """How many were counted in that time."""
+        since = self._now() - within
+        return sum(at > since for at in self._used.get(name, ()))
+
+    def note(self, name: str) -> None:
+        """Count one that nothing limits."""
+        self._used.setdefault(name, deque(maxlen=10_000)).append(self._now())
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._full_until.clear()
+        self._used.clear()

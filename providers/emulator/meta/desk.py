@@ -1,0 +1,174 @@
+"""Takes sends as the Cloud API does, whoever stands in front of it: Meta itself or 360dialog."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from providers.emulator.exchange import Exchange, Sent
+from providers.emulator.links import fetch
+from providers.emulator.meta.errors import GraphError, refusal_error
+from providers.emulator.meta.fields import Field
+from providers.emulator.meta.head import Head
+from providers.emulator.meta.messages import TYPES, read_message, read_reaction
+from providers.emulator.meta.templates import Template, Templates
+from providers.emulator.phones import Bubble, Chat
+
+UNREACHABLE, OUTSIDE_WINDOW, BAD_MEDIA, STOPPED_MARKETING = 131026, 131047, 131053, 131050
+
+
+def json_answer(value: object, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """A JSON answer."""
+    return web.Response(body=orjson.dumps(value), status=status, content_type="application/json", headers=headers or {})
+
+
+async def read_json(request: web.Request) -> Field:
+    """The request's JSON object.
+
+    Raises:
+        GraphError: It is something else.
+    """
+    if request.content_type != "application/json":
+        raise GraphError(100, "The request needs Content-Type: application/json")
+    try:
+        value = orjson.loads(await request.read())
+    except orjson.JSONDecodeError as error:
+        raise GraphError(100, f"The request is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise GraphError(100, "The request must be a JSON object")
+    return Field(value)
+
+
+class SendDesk:
+    """`POST …/messages`: messages, reactions, read marks and typing."""
+
+    def __init__(self, exchange: Exchange, templates: Templates) -> None:
+        self._exchange = exchange
+        self._settings = exchange.settings
+        self._templates = templates
+        self.opted_out: set[str] = set()
+
+    async def take(self, request: web.Request) -> web.Response:
+        """Answer a request that is authorised already."""
+        body = await read_json(request)
+        product = body.get("messaging_product")
+        if product is None or product.value != "whatsapp":
+            raise GraphError(100, 'The parameter messaging_product is required and must be "whatsapp".')
+        if body.get("status") is not None:
+            return json_answer(self._mark_read(body))
+        faults = self._exchange.faults
+        if faults.delay:
+            await asyncio.sleep(faults.delay)
+        refusal = faults.take_refusal("send")
+        if refusal is not None:
+            raise refusal_error(refusal)
+        answer = await self._accept(body)
+        if faults.answer_delay:
+            await asyncio.sleep(faults.answer_delay)
+        if faults.take("drop_answer") and request.transport is not None:
+            request.transport.abort()
+        return json_answer(answer)
+
+    def _mark_read(self, body: Field) -> dict[str, Any]:
+        body.need("status").one_of(["read"], code=100)
+        message_id, typing = body.need("message_id"), body.get("typing_indicator")
+        if typing is not None:
+            typing.need("type").one_of(["text"])
+        if not self._exchange.business_reads(message_id.text(), typing=typing is not None):
+            raise message_id.wrong("is not a message that this number received")
+        return {"success": True}
+
+    async def _accept(self, body: Field) -> dict[str, Any]:
+        exchange = self._exchange
+        address, chat = self._recipient(body)
+        kind = (body.get("type") or Field("text", "type")).one_of(TYPES, code=131051)
+        sent, head = self._head(body, kind, address, chat)
+        template: Template | None = None
+        bubble: Bubble | None = None
+        reaction: tuple[str, str] | None = None
+        if kind == "reaction":
+            reaction = read_reaction(body)
+        elif kind == "template":
+            template, bubble = self._templates.read_send(body, head)
+            sent.template_category = template.category.lower()
+        else:
+            bubble = read_message(kind, body, head)
+        if chat is not None and chat.phone.wa_id in exchange.blocked:
+            raise GraphError(130403, "The business has blocked this person.", status=403)
+        self._spend(chat)
+        failure = self._failure(chat, sent, bubble)
+        if bubble is not None and bubble.media is not None and failure is None:
+            fetched = await fetch(exchange.courier.session, bubble.media, exchange.storeroom)
+            bubble = replace(bubble, media=fetched.media)
+            failure = BAD_MEDIA if fetched.failed else None
+        exchange.business_sends(chat, sent, bubble, failure=failure)
+        if reaction is not None and chat is not None and sent.failure is None:
+            exchange.business_reacts(chat, *reaction)
+        return _accepted(body, sent, chat)
+
+    def _head(self, body: Field, kind: str, address: str, chat: Chat | None) -> tuple[Sent, Head]:
+        exchange = self._exchange
+        opaque, context = body.get("biz_opaque_callback_data"), body.get("context")
+        head = Head(
+            id=exchange.wire.new_id(chat.phone.wa_id if chat else address.lstrip("+"), from_business=True),
+            at=exchange.clock.now(),
+            quotes=context.need("message_id").text() if context else None,
+        )
+        sent = Sent(
+            id=head.id,
+            to=address,
+            number=chat.phone.number if chat else None,
+            kind=kind,
+            body=body.value,
+            opaque=opaque.text(512) if opaque else None,
+            at=head.at,
+            in_window=chat is not None and chat.window_open(head.at),
+        )
+        return sent, head
+
+    def _recipient(self, body: Field) -> tuple[str, Chat | None]:
+        if body.get("recipient_type") is not None:
+            body.need("recipient_type").one_of(["individual"])
+        to = body.get("to")
+        if to is None:
+            bsuid = body.get("recipient")
+            address = bsuid.text(140) if bsuid else body.need("to").text()
+            return address, self._exchange.phones.find(bsuid=address)
+        number = "+" + to.text(30).lstrip("+").replace(" ", "").replace("-", "")
+        if not number[1:].isdecimal():
+            raise to.wrong("is not a phone number", 100)
+        if number == self._settings.business_number:
+            raise GraphError(131021, "The recipient is the sender.")
+        return to.value, self._exchange.phones.find(number=number)
+
+    def _spend(self, chat: Chat | None) -> None:
+        limits = self._exchange.limits
+        if limits.full("throughput", self._settings.throughput):
+            raise GraphError(130429, "Cloud API message throughput has been reached.")
+        if self._settings.pair_limit and chat is not None and limits.pair_full(chat.phone.number):
+            raise GraphError(131056, "One recipient got too many messages in a row.")
+
+    def _failure(self, chat: Chat | None, sent: Sent, bubble: Bubble | None) -> int | None:
+        """Why an accepted send fails after all: these answer 200 and report `failed` later."""
+        if chat is None:
+            return UNREACHABLE
+        if sent.template_category is None and not sent.in_window:
+            return OUTSIDE_WINDOW
+        if sent.template_category == "marketing" and chat.phone.number in self.opted_out:
+            return STOPPED_MARKETING
+        media = bubble.media if bubble is not None else None
+        if media is not None and media.id is not None and self._exchange.storeroom.find(media.id) is None:
+            return BAD_MEDIA
+        return None
+
+
+def _accepted(body: Field, sent: Sent, chat: Chat | None) -> dict[str, Any]:
+    contact = {"input": sent.to}
+    if body.get("to") is None:
+        contact["user_id"] = sent.to
+    else:
+        contact["wa_id"] = chat.phone.wa_id if chat else sent.to.lstrip("+")
+    message = {"id": sent.id} | ({"message_status": "accepted"} if sent.kind == "template" else {})
+    return {"messaging_product": "whatsapp", "contacts": [contact], "messages": [message]}
