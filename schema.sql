@@ -503,18 +503,6 @@ CREATE TABLE timeline_entries (
 -- The timeline of one object.
 CREATE INDEX timeline_entries_object ON timeline_entries (tenant_id, object_type, object_id, created_at);
 
--- Who did what. Append-only for the runtime role.
-CREATE TABLE whatsapp_audit_logs (
-    tenant_id        bigint NOT NULL,
-    audit_id         bigint GENERATED ALWAYS AS IDENTITY,
-    at               timestamptz NOT NULL,
-    actor            text NOT NULL,
-    action           text NOT NULL,
-    conversation_id  bigint,
-    detail           jsonb NOT NULL DEFAULT '{}',
-    PRIMARY KEY (tenant_id, audit_id)
-);
-
 -- What has to be done once in a while by one process, whichever comes first: retention, asking providers for news.
 -- Tenant 0 does what concerns all.
 CREATE TABLE chores (
@@ -524,6 +512,61 @@ CREATE TABLE chores (
     fence        bigint NOT NULL,            -- of whoever does it; who has an older one may not say that it is done
     lease_until  timestamptz,
     PRIMARY KEY (tenant_id, name)
+);
+
+-- Who did what. Append-only for the runtime role; storage/postgres/audit.py tells how changes by others are found.
+CREATE TABLE whatsapp_audit_logs (
+    tenant_id        bigint NOT NULL,
+    audit_id         bigint GENERATED ALWAYS AS IDENTITY,
+    at               timestamptz NOT NULL,
+    actor            text NOT NULL,
+    action           text NOT NULL,
+    conversation_id  bigint,
+    detail           jsonb NOT NULL DEFAULT '{}',
+    mac              bytea NOT NULL DEFAULT '',      -- keyed hash of all this; empty only in entries older than the chain
+    PRIMARY KEY (tenant_id, audit_id)
+);
+
+-- Entries that no seal has yet: a queue, so that writers wait for nobody.
+CREATE TABLE audit_unsealed (
+    tenant_id  bigint NOT NULL,
+    audit_id   bigint NOT NULL,
+    PRIMARY KEY (tenant_id, audit_id)
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
+
+-- The chain: each seal covers the entries it names, and the seal before it. Append-only for the runtime role.
+CREATE TABLE audit_seals (
+    tenant_id  bigint NOT NULL,
+    seal_id    bigint NOT NULL,                      -- 1, 2, 3…
+    sealed_at  timestamptz NOT NULL,
+    entries    bigint[] NOT NULL,                    -- audit_id, in the order they are chained
+    chain      bytea NOT NULL,
+    PRIMARY KEY (tenant_id, seal_id)
+);
+
+-- How far a tenant's chain goes, with a proof that is stored nowhere else. Its row lock makes one process the sealer.
+CREATE TABLE audit_heads (
+    tenant_id  bigint NOT NULL PRIMARY KEY,
+    seal_id    bigint NOT NULL,
+    entries    bigint NOT NULL,                      -- in all seals together
+    proof      bytea NOT NULL
+);
+
+-- Who may use the JSON API, as what.
+CREATE TABLE api_tokens (
+    tenant_id     bigint NOT NULL,
+    token_id      bigint GENERATED ALWAYS AS IDENTITY,
+    name          text NOT NULL,
+    role          text NOT NULL CHECK (role IN ('customer', 'sales', 'operations', 'field_staff', 'manager')),
+    scopes        text[] NOT NULL,
+    digest        bytea NOT NULL,                    -- keyed hash of the token, which is shown once and kept nowhere
+    contact_id    bigint,                            -- in whose name it acts
+    created_at    timestamptz NOT NULL,
+    expires_at    timestamptz,
+    revoked_at    timestamptz,
+    last_used_at  timestamptz,                       -- to the hour
+    PRIMARY KEY (tenant_id, token_id),
+    FOREIGN KEY (tenant_id, contact_id) REFERENCES contacts
 );
 
 -- --- Row-level security ----------------------------------------------------------------------------------------------
@@ -548,7 +591,9 @@ GRANT USAGE ON SCHEMA public TO sirdar_runtime, sirdar_system;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO sirdar_runtime;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO sirdar_runtime, sirdar_system;
 REVOKE INSERT, UPDATE, DELETE ON tenants FROM sirdar_runtime;
-REVOKE UPDATE, DELETE ON whatsapp_audit_logs, timeline_entries FROM sirdar_runtime;
+REVOKE UPDATE, DELETE ON whatsapp_audit_logs, audit_seals, timeline_entries FROM sirdar_runtime;
+REVOKE UPDATE ON audit_unsealed FROM sirdar_runtime;
+REVOKE DELETE ON audit_heads FROM sirdar_runtime;
 REVOKE EXECUTE ON FUNCTION current_tenant() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION current_tenant() TO sirdar_runtime, sirdar_system;
 
@@ -567,6 +612,7 @@ GRANT SELECT (tenant_id, channel_id, provider, address, phone_number, paused_unt
     ON whatsapp_configurations TO sirdar_system;
 GRANT SELECT, INSERT, UPDATE (name) ON tenants TO sirdar_system;
 GRANT SELECT (tenant_id, event_id) ON dead_letters TO sirdar_system;
+GRANT SELECT (tenant_id, audit_id) ON audit_unsealed TO sirdar_system;
 
 CREATE POLICY system ON inbox TO sirdar_system USING (true);
 CREATE POLICY system ON outbox TO sirdar_system USING (true);
@@ -575,6 +621,7 @@ CREATE POLICY system ON delivery_updates TO sirdar_system USING (true);
 CREATE POLICY system ON whatsapp_configurations TO sirdar_system USING (true);
 CREATE POLICY system ON tenants TO sirdar_system USING (true);
 CREATE POLICY system ON dead_letters TO sirdar_system USING (true);
+CREATE POLICY system ON audit_unsealed TO sirdar_system USING (true);
 
 -- Conversations whose first event is due, the longest waiting first. A hint: the row lock decides who gets one.
 -- Only first events count: neither what waits behind a failed one nor one busy person fills the list.
@@ -676,6 +723,19 @@ BEGIN ATOMIC
     WHERE (SELECT min(d.due_at) FROM delivery_updates d WHERE d.tenant_id = t.tenant_id) <= p_now;
 END;
 
+-- Tenants with audit entries to seal. Hops from tenant to tenant.
+CREATE FUNCTION tenants_with_unsealed() RETURNS SETOF bigint
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+BEGIN ATOMIC
+    WITH RECURSIVE tenant (tenant_id) AS (
+        SELECT min(u.tenant_id) FROM audit_unsealed u
+        UNION ALL
+        SELECT (SELECT min(u.tenant_id) FROM audit_unsealed u WHERE u.tenant_id > t.tenant_id) FROM tenant t
+        WHERE t.tenant_id IS NOT NULL
+    )
+    SELECT t.tenant_id FROM tenant t WHERE t.tenant_id IS NOT NULL;
+END;
+
 -- Which number belongs to whom, for routing webhooks.
 CREATE FUNCTION channels()
     RETURNS TABLE (tenant_id bigint, channel_id bigint, provider text, address text)
@@ -727,7 +787,7 @@ BEGIN
     FOREACH signature IN ARRAY ARRAY[
         'queue_conversations(timestamptz, integer)', 'claim_outbox(timestamptz, integer, interval, bigint[])',
         'expire_leases(timestamptz, interval)', 'due_unknowns(timestamptz)', 'fire_timers(timestamptz, integer)',
-        'tenants_with_updates(timestamptz)', 'channels()', 'register_channel(text, text, text, text, text)', 'backlog()']
+        'tenants_with_updates(timestamptz)', 'tenants_with_unsealed()', 'channels()', 'register_channel(text, text, text, text, text)', 'backlog()']
     LOOP
         EXECUTE format('GRANT CREATE ON SCHEMA public TO sirdar_system');
         EXECUTE format('GRANT sirdar_system TO %I', current_user);

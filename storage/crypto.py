@@ -86,6 +86,14 @@ class Vault:
         key = self._derive(f"message:{tenant}")
         return hashlib.blake2b(f"{channel}:{provider_message_id}".encode(), key=key, digest_size=16).digest()
 
+    def audit_mac(self, tenant: TenantId, data: bytes) -> bytes:
+        """Proof (32 bytes) that whoever wrote `data` into the audit log had this deployment's secret."""
+        return hmac.digest(self._derive(f"audit:{tenant}"), data, "sha256")
+
+    def token_digest(self, tenant: TenantId, token: str) -> bytes:
+        """What is stored of an API token (32 bytes). Tokens are random, so that no slow hash is needed."""
+        return hmac.digest(self._derive(f"token:{tenant}"), token.encode(), "sha256")
+
     def sign(self, text: str) -> str:
         """Short tag (11 characters) that proves this deployment wrote `text`; not for secrets."""
         tag = hashlib.blake2b(text.encode(), key=self._derive("sign"), digest_size=8).digest()

@@ -40,6 +40,10 @@ staff = App(name="staff", help="Say who is more than a customer.")
 staff.command("bot.cli.staff:add", name="add", help="Give somebody a role.")
 app.command(staff)
 
+audit = App(name="audit", help="Look after the audit log.")
+audit.command("bot.cli.audit:verify", name="verify", help="Find out whether anybody has changed the audit log.")
+app.command(audit)
+
 
 def main() -> None:
     """Run the command line; errors of ours end it with their message and no traceback."""

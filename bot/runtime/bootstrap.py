@@ -24,6 +24,7 @@ from bot.runtime.loop import Clock, Stopping, utc_now
 from bot.runtime.pacing import Pacer
 from bot.runtime.parts import Part, PartLoop
 from bot.runtime.project import project_actions
+from bot.runtime.rounds import Round
 from bot.runtime.sender import Sender, SendRules
 from bot.runtime.turn import TurnTaker
 from bot.runtime.worker import Worker
@@ -41,11 +42,13 @@ from storage.postgres import (
     PostgresTurns,
     Upkeep,
 )
+from storage.postgres.audit import AuditChain
 from storage.postgres.database import RUNTIME_ROLE, session_settings
 
 log = structlog.get_logger(__name__)
 
 _DATABASE_CHECK_SECONDS = 1.0
+_SEAL_SECONDS = 2.0  # how long an audit entry may wait for its seal, about
 
 PARTS = ("web", "worker", "sender", "clock")
 
@@ -105,7 +108,14 @@ class System:
         if "clock" in names:
             ticker = Ticker(timers=self.upkeep, chores=self.chores, bells=self.bells, clock=self.clock)
             parts.append(Part("clock", ticker.run))
+            sealing = Round(name="seal", seconds=_SEAL_SECONDS, do=self.audit.seal_all, clock=self.clock)
+            parts.append(Part("sealer", sealing.run))
         return parts
+
+    @property
+    def audit(self) -> AuditChain:
+        """The audit log's chain."""
+        return AuditChain(self.foundation.database, self.foundation.vault)
 
     def worker(self, neighbour: Sender | None = None) -> Worker:
         """A worker; `neighbour` is the sender that runs in the same process."""
@@ -138,6 +148,7 @@ class System:
     async def chores(self, now: datetime) -> None:
         """What has to be done now and then."""
         await self.upkeep.ensure_partitions(now)
+        await self.audit.found(self.channel.tenant_id)
         idle = timedelta(hours=self.settings.bot_conversation_idle_hours)
         conversations = ConversationRepository(self.foundation.database, self.foundation.vault, self.channel.tenant_id)
         while await conversations.expire_old_conversations(now - idle, now):

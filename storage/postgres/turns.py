@@ -13,6 +13,7 @@ from bot.core.ids import ChannelId, ContactId, ConversationId, EventId, MessageI
 from bot.core.messages import INCOMING, OUTGOING, TemplateOut
 from storage.base import Berth, Claim, InboxEvent, Outcome, StaffMember, Work
 from storage.crypto import Vault
+from storage.postgres.audit import write_audit
 from storage.postgres.correlation import claimed
 from storage.postgres.database import Connection, Postgres, columns, savepoint
 from storage.postgres.people import conversations
@@ -119,12 +120,6 @@ _WRITE_CONSENTS = """
 INSERT INTO whatsapp_opt_ins (tenant_id, contact_id, purpose, allowed, source, proof, created_at)
 SELECT $1, n.contact_id, 'all', n.allowed, 'WHATSAPP', n.proof::jsonb, n.created_at
 FROM unnest($2::bigint[], $3::boolean[], $4::text[], $5::timestamptz[]) AS n (contact_id, allowed, proof, created_at)
-"""
-_WRITE_AUDIT = """
-INSERT INTO whatsapp_audit_logs (tenant_id, at, actor, action, conversation_id, detail)
-SELECT $1, a.at, a.actor, a.action, a.conversation_id, a.detail::jsonb
-FROM unnest($2::timestamptz[], $3::text[], $4::text[], $5::bigint[], $6::text[])
-    AS a (at, actor, action, conversation_id, detail)
 """
 _FRAME_OF = """
 SELECT frame FROM flow_runs WHERE tenant_id = $1 AND run = $2 AND status = 'ACTIVE' AND frame IS NOT NULL
@@ -297,9 +292,7 @@ class PostgresTurnStore:
         if outcome.consents:
             consents = [(c.contact_id, c.allowed, json.dumps({"words": c.words}), c.at) for c in outcome.consents]
             await self.db.execute(_WRITE_CONSENTS, self.tenant_id, *columns(consents, 4))
-        if outcome.audit:
-            audit = [(a.at, a.actor, a.action, a.conversation_id, json.dumps(a.detail)) for a in outcome.audit]
-            await self.db.execute(_WRITE_AUDIT, self.tenant_id, *columns(audit, 5))
+        await write_audit(self.db, self._vault, self.tenant_id, outcome.audit)
         return [self._claimed(row, outcome, handed, at) for row in rows if row["place"] is not None]
 
     def _handed(self, outcome: Outcome, berth: Berth) -> dict[int, _Address]:

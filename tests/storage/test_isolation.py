@@ -31,7 +31,7 @@ NAMED: dict[str, Any] = {
 }  # fmt: skip
 TYPED: dict[str, Any] = {
     "integer": 1, "smallint": 1, "text": "x", "timestamp with time zone": EPOCH, "date": EPOCH.date(), "bytea": b"x",
-    "jsonb": "{}", "boolean": True,
+    "jsonb": "{}", "boolean": True, "text[]": ["x"], "bigint[]": [1],
 }  # fmt: skip
 
 
@@ -147,6 +147,8 @@ async def test_the_system_role_may_read_ids_and_due_times_only(database: Postgre
         "whatsapp_conversations": {"snapshot", "state"},
         "whatsapp_configurations": {"secrets", "settings"},
         "dead_letters": {"event", "error"},
+        "whatsapp_audit_logs": {"actor", "action", "detail"},
+        "api_tokens": {"digest", "name"},
     }
     async with database.connection() as db:
         for table, columns in content.items():
@@ -159,7 +161,8 @@ async def test_the_system_role_may_read_ids_and_due_times_only(database: Postgre
                  AND has_any_column_privilege('sirdar_system', c.oid, 'SELECT, INSERT, UPDATE')"""
         )
     assert {row["relname"] for row in others} == {
-        "inbox", "outbox", "timers", "delivery_updates", "whatsapp_configurations", "tenants", "dead_letters"
+        "inbox", "outbox", "timers", "delivery_updates", "whatsapp_configurations", "tenants", "dead_letters",
+        "audit_unsealed",
     }  # fmt: skip
 
 
@@ -180,7 +183,7 @@ async def test_our_functions_are_not_for_everybody(database: Postgres) -> None:
             assert "search_path=public, pg_temp" in function["proconfig"], function["name"]
 
 
-@pytest.mark.parametrize("table", ["whatsapp_audit_logs", "timeline_entries"])
+@pytest.mark.parametrize("table", ["whatsapp_audit_logs", "audit_seals", "timeline_entries"])
 @pytest.mark.parametrize("statement", ["UPDATE {} SET tenant_id = tenant_id", "DELETE FROM {}", "TRUNCATE {}"])
 async def test_what_happened_cannot_be_unsaid(database: Postgres, table: str, statement: str) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):

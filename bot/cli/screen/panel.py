@@ -25,6 +25,9 @@ _LABEL = 11  # cells of what comes before a sentence
 _BOOKKEEPING = frozenset(
     {
         "alembic_version",
+        "audit_heads",
+        "audit_seals",
+        "audit_unsealed",
         "contact_identities",
         "contacts",
         "delivery_updates",
