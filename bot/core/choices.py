@@ -27,7 +27,7 @@ from bot.core.messages import (
     Outgoing,
     TextOut,
 )
-from bot.core.words import normalise, yes_no_words
+from bot.core.words import normalise, yes_no_in
 
 CLOSE_ENOUGH = 80
 """rapidfuzz ratio from which a typed label counts, if no other label comes within `MARGIN`."""
@@ -109,7 +109,7 @@ def match_exactly(normal: str, options: Sequence[Option], language: str) -> str 
     if number.isascii() and number.isdigit() and len(number) <= 3:
         position = int(number)
         return options[position - 1].key if 1 <= position <= len(options) else None
-    meaning = yes_no_words(language).get(normal)
+    meaning = yes_no_in(normal, language)
     if meaning is not None and any(option.key == meaning for option in options):
         return meaning
     return None

@@ -15,7 +15,7 @@ from bot.core.entities import lowered
 from bot.core.gathering import fill, heard_by, note
 from bot.core.ruling import Rule, broken_rule
 from bot.core.slots import AnySlot, Filled, RefReader
-from bot.core.words import CORRECTION, normalise
+from bot.core.words import correction_words, normalise
 
 _VERB = r"(?:change|update|set|correct|edit|modify|fix|make|switch|badlo)"
 _POLITE = (
@@ -83,7 +83,7 @@ def remainder(text: str, language: str) -> str | None:
 
 
 def _words(language: str) -> str:
-    found = {word for code in ("en", "hi", language) for word in CORRECTION.get(code, ())}
+    found = set(correction_words(language))
     found |= {"change it to", "change that to", "lets make it", "let's make it", "nope", "oh", "sorry i meant", "arre"}
     return "|".join(re.escape(word) for word in sorted(found, key=len, reverse=True))
 
@@ -134,7 +134,7 @@ def _filled(cursor: Cursor) -> Iterator[tuple[str, AnySlot]]:
 
 def _by_words(cursor: Cursor, said: Said, rest: str | None) -> dict[str, Filled]:
     """Slots that the message names by what it says, or the one slot that its bare value fits."""
-    heard = heard_by(cursor, Said(rest, said.today) if rest is not None else said)
+    heard = heard_by(cursor, cursor.turn.said(rest) if rest is not None else said)
     changed: dict[str, Filled] = {}
     bare: dict[str, Filled] = {}
     named = False
@@ -186,7 +186,7 @@ def _set(cursor: Cursor, name: str, value: str, said: Said) -> Correction | None
         return Correction(lookup=(name, value))
     raw = said.text.strip()
     words = raw[-len(value) :] if raw.lower().endswith(value) else value  # as it was written, capitals and all
-    reading = slot.read(heard_by(cursor, Said(words, said.today)), asked=True)
+    reading = slot.read(heard_by(cursor, cursor.turn.said(words)), asked=True)
     return Correction(changed={name: reading}) if isinstance(reading, Filled) else None
 
 

@@ -35,11 +35,12 @@ MAX_TRAIL = 20
 class Said:
     """What somebody wrote: as it is, normalised, and with its entities, worked out when first needed."""
 
-    __slots__ = ("_entities", "_normal", "text", "today")
+    __slots__ = ("_entities", "_normal", "language", "text", "today")
 
-    def __init__(self, text: str, today: date) -> None:
+    def __init__(self, text: str, today: date, language: str = "en") -> None:
         self.text = text
         self.today = today
+        self.language = language
         self._normal: str | None = None
         self._entities: Entities | None = None
 
@@ -54,7 +55,7 @@ class Said:
     def entities(self) -> Entities:
         """Numbers and dates."""
         if self._entities is None:
-            self._entities = extract(self.text, self.today)
+            self._entities = extract(self.text, self.today, self.language)
         return self._entities
 
 
@@ -86,6 +87,10 @@ class Turn:
     def today(self) -> date:
         """The day of the event."""
         return self.at.date()
+
+    def said(self, text: str) -> Said:
+        """Words of this person, on this day."""
+        return Said(text, self.today, self.contact.language)
 
     def add(self, *effects: Effect) -> None:
         """Add effects that were found late, keeping an `Invoke` last."""

@@ -75,9 +75,9 @@ def step(flow: CompiledFlow, conversation: Conversation, event: Event) -> Step:
 def _words(event: Event, turn: Turn) -> Said | None:
     match event:
         case MessageReceived(content=TextIn(body=body)):
-            return Said(body, turn.today)
+            return turn.said(body)
         case MessageReceived(content=ChoiceIn(title=title)):
-            return Said(title, turn.today)
+            return turn.said(title)
     return None
 
 

@@ -54,7 +54,7 @@ class Form:
             cursor.reask = None
         job = cursor.job
         if job is None and cursor.turn.text:
-            said = Said(cursor.turn.text, cursor.turn.today)
+            said = cursor.turn.said(cursor.turn.text)
             job = cursor.job = new_job("form", said.text[:MAX_KEPT])
             read_slots(cursor, job, said, self.slots)
         elif job is not None:
@@ -342,7 +342,7 @@ class Form:
         caption = item.get("caption")
         if caption:
             job["asked"] = None
-            read_slots(cursor, job, Said(str(caption), cursor.turn.today), self.slots)
+            read_slots(cursor, job, cursor.turn.said(str(caption)), self.slots)
 
 
 def _key(place: int, offer: Offer) -> str:

@@ -173,7 +173,7 @@ def read_raw(cursor: Cursor, job: Job, raw: dict[str, str]) -> None:
         if isinstance(slot, RefReader):
             job["raw"][name] = text
             continue
-        reading = slot.read(heard_by(cursor, Said(text, cursor.turn.today)), asked=True)
+        reading = slot.read(heard_by(cursor, cursor.turn.said(text)), asked=True)
         if isinstance(reading, Ambiguous):
             reading = Refused("ambiguous")
         accept(cursor, job, name, reading or Refused("not_understood"), sure=True)

@@ -205,7 +205,7 @@ def _fitting(slot: AnySlot, value: Any, turn: Turn) -> Any:
     if not isinstance(value, str):
         wanted = _SHAPES.get(slot.type, type(value))
         return value if isinstance(value, wanted) and not isinstance(value, bool) else None
-    heard = Heard(value, extract(value, turn.today), turn.today, turn.contact.language)
+    heard = Heard(value, extract(value, turn.today, turn.contact.language), turn.today, turn.contact.language)
     read = slot.read(heard, asked=True)
     if isinstance(read, Filled):
         return read.value

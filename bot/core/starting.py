@@ -109,7 +109,7 @@ class Starting(Stack):
         state = state_of(cursor)
         if unmatched.text and (state is None or state.digress):
             put_back(self.turn, cursor)
-            if self.start_by_intent(Said(unmatched.text, self.turn.today), DIGRESSION):
+            if self.start_by_intent(self.turn.said(unmatched.text), DIGRESSION):
                 return True
         cursor.unmatched = unmatched
         climb(cursor)

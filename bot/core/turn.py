@@ -96,7 +96,7 @@ class _Router(Upgrading):
         self.drop_broken_frames()
         match event.content:
             case TextIn(body=body):
-                self.text(Said(body, turn.today))
+                self.text(turn.said(body))
             case ChoiceIn(id=id, title=title):
                 self.choice(id, title)
             case MediaIn() as media:
@@ -145,7 +145,7 @@ class _Router(Upgrading):
         turn = self.turn
         tapped = read_tap(id)
         if tapped is None:
-            self.text(Said(title, turn.today))
+            self.text(turn.said(title))
             return
         if turn.owner != "bot":
             turn.note("ignore", why="a person has taken over", owner=turn.owner)
@@ -173,7 +173,7 @@ class _Router(Upgrading):
         elif (instance := self._collecting_run(kind)) is not None:
             self._attach_for(kind, item, *instance)
         elif caption:
-            self.text(Said(caption, turn.today))
+            self.text(turn.said(caption))
         else:
             self._cannot_use("cannot_use")
 

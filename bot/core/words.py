@@ -1,4 +1,4 @@
-"""Words the framework itself understands, per language, and how text is made comparable.
+"""How text is made comparable, and what a whole message means to the framework itself.
 
 Everything here is matched against the whole of a short message, never inside a longer one, so that "can you help me
 with a quote" is not taken for the word *help*.
@@ -11,138 +11,54 @@ from functools import lru_cache
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
+from bot.core.phrasebook import (
+    CONSENT_WORDS,
+    CORRECTION,
+    FILLERS,
+    LANGUAGES,
+    MAYBE,
+    MAYBE_STOP,
+    MORE,
+    NO,
+    SKIP,
+    UNIVERSAL_WORDS,
+    YES,
+)
+
+__all__ = [
+    "CONSENT_WORDS",
+    "MAX_ANALYSED",
+    "MAYBE_STOP",
+    "MORE",
+    "correction_words",
+    "normalise",
+    "skips",
+    "universal_in",
+    "universal_words",
+    "without_correction",
+    "yes_no_in",
+    "yes_no_words",
+]
+
 MAX_ANALYSED = 600
 """Characters of a message that are looked at. People who write more are still heard: free-text slots keep all."""
 
 _PUNCTUATION = str.maketrans(
-    dict.fromkeys('!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~“”„«»…–—·•¿¡।॥\u200b\u200e\u200f️', " ")
+    dict.fromkeys('!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~“”„«»…–—·•¿¡।॥\u200b\u200d\u200e\u200f️♀♂', " ")
     | {"'": None, "’": None, "‘": None}
     | {chr(tone): None for tone in range(0x1F3FB, 0x1F400)}  # skin tones: a thumb is a thumb
 )
 
 
+_ACCENTS = re.compile("[\u0300-\u036f]")
+
+
 def normalise(text: str) -> str:
-    """Lower case, no punctuation, single spaces; at most `MAX_ANALYSED` characters are read."""
+    """Lower case, no punctuation or accents, single spaces; at most `MAX_ANALYSED` characters are read."""
     text = text[:MAX_ANALYSED]
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
+        text = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFKD", text)))
     return " ".join(text.casefold().translate(_PUNCTUATION).split())
-
-
-YES: dict[str, tuple[str, ...]] = {
-    "en": (
-        "yes", "y", "yeah", "yep", "yup", "ya", "ok", "okay", "k", "sure", "of course", "correct", "right", "confirm",
-        "confirmed", "go ahead", "yes please", "please do", "looks good", "sounds good", "all good", "perfect", "great",
-        "thats right", "do it", "send it", "absolutely", "definitely", "certainly", "yess", "yesss", "yea", "okey",
-        "okk",
-        "fine", "done", "agreed", "exactly", "of course yes", "ok sure", "yes sure", "yes ok", "yes correct",
-        "yes thats right", "👍", "✅", "👌", "✔", "🆗", "💯", "👍👍",
-    ),
-    "hi": ("haan", "han", "ha", "haan ji", "ji", "ji haan", "theek hai", "thik hai", "bilkul", "sahi",
-           "sahi hai", "haanji", "hanji", "haan haan", "accha", "acha", "kar do", "chalega", "hao", "हाँ",
-           "हां", "हा", "जी", "अच्छा", "सही है", "चलेगा",
-           "जी हाँ", "जी हां", "ठीक है", "बिल्कुल", "सही"),
-}  # fmt: skip
-NO: dict[str, tuple[str, ...]] = {
-    "en": (
-        "no",
-        "n",
-        "nope",
-        "nah",
-        "no thanks",
-        "no thank you",
-        "not now",
-        "wrong",
-        "dont",
-        "never",
-        "no way",
-        "not really",
-        "incorrect",
-        "thats wrong",
-        "not correct",
-        "noo",
-        "nooo",
-        "not ok",
-        "👎",
-        "❌",
-        "🚫",
-        "✖",
-        "🙅",
-    ),
-    "hi": (
-        "nahi",
-        "nahin",
-        "na",
-        "nahi ji",
-        "mat",
-        "galat",
-        "nhi",
-        "nai",
-        "bilkul nahi",
-        "galat hai",
-        "mat karo",
-        "नहीं",
-        "नही",
-        "जी नहीं",
-        "मत",
-        "गलत",
-    ),
-}
-MAYBE: dict[str, tuple[str, ...]] = {
-    "en": ("maybe", "perhaps", "possibly", "not sure", "im not sure", "might", "i dont know", "dont know", "dunno",
-           "not decided", "undecided", "lets see", "will see", "depends", "🤔", "🤷"),
-    "hi": ("shayad", "pata nahi", "dekhte hain", "dekhenge", "sochna hai", "शायद", "पता नहीं", "देखते हैं"),
-}  # fmt: skip
-SKIP: dict[str, tuple[str, ...]] = {
-    "en": ("skip", "skip it", "skip this", "none", "nothing", "no", "nope", "na", "n a", "not applicable", "no thanks",
-           "dont have", "i dont have one", "dont have one", "dont know", "i dont know", "not sure", "next", "leave it",
-           "no preference", "nil", "pass"),
-    "hi": ("nahi", "nahin", "koi nahi", "kuch nahi", "pata nahi", "chhodo", "नहीं",
-           "कोई नहीं", "कुछ नहीं", "पता नहीं", "छोड़ो"),
-}  # fmt: skip
-CORRECTION: dict[str, tuple[str, ...]] = {
-    "en": ("no", "not", "sorry", "actually", "change", "make it", "make that", "i meant", "i mean", "instead",
-           "correction", "wait", "oops", "rather", "update"),
-    "hi": ("nahi", "nahin", "galat", "badlo", "नहीं", "बदलो", "बदलें"),
-}  # fmt: skip
-
-UNIVERSAL_WORDS: dict[str, dict[str, tuple[str, ...]]] = {
-    "en": {
-        "help": ("help", "menu", "options", "what can you do", "commands", "how does this work", "info"),
-        "back": ("back", "go back", "previous", "undo"),
-        "cancel": ("cancel", "quit", "exit", "end", "never mind", "nevermind", "forget it", "abort", "leave it"),
-        "restart": ("restart", "start over", "start again", "begin again", "reset", "from the beginning"),
-        "repeat": ("repeat", "again", "say that again", "what was the question", "pardon", "come again"),
-        "agent": (
-            "agent", "human", "talk to a person", "talk to someone", "talk to a human", "talk to an agent", "person",
-            "real person", "representative", "speak to someone", "speak to a person", "speak to a human", "call me",
-            "operator", "customer care", "support", "i want to talk to a person", "can i talk to someone",
-            "connect me to a person", "connect me to an agent",
-        ),
-    },
-    "hi": {
-        "help": ("madad", "sahayata", "मदद", "सहायता", "मेनू"),
-        "back": ("wapas", "vapas", "peeche", "piche", "वापस", "पीछे"),
-        "cancel": ("radd", "radd karo", "cancel karo", "rehne do", "रद्द", "रद्द करो", "रहने दो", "छोड़ो"),
-        "restart": ("phir se shuru", "shuru se", "dobara shuru", "फिर से शुरू", "शुरू से"),
-        "repeat": ("phir se", "dobara", "fir se", "फिर से", "दोबारा"),
-        "agent": ("insaan", "kisi se baat", "baat karni hai", "baat karo", "किसी से बात", "इंसान", "बात करनी है"),
-    },
-}  # fmt: skip
-
-CONSENT_WORDS: dict[str, str] = {
-    "stop": "stop", "unsubscribe": "stop", "opt out": "stop", "optout": "stop", "stop all": "stop", "stopall": "stop",
-    "revoke": "stop", "stop messages": "stop", "no more messages": "stop", "message band karo": "stop",
-    "message mat bhejo": "stop", "बंद करो": "stop", "संदेश बंद करो": "stop", "संदेश मत भेजो": "stop",
-    "start": "start", "unstop": "start", "subscribe": "start", "opt in": "start", "optin": "start",
-    "message shuru karo": "start", "संदेश शुरू करो": "start",
-}  # fmt: skip
-"""Words that withdraw or give consent to messages, in any language. They come before everything, so no flow may use
-them. WhatsApp reserves none: finding them is up to us."""
-MORE = frozenset({"more", "show more", "next", "next page", "others", "aur", "aur dikhao", "और", "और दिखाओ", "…"})
-"""Words that turn the page of a long list of choices."""
-MAYBE_STOP = frozenset({"cancel", "end", "quit", "exit", "radd karo", "रद्द करो"})
-"""Words that may mean STOP. In a conversation they mean what they mean there; outside of any we ask."""
 
 
 def _by_phrase(table: dict[str, tuple[str, ...]]) -> dict[str, str]:
@@ -151,25 +67,81 @@ def _by_phrase(table: dict[str, tuple[str, ...]]) -> dict[str, str]:
 
 @lru_cache(maxsize=64)
 def universal_words(language: str) -> dict[str, str]:
-    """Phrase → universal, for a language and English, which everybody may use."""
+    """Phrase → universal, in every language; this one and English win where they differ."""
     words: dict[str, str] = {}
-    for code in ("hi", language, "en"):
+    for code in _codes(language):
         words |= _by_phrase(UNIVERSAL_WORDS.get(code, {}))
     return words
 
 
 @lru_cache(maxsize=64)
 def yes_no_words(language: str) -> dict[str, str]:
-    """Phrase → "yes", "no" or "maybe", for a language and English."""
+    """Phrase → "yes", "no" or "maybe", in every language; this one and English win where they differ."""
     words: dict[str, str] = {}
-    for code in ("hi", language, "en"):
+    for code in _codes(language):
         words |= _by_phrase({"maybe": MAYBE.get(code, ()), "yes": YES.get(code, ()), "no": NO.get(code, ())})
     return words
 
 
+def _codes(language: str) -> tuple[str, ...]:
+    """All languages there are phrases in, the person's and English last."""
+    return (*LANGUAGES, language[:2], "en")
+
+
+_SYMBOL = re.compile("([\u2600-\u27bf\U0001f300-\U0001faff])")
+_DRAWN_OUT = re.compile(r"(.)\1+")
+_FILLERS = frozenset(normalise(word) or word for word in FILLERS)
+_MAX_WORDS = 6
+
+
+@lru_cache(maxsize=64)
+def _short_words(language: str) -> dict[str, str]:
+    """As `yes_no_words`, by words without doubled letters."""
+    found: dict[str, str] = {}
+    for phrase, meaning in yes_no_words(language).items():
+        short = _DRAWN_OUT.sub(r"\1", phrase)
+        if len(short) >= 2 and short.isascii():
+            found[short] = meaning if found.get(short, meaning) == meaning else ""
+    return found
+
+
+@lru_cache(maxsize=4096)
+def yes_no_in(normal: str, language: str) -> str | None:
+    """What a whole message means: "yes", "no" or "maybe", or None.
+
+    Drawn out ("yesss", "nooo"), with others of its meaning ("haan ji bilkul", "ok 👍") or with words that add nothing
+    ("ok bhai", "hmm not sure") it means the same. "Yes no" means nothing.
+
+    Args:
+        normal: What `normalise` made of the message.
+        language: The person's.
+    """
+    words = yes_no_words(language)
+    if normal in words:
+        return words[normal]
+    if len(normal) > 60:
+        return None
+    parts = [part for part in _SYMBOL.sub(r" \1 ", normal).split() if part not in _FILLERS]
+    if not parts or len(parts) > _MAX_WORDS:
+        return None
+    rest = " ".join(parts)
+    if rest in words:
+        return words[rest]
+    meanings = {_word_meaning(part, language) for part in parts}
+    return meanings.pop() if len(meanings) == 1 else None
+
+
+def _word_meaning(word: str, language: str) -> str | None:
+    meaning = yes_no_words(language).get(word)
+    if meaning is None and len(word) >= 3 and word.isascii():
+        short = _DRAWN_OUT.sub(r"\1", word)
+        meaning = (_short_words(language).get(short) or None) if short != word else None
+    return meaning
+
+
 @lru_cache(maxsize=64)
 def _skip_words(language: str) -> frozenset[str]:
-    return frozenset(normalise(word) for code in ("en", "hi", language) for word in SKIP.get(code, ()))
+    return frozenset(normalise(word) for code in _codes(language) for word in SKIP.get(code, ()))
 
 
 def skips(normal: str, language: str) -> bool:
@@ -178,9 +150,15 @@ def skips(normal: str, language: str) -> bool:
 
 
 @lru_cache(maxsize=64)
+def correction_words(language: str) -> frozenset[str]:
+    """Words that make a message a correction, in every language."""
+    return frozenset(word for code in _codes(language) for word in CORRECTION.get(code, ()))
+
+
+@lru_cache(maxsize=64)
 def _correction(language: str) -> re.Pattern[str]:
     """A correction begins or ends with one of the words, the longest possible."""
-    found = {normalise(word) for code in ("en", "hi", language) for word in CORRECTION.get(code, ())}
+    found = {normalise(word) for word in correction_words(language)}
     words = "|".join(re.escape(word) for word in sorted(found, key=len, reverse=True))
     return re.compile(rf"(?:{words}) (?P<after>.+)|(?P<before>.+) (?:{words})")
 

@@ -1,5 +1,6 @@
 """What people write, and what slots make of it: one case per line of `phrases/*.yaml`, at 2026-11-22T09:00Z."""
 
+from collections import Counter
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -50,13 +51,20 @@ def test_phrases(group: dict[str, Any]) -> None:
     slot = compile_slot("it", SPEC.validate_python(group["slot"]), report)
     assert not report.mistakes
     asked = group.get("asked", True)
-    made = {
-        text: outcome(slot.read(Heard(text, extract(text, TODAY), TODAY), asked=asked)) for text in group["phrases"]
-    }
+    language = group.get("language", "en")
+
+    def reading(text: str) -> Reading:
+        return slot.read(Heard(text, extract(text, TODAY, language), TODAY, language), asked=asked)
+
+    made = {text: outcome(reading(text)) for text in group["phrases"]}
     assert made == group["phrases"]
     refused = {one["refused"] for one in made.values() if isinstance(one, dict) and "refused" in one}
     assert refused <= set(REASONS[slot.type])
 
 
-def test_there_are_many_phrases() -> None:
-    assert sum(len(param.values[0]["phrases"]) for param in groups()) >= 250  # type: ignore[index, call-overload]
+def test_there_are_many_phrases_in_each_language() -> None:
+    counts = Counter[str]()
+    for param in groups():
+        counts[str(param.id).split(":")[0]] += len(param.values[0]["phrases"])  # type: ignore[index, call-overload]
+    assert sum(counts.values()) >= 1400
+    assert min(counts[language] for language in ("en", "hi", "hinglish", "es", "ne")) >= 130

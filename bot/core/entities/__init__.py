@@ -16,10 +16,11 @@ from bot.core.entities.found import (
     WordFound,
     overlap,
 )
-from bot.core.entities.lexicon import MONTHS, NUMBER_WORDS, canonical, lowered, number_of
+from bot.core.entities.lexicon import MONTHS, NUMBER_WORDS, number_of
 from bot.core.entities.parties import Count, either, is_party
 from bot.core.entities.reach import find_place
 from bot.core.entities.scan import Entities, counted, extract
+from bot.core.entities.wording import canonical, lowered
 
 __all__ = [
     "MONTHS",

@@ -26,6 +26,7 @@ _PAST = re.compile(
     rf"(1[0-2]|[1-9]|{_HOUR_WORD})\b(?: o'?clock| baje)?(?: ?{_MARK})?{_PART}"
 )
 _O_CLOCK = re.compile(rf"{_BEFORE}\b(1\d|2[0-3]|0?\d|{_HOUR_WORD}) ?(?:o'? ?clock|baje|bajkar)\b(?: ?{_MARK})?{_PART}")
+_DOTTED = re.compile(rf"{_BEFORE}(?<![\d:.,/-])(1\d|2[0-3]|0?\d)\.([0-5]\d) ?baje\b{_PART}")
 _DEDH = re.compile(rf"{_BEFORE}\b(dedh|dhai) baje\b{_PART}")
 _AT = re.compile(
     rf"\b(?:at|by|around|about|@) ?(1\d|2[0-3]|0?\d|{_HOUR_WORD})\b(?![:.,/-]\d|['’])"
@@ -36,7 +37,7 @@ _DAYPART = re.compile(
     r"\b(\d{1,2}) (?:in the|at) (morning|afternoon|evening|night)\b|\b(subah|dopahar|shaam|raat)(?: ke| ko)? "
     r"(\d{1,2})\b"
 )
-_MILITARY = re.compile(r"\b([01]\d|2[0-3])([0-5]\d) ?(?:hrs|hours)\b")
+_MILITARY = re.compile(r"\b([01]\d|2[0-3])([0-5]\d) ?(?:hrs|hours|h)\b")
 _NAMED = re.compile(r"\b(noon|midday|mid day|midnight)\b")
 STRONG_WORDS = frozenset(
     [
@@ -104,6 +105,8 @@ def _made(match: re.Match[str], minute: tuple[int, int | None], *, strong: bool 
 def _times(text: str) -> Iterator[TimeFound]:
     for match in _PAST.finditer(text):
         yield from _past(match)
+    for match in _DOTTED.finditer(text):
+        yield _made(match, time_of(int(match[2]), int(match[3]), None, match[1] or match[4]))
     for match in _CLOCK.finditer(text):
         before, hour, minute, mark, after = match.groups()
         found = time_of(int(hour), int(minute), mark, before or after, padded=hour.startswith("0"))
@@ -118,6 +121,11 @@ def _times(text: str) -> Iterator[TimeFound]:
         yield _made(match, (int(match[1]) * 60 + int(match[2]), None))
     for match in _NAMED.finditer(text):
         yield _made(match, (0 if match[1] == "midnight" else 720, None))
+    yield from _hours(text)
+
+
+def _hours(text: str) -> Iterator[TimeFound]:
+    """Whole hours, and "dedh baje"."""
     for match in _DEDH.finditer(text):
         hour, minute = (1, 30) if match[2] == "dedh" else (2, 30)
         yield _made(match, time_of(hour, minute, None, match[1] or match[3]))
@@ -169,8 +177,8 @@ _PIECE = re.compile(rf"(?<![\w.,:/-])({_AMOUNT})(?:(?<=\d) ?| )({_UNIT})(?![a-z]
 _GLUED = re.compile(r"(?<![\w.,:/-])(\d{1,3}) ?h(?:rs?|ours?)? ?(\d{1,2})(?: ?m(?:in)?)?\b")
 _NEXT = re.compile(rf"(?:,? (?:and )?|)(\d{{1,5}}|{WORD_NUMBER}) ?({_UNIT})(?![a-z])")
 _HALVES = re.compile(
-    rf"(?<![\w.,:/-])(?:(\d{{1,4}}|{WORD_NUMBER}|an?) and (?:a )?(half|quarter)|(sadhe|sava|paune) (\d{{1,3}}"
-    rf"|{WORD_NUMBER})) ({_LONG_UNIT})(?![a-z])"
+    rf"(?<![\w.,:/-])(?:(\d{{1,4}}|{WORD_NUMBER}|an?) and (?:a )?(half|quarter)|(sadhe|sava|paune)(?: (\d{{1,3}}"
+    rf"|{WORD_NUMBER}))?) ({_LONG_UNIT})(?![a-z])"
 )
 _LENGTH_WORDS = frozenset(_UNITS)
 
@@ -201,7 +209,7 @@ def _amount(text: str) -> float:
 
 def _durations(text: str) -> Iterator[DurationFound]:
     for match in _HALVES.finditer(text):
-        count = _amount(match[1] or match[4])
+        count = _amount(match[1] or match[4] or "a")
         more = {"half": 0.5, "quarter": 0.25, "sadhe": 0.5, "sava": 0.25, "paune": -0.25}[match[2] or match[3]]
         unit = _UNITS[match[5]]
         yield DurationFound(

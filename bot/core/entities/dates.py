@@ -24,16 +24,25 @@ from bot.core.entities.lexicon import (
 )
 
 _ORDINAL = r"(\d{1,2})(?:st|nd|rd|th)?"
-_YEAR = r"(?:,? ?((?:19|20)\d\d|'\d\d))?"
+_SOME_YEAR = r"(?:19|20)\d\d|'\d\d|(?:2[5-9]|[3-9]\d)(?=[.!]?$)"
+"""Two figures are a year at the end of the text only, and not such that may count people."""
+_YEAR = rf"(?:,? ?({_SOME_YEAR}))?"
 _NOT_DAY = r"(?! ?(?:people|person|pax|adults|of us|nights|days|weeks|hours|o'?clock|am|pm|baje|:)|:)"
 
-_ISO = re.compile(r"\b((?:19|20)\d\d)-(\d{1,2})(?:-(\d{1,2}))?\b")
+_ISO = re.compile(r"\b((?:19|20)\d\d)[-/](\d{1,2})(?:[-/](\d{1,2}))?\b")
 _SLASHED = re.compile(r"\b(\d{1,2})[/.-](\d{1,2})[/.-]((?:19|20)\d\d|\d\d)\b")
 _SHORT = re.compile(r"(?<![\d/.])(\d{1,2})/(\d{1,2})(?![\d/]|\.\d)")
 _MONTH_SLASHED = re.compile(r"\b(\d{1,2})/(20\d\d)\b")
 _DAY_MONTH = re.compile(rf"\b{_ORDINAL}(?: of)? ?({MONTH})\b\.?{_YEAR}")
-_MONTH_DAY = re.compile(rf"\b({MONTH})\.? (?:the )?{_ORDINAL}\b{_NOT_DAY}(?:,? ((?:19|20)\d\d))?")
+_MONTH_DAY = re.compile(rf"\b({MONTH})\.? (?:the )?{_ORDINAL}\b{_NOT_DAY}(?:,? ({_SOME_YEAR}))?")
 _MONTH_ALONE = re.compile(rf"\b(in |for |during |by |early |mid |late |next |this |of |around )?({MONTH})\b\.?{_YEAR}")
+_BESIDE_MONTH = re.compile(
+    rf" ?(?:or|ya|/|-|to|till|se|and|,) ?{MONTH}\b| (?:month|mein|me|tira|ke|ka|ki)\b(?! [a-z]+ing)"
+)
+_AFTER_MONTH = re.compile(rf"{MONTH} ?(?:or|ya|/|-|to|till|se|and|,) ?$")
+_DOTTED = re.compile(r"(\d{1,2})[.-](\d{1,2})[.]?")
+_BIRTH = frozenset(["born", "birthday", "birth", "dob", "birthdate", "bday"])
+_BIRTH_WORD = re.compile(r"\b(?:born|birthdays?|birth|dob|birthdate|bday)\b")
 _DAY_ALONE = re.compile(
     r"\b(?:on|by|from|for) the (\d{1,2})(?:st|nd|rd|th)\b|\b(\d{1,2}) ?(?:tarikh|tareekh|taarikh)\b"
 )
@@ -45,7 +54,8 @@ _RELATIVE = re.compile(
     rf"(?:in |after )?(?<!or )(?<!to )(?<!-){_COUNT} (day|week|month)s?( ago| from now| from today| later| baad"
     rf"| pehle| before)?)\b"
 )
-_ON_WEEKDAY = re.compile(rf"\b(?:(next|this|coming|last|on|by|from|until|till|is) )?({WEEKDAY})\b")
+_ON_WEEKDAY = re.compile(rf"\b(?:(next|this|coming|last|on|by|from|until|till|is) )?({WEEKDAY})\b( week\b)?")
+_NEXT_TO = re.compile(r",? ?(?:the |on |\()?")
 
 _MONTH_WORDS = frozenset(MONTH_NUMBERS)
 _RELATIVE_WORDS = frozenset(
@@ -62,20 +72,40 @@ def find_dates(text: str, words: Sequence[str], today: date) -> tuple[DateFound,
     """All dates in a canonical text, from left to right. `words` are those it consists of."""
     found: list[DateFound] = []
     taken: list[Span] = []
+    named: list[Span] = []
+    births = [m.span() for m in _BIRTH_WORD.finditer(text)] if not _BIRTH.isdisjoint(words) else []
     for match, parts in _readings(text, words, today):
         span = match.span()
         if len(taken) == MAX_FOUND or any(overlap(span, other) for other in taken):
             continue
+        if match.re is _ON_WEEKDAY and any(_adjoin(text, span, other) for other in named):
+            continue  # "Monday, 14 December" is one day
         taken.append(span)
         if parts is None:
             continue  # "31/02/2027": no date, and its pieces are none either
         year, month, day, dated, other = parts
+        if match.re in {_DAY_MONTH, _MONTH_DAY, _ISO, _SLASHED}:
+            named.append(span)
+        birth = bool(births) and any(_of_birth(span, one) for one in births)
         found.append(
-            DateFound(year=year, month=month, day=day, dated=dated, other=other, start=span[0], end=span[1])
-        )  # fmt: skip
+            DateFound(
+                year=year, month=month, day=day, dated=dated, other=other, birth=birth, start=span[0], end=span[1]
+            )
+        )
     if len(found) > 1:
         found.sort(key=lambda one: one.start)
     return tuple(found)
+
+
+def _adjoin(text: str, one: Span, other: Span) -> bool:
+    """Whether nothing but a comma is between two places."""
+    first, last = sorted((one, other))
+    return _NEXT_TO.fullmatch(text, first[1], last[0]) is not None
+
+
+def _of_birth(date_at: Span, word_at: Span) -> bool:
+    """Whether a word about birth is near enough: before the date, or right behind it."""
+    return 0 <= date_at[0] - word_at[1] <= 25 or 0 <= word_at[0] - date_at[1] <= 12
 
 
 def find_short_dates(text: str, today: date) -> tuple[DateFound, ...]:
@@ -85,6 +115,9 @@ def find_short_dates(text: str, today: date) -> tuple[DateFound, ...]:
         parts = _numeric(int(match[1]), int(match[2]), None, today)
         if parts is not None:
             found.append(_made(parts, *match.span()))
+    dotted = _DOTTED.fullmatch(text)
+    if dotted and (parts := _numeric(int(dotted[1]), int(dotted[2]), None, today)):
+        found.append(_made(parts, 0, len(text)))
     bare = _BARE_DAY.fullmatch(text)
     if bare and (day := _day_alone(int(bare[1]), today)):
         found.append(_made(day, 0, len(text)))
@@ -112,19 +145,31 @@ def _readings(text: str, words: Sequence[str], today: date) -> Iterator[tuple[re
         for match in _ON_WEEKDAY.finditer(text):
             name = match[2]
             if name in WEEKDAYS or (match[1] not in {None, "is"}) or text.strip(" .!?") == name:
-                yield match, _weekday(WEEKDAY_NUMBERS[name], match[1], today)
+                yield match, _weekday(WEEKDAY_NUMBERS[name], match[1], today, later=bool(match[3]))
 
 
 def _months(text: str, today: date) -> Iterator[tuple[re.Match[str], Parts | None]]:
     for match in _MONTH_ALONE.finditer(text):
         name = match[2]
-        if name in AMBIGUOUS_MONTHS and not match[1] and not match[3] and match[0].strip(" .") != text.strip(" .!?"):
+        alone = match[0].strip(" .") == text.strip(" .!?")
+        if name in AMBIGUOUS_MONTHS and not (match[1] or match[3] or alone or _has_company(text, match)):
             continue
-        yield match, resolve(_year(match[3]), MONTH_NUMBERS[name], None, today)
+        year = _year(match[3])
+        if match[1] == "next " and year is None and MONTH_NUMBERS[name] == today.month:
+            year = today.year + 1
+        yield match, resolve(year, MONTH_NUMBERS[name], None, today)
+
+
+def _has_company(text: str, match: re.Match[str]) -> bool:
+    """Whether "may" or "march" is a month because of what stands beside it."""
+    if _BESIDE_MONTH.match(text, match.end(2)):
+        return True
+    start = match.start(2)
+    return _AFTER_MONTH.search(text, max(0, start - 20), start) is not None
 
 
 def _with_digits(text: str, today: date, *, months: bool) -> Iterator[tuple[re.Match[str], Parts | None]]:
-    if "-" in text:
+    if "-" in text or "/" in text:
         for match in _ISO.finditer(text):
             yield match, resolve(int(match[1]), int(match[2]), int(match[3]) if match[3] else None, today)
     if "/" in text or "." in text or "-" in text:
@@ -222,9 +267,14 @@ def _months_away(months: int, today: date) -> Parts:
     return today.year + total // 12, total % 12 + 1, None, True, None
 
 
-def _weekday(weekday: int, which: str | None, today: date) -> Parts:
-    """The next such day; with "next", that of the week after this one; with "last", the one before."""
+def _weekday(weekday: int, which: str | None, today: date, *, later: bool = False) -> Parts:
+    """The next such day; with "next", that of the week after this one; with "last", the one before.
+
+    `later`: a week after it, as in "monday week".
+    """
     away = (weekday - today.weekday()) % 7
+    if later:
+        return _day(today + timedelta(days=(away or 7) + 7))
     if which == "last":
         return _day(today - timedelta(days=(today.weekday() - weekday) % 7 or 7))
     if which == "next":

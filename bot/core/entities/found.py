@@ -21,6 +21,7 @@ class DateFound:
         day: None when only a month was named.
         dated: Whether the year was said (or follows from what was said, as with "tomorrow").
         other: What the same words may mean as well: 4 March for "03/04", yesterday for "kal".
+        birth: The text says that somebody was born then: no day to travel.
     """
 
     year: int
@@ -28,6 +29,7 @@ class DateFound:
     day: int | None = None
     dated: bool = False
     other: date | None = None
+    birth: bool = False
     start: int = 0
     end: int = 0
 

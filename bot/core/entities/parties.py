@@ -33,21 +33,25 @@ _MY = r"(?:my |meri |mera |our )?"
 _EITHER = re.compile(rf"\b(?:\d{{1,4}}|{WORD_NUMBER}) ?(?:or|to|-|/|–) ?(?:\d{{1,4}}|{WORD_NUMBER})\b")
 _ANY_NUMBER = re.compile(rf"\d{{1,4}}|{WORD_NUMBER}")
 _COUPLE = re.compile(r"(?:(?:we are |for |just )?(?:a |one |1 )?couple)[.! ]*|\b(?:as|we are|for|we're) a couple\b")
-_ME_AND = re.compile(
-    rf"\b(?:(?:me|myself|i|main|mai)(?:,? (?:and|\+|&|with|aur) |, )|with |along with ){_MY}"
-    rf"((?:{_KIN}|{WORD_NUMBER} {_KIN}s?|\d{{1,2}} [a-z]+)"
-    rf"(?:(?:,| and|, and| aur| &) {_MY}(?:{_KIN}|(?:{WORD_NUMBER}|\d{{1,2}}|a|our) [a-z]+))*)"
+_OTHERS = rf"(?:{_KIN}s?|children|babies|wives|others?|more|{'|'.join(PARTY)})"
+_MEMBERS = (
+    rf"((?:{_KIN}|(?:{WORD_NUMBER}|\d{{1,2}}) (?:[a-z]{{1,12}} )?{_OTHERS}|\d{{1,2}}(?=[.! ]*$))"
+    rf"(?:(?:,| and|, and| aur| &| \+| plus) {_MY}(?:{_KIN}|(?:{WORD_NUMBER}|\d{{1,2}}|a|our) [a-z]+))*)"
 )
-_MY_AND_I = re.compile(rf"\b(?:my|meri|mera) ({_KIN})(?:,| and| &| aur) (?:i|me|myself|main|mai)\b")
-_MEMBER = re.compile(rf"(?:(\d{{1,2}}|{WORD_NUMBER}) )?[a-z]+")
+_ME_AND = re.compile(
+    rf"\b(?:(?:me|myself|i|main|mai)(?:,? (?:and|\+|&|with|aur|plus) |, )|with |along with ){_MY}{_MEMBERS}"
+)
+_AND_ME = re.compile(rf"\b{_MY}{_MEMBERS}(?:,| and|, and| &| aur| \+) (?:i|me|myself|main|mai)\b(?! [a-z])")
+_MEMBER = re.compile(rf"(\d{{1,2}}|{WORD_NUMBER})\b|[a-z]+")
 _ALONE = re.compile(
     r"\b(?:just me|only me|myself only|solo|alone|for me only|me alone|just myself|by myself|on my own|single person"
     r"|only myself|for myself)\b|^(?:me|myself|single)[.!]?$"
 )
-_BOTH = re.compile(r"\b(?:both of us|the two of us|us two|you and me|we two|we both)\b|^(?:both|us both)[.!]?$")
+_BOTH = re.compile(
+    r"\b(?:both of us|the two of us|us two|you and me|we two|we both|hum both)\b|^(?:both|us both)[.!]?$"
+)
 _PARTY_WORDS = frozenset(PARTY) | {"of", "us"}
 _SELF_WORDS = frozenset(["me", "myself", "solo", "alone", "own", "single", "both", "us", "you", "we"])
-_MY_WORDS = frozenset(["my", "meri", "mera"])
 _AND_WORDS = frozenset(["me", "myself", "i", "main", "mai", "with"])
 _GROUP_WORDS = frozenset(
     ["family", "group", "party", "team", "bunch", "for", "we", "were", "re", "there", "hum", "only"]
@@ -114,18 +118,17 @@ def _phrase(text: str, words: Sequence[str]) -> Count | None:
             match = pattern.search(text)
             if match:
                 return Count(value, (match.span(),), inferred=True)
-    match = None if _MY_WORDS.isdisjoint(words) else _MY_AND_I.search(text)
-    return Count(2, (match.span(),), inferred=True) if match else _company(text, words)
+    return _company(text, words)
 
 
 def _company(text: str, words: Sequence[str]) -> Count | None:
     """As in "me, my wife and two kids"."""
-    match = None if _AND_WORDS.isdisjoint(words) else _ME_AND.search(text)
+    match = None if _AND_WORDS.isdisjoint(words) else _AND_ME.search(text) or _ME_AND.search(text)
     if match is None:
         return None
     total = 1
-    for part in re.split(r",? and |, ?| & | aur ", match[1]):
-        member = _MEMBER.match(part.strip())
+    for part in re.split(r",? and |, ?| & | aur | \+ | plus ", match[1]):
+        member = _MEMBER.match(part.strip().removeprefix("my "))
         total += number_of(member[1]) if member and member[1] else 1
     return Count(total, (match.span(),), inferred=True)
 
@@ -143,7 +146,9 @@ def _sum(text: str, words: Sequence[str]) -> Count | None:
         return company
     nouns: list[tuple[int, Span]] = []
     if not _PARTY_WORDS.isdisjoint(words):
-        nouns = [(_number(match[1]), match.span()) for match in _PARTY_NOUNS.finditer(text)]
+        nouns = [(_number(m[1]) * (2 if m[2] == "couples" else 1), m.span()) for m in _PARTY_NOUNS.finditer(text)]
+    if len(nouns) > 2 and _GENERAL.search(text, *nouns[0][1]) and 2 * nouns[0][0] == sum(value for value, _ in nouns):
+        return Count(nouns[0][0], tuple(span for _, span in nouns))  # "4 pax (2 adults, 2 kids)"
     if len(nouns) > 1:
         return Count(sum(value for value, _ in nouns), tuple(span for _, span in nouns), inferred=True)
     found = nouns
@@ -187,7 +192,8 @@ def _article(of: str) -> re.Pattern[str]:
     )
 
 
+_GENERAL = re.compile(r"people|persons|pax|of us|members|guests|travellers|ppl|participants")
 _PARTY_NOUNS = re.compile(
     rf"(?<![\w.,/-])(\d{{1,4}}|{WORD_NUMBER}|an?(?= (?:child|kid|infant|baby|toddler|friend|guest|adult)\b)) ?"
-    rf"(?:more |other |young |senior |small |little )?(?:{'|'.join(PARTY)})\b"
+    rf"(?:more |other |young |senior |small |little )?({'|'.join(PARTY)})\b"
 )

@@ -16,20 +16,23 @@ _YEAR = r"(?:,? ?(20\d\d))?"
 _DAYS_MONTH = re.compile(rf"\b{_ORDINAL}{_TO}{_ORDINAL}(?: tak)?(?: of)? ({MONTH})\b\.?{_YEAR}")
 _MONTH_DAYS = re.compile(rf"\b({MONTH})\.? (?:the )?{_ORDINAL}{_TO}(?:the )?{_ORDINAL}\b(?!:| ?[ap]m){_YEAR}")
 _BETWEEN = re.compile(r" ?(?:-|–|to|till|til|until|through|thru|se|and) ?(?:the )?")
-_FOR = re.compile(rf",? (?:for )?(\d{{1,3}}|{WORD_NUMBER}|a) (night|day|week)s?\b")
+_FOR = re.compile(rf",? (?:for |se )?(\d{{1,3}}|{WORD_NUMBER}|a) (night|day|week)s?\b")
 _STARTING = re.compile(
     rf"\b(\d{{1,3}}|{WORD_NUMBER}|a) (night|day|week)s? "
     r"(?:from|starting|starting on|beginning|starting from) (?:the )?$"
 )
-_WEEKEND = re.compile(r"\b(?:(next|this|coming|last|the) )?weekend\b")
+_WEEKEND = re.compile(r"\b(?:(next|this|coming|last|the) )?weekend\b( after next\b)?")
+_FIGURES = r"(\d{1,2})/(\d{1,2})(?:/((?:20)?\d\d))?"
+_SLASHED = re.compile(rf"(?<![\d/]){_FIGURES} ?(?:-|–|to|till|until|se|al) ?{_FIGURES}(?![\d/])")
 _WEEK = re.compile(r"\b(next|this|coming|last) week\b")
 _WEEK_OF = re.compile(rf"\b(first|1st|second|2nd|third|3rd|fourth|4th|last) week (?:of |in )?({MONTH})\b{_YEAR}")
 _PART_OF = re.compile(
-    rf"\b(early|mid|middle of|late|beginning of|start of|end of|the end of)[ -](?:the )?({MONTH})\b{_YEAR}"
+    rf"\b(early|mid|middle of|late|beginning of|start of|end of|the end of|first half of|second half of)[ -](?:the )?"
+    rf"({MONTH})\b{_YEAR}"
 )
 _CONNECTING = frozenset(["to", "till", "til", "until", "through", "thru", "and", "se"])
 _LENGTHS = frozenset(["night", "nights", "day", "days", "week", "weeks"])
-_PARTS = frozenset(["early", "mid", "middle", "late", "beginning", "start", "end"])
+_PARTS = frozenset(["early", "mid", "middle", "late", "beginning", "start", "end", "half"])
 _WEEKS = {"first": 0, "1st": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "fourth": 3, "4th": 3}
 
 
@@ -47,6 +50,8 @@ def find_periods(text: str, words: Sequence[str], dates: Sequence[DateFound], to
 def _all(text: str, words: Sequence[str], dates: Sequence[DateFound], today: date) -> Iterator[PeriodFound]:
     if "week" in text:
         yield from _weeks(text, today)
+    if "/" in text:
+        yield from _in_figures(text, today)
     if not dates:
         return
     if "-" in text or "–" in text or not _CONNECTING.isdisjoint(words):
@@ -65,7 +70,10 @@ def _all(text: str, words: Sequence[str], dates: Sequence[DateFound], today: dat
             year, month, _, dated, _ = parts
             last = calendar.monthrange(year, month)[1]
             word = match[1].removeprefix("the ").split()[0]
-            first, end = {"mid": (11, 20), "middle": (11, 20), "late": (21, last), "end": (21, last)}.get(word, (1, 10))
+            first, end = {
+                "mid": (11, 20), "middle": (11, 20), "late": (21, last), "end": (21, last), "first": (1, 15),
+                "second": (16, last),
+            }.get(word, (1, 10))  # fmt: skip
             yield _period(date(year, month, first), date(year, month, end), match, firm=False, dated=dated)
 
 
@@ -83,6 +91,19 @@ def _days_of(
             yield _period(begin, begin.replace(day=last), match, firm=True, dated=year is not None)
     except ValueError:
         return
+
+
+def _in_figures(text: str, today: date) -> Iterator[PeriodFound]:
+    """As in "15/12 - 20/12", day first."""
+    for match in _SLASHED.finditer(text):
+        years = [None if year is None else int(year) % 100 + 2000 for year in (match[3], match[6])]
+        last = resolve(years[1], int(match[5]), int(match[4]), today)
+        first = resolve(years[0] or years[1], int(match[2]), int(match[1]), today)
+        if first is None or last is None:
+            continue
+        one, other = (DateFound(year=p[0], month=p[1], day=p[2], dated=p[3]) for p in (first, last))
+        for found in _from_to(one, other):
+            yield _period(found.first, found.last, match, firm=True, dated=found.dated)
 
 
 def _day_of(found: DateFound) -> date:
@@ -126,7 +147,7 @@ def _lasting(text: str, one: DateFound) -> Iterator[PeriodFound]:
 def _weeks(text: str, today: date) -> Iterator[PeriodFound]:
     monday = today - timedelta(days=today.weekday())
     for match in _WEEKEND.finditer(text):
-        away = {"next": 7, "last": -7}.get(match[1] or "", 0)
+        away = 14 if match[2] else {"next": 7, "last": -7}.get(match[1] or "", 0)
         saturday = monday + timedelta(days=5 + away)
         yield _period(saturday, saturday + timedelta(days=1), match, firm=True, dated=True)
     for match in _WEEK_OF.finditer(text):

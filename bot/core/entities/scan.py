@@ -21,11 +21,12 @@ from bot.core.entities.found import (
     WordFound,
     overlap,
 )
-from bot.core.entities.lexicon import NUMBER_WORDS, WORD_NUMBER, canonical, lowered, number_of
+from bot.core.entities.lexicon import NUMBER_WORDS, WORD_NUMBER, number_of
 from bot.core.entities.parties import Count, count_of
 from bot.core.entities.periods import find_periods
 from bot.core.entities.reach import find_emails, find_phones, is_telling
 from bot.core.entities.sums import SIGN_WORDS, find_amounts, find_money
+from bot.core.entities.wording import canonical, lowered
 
 _NUMBER = re.compile(rf"(?<![\w.,/-])(?:(\d{{1,9}})|({WORD_NUMBER}))(?![\w/]|[.,]\d)")
 _DIGIT = re.compile(r"\d")
@@ -50,15 +51,16 @@ class Entities:
         "_times", "lower", "today", "whole", "words",
     )  # fmt: skip
 
-    def __init__(self, text: str, today: date) -> None:
+    def __init__(self, text: str, today: date, language: str = "en") -> None:
         """Prepare; nothing is looked for yet.
 
         Args:
             text: What somebody wrote.
             today: The day of the event; relative and year-less dates count from it.
+            language: The person's: it decides about words that several languages have.
         """
         self.lower = lowered(text)
-        self.whole, self.words = canonical(self.lower)
+        self.whole, self.words = canonical(self.lower, language)
         self.today = today
         self._text: str | None = None
         self._dates: tuple[DateFound, ...] | None = None
@@ -192,14 +194,15 @@ def _is_free(one: TimeFound | DurationFound, taken: list[Span]) -> bool:
     return not any(overlap((one.start, one.end), span) for span in taken)
 
 
-def extract(text: str, today: date) -> Entities:
+def extract(text: str, today: date, language: str = "en") -> Entities:
     """What there is in a message.
 
     Args:
         text: What somebody wrote.
         today: The day of the event; relative and year-less dates count from it.
+        language: The person's. Every language of ours is understood; it decides about words that several have.
     """
-    return Entities(text, today)
+    return Entities(text, today, language)
 
 
 def counted(entities: Entities, of: str) -> int | None:

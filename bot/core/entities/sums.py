@@ -25,7 +25,7 @@ _SIGNS |= {
     "₩": ("KRW",), "₽": ("RUB",), "₺": ("TRY",), "₫": ("VND",), "฿": ("THB",), "₦": ("NGN",), "₱": ("PHP",),
     "₨": _RUPEES, "रु": _RUPEES, "रू": _RUPEES, "r$": ("BRL",), "rs": _RUPEES, "re": _RUPEES, "nrs": ("NPR",),
     "rupee": _RUPEES, "rupees": _RUPEES, "indian rupees": ("INR",), "nepali rupees": ("NPR",),
-    "nepalese rupees": ("NPR",), "bucks": _DOLLARS, "dollar": _DOLLARS, "dollars": _DOLLARS,
+    "nepalese rupees": ("NPR",), "rupaiyan": ("NPR", "INR"), "bucks": _DOLLARS, "dollar": _DOLLARS, "dollars": _DOLLARS,
     "us dollars": ("USD",), "us dollar": ("USD",), "australian dollars": ("AUD",), "canadian dollars": ("CAD",),
     "singapore dollars": ("SGD",), "euro": ("EUR",), "euros": ("EUR",), "pound": ("GBP",), "pounds": ("GBP",),
     "pounds sterling": ("GBP",), "quid": ("GBP",), "yen": ("JPY",), "yuan": ("CNY",), "rmb": ("CNY",),
@@ -44,8 +44,9 @@ _FIGURE = rf"(?:{_DIGITS}|dedh|dhai|(?:{WORD_NUMBER})(?: and a half)?|half an?|a
 _AFTER = re.compile(rf"(?<![\w.,])(?<![\w]-)({_FIGURE}){_SCALE}{_SCALE} ?(?:/-)? ?({_SIGN})(?![a-z])")
 _BEFORE = re.compile(rf"(?<![a-z])({_SIGN})\.? ?({_DIGITS}|{WORD_NUMBER}|dedh|dhai){_SCALE}{_SCALE}(?:/-)?(?!\w)")
 _SCALED = re.compile(
-    r"(?<![\w.,-])(\d[\d,.]{0,12}(?<=\d)|\d|dedh|dhai) ?(k|thousand|lakh|crore|hundred)(?: (thousand|lakh))?(?![a-z])"
-    rf"|(?<![\w-])({WORD_NUMBER}|a|dedh|dhai)(?: and a half)? (thousand|lakh|crore|hundred)(?: (thousand"
+    r"(?<![\w.,-])(\d[\d,.]{0,12}(?<=\d)|\d|dedh|dhai) ?(k|thousand|grand|lakh|crore|hundred)"
+    r"(?: (thousand|lakh))?(?![a-z])"
+    rf"|(?<![\w-])({WORD_NUMBER}|a|dedh|dhai)(?: and a half)? (thousand|grand|lakh|crore|hundred)(?: (thousand"
     rf"|lakh))?(?![a-z])"
 )
 SIGN_WORDS = frozenset(sign for sign in _SIGNS if sign.isascii() and sign.isalpha()) | {"us", "re"}

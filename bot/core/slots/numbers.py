@@ -1,15 +1,17 @@
 """Slots that numbers fill: integer, decimal, money."""
 
+import re
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from bot.core.entities import MoneyFound, either
+from bot.core.entities import Entities, MoneyFound, either, is_party
 from bot.core.slots.base import Ambiguous, Candidate, Filled, Heard, Reader, Reading, Refused, choose
 from bot.core.values import Money, plain, show_money
 
 _WITHOUT_CENTS = frozenset({"JPY", "KRW", "VND", "CLP", "UGX", "ISK", "PYG", "RWF"})
 _WITH_MILLS = frozenset({"KWD", "BHD", "OMR", "JOD", "TND", "IQD", "LYD"})
+_JAN = re.compile(r"(?:hum )?(\d{1,2}) jan(?: hain?| honge)?[.!]?")
 _TIME_NOUNS = frozenset({"night", "day", "week", "hour", "minute", "month", "year"})
 
 
@@ -30,13 +32,13 @@ class IntegerReader(Reader):
         if count is not None and heard.is_free(*count.spans):
             return self._checked(count.value, count.spans, inferred=count.inferred)
         numbers = entities.found_numbers
-        if not numbers:
-            return None
         several = len(numbers) > 1 or "-" in entities.text or "/" in entities.text
         if several and (two := either(entities.text, self.of)) is not None:
             return self._between([value for value in two if self._why_not(value) is None])
         if not asked:
             return None
+        if not numbers:
+            return self._of_persons(entities) if is_party(self.of) else None
         free = [one for one in numbers if heard.is_free((one.start, one.end))]
         if len(free) > 1 and self.of.rstrip("s") not in _TIME_NOUNS:
             lengths = entities.durations
@@ -51,6 +53,11 @@ class IntegerReader(Reader):
         if not values:
             return Refused("ambiguous")
         return Filled(values[0], inferred=True) if len(values) == 1 else Ambiguous(tuple(sorted(values)[:10]))
+
+    def _of_persons(self, entities: Entities) -> Reading:
+        """For "5 jan", which is no date to somebody who was asked how many: "jan" are persons in Hindi."""
+        match = _JAN.fullmatch(entities.whole)
+        return self._checked(int(match[1]), (match.span(1),)) if match else None
 
     def _checked(self, value: int, spans: tuple[tuple[int, int], ...], *, inferred: bool = False) -> Reading:
         reason = self._why_not(value)

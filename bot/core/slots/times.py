@@ -38,11 +38,16 @@ class DateReader(Reader):
             return self._month(heard, asked=asked)
         return self._days(heard, asked=asked) if self.range else self._day(heard, asked=asked)
 
+    def _dates(self, heard: Heard) -> Sequence[DateFound]:
+        """The dates in the message; birthdays are for those who ask about the past."""
+        dates = heard.entities.dates
+        return dates if self.past else [one for one in dates if not one.birth]
+
     # --- Months -------------------------------------------------------------------------------------------------------
 
     def _month(self, heard: Heard, *, asked: bool) -> Reading:
         entities, today = heard.entities, heard.today
-        found = [(one.year, one.month, one.dated, (one.start, one.end)) for one in entities.dates]
+        found = [(one.year, one.month, one.dated, (one.start, one.end)) for one in self._dates(heard)]
         if not found:
             found = [(one.first.year, one.first.month, one.dated, (one.start, one.end)) for one in entities.periods]
         if not found and asked:
@@ -64,7 +69,7 @@ class DateReader(Reader):
 
     def _day(self, heard: Heard, *, asked: bool) -> Reading:
         entities = heard.entities
-        dates = entities.dates
+        dates = self._dates(heard)
         if not dates and asked:
             dates = entities.short_dates
         periods = entities.periods
