@@ -35,6 +35,7 @@ PULSE_SECONDS = 0.012  # least time between two exchanges, so that answers share
 _TRANSIENT = (1, 4, 15, 45, 60)  # seconds; about two minutes in all, then it has failed
 _MOST_MEDIA_TRIES = 2
 _REFUSED_ALL = {Fault.AUTH: timedelta(minutes=1), Fault.POLICY: timedelta(hours=1)}  # do not hammer
+_AHEAD = 4  # times what is sent at once may be handed over: far less than a lease's worth, and no round trip to get it
 _USEFUL = timedelta(hours=24)  # a reply that could not be handed over for so long is not worth sending any more
 
 
@@ -76,6 +77,7 @@ class Sender:
         self._rules = rules
         self._bells = bells
         self._clock = clock
+        self._calls = asyncio.Semaphore(rules.concurrency)
         self._flying: set[asyncio.Task[None]] = set()
         self._ended: list[Result] = []
         self._landed = asyncio.Event()
@@ -125,7 +127,7 @@ class Sender:
         results, self._ended = self._ended, []
         self._landed.clear()
         now = self._clock()
-        room, shut = self._room(now) if claim else (0, [])
+        room, shut = self._room(now, self._rules.concurrency) if claim else (0, [])
         if not results and not room:
             return 0
         try:
@@ -143,8 +145,11 @@ class Sender:
         return len(results) + len(claims)
 
     def berth(self) -> Berth | None:
-        """What can be handed to this sender now; None for nothing. Whoever got one calls `take_over`, come what may."""
-        room, shut = self._room(self._clock()) if self._open else (0, [])
+        """What can be handed to this sender now; None for nothing. Whoever got one calls `take_over`, come what may.
+
+        More than it sends at a time, so that the next replies are at hand when the first are out.
+        """
+        room, shut = self._room(self._clock(), _AHEAD * self._rules.concurrency) if self._open else (0, [])
         if not room:
             return None
         self._berths += 1
@@ -185,8 +190,8 @@ class Sender:
             bell.cancel()
             landed.cancel()
 
-    def _room(self, now: datetime) -> tuple[int, list[ChannelId]]:
-        free = self._rules.concurrency - len(self._flying)
+    def _room(self, now: datetime, most: int) -> tuple[int, list[ChannelId]]:
+        free = most - len(self._flying)
         shut, allowed = [], 0
         for channel in self._providers:
             room = self._rules.channel.room(channel, now.timestamp())
@@ -216,12 +221,13 @@ class Sender:
         failpoint("sender.before_http")
         outcome: SendOutcome
         try:
-            if self._clock() < begin_before:
-                outcome = await provider.send(message)
-            else:
-                # This process slept, and its lease may end before the answer comes, or is over: by now others may have
-                # declared the attempt UNKNOWN and said it again. The fence decides whether it is tried once more.
-                outcome = NotSent(detail="the lease was nearly over")
+            async with self._calls:
+                if self._clock() < begin_before:
+                    outcome = await provider.send(message)
+                else:
+                    # This process slept, and its lease may end before the answer comes, or is over: by now others may
+                    # have declared the attempt UNKNOWN and said it again. The fence decides whether it is tried again.
+                    outcome = NotSent(detail="the lease was nearly over")
         except Exception:  # a bug in a provider must not stop the others; whether it wrote, nobody knows
             log.exception("a provider failed", action="unknown", provider=provider.name, message_id=claim.message_id)
             outcome = Unknown(detail="the provider code failed")

@@ -49,6 +49,7 @@ class Worker:
         attempts: How often an event may fail before it is put aside.
         neighbour: The sender in this process, if there is one: it is handed what it can send at once.
         pulse: Shared by the loops that run this worker.
+        in_hand: What these loops work on: they leave each other's conversations alone before they ask for the lock.
     """
 
     turns: Turns
@@ -58,6 +59,7 @@ class Worker:
     attempts: int = 5
     neighbour: Neighbour | None = None
     pulse: Pulse = field(default_factory=lambda: Pulse(PULSE_SECONDS))
+    in_hand: set[tuple[TenantId, ConversationId]] = field(default_factory=set)
 
     async def run(self, stopping: Stopping) -> None:
         """Work until `stopping`; finishes the batch under way."""
@@ -78,15 +80,26 @@ class Worker:
     async def work(self) -> int:
         """Take the turns that are due, one transaction per tenant; returns how many were taken or failed."""
         taken = 0
-        for tenant, conversations in await self.turns.waiting(self.clock(), CANDIDATES):
+        for tenant, waiting in await self.turns.waiting(self.clock(), CANDIDATES):
+            conversations = [one for one in waiting if (tenant, one) not in self.in_hand][: 2 * CONVERSATIONS]
+            if not conversations:
+                continue
+            held = {(tenant, one) for one in conversations}
+            self.in_hand.update(held)
             try:
-                taken += await self._take(tenant, conversations[: 2 * CONVERSATIONS], CONVERSATIONS, EVENTS)
-            except Exception as error:
-                if is_outage(error):
-                    raise
-                log.warning("a batch failed", action="retry_one_by_one", error=type(error).__name__)
-                taken += await self._take_apart(tenant, conversations[: 2 * CONVERSATIONS])
+                taken += await self._take_all(tenant, conversations)
+            finally:
+                self.in_hand.difference_update(held)
         return taken
+
+    async def _take_all(self, tenant: TenantId, conversations: Sequence[ConversationId]) -> int:
+        try:
+            return await self._take(tenant, conversations, CONVERSATIONS, EVENTS)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            log.warning("a batch failed", action="retry_one_by_one", error=type(error).__name__)
+            return await self._take_apart(tenant, conversations)
 
     async def _take(self, tenant: TenantId, conversations: Sequence[ConversationId], limit: int, events: int) -> int:
         outcome, now = Outcome(), self.clock()

@@ -45,16 +45,17 @@ CROSS JOIN LATERAL (
 # conversation waits, and their channel is not paused. That spares them a transaction of their own.
 _WRITE = """
 WITH moved AS (
+    -- By place in the arrays instead of a join, which would compare all with all.
     UPDATE whatsapp_conversations c
-    SET snapshot = n.snapshot::jsonb, state = n.state, status = 'ACTIVE', updated_at = $2,
-        last_inbound_at = greatest(c.last_inbound_at, n.last_inbound_at)
-    FROM unnest($3::bigint[], $4::text[], $5::text[], $6::timestamptz[])
-        AS n (conversation_id, snapshot, state, last_inbound_at)
-    WHERE c.tenant_id = $1 AND c.conversation_id = ANY ($3) AND c.conversation_id = n.conversation_id
+    SET (snapshot, state, last_inbound_at) = (
+            SELECT ($4::text[])[place]::jsonb, ($5::text[])[place],
+                   greatest(c.last_inbound_at, ($6::timestamptz[])[place])
+            FROM array_position($3::bigint[], c.conversation_id) AS place),
+        status = 'ACTIVE', updated_at = $2
+    WHERE c.tenant_id = $1 AND c.conversation_id = ANY ($3)
 ), done AS (
-    DELETE FROM inbox i USING unnest($7::bigint[], $8::bigint[]) AS d (conversation_id, event_id)
-    WHERE i.tenant_id = $1 AND i.conversation_id = ANY ($7)
-      AND i.conversation_id = d.conversation_id AND i.event_id = d.event_id
+    DELETE FROM inbox i -- an event's number is its own in the whole database
+    WHERE i.tenant_id = $1 AND i.conversation_id = ANY ($7::bigint[]) AND i.event_id = ANY ($8::bigint[])
     RETURNING 1
 ), said AS (
     SELECT nextval('message_ids') AS message_id, CASE WHEN o.hand THEN nextval('fences') END AS fence, o.* FROM (

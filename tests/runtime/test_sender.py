@@ -263,7 +263,7 @@ async def test_a_stopping_sender_waits_for_what_a_worker_is_about_to_hand_over(c
     await asyncio.sleep(0)
     berth = one.berth()
     assert berth is not None
-    assert (berth.room, berth.channels) == (10, {CHANNEL})
+    assert (berth.room, berth.channels) == (40, {CHANNEL})
     stopping.set()
     for _ in range(20):
         await asyncio.sleep(0)
