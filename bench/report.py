@@ -3,13 +3,20 @@
 from rich.console import Console
 from rich.table import Table
 
+from bench.authoring import AuthoringCost
 from bench.engine import StepCost
 from bench.phases import Measured
 
 NOISE = 0.1  # of the machine's CPU time
 
 
-def show(console: Console, floor: Measured | None, system: Measured | None, step: StepCost | None) -> None:
+def show(
+    console: Console,
+    floor: Measured | None,
+    system: Measured | None,
+    step: StepCost | None,
+    authoring: AuthoringCost | None = None,
+) -> None:
     """Print what was measured."""
     table = Table(title="A message in, a reply out", title_justify="left")
     table.add_column("")
@@ -42,6 +49,19 @@ def show(console: Console, floor: Measured | None, system: Measured | None, step
                 console.print(f"Others took {measured.others:.0%} of the machine: measure again.", style="yellow")
     if step:
         console.print(f"One engine step: {step.median_us:.0f} µs (best {step.best_us:.0f} µs, {step.calls:,} calls)")
+    if authoring:
+        console.print(_authoring(authoring))
+
+
+def _authoring(cost: AuthoringCost) -> Table:
+    table = Table(title=f"A project of {cost.flows} flows with {cost.states:,} states", title_justify="left")
+    table.add_column("")
+    table.add_column("seconds", justify="right")
+    table.add_row("bot check, the whole command", f"{cost.check:.2f}")
+    table.add_row("bot check --watch, after one flow was saved", f"{cost.recheck:.2f}")
+    table.add_row("a server reads everything", f"{cost.load:.2f}")
+    table.add_row("a server reloads, after one flow was saved", f"{cost.reload:.2f}")
+    return table
 
 
 def _processes(name: str, measured: Measured) -> Table:

@@ -21,6 +21,7 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from bench.authoring import AuthoringCost, measure_authoring
 from bench.engine import StepCost, measure_shipped
 from bench.phases import Measured, Plan, Say, Under, measure
 from bench.processes import Child, ProcessFailed, children, free_port
@@ -135,14 +136,15 @@ def run(
     except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("Interrupted.")
         return 130
-    floor, system, step = figures
-    show(console, floor, system, step)
+    floor, system, step, authoring = figures
+    show(console, floor, system, step, authoring)
     if json_file is not None:
         document = {
             "plan": asdict(plan),
             "floor": asdict(floor) if floor else None,
             "system": asdict(system) if system else None,
             "engine": asdict(step) if step else None,
+            "authoring": asdict(authoring) if authoring else None,
         }
         json_file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     return 0
@@ -160,12 +162,12 @@ def _scratch() -> Iterator[Path]:
 
 async def _measure_all(
     console: Console, plan: Plan, only: str | None, order: str, path: str, texts: list[str]
-) -> tuple[Measured | None, Measured | None, StepCost | None]:
+) -> tuple[Measured | None, Measured | None, StepCost | None, AuthoringCost | None]:
     task = asyncio.current_task()
     assert task is not None
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    floor = system = step = None
+    floor = system = step = authoring = None
     columns = (TextColumn("{task.description:<52}"), BarColumn(), TimeElapsedColumn())
     with (
         _scratch() as scratch,
@@ -182,7 +184,9 @@ async def _measure_all(
             system = await measure_system(plan, say, scratch / "system", path, texts)
             say("engine: one step", 0.0)
             step = measure_shipped(min(plan.seconds, 2.0))
-    return floor, system, step
+            say("authoring: a project of 200 flows", 0.0)
+            authoring = measure_authoring()
+    return floor, system, step, authoring
 
 
 if __name__ == "__main__":

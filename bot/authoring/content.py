@@ -8,7 +8,9 @@
 - `intents/*.yaml`: how people say what they want
 """
 
-from collections.abc import Iterable, Mapping
+import contextlib
+import gc
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any, TypeVar
@@ -84,14 +86,20 @@ class Loader:
     flow_files: list[FlowFile] = field(default_factory=list)
     project: ProjectSpec = field(default_factory=ProjectSpec)
 
+    def read(self) -> list[CompiledFlow]:
+        """Read and check all of it; returns the flows that compile."""
+        with _collecting_later():
+            self._templates()
+            self._whatsapp()
+            self._intents()
+            self._project()
+            compiled = list(self._compiled())
+            self._across_files()
+        return compiled
+
     def load(self) -> Content | None:
         """Read and check all of it; None when anything is wrong."""
-        self._templates()
-        self._whatsapp()
-        self._intents()
-        self._project()
-        compiled = list(self._compiled())
-        self._across_files()
+        compiled = self.read()
         if any(finding.severity == "error" for finding in self.findings):
             return None
         return Content(
@@ -148,10 +156,12 @@ class Loader:
 
     def _parsed(self, name: str, text: str) -> Document | None:
         try:
-            return read(text, name)
+            document = self.known.documents.get((name, text)) or read(text, name)
         except ContentError as mistake:
             self.add(mistake)
-        return None
+            return None
+        self.made.documents[name, text] = document
+        return document
 
     def _model(self, document: Document, model: type[_Model]) -> _Model | None:
         try:
@@ -356,6 +366,18 @@ class Loader:
                     report(path, f"Intent `{intent}` starts flow `{other}` already, for role `{role}`.",
                            hint="One intent starts one flow.", code="duplicate")  # fmt: skip
         self.report(file.document, report)
+
+
+@contextlib.contextmanager
+def _collecting_later() -> Iterator[None]:
+    """Hold the garbage collector: reading makes many objects, nearly all of them to stay."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def load_content(root: FilePath, actions: Actions, memory: "Memory[FlowFile] | None" = None) -> Content:

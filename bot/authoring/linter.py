@@ -22,8 +22,12 @@ def check(content_root: Path, actions: Actions) -> list[Finding]:
     Returns:
         Errors, which stop a deploy, and warnings, in the order of files and lines.
     """
-    loader = Loader(content_root, actions)
-    loader.load()
+    return inspect(Loader(content_root, actions))
+
+
+def inspect(loader: Loader) -> list[Finding]:
+    """Let a loader read its content folder, and check that, as `check` does."""
+    loader.read()
     findings = [*loader.findings, *_common(loader), *_unused(loader)]
     return sorted(findings, key=lambda one: (one.file, one.line, one.column, one.message))
 

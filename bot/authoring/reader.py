@@ -6,6 +6,7 @@ like.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,15 @@ import yaml
 
 from bot.core.errors import FlowError, Mark
 from bot.core.report import Path
+
+
+class _Loader(yaml.CSafeLoader):
+    """Composes without guessing at types, which takes PyYAML half of its time; `_scalar` reads them."""
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> str:
+        """The tag of a node that has none in the file."""
+        return "tag:yaml.org,2002:str"
+
 
 MAX_BYTES = 512_000
 MAX_DEPTH = 30
@@ -25,12 +35,28 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]{1,18}|[0-9]{1,18}(?:\.[0-9]{0,18})?)(?:[eE
 
 @dataclass(slots=True)
 class Document:
-    """A file's value, and where its parts are. `values` and `keys` map paths to marks."""
+    """A file's value, and where its parts are: known when somebody asks, which is when something is wrong."""
 
     file: str
+    node: yaml.Node
     value: Any = None
-    values: dict[Path, Mark] = field(default_factory=dict)
-    keys: dict[Path, Mark] = field(default_factory=dict)
+    _places: "_Places | None" = None
+
+    @property
+    def values(self) -> Mapping[Path, Mark]:
+        """Where each value stands, by its path."""
+        return self._found().values
+
+    @property
+    def keys(self) -> Mapping[Path, Mark]:
+        """Where each key stands, by the path of its value."""
+        return self._found().keys
+
+    def _found(self) -> "_Places":
+        if self._places is None:
+            self._places = _Places()
+            self._places.take(self.node, (), self.file)
+        return self._places
 
     def mark(self, path: Path) -> Mark:
         """The place of a path: of its key when it has one, of its value otherwise; of the nearest parent at worst."""
@@ -53,11 +79,10 @@ def read(text: str, file: str) -> Document:
     Raises:
         FlowError: It is not YAML as we take it, with place and remedy.
     """
-    document = Document(file)
     if len(text) > MAX_BYTES:
         raise FlowError("The file is larger than 500 kB.", at=Mark(file, 1, 1), hint="Split it.")
     try:
-        node = yaml.compose(text, Loader=yaml.CSafeLoader)
+        node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as mistake:
         at = mistake.problem_mark or mistake.context_mark
         mark = Mark(file, at.line + 1, at.column + 1) if at else Mark(file, 1, 1)
@@ -69,46 +94,68 @@ def read(text: str, file: str) -> Document:
         raise FlowError(f"This is not YAML: {mistake}.", at=Mark(file, 1, 1)) from mistake
     if node is None:
         raise FlowError("The file is empty.", at=Mark(file, 1, 1))
-    _refuse_aliases(text, file)
-    document.value = _walk(node, (), document)
-    return document
+    if "*" in text and "&" in text:
+        _refuse_aliases(text, file)
+    return Document(file, node, _walk(node, file, 0))
 
 
 def _refuse_aliases(text: str, file: str) -> None:
-    """An alias makes one place mean two things."""
+    """An alias makes one place mean two things. There is none without an anchor, `&x`."""
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         if isinstance(event, yaml.AliasEvent) and event.start_mark is not None:
             mark = Mark(file, event.start_mark.line + 1, event.start_mark.column + 1)
             raise FlowError(f"Aliases such as `*{event.anchor}` are not allowed.", at=mark, hint="Write it out.")
 
 
-def _walk(node: yaml.Node, path: Path, document: Document) -> Any:
-    mark = Mark(document.file, node.start_mark.line + 1, node.start_mark.column + 1)
-    document.values[path] = mark
-    if len(path) > MAX_DEPTH:
-        raise FlowError("This is nested too deeply.", at=mark)
+def _walk(node: yaml.Node, file: str, depth: int) -> Any:
+    if depth > MAX_DEPTH:
+        raise FlowError("This is nested too deeply.", at=_mark(node, file))
     if node.tag.removeprefix("tag:yaml.org,2002:") not in _IMPLICIT_TAGS:
-        raise FlowError(f"Tags such as `{node.tag}` are not allowed.", at=mark, hint="Remove it.")
+        raise FlowError(f"Tags such as `{node.tag}` are not allowed.", at=_mark(node, file), hint="Remove it.")
     if isinstance(node, yaml.SequenceNode):
-        return [_walk(item, (*path, place), document) for place, item in enumerate(node.value)]
+        return [_walk(item, file, depth + 1) for item in node.value]
     if isinstance(node, yaml.MappingNode):
-        return _mapping(node, path, document)
+        return _mapping(node, file, depth)
     return _scalar(node)
 
 
-def _mapping(node: yaml.MappingNode, path: Path, document: Document) -> dict[str, Any]:
+def _mapping(node: yaml.Node, file: str, depth: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key_node, value_node in node.value:
-        mark = Mark(document.file, key_node.start_mark.line + 1, key_node.start_mark.column + 1)
         if not isinstance(key_node, yaml.ScalarNode):
-            raise FlowError("A key must be a plain word.", at=mark, hint="If this is `{{ … }}`, put it in quotes.")
+            raise FlowError(
+                "A key must be a plain word.", at=_mark(key_node, file), hint="If this is `{{ … }}`, put it in quotes."
+            )
         key = str(key_node.value)
         if key in found:
-            first = document.keys[(*path, key)]
-            raise FlowError(f"`{key}:` is here twice.", at=mark, hint=f"It is on line {first.line} already.")
-        document.keys[(*path, key)] = mark
-        found[key] = _walk(value_node, (*path, key), document)
+            line = next(one.start_mark.line for one, _ in node.value if one.value == key) + 1
+            raise FlowError(f"`{key}:` is here twice.", at=_mark(key_node, file), hint=f"It is on line {line} already.")
+        found[key] = _walk(value_node, file, depth + 1)
     return found
+
+
+def _mark(node: yaml.Node, file: str) -> Mark:
+    return Mark(file, node.start_mark.line + 1, node.start_mark.column + 1)
+
+
+@dataclass(slots=True)
+class _Places:
+    """Where everything in a tree stands."""
+
+    values: dict[Path, Mark] = field(default_factory=dict)
+    keys: dict[Path, Mark] = field(default_factory=dict)
+
+    def take(self, node: yaml.Node, path: Path, file: str) -> None:
+        """Note a node and what is below it."""
+        self.values[path] = _mark(node, file)
+        if isinstance(node, yaml.SequenceNode):
+            for place, item in enumerate(node.value):
+                self.take(item, (*path, place), file)
+        elif isinstance(node, yaml.MappingNode):
+            for key_node, value_node in node.value:
+                key = (*path, str(key_node.value))
+                self.keys[key] = _mark(key_node, file)
+                self.take(value_node, key, file)
 
 
 def _scalar(node: yaml.Node) -> Any:

@@ -48,8 +48,9 @@ def check(subject: Subject, report: Report) -> None:
     for rule in (_blocks, _variants, _actions, _lookups, _receipts, _limits):
         rule(subject, report)
     if subject.flow is not None:
+        edges = _edges(subject.flow)
         for proof in (_unreachable, _dead_ends, _loops):
-            proof(subject.flow, report)
+            proof(subject.flow, edges, report)
 
 
 # --- Names ------------------------------------------------------------------------------------------------------------
@@ -236,41 +237,38 @@ def _limits(subject: Subject, report: Report) -> None:
 # --- Proofs over the machine ------------------------------------------------------------------------------------------
 
 
-def _edges(flow: CompiledFlow) -> dict[str, dict[str, set[str]]]:
-    """Source → trigger → destinations."""
-    edges: dict[str, dict[str, set[str]]] = {}
-    for trigger, event in flow.machine.events.items():
-        for source, transitions in event.transitions.items():
-            edges.setdefault(source, {}).setdefault(trigger, set()).update(str(one.dest) for one in transitions)
+Edges = dict[str, dict[str, set[str]]]
+"""Source → trigger → destinations, without the ways back to a question."""
+
+
+def _edges(flow: CompiledFlow) -> Edges:
+    edges: Edges = {}
+    for way in flow.ways:
+        if not way.trigger.startswith("back:"):
+            for source in way.sources:
+                edges.setdefault(source, {}).setdefault(way.trigger, set()).add(way.dest)
     return edges
 
 
-def _unreachable(flow: CompiledFlow, report: Report) -> None:
+def _unreachable(flow: CompiledFlow, edges: Edges, report: Report) -> None:
     """Every state can be reached from a start."""
-    edges = _edges(flow)
     seen = {START}
     todo = [START]
     while todo:
-        for trigger, targets in edges.get(todo.pop(), {}).items():
-            if not trigger.startswith("back:"):
-                todo += targets - seen
-                seen |= targets
+        for targets in edges.get(todo.pop(), {}).values():
+            todo += targets - seen
+            seen |= targets
     for name in flow.states:
         if name not in seen:
             report(("states", name), f"State '{name}' cannot be reached.", code="unreachable",
                    hint="Lead to it from another state, or remove it.")  # fmt: skip
 
 
-def _dead_ends(flow: CompiledFlow, report: Report) -> None:
+def _dead_ends(flow: CompiledFlow, edges: Edges, report: Report) -> None:
     """Every state leads on; from every state the run can come to an end."""
-    edges = _edges(flow)
     ends = {name for name, state in flow.states.items() if isinstance(state.plan[-1], End | HandOver)}
     for name in flow.states:
-        ways = {
-            trigger
-            for trigger in edges.get(name, {})
-            if trigger != "agent" and not trigger.startswith(("back:", "error"))
-        }
+        ways = {trigger for trigger in edges.get(name, {}) if trigger != "agent" and not trigger.startswith("error")}
         if name not in ends and not ways:
             report(
                 ("states", name), f"State '{name}' has no way out.", code="dead_end", hint="Give it `next:` or `end:`."
@@ -279,7 +277,7 @@ def _dead_ends(flow: CompiledFlow, report: Report) -> None:
     before: dict[str, set[str]] = {}
     for source, triggers in edges.items():
         for trigger, targets in triggers.items():
-            if trigger != "agent" and not trigger.startswith(("back:", "ladder:")):
+            if trigger != "agent" and not trigger.startswith("ladder:"):
                 for target in targets:
                     before.setdefault(target, set()).add(source)
     finishing, todo = set(ends), list(ends)
@@ -293,9 +291,8 @@ def _dead_ends(flow: CompiledFlow, report: Report) -> None:
                    code="endless", hint="Lead somewhere that has `end:`.")  # fmt: skip
 
 
-def _loops(flow: CompiledFlow, report: Report) -> None:
+def _loops(flow: CompiledFlow, edges: Edges, report: Report) -> None:
     """No circle of states in which nobody is waited for."""
-    edges = _edges(flow)
     onward: dict[str, set[str]] = {}
     for name, state in flow.states.items():
         triggers = {"error"}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from bot.authoring.mistakes import Finding
+from bot.authoring.reader import Document
 from bot.core.compiled import CompiledFlow
 from bot.core.templates import TemplateFile
 
@@ -47,10 +48,11 @@ class Known(Generic[_File]):
 
 @dataclass(slots=True)
 class Memory(Generic[_File]):
-    """What was compiled, by what it was compiled from: flows by fingerprint, templates by path and text."""
+    """What was read, by what it was read from: flows by fingerprint, templates and YAML by path and text."""
 
     flows: dict[str, Known[_File]] = field(default_factory=dict)
     templates: dict[tuple[str, str], TemplateFile] = field(default_factory=dict)
+    documents: dict[tuple[str, str], Document] = field(default_factory=dict)
 
     def keep(self, source: Source, file: _File, flow: CompiledFlow, findings: Sequence[Finding]) -> None:
         """Remember a flow."""
@@ -58,7 +60,7 @@ class Memory(Generic[_File]):
 
     def become(self, other: "Memory[_File]") -> None:
         """Remember what the other does, and nothing else."""
-        self.flows, self.templates = other.flows, other.templates
+        self.flows, self.templates, self.documents = other.flows, other.templates, other.documents
 
 
 def in_folder(files: Files, folder: str, suffix: str) -> list[str]:

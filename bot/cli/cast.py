@@ -16,7 +16,8 @@ from bot.authoring.reader import read
 from bot.core.errors import ContentErrors, SirdarError
 from bot.core.flow import Name, Part
 from bot.operations.example import seed
-from bot.runtime.bootstrap import System, content_dir
+from bot.runtime.bootstrap import System
+from bot.runtime.project import content_dir
 from storage.base import Person
 from storage.postgres import grant_role
 

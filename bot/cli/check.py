@@ -1,9 +1,12 @@
 """`bot check`: what is wrong with flows, intents and templates, where, and what to do."""
 
+import contextlib
+import itertools
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,17 +15,19 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.text import Text
 
-from bot.authoring.content import Loader
+from bot.authoring.content import FlowFile, Loader
 from bot.authoring.linter import Finding
-from bot.authoring.linter import check as lint
+from bot.authoring.linter import inspect as lint
+from bot.authoring.sources import Memory
+from bot.authoring.watching import stamp
 from bot.config import DatabaseSettings, load_database_settings
-from bot.core.errors import ContentErrors
+from bot.core.errors import ConfigError, ContentErrors
 from bot.operations import standard_actions
-from bot.runtime.bootstrap import content_dir
-from bot.runtime.project import project_actions
+from bot.runtime.project import content_dir, project_actions
 
 Format = Literal["text", "json", "github"]
 
+WATCH_SECONDS = 0.3
 _STYLES = {"error": "bold red", "warning": "bold yellow"}
 
 
@@ -54,31 +59,69 @@ class Report:
 def check(
     *,
     as_format: Annotated[Format, Parameter(name="--format", help="github: annotations on a pull request")] = "text",
+    watch: Annotated[bool, Parameter(negative="", help="check again whenever a file is saved, until Ctrl+C")] = False,
 ) -> int:
     """Check flows, intents and templates; says what is wrong, where, and what to do.
 
     Exits with 1 when there are errors.
     """
     settings = load_database_settings()
-    report = inspect(content_dir(settings), settings)
+    root = content_dir(settings)
+    if watch:
+        if as_format != "text":
+            raise ConfigError(["--watch is for people: leave --format out."])
+        return keep_checking(root, settings, _saved(root))
+    report = inspect(root, settings)
     shapes: dict[str, Callable[[Report], None]] = {"text": _print, "json": _print_json, "github": _print_github}
     shapes[as_format](report)
     return 1 if report.errors else 0
 
 
-def inspect(root: Path, settings: DatabaseSettings) -> Report:
+def keep_checking(root: Path, settings: DatabaseSettings, saved: Iterable[object]) -> int:
+    """Check now, and whenever something was saved; files that are as they were are not compiled again.
+
+    Args:
+        root: The content folder.
+        settings: Whose BOT_ACTIONS names the project's actions, which are imported once.
+        saved: Yields when there is something new; ends when it is enough.
+    """
+    memory: Memory[FlowFile] = Memory()
+    errors = 0
+    with contextlib.suppress(KeyboardInterrupt):
+        for _ in itertools.chain([None], saved):
+            began = time.perf_counter()
+            report = inspect(root, settings, memory)
+            errors = report.errors
+            _print(report)
+            Console(highlight=False).print(f"checked in {time.perf_counter() - began:.2f} s", style="dim")
+    return 1 if errors else 0
+
+
+def _saved(root: Path) -> Iterator[object]:
+    seen = stamp(root)
+    while True:
+        time.sleep(WATCH_SECONDS)
+        now = stamp(root)
+        if now != seen:
+            seen = now
+            yield now
+
+
+def inspect(root: Path, settings: DatabaseSettings, memory: Memory[FlowFile] | None = None) -> Report:
     """Check a content folder and count what is in it.
 
     While the project's own actions are wrong, nothing else is said: every flow that calls them would be wrong, too.
+    `memory` has what was compiled before, and afterwards what was compiled now.
     """
+    memory = memory or Memory()
     try:
-        actions = project_actions(settings, root)
-        findings = lint(root, actions)
+        loader = Loader(root, project_actions(settings, root), known=memory)
+        findings = lint(loader)
     except ContentErrors as mistakes:
-        actions = standard_actions()
+        loader = Loader(root, standard_actions())
+        loader.read()
         findings = [Finding.of(mistake, "actions") for mistake in mistakes.errors]
-    loader = Loader(root, actions)
-    loader.load()
+    memory.become(loader.made)
     near = root.resolve().is_relative_to(Path.cwd())
     folder = Path(os.path.relpath(root)) if near else root.resolve()
     return Report(

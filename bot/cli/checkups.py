@@ -18,8 +18,8 @@ from bot.cli.wording import moment, span
 from bot.config import DatabaseSettings, Settings, load_database_settings, load_settings
 from bot.core.errors import ConfigError, SirdarError
 from bot.core.ids import TenantId
-from bot.runtime.bootstrap import content_dir, database_dsn
-from bot.runtime.project import project_actions
+from bot.runtime.bootstrap import database_dsn
+from bot.runtime.project import content_dir, project_actions
 from bot.web.webhook import PATH
 from providers.fields import Unreadable, mapping, read_json
 from providers.meta.errors import meaning, read_problem

@@ -24,7 +24,7 @@ from bot.cli.script import BUILT_IN, Hear, Rehearsal, read_steps
 from bot.cli.theatre import Theatre, open_demo, open_rehearsal
 from bot.config import DatabaseSettings, load_database_settings
 from bot.core.errors import SirdarError
-from bot.runtime.bootstrap import content_dir
+from bot.runtime.project import content_dir
 
 
 def demo(

@@ -11,8 +11,7 @@ from bot.authoring.diagrams import Diagram, diagrams_in, gallery, to_mermaid, to
 from bot.config import load_database_settings
 from bot.core.errors import SirdarError
 from bot.core.report import did_you_mean
-from bot.runtime.bootstrap import content_dir
-from bot.runtime.project import project_actions
+from bot.runtime.project import content_dir, project_actions
 
 Format = Literal["svg", "mermaid", "html"]
 

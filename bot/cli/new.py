@@ -19,7 +19,7 @@ from rich.text import Text
 
 from bot.config import Settings
 from bot.core.errors import SirdarError
-from bot.runtime.bootstrap import example_dir
+from bot.runtime.project import example_dir
 
 SCAFFOLD = Path(__file__).parents[1] / "scaffold"
 _COMMON = "templates/en/common.j2"

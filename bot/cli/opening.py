@@ -14,7 +14,8 @@ from bot.cli.machine import Machine
 from bot.cli.scratch import new_key, play_settings, scratch_database
 from bot.cli.session import Session
 from bot.config import DatabaseSettings
-from bot.runtime.bootstrap import content_dir, open_system
+from bot.runtime.bootstrap import open_system
+from bot.runtime.project import content_dir
 from storage.postgres.snapshots import Snapshots
 
 TENANT = "simulator"

@@ -15,9 +15,9 @@ from bot.authoring.content import Content, load_content
 from bot.cli.running import run
 from bot.config import DatabaseSettings, load_database_settings
 from bot.core.errors import StorageError
-from bot.runtime.bootstrap import content_dir, open_foundation
+from bot.runtime.bootstrap import open_foundation
 from bot.runtime.plan import STRANDED, StatePlan, plan
-from bot.runtime.project import project_actions
+from bot.runtime.project import content_dir, project_actions
 from storage.postgres import FlowVersions
 from storage.postgres.inspection import Inspection
 

@@ -9,8 +9,7 @@ from cyclopts import Parameter
 
 from bot.authoring.schema import SUFFIX, schemas, vscode_settings
 from bot.config import load_database_settings
-from bot.runtime.bootstrap import content_dir
-from bot.runtime.project import project_actions
+from bot.runtime.project import content_dir, project_actions
 
 
 def schema(

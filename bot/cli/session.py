@@ -34,7 +34,7 @@ from bot.cli.lookout import Lookout, Standing
 from bot.cli.machine import MOST_ROUNDS, Machine
 from bot.cli.notebook import ProcessDied
 from bot.core.messages import OUTGOING, ButtonsOut, ChoiceIn, Incoming, ListOut, LocationIn, Outgoing, TextIn
-from bot.runtime.bootstrap import content_dir
+from bot.runtime.project import content_dir
 from storage.base import NewMessage, Person
 from storage.postgres import set_language
 from storage.postgres.snapshots import Snapshots, TableChange, changes

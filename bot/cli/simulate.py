@@ -22,7 +22,7 @@ from bot.cli.opening import open_session
 from bot.cli.running import run
 from bot.config import DatabaseSettings, load_database_settings
 from bot.core.errors import SirdarError
-from bot.runtime.bootstrap import content_dir
+from bot.runtime.project import content_dir
 from storage.postgres.history import History
 
 if TYPE_CHECKING:

@@ -18,8 +18,7 @@ from bot.authoring.testing.suite import Broken, Outcome, Suite, files_among, ope
 from bot.cli import reports, verdicts
 from bot.config import load_database_settings
 from bot.core.errors import SirdarError
-from bot.runtime.bootstrap import content_dir
-from bot.runtime.project import project_actions
+from bot.runtime.project import content_dir, project_actions
 
 Format = Literal["text", "json", "github"]
 _FEW = 60

@@ -19,9 +19,10 @@ from bot.cli.scratch import new_key, play_settings, scratch_database
 from bot.config import DatabaseSettings, Settings
 from bot.core.errors import SirdarError
 from bot.core.whatsapp import Button, WhatsAppTemplate
-from bot.runtime.bootstrap import PARTS, System, content_dir, open_system
+from bot.runtime.bootstrap import PARTS, System, open_system
 from bot.runtime.loop import Stopping
 from bot.runtime.parts import run_parts
+from bot.runtime.project import content_dir
 from bot.web.app import web_parts
 from bot.web.webhook import PATH
 from providers.emulator import Emulator, EmulatorSettings, Phone, WebhookRefusedError

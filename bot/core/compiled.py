@@ -1,11 +1,11 @@
 """What a flow is once compiled: plain objects the engine walks, shared by every conversation, never changed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal, Protocol
 
-from transitions import Machine
+from transitions import EventData, Machine
 
 from bot.core.calling import Call
 from bot.core.commands import Command
@@ -121,6 +121,47 @@ class CommandUse:
     otherwise: str | None
 
 
+Check = Callable[[EventData], bool]
+"""A guard."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """A transition that an author wrote or the engine adds, from each of its sources to one state.
+
+    Attributes:
+        trigger: The machine event.
+        conditions: Guards, all of which must hold.
+        before: What happens on the way.
+    """
+
+    trigger: str
+    sources: tuple[str, ...]
+    dest: str
+    conditions: tuple[Check, ...] = ()
+    before: tuple[Callable[[EventData], None], ...] = ()
+
+
+class Machinery:
+    """A flow's state machine, built when somebody first walks through it.
+
+    `transitions` wants one object for each pair of states, which takes longer than all the rest of compiling; most
+    flows of a project are only looked at, by the linter or by a process that reloads.
+    """
+
+    __slots__ = ("_build", "_machine")
+
+    def __init__(self, build: Callable[[], Machine]) -> None:
+        self._build = build
+        self._machine: Machine | None = None
+
+    def machine(self) -> Machine:
+        """The machine."""
+        if self._machine is None:
+            self._machine = self._build()
+        return self._machine
+
+
 ENDS = "end"
 """Where `orphans: end` sends runs."""
 
@@ -158,7 +199,8 @@ class CompiledFlow:
         instance: The expression for the business object a run belongs to; `instance_slots` are the slots it needs.
         quiet: When timers keep still.
         variants: Wordings that are tried against each other, with their weights.
-        machine: Shared and stateless: runs pass through it as cursors.
+        machinery: Has the machine: shared and stateless, runs pass through it as cursors.
+        ways: All transitions.
         edges: Machine event → states it can leave from; what `transitions` knows, without its bookkeeping.
         prints: Slots whose values are wrapped for templates, so that they print as people read them.
         sensitive: Slots whose values traces do not show.
@@ -176,7 +218,8 @@ class CompiledFlow:
     states: Mapping[str, CompiledState]
     commands: tuple[CommandUse, ...]
     texts: Texts
-    machine: Machine
+    machinery: Machinery
+    ways: tuple[Way, ...]
     edges: Mapping[str, frozenset[str]]
     inputs: Mapping[str, bool] = field(default_factory=dict)
     outputs: Mapping[str, Value] = field(default_factory=dict)
@@ -190,6 +233,11 @@ class CompiledFlow:
     quiet: Quiet | None = None
     variants: Mapping[str, int] = field(default_factory=dict)
     migrations: Mapping[int, Migration] = field(default_factory=dict)
+
+    @property
+    def machine(self) -> Machine:
+        """The state machine."""
+        return self.machinery.machine()
 
     def can(self, trigger: str, state: str) -> bool:
         """Whether the machine event leads anywhere from the state, guards aside."""

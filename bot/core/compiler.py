@@ -30,13 +30,14 @@ transitions of each state, `bot.core.wiring` keeps them.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from transitions import Machine
 from transitions.core import State
 
 from bot.core.commands import Command, parse_command
-from bot.core.compiled import CommandUse, CompiledFlow, CompiledState
+from bot.core.compiled import CommandUse, CompiledFlow, CompiledState, Machinery, Way
 from bot.core.cursor import START
 from bot.core.flow import CommandRule, FlowSpec
 from bot.core.forms import Form
@@ -119,8 +120,8 @@ def compile_flow(
     if len(report.mistakes) > before:
         return None
     edges: dict[str, set[str]] = {}
-    for transition in wiring.transitions:
-        edges.setdefault(transition["trigger"], set()).add(transition["source"])
+    for way in wiring.ways:
+        edges.setdefault(way.trigger, set()).update(way.sources)
     return CompiledFlow(
         name=spec.flow,
         version=spec.version,
@@ -132,7 +133,8 @@ def compile_flow(
         states=states,
         commands=commands,
         texts=texts,
-        machine=_machine(spec.flow, states, wiring),
+        machinery=Machinery(partial(_machine, spec.flow, states, wiring.ways)),
+        ways=tuple(wiring.ways),
         edges={trigger: frozenset(sources) for trigger, sources in edges.items()},
         inputs=inputs,
         outputs=outputs,
@@ -158,6 +160,8 @@ def _quiet(spec: FlowSpec) -> Quiet | None:
 
 def _audible(state: CompiledState, states: Mapping[str, CompiledState], wiring: Wiring) -> CompiledState:
     """Find out which timers make themselves heard in the states they lead through."""
+    if not state.timers:
+        return state
     timers = tuple(
         replace(
             timer,
@@ -200,7 +204,7 @@ def _inputs(spec: FlowSpec, slots: Mapping[str, AnySlot], report: Report) -> dic
     return inputs
 
 
-def _machine(name: str, states: Mapping[str, CompiledState], wiring: Wiring) -> Machine:
+def _machine(name: str, states: Mapping[str, CompiledState], ways: Sequence[Way]) -> Machine:
     machine = Machine(
         model=None,
         states=[State(START), *(_state(state) for state in states.values())],
@@ -211,8 +215,11 @@ def _machine(name: str, states: Mapping[str, CompiledState], wiring: Wiring) -> 
         name=name,
         before_state_change=[note],
     )
-    for transition in wiring.transitions:
-        machine.add_transition(**transition)
+    for way in ways:
+        for source in way.sources:
+            machine.add_transition(
+                way.trigger, source, way.dest, conditions=list(way.conditions), before=list(way.before)
+            )
     return machine
 
 

@@ -194,9 +194,12 @@ _OF_QUESTIONS = ("no_match", "no_input", "universals", "digress", "resume", "cho
 _HANDED_DOWN = ("next", "after", "events", "collect", *_OF_QUESTIONS)
 
 
+_BLANK = StateSpec()
+
+
 def _state(**fields: Any) -> StateSpec:
     """A state we make up; it skips validation, which refuses names with `/`."""
-    return StateSpec.model_construct(**fields)
+    return _BLANK.model_copy(update=fields)
 
 
 def _named(states: Mapping[str, StateSpec], prefix: str) -> Iterator[tuple[str, StateSpec]]:
@@ -241,34 +244,31 @@ def _inheriting(state: StateSpec, handed_down: Mapping[str, Any]) -> StateSpec:
 def _mapped(state: StateSpec, resolve: Any) -> StateSpec:
     """A state whose ways lead to plain states."""
 
-    def moved(branch: Branch | RungSpec) -> Any:
-        return branch.model_copy(update={"to": resolve(branch.to)})
+    def moved(part: Any) -> Any:
+        to = resolve(part.to) if part.to else part.to
+        return part if to == part.to else part.model_copy(update={"to": to})
 
     update: dict[str, Any] = {}
     if state.no_match:
         update["no_match"] = [moved(rung) if isinstance(rung, RungSpec) else rung for rung in state.no_match]
     if state.no_input:
-        update["no_input"] = [
-            one.model_copy(update={"to": resolve(one.to)}) if one.to else one for one in state.no_input
-        ]
+        update["no_input"] = [moved(one) for one in state.no_input]
     if state.after:
-        update["after"] = {
-            key: timer.model_copy(update={"to": resolve(timer.to)}) if timer.to else timer
-            for key, timer in state.after.items()
-        }
-    state = state.model_copy(update=update)
-    return _with_branches(state, {place: [moved(one) for one in ways] for place, ways in branches_of(state)})
+        update["after"] = {key: moved(timer) for key, timer in state.after.items()}
+    return _with_branches(state, {place: [moved(one) for one in ways] for place, ways in branches_of(state)}, update)
 
 
-def _with_branches(state: StateSpec, changed: Mapping[tuple[str, ...], Sequence[Branch]]) -> StateSpec:
-    """A state with other branches at these places."""
-    update: dict[str, Any] = {}
+def _with_branches(
+    state: StateSpec, changed: Mapping[tuple[str, ...], Sequence[Branch]], more: Mapping[str, Any] | None = None
+) -> StateSpec:
+    """A state with other branches at these places, and what `more` says."""
+    update: dict[str, Any] = dict(more or {})
     for (word, *key), branches in changed.items():
         if key:
             update[word] = {**update.get(word, getattr(state, str(word)) or {}), key[0]: list(branches)}
         else:
             update[word] = list(branches)
-    return state.model_copy(update=update)
+    return state.model_copy(update=update) if update else state
 
 
 def _label(spec: FlowSpec, slot: str) -> str:

@@ -19,6 +19,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from bot.core.conversation import Contact
 from bot.core.languages import date_in, list_in, money_in, number_in
+from bot.core.simplewords import names_in, names_in_text
 from bot.core.values import Printed, show_duration, show_phone, show_time
 
 MAX_RENDERED = 16_000
@@ -204,6 +205,10 @@ class Expression:
             self.names = frozenset({self.source.split(".", 1)[0]})
             self._evaluate = _follow(self.source.split("."))
             return
+        plain = names_in(self.source, ENVIRONMENT.filters)
+        if plain is not None:
+            self.names, self._evaluate = plain, self._compiled
+            return
         try:
             tree = ENVIRONMENT.parse("{{ (" + self.source + ") }}")
             check_tree(tree)
@@ -211,6 +216,11 @@ class Expression:
             self._evaluate = ENVIRONMENT.compile_expression(self.source, undefined_to_none=False)
         except TemplateSyntaxError as mistake:
             raise ExpressionError(f"`{self.source}` is not a valid expression: {mistake.message}.") from mistake
+
+    def _compiled(self, variables: Mapping[str, Any]) -> Any:
+        """Compile a plain expression when it is first needed, and evaluate it."""
+        self._evaluate = ENVIRONMENT.compile_expression(self.source, undefined_to_none=False)
+        return self._evaluate(variables)
 
     def __call__(self, variables: Mapping[str, Any]) -> Any:
         """Evaluate. Raises one of `RAISES` when the data does not fit."""
@@ -265,13 +275,31 @@ class Value:
 
 
 def _text(source: str) -> tuple[Callable[[Mapping[str, Any]], str], frozenset[str]]:
+    plain = names_in_text(source, ENVIRONMENT.filters)
+    if plain is not None:
+        return _Text(source), plain
     try:
         tree = ENVIRONMENT.parse(source)
         check_tree(tree)
         template = ENVIRONMENT.from_string(source)
     except TemplateSyntaxError as mistake:
         raise ExpressionError(f"`{source}` is not a valid template: {mistake.message}.") from mistake
-    return (lambda variables: template.render(variables)), frozenset(find_undeclared_variables(tree))
+    return template.render, frozenset(find_undeclared_variables(tree))
+
+
+class _Text:
+    """Plain text with values in it; compiled when it is first needed."""
+
+    __slots__ = ("_render", "_source")
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._render: Callable[[Mapping[str, Any]], str] | None = None
+
+    def __call__(self, variables: Mapping[str, Any]) -> str:
+        if self._render is None:
+            self._render = ENVIRONMENT.from_string(self._source).render
+        return self._render(variables)
 
 
 _FORBIDDEN: dict[type[nodes.Node], str] = {

@@ -16,6 +16,7 @@ from bot.core.sandbox import Expression, ExpressionError
 from bot.core.wiring import Wiring
 
 AGENT = "agent"
+_TO_AGENT = RungSpec(to=AGENT, reason="not_understood")
 
 
 class StateCompiler:
@@ -176,8 +177,7 @@ class StateCompiler:
 
     def _default_ladder(self) -> list[Any]:
         agent = self.flow.states.get(AGENT)
-        leave = [RungSpec(to=AGENT, reason="not_understood")] if agent and agent.handoff else []
-        return ["reprompt", "explain", *leave]
+        return ["reprompt", "explain", *([_TO_AGENT] if agent and agent.handoff else ())]
 
 
 def _names_in(condition: str | bool | None) -> frozenset[str]:

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from jinja2 import nodes
+from jinja2 import Template, nodes
 from jinja2.exceptions import SecurityError, TemplateSyntaxError
 from jinja2.meta import find_undeclared_variables
 
 from bot.core.errors import Mark, TemplateError
 from bot.core.sandbox import ENVIRONMENT, MAX_RENDERED, check_tree
+from bot.core.simplewords import blocks_in, is_static, names_in_text
 
 FALLBACK = "en"
 Render = Callable[[Mapping[str, Any]], str]
@@ -63,6 +64,55 @@ def compile_file(path: str, source: str) -> TemplateFile:
         TemplateError: With line and remedy.
     """
     source = keep_line_ends(source)
+    found = blocks_in(source)
+    if found is not None:
+        try:
+            blocks = {name: _block(name, line, text) for name, line, text in found}
+            return TemplateFile(path=path, blocks=blocks)
+        except TemplateSyntaxError:
+            pass  # read as a whole, it is told with its line
+    return _compile_whole(path, source)
+
+
+def _block(name: str, line: int, text: str) -> Block:
+    """A block on its own. Plain ones are compiled when they are said for the first time."""
+    if is_static(text):
+        said = _tidy(text)
+        return Block(name=name, line=line, names=frozenset(), render=lambda _: said, static=said)
+    names = names_in_text(text, ENVIRONMENT.filters)
+    if names is not None:
+        render = _Later(text)
+        only_comments = "{{" not in text and "{%" not in text
+        return Block(name=name, line=line, names=names, render=render, static=render({}) if only_comments else None)
+    tree = ENVIRONMENT.parse(text)
+    check_tree(tree)
+    template = ENVIRONMENT.from_string(text)
+    names = frozenset(find_undeclared_variables(tree))
+    return Block(name=name, line=line, names=names, render=_renderer(template, template.root_render_func))
+
+
+class _Later:
+    """Renders plain words; Jinja compiles them when they are first needed."""
+
+    __slots__ = ("_render", "_text")
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._render: Render | None = None
+
+    def __call__(self, variables: Mapping[str, Any]) -> str:
+        if self._render is None:
+            template = ENVIRONMENT.from_string(self._text)
+            self._render = _renderer(template, template.root_render_func)
+        return self._render(variables)
+
+
+def _compile_whole(path: str, source: str) -> TemplateFile:
+    """Compile a file that is more than blocks beside each other, or has a mistake.
+
+    Raises:
+        TemplateError: With line and remedy.
+    """
     try:
         tree = ENVIRONMENT.parse(source, filename=path)
         check_tree(tree)
@@ -106,7 +156,7 @@ def _is_plain(output: nodes.Output) -> bool:
     return all(isinstance(part, nodes.TemplateData) for part in output.nodes)
 
 
-def _renderer(template: Any, block: Callable[[Any], Iterable[str]]) -> Render:
+def _renderer(template: Template, block: Callable[[Any], Iterable[str]]) -> Render:
     new_context, name = template.environment.context_class, template.name
 
     def render(variables: Mapping[str, Any]) -> str:

@@ -3,13 +3,15 @@
 Callbacks are closures made here, never strings: `transitions` would resolve an author's string by import path.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 from transitions import EventData
 from transitions.core import Transition
 
+from bot.core.compiled import Check, Way
 from bot.core.cursor import Cursor
 from bot.core.flow import Branch
 from bot.core.planning import Expressions
@@ -19,12 +21,13 @@ from bot.core.sandbox import Value
 
 @dataclass(slots=True)
 class Wiring:
-    """The transitions found so far. `known` are the flow's states; anything else is reported, with its place."""
+    """The ways found so far. `known` are the flow's states; anything else is reported, with its place."""
 
     known: frozenset[str]
     report: Report
     expressions: Expressions
-    transitions: list[dict[str, Any]] = field(default_factory=list)
+    ways: list[Way] = field(default_factory=list)
+    _by_source: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def branches(self, trigger: str, sources: Iterable[str], branches: Sequence[Branch], path: Path) -> None:
         """Ordered branches of one trigger: the last has no condition, all others have one."""
@@ -42,8 +45,8 @@ class Wiring:
             self.edge(trigger, sources, branch.to, here, condition=branch.condition, reason=branch.reason)
 
     def destinations(self, trigger: str, source: str) -> list[str]:
-        """Where an event leads from a state, guards aside."""
-        return [one["dest"] for one in self.transitions if (one["trigger"], one["source"]) == (trigger, source)]
+        """Where an event leads from a state, guards aside; not for the ways back to a question."""
+        return list(self._by_source.get((trigger, source), ()))
 
     def edge(
         self,
@@ -55,21 +58,22 @@ class Wiring:
         condition: str | bool | None = None,
         reason: str | None = None,
     ) -> None:
-        """One transition from each source."""
+        """One way, a transition from each source."""
         if to not in self.known:
             self.report.unknown(path, "state", to, self.known)
             return
-        conditions = []
+        conditions: list[Check] = []
         if condition is not None:
             guard = self.expressions.value(
                 "{{ " + condition + " }}" if isinstance(condition, str) else condition, (*path, "if")
             )
             conditions = [_guard(guard, str(condition))]
         before = [_because(reason)] if reason else []
-        for source in sources:
-            self.transitions.append(
-                {"trigger": trigger, "source": source, "dest": to, "conditions": conditions, "before": before}
-            )
+        way = Way(trigger=trigger, sources=tuple(sources), dest=to, conditions=tuple(conditions), before=tuple(before))
+        self.ways.append(way)
+        if not trigger.startswith("back:"):
+            for source in way.sources:
+                self._by_source[trigger, source].append(to)
 
 
 def _moving(event: EventData) -> Cursor:
@@ -82,7 +86,7 @@ def _edge(event: EventData) -> Transition:
     return cast("Transition", event.transition)
 
 
-def _guard(value: Value, source: str) -> Callable[[EventData], bool]:
+def _guard(value: Value, source: str) -> Check:
     def holds(event: EventData) -> bool:
         cursor = _moving(event)
         result = bool(cursor.evaluate(value, "`if:`"))

@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
 
 import asyncpg
 import structlog
@@ -23,7 +22,7 @@ from bot.runtime.library import Library
 from bot.runtime.loop import Clock, Stopping, utc_now
 from bot.runtime.pacing import Pacer
 from bot.runtime.parts import Part, PartLoop
-from bot.runtime.project import project_actions
+from bot.runtime.project import content_dir, project_actions
 from bot.runtime.rounds import Round
 from bot.runtime.sender import Sender, SendRules
 from bot.runtime.turn import TurnTaker
@@ -279,27 +278,6 @@ async def open_system(
             upkeep=upkeep,
             clock=clock,
         )
-
-
-def content_dir(settings: DatabaseSettings) -> Path:
-    """The folder with flows/, intents/ and templates/.
-
-    Raises:
-        ConfigError: The folder in BOT_CONTENT_DIR has no flows.
-    """
-    if settings.bot_content_dir is not None:
-        if not (settings.bot_content_dir / "flows").is_dir():
-            raise ConfigError([f"BOT_CONTENT_DIR: there is no folder {settings.bot_content_dir / 'flows'}."])
-        return settings.bot_content_dir
-    here = Path.cwd()
-    return here if (here / "flows").is_dir() else example_dir()
-
-
-def example_dir() -> Path:
-    """The content that comes with Sirdar."""
-    package = Path(__file__).parents[1]
-    shipped = package / "example"
-    return shipped if shipped.is_dir() else package.parent  # a wheel, else a checkout
 
 
 async def _listen(dsn: str) -> "asyncpg.Connection[asyncpg.Record]":

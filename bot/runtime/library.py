@@ -6,8 +6,7 @@ is taken, and those that come up later, since another process may still be start
 """
 
 import asyncio
-import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import structlog
 
 from bot.authoring.content import Content, FlowFile, compile_source, load_content
 from bot.authoring.sources import Memory
+from bot.authoring.watching import stamp
 from bot.core.actions import Actions
 from bot.core.compiled import CompiledFlow
 from bot.core.conversation import Conversation
@@ -31,13 +31,9 @@ from storage.postgres import FlowVersions
 log = structlog.get_logger(__name__)
 
 WATCH_SECONDS = 1.0
-_FOLDERS = ("flows", "intents", "templates")
-_PROJECT = "project.yaml"
 
 Key = tuple[str, int]
 """Name and version of a flow."""
-Stamp = Mapping[str, tuple[int, int]]
-"""Time of change and size of each file of a content folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,22 +232,3 @@ def _before(content: Content, known: Collection[Key]) -> set[Key]:
         if newest is not None and version < newest.version:
             found[flow] = max(version, found.get(flow, 0))
     return set(found.items())
-
-
-def stamp(root: Path) -> Stamp:
-    """When each file of a content folder was changed (nanoseconds), and its size."""
-    found: dict[str, tuple[int, int]] = {}
-    for folder in _FOLDERS:
-        for path, _, names in os.walk(root / folder):
-            for name in names:
-                _note(Path(path, name), found)
-    _note(root / _PROJECT, found)
-    return found
-
-
-def _note(path: Path, found: dict[str, tuple[int, int]]) -> None:
-    try:
-        status = path.stat()
-    except OSError:  # it went away while we looked
-        return
-    found[str(path)] = (status.st_mtime_ns, status.st_size)

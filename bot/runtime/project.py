@@ -1,4 +1,6 @@
-"""A project's own actions: found by the setting BOT_ACTIONS, looked over, and merged over the standard ones.
+"""A project: where its content is, and its own actions.
+
+Actions are found by the setting BOT_ACTIONS, looked over, and merged over the standard ones.
 
 What is wrong with them is told as mistakes in flows are: file, line, reason, remedy; never as a traceback.
 """
@@ -79,6 +81,27 @@ def own_actions(module: ModuleType, root: Path) -> Actions:
 
 def _has_usual(root: Path) -> bool:
     return (root / f"{USUAL}.py").is_file() or (root / USUAL / "__init__.py").is_file()
+
+
+def content_dir(settings: DatabaseSettings) -> Path:
+    """The folder with flows/, intents/ and templates/.
+
+    Raises:
+        ConfigError: The folder in BOT_CONTENT_DIR has no flows.
+    """
+    if settings.bot_content_dir is not None:
+        if not (settings.bot_content_dir / "flows").is_dir():
+            raise ConfigError([f"BOT_CONTENT_DIR: there is no folder {settings.bot_content_dir / 'flows'}."])
+        return settings.bot_content_dir
+    here = Path.cwd()
+    return here if (here / "flows").is_dir() else example_dir()
+
+
+def example_dir() -> Path:
+    """The content that comes with Sirdar."""
+    package = Path(__file__).parents[1]
+    shipped = package / "example"
+    return shipped if shipped.is_dir() else package.parent  # a wheel, else a checkout
 
 
 # --- Finding the module -----------------------------------------------------------------------------------------------

@@ -63,4 +63,5 @@ def test_a_flow_is_opened_moved_zoomed_and_closed_by_keys(page: "sync_api.Page")
     page.keyboard.press("]")
     assert page.locator("#viewer-name").inner_text() != "booking"
     page.keyboard.press("Escape")
-    assert page.locator("article svg.fd").count() == page.locator("article").count(), "each drawing is back on its card"
+    drawings = page.locator("article svg.fd")
+    sync_api.expect(drawings, "each drawing is back on its card").to_have_count(page.locator("article").count())

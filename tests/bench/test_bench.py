@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from bench.authoring import measure_authoring
 from bench.driver import Load, closed_loop, open_loop, percentile, reply_latencies
 from bench.engine import time_calls
 from bench.mock_graph import GraphProtocol, Sends, content_length, read_recipient
@@ -93,3 +94,9 @@ def test_percentiles_are_values_that_occurred() -> None:
 
 def test_a_call_is_timed() -> None:
     assert time_calls(lambda: None, 0.01).best_us >= 0
+
+
+def test_a_large_project_is_written_checked_and_read() -> None:
+    cost = measure_authoring(flows=5)
+    assert cost.states == 75
+    assert min(cost.check, cost.recheck, cost.load, cost.reload) > 0

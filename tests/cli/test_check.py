@@ -2,11 +2,16 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bot.cli.check import _data, _property, check
+from bot.authoring import content as reading
+from bot.cli.check import _data, _property, check, keep_checking
+from bot.config import load_database_settings
+from bot.core.errors import ConfigError
 from tests.cli.conftest import REPOSITORY, Run
 
 FLOW = "flows/customer/enquiry.yaml"
@@ -79,3 +84,33 @@ def test_the_exit_code_stops_a_deploy(bot: Run, content: Path) -> None:
     break_flow(content)
     assert bot("check", BOT_CONTENT_DIR=str(content)).returncode == 1
     assert bot("check").returncode == 0
+
+
+def test_watching_checks_again_and_compiles_only_what_was_saved(
+    content: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[str] = []
+    compile_flow = reading.compile_flow
+
+    def counted(spec: Any, *more: Any) -> Any:
+        compiled.append(spec.flow)
+        return compile_flow(spec, *more)
+
+    monkeypatch.setattr(reading, "compile_flow", counted)
+    shown: list[str] = []
+
+    def saved() -> Iterator[None]:
+        everything = len(compiled)
+        assert everything == len(list((content / "flows").rglob("*.yaml")))
+        break_flow(content)
+        yield
+        assert compiled[everything:] == ["enquiry"]
+        shown.append(capsys.readouterr().out)
+        (content / FLOW).write_text((REPOSITORY / FLOW).read_text())
+        yield
+
+    assert keep_checking(content, load_database_settings(), saved()) == 0
+    assert "There is no state `lede`." in shown[0]
+    assert " 0 errors" in capsys.readouterr().out
+    with pytest.raises(ConfigError, match="leave --format out"):
+        check(as_format="json", watch=True)

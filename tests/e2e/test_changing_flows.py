@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from bot.authoring.watching import stamp
 from bot.cli.scratch import new_key, play_settings
 from bot.config import Settings
 from bot.core.errors import ContentErrors
 from bot.core.messages import TextIn
 from bot.runtime.bootstrap import System, open_system
-from bot.runtime.library import stamp
 from bot.runtime.loop import Stopping, utc_now
 from storage.base import NewMessage, Person, Unread
 

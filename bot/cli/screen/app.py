@@ -14,6 +14,7 @@ from textual.widgets import Footer, Input, Static
 
 from bot.authoring.simulator import COMMANDS, Look, Quit, SimulatorMistake, read_line
 from bot.authoring.simulator import Input as Wanted
+from bot.authoring.watching import Stamp, stamp
 from bot.cli.cast import BUSINESS, Player
 from bot.cli.replaying import play
 from bot.cli.screen import scenes
@@ -25,7 +26,6 @@ from bot.cli.screen.looks import DARK, LIGHT
 from bot.cli.screen.panel import Insight, News, Panel, look
 from bot.cli.screen.sheet import Sheet
 from bot.cli.screen.tabs import PhoneTab
-from bot.cli.screen.watching import Stamp, stamp
 from bot.cli.session import Session
 from bot.core.errors import ContentErrors, SirdarError
 from storage.postgres.history import History
