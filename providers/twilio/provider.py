@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
-import aiohttp
 from yarl import URL
 
 from bot.core.messages import TemplateOut
@@ -59,8 +58,7 @@ class TwilioProvider:
 
     def __init__(self, settings: TwilioSettings) -> None:
         self._settings = settings
-        credentials = aiohttp.BasicAuth(settings.account_sid, settings.auth_tokens[0] if settings.auth_tokens else "")
-        self._client = ApiClient({"Authorization": credentials.encode()}, settings.patience)
+        self._client = ApiClient({"Authorization": settings.authorization}, settings.patience)
         self._contents = Contents(self._client, settings.content_url)
         self._messages = URL(f"{settings.account_url}/Messages.json")
         self._typing = URL(f"{settings.messaging_url.rstrip('/')}/v2/Indicators/Typing.json")

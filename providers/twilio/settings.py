@@ -1,5 +1,6 @@
 """What one number at Twilio needs to be told."""
 
+import base64
 from dataclasses import dataclass, field
 
 from providers.http import Patience
@@ -41,3 +42,9 @@ class TwilioSettings:
     def account_url(self) -> str:
         """What the addresses of messages begin with."""
         return f"{self.api_url.rstrip('/')}/2010-04-01/Accounts/{self.account_sid}"
+
+    @property
+    def authorization(self) -> str:
+        """The header that opens Twilio's API: account and token, as HTTP basic authentication has them."""
+        token = self.auth_tokens[0] if self.auth_tokens else ""
+        return "Basic " + base64.b64encode(f"{self.account_sid}:{token}".encode()).decode()

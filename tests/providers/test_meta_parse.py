@@ -2,10 +2,8 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -25,32 +23,12 @@ from providers.base import (
     WebhookItem,
 )
 from providers.meta.parse import parse
+from tests.providers.reading import plain
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "meta"
 EXPECTED = Path(__file__).parent / "expected" / "meta"
 RECEIVED_AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 WEBHOOKS = sorted(path.name for path in FIXTURES.glob("*.json") if not path.name.startswith("api_"))
-
-
-def plain(value: Any) -> Any:
-    """An item as JSON for a person to read: its type, then its fields; empty ones left out."""
-    if is_dataclass(value):
-        filled = {f.name: plain(getattr(value, f.name)) for f in fields(value)}
-        return {"": type(value).__name__, **{k: v for k, v in filled.items() if v not in (None, "", False)}}
-    match value:
-        case Enum():
-            return value.value
-        case datetime():
-            return value.isoformat()
-        case Decimal():
-            return str(value)
-        case bytes():
-            return json.loads(value)
-        case list() | tuple():
-            return [plain(item) for item in value]
-        case dict():
-            return {key: plain(item) for key, item in value.items()}
-    return value
 
 
 def envelope(value: Any, field: str = "messages") -> bytes:
