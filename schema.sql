@@ -49,6 +49,10 @@ CREATE TABLE whatsapp_configurations (
     paused_until    timestamptz,             -- throttled, or refused for all messages alike; the senders wait
     alarm           text,                    -- why an operator should look; cleared by the next accepted message
     created_at      timestamptz NOT NULL DEFAULT now(),
+    account         text,                    -- what webhooks call the account the number belongs to
+    health          jsonb NOT NULL DEFAULT '{}', -- the newest news of each kind: limits, quality, restrictions
+    reach_limit     integer CHECK (reach_limit >= 0), -- people outside their window per 24 hours; NULL: any
+    initiated_after timestamptz,             -- no templates outside the window before: reported too often
     PRIMARY KEY (tenant_id, channel_id),
     UNIQUE (provider, address)
 );
@@ -61,6 +65,7 @@ CREATE TABLE contacts (
     phone         bytea,                     -- AES-GCM of the E.164 number; NULL when only the business-scoped id is known
     user_id       bytea,                     -- AES-GCM of the business-scoped user id
     created_at    timestamptz NOT NULL DEFAULT now(),
+    merged_into   bigint,                    -- it turned out to be another contact: its addresses lead there now
     PRIMARY KEY (tenant_id, contact_id)
 );
 
@@ -137,6 +142,7 @@ CREATE TABLE whatsapp_messages (
     failed_at            timestamptz,
     error_code           integer,
     error_detail         text,
+    context              jsonb,                      -- what brought the person here, whether it was forwarded
     PRIMARY KEY (tenant_id, message_id, created_at)
 ) PARTITION BY RANGE (created_at);
 -- A conversation as a person reads it (Inspection). Without tenant_id, which the conversation implies: a statement that
@@ -156,6 +162,17 @@ CREATE TABLE message_keys (
     created_at  timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, key)
 );
+
+-- Whom a number wrote to outside their 24-hour window, and when last: counted against the messaging limit.
+CREATE TABLE reached (
+    tenant_id        bigint NOT NULL,
+    channel_id       bigint NOT NULL,
+    conversation_id  bigint NOT NULL,
+    reached_at       timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, channel_id, conversation_id)
+);
+-- How many in the last 24 hours.
+CREATE INDEX reached_at ON reached (tenant_id, channel_id, reached_at);
 
 CREATE SEQUENCE event_ids AS bigint;
 
@@ -231,6 +248,7 @@ CREATE TABLE delivery_updates (
     due_at               timestamptz NOT NULL,       -- later than received_at while its message is not known
     error_code           integer,
     error_detail         text,
+    effect               text NOT NULL DEFAULT '',   -- what a failure entails: Effect in providers/base.py
     PRIMARY KEY (tenant_id, update_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
 -- What can be applied now (tenants_with_updates).
@@ -607,7 +625,7 @@ GRANT SELECT (tenant_id, conversation_id, message_id, message_created_at, channe
               lease_until), UPDATE (state, due_at, attempt, fence, lease_until) ON outbox TO sirdar_system;
 GRANT SELECT, UPDATE, DELETE ON timers TO sirdar_system; -- FOR UPDATE asks for UPDATE
 GRANT SELECT (tenant_id, update_id, due_at) ON delivery_updates TO sirdar_system;
-GRANT SELECT (tenant_id, channel_id, provider, address, phone_number, paused_until), INSERT,
+GRANT SELECT (tenant_id, channel_id, provider, address, phone_number, paused_until, account), INSERT,
     UPDATE (phone_number)
     ON whatsapp_configurations TO sirdar_system;
 GRANT SELECT, INSERT, UPDATE (name) ON tenants TO sirdar_system;
@@ -738,10 +756,10 @@ END;
 
 -- Which number belongs to whom, for routing webhooks.
 CREATE FUNCTION channels()
-    RETURNS TABLE (tenant_id bigint, channel_id bigint, provider text, address text)
+    RETURNS TABLE (tenant_id bigint, channel_id bigint, provider text, address text, account text)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
 BEGIN ATOMIC
-    SELECT w.tenant_id, w.channel_id, w.provider, w.address FROM whatsapp_configurations w;
+    SELECT w.tenant_id, w.channel_id, w.provider, w.address, w.account FROM whatsapp_configurations w;
 END;
 
 -- Registers a tenant and its number, or finds them.

@@ -59,6 +59,17 @@ class InboundMessage:
     forwarded: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageEchoed:
+    """A message that a colleague typed in the business's own WhatsApp app: ours, and not sent by us."""
+
+    channel: str
+    provider_message_id: str
+    recipient: Sender
+    at: datetime
+    content: Incoming
+
+
 class Delivery(StrEnum):
     """How far a message of ours has come. Ordered by `rank`; FAILED is final unless already delivered."""
 
@@ -189,6 +200,7 @@ class NotUnderstood:
 
 WebhookItem = (
     InboundMessage
+    | MessageEchoed
     | StatusUpdate
     | IdentityChanged
     | PreferenceChanged

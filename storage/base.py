@@ -18,12 +18,13 @@ from bot.core.messages import Incoming, Outgoing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """One WhatsApp number of a tenant. `address` is what webhooks call it."""
+    """One WhatsApp number of a tenant. `address` is what webhooks call it, `account` what they call its account."""
 
     tenant_id: TenantId
     channel_id: ChannelId
     provider: str
     address: str
+    account: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,51 @@ class StaffMember:
     last_inbound_at: datetime | None
 
 
+# --- Message templates ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredTemplate:
+    """A message template as a provider has it. `fingerprint` is of our file when it was handed in, if it was."""
+
+    name: str
+    language: str
+    category: str
+    status: str
+    components: list[dict[str, Any]]
+    updated_at: datetime
+    provider_template_id: str | None = None
+    reason: str | None = None
+    quality: str | None = None
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateNews:
+    """What a provider says of a template; None where it says nothing. Without `language`, the id tells which it is."""
+
+    name: str
+    language: str
+    provider_template_id: str | None = None
+    status: str | None = None
+    category: str | None = None
+    reason: str | None = None
+    quality: str | None = None
+    components: list[dict[str, Any]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateMove:
+    """A template's status moved; `before` is None when nobody knew it. `released`: messages that had waited for it."""
+
+    name: str
+    language: str
+    before: str | None
+    after: str
+    reason: str | None
+    released: int
+
+
 # --- Accepting webhooks ---------------------------------------------------------------------------------------------
 
 
@@ -59,11 +105,24 @@ class NewMessage:
     sent_at: datetime
     received_at: datetime
     reply_to: str | None = None
+    context: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEcho:
+    """A message that a colleague typed on the phone: ours, and not sent by us."""
+
+    channel: Channel
+    person: Person
+    provider_message_id: str
+    content: Outgoing
+    sent_at: datetime
+    received_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewStatus:
-    """A status of a message of ours."""
+    """A status of a message of ours. `effect` is what a failure entails besides (`Effect` in providers/base.py)."""
 
     channel: Channel
     provider_message_id: str
@@ -73,6 +132,62 @@ class NewStatus:
     correlation: str | None = None
     error_code: int | None = None
     error_detail: str | None = None
+    effect: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAddress:
+    """A person's number or business-scoped id was replaced."""
+
+    channel: Channel
+    old: Person
+    new: Person
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPreference:
+    """A person stopped or resumed marketing in WhatsApp's own settings; `proof` is what the provider said."""
+
+    channel: Channel
+    person: Person
+    marketing: bool
+    at: datetime
+    proof: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTemplateNews:
+    """What a provider says of a template of the account that `channel` belongs to."""
+
+    channel: Channel
+    news: TemplateNews
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewHealth:
+    """What a provider says of a number, under the name of what it is about.
+
+    Attributes:
+        channel: The number.
+        topic: What it is about; the newest news of a topic counts.
+        data: The news, without personal data.
+        at: When it came.
+        reach_limit: How many people may be written to outside their window in 24 hours: -1 any number, None not told.
+        alarm: Why somebody should look.
+        pause_until: Until when nothing is sent.
+        initiated_after: Until when no templates are sent outside the window.
+    """
+
+    channel: Channel
+    topic: str
+    data: dict[str, Any]
+    at: datetime
+    reach_limit: int | None = None
+    alarm: str | None = None
+    pause_until: datetime | None = None
+    initiated_after: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +200,10 @@ class Unread:
     received_at: datetime
 
 
-NewItem = NewMessage | NewStatus | Unread
+NewFact = NewAddress | NewPreference | NewTemplateNews | NewHealth
+"""What changes what we know, rather than being processed."""
+
+NewItem = NewMessage | NewEcho | NewStatus | NewFact | Unread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +214,7 @@ class Taken:
     duplicates: int = 0
     statuses: int = 0
     unread: int = 0
+    facts: int = 0
 
 
 class Intake(Protocol):
@@ -364,51 +483,6 @@ class Backlog:
     outbox_oldest: datetime | None
     outbox_unknown: int
     dead_letters: int
-
-
-# --- Message templates ----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredTemplate:
-    """A message template as a provider has it. `fingerprint` is of our file when it was handed in, if it was."""
-
-    name: str
-    language: str
-    category: str
-    status: str
-    components: list[dict[str, Any]]
-    updated_at: datetime
-    provider_template_id: str | None = None
-    reason: str | None = None
-    quality: str | None = None
-    fingerprint: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TemplateNews:
-    """What a provider says of a template; None where it says nothing. Without `language`, the id tells which it is."""
-
-    name: str
-    language: str
-    provider_template_id: str | None = None
-    status: str | None = None
-    category: str | None = None
-    reason: str | None = None
-    quality: str | None = None
-    components: list[dict[str, Any]] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TemplateMove:
-    """A template's status moved; `before` is None when nobody knew it. `released`: messages that had waited for it."""
-
-    name: str
-    language: str
-    before: str | None
-    after: str
-    reason: str | None
-    released: int
 
 
 # --- Flow versions --------------------------------------------------------------------------------------------------

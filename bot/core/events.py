@@ -14,7 +14,8 @@ from bot.core.messages import Incoming
 class MessageReceived:
     """Somebody wrote, tapped or sent a file.
 
-    `reply_to` is the provider's id of the message that was quoted or tapped, when there was one.
+    `reply_to` is the provider's id of the message that was quoted or tapped, when there was one; `referral` is what
+    brought the person here (an advert, a product page), as the provider tells it.
     """
 
     event_id: EventId
@@ -22,6 +23,7 @@ class MessageReceived:
     message_id: MessageId
     content: Incoming
     reply_to: str | None = None
+    referral: dict[str, Any] | None = None
     type: Literal["message"] = "message"
 
 

@@ -257,6 +257,8 @@ async def open_system(
             settings.address,
             settings.whatsapp_phone_number,
         )
+        if settings.whatsapp_business_account_id:
+            channel = await upkeep.name_account(channel, settings.whatsapp_business_account_id)
         versions = FlowVersions(foundation.database, channel.tenant_id)
         library = Library(root, known, versions, clock, content, memory)
         if deploy:

@@ -76,7 +76,7 @@ class GroupCommit:
         taken = await self._intake.accept(items)
         failpoint("web.after_commit")
         self._count(taken)
-        if taken.messages:
+        if taken.messages or taken.facts:
             self._bells.ring(INBOX)
         if taken.statuses:
             self._bells.ring(UPDATES)
@@ -112,6 +112,7 @@ class GroupCommit:
         METRICS.received.labels("duplicate").inc(taken.duplicates)
         METRICS.received.labels("status").inc(taken.statuses)
         METRICS.received.labels("unread").inc(taken.unread)
+        METRICS.received.labels("news").inc(taken.facts)
 
 
 def _resolve(stored: "asyncio.Future[None]", failure: Exception | None = None) -> None:

@@ -16,6 +16,9 @@ class Metrics:
         self.received = Counter(
             "sirdar_received", "What webhooks brought, once stored", ["kind"], registry=self.registry
         )
+        self.unsupported = Counter(
+            "sirdar_unsupported", "Messages of kinds that we cannot read, by kind", ["kind"], registry=self.registry
+        )
         self.turns = Counter("sirdar_turns", "Events processed, by outcome", ["outcome"], registry=self.registry)
         self.turn_latency = Histogram(
             "sirdar_turn_seconds",

@@ -9,7 +9,7 @@ from bot.runtime.bootstrap import System
 from bot.runtime.loop import Stopping
 from bot.runtime.parts import Part
 from bot.web.health import Health
-from bot.web.webhook import MAX_BODY, Webhook, by_address
+from bot.web.webhook import MAX_BODY, Numbers, Webhook
 
 log = structlog.get_logger(__name__)
 
@@ -21,7 +21,7 @@ def make_app(system: System) -> web.Application:
     """The application that serves one system."""
     webhook = Webhook(
         provider=system.provider,
-        channels=by_address([system.channel], system.channel.provider),
+        numbers=Numbers(system.channel.provider, [system.channel], system.upkeep.channels),
         intake=system.intake,
         clock=system.clock,
     )

@@ -1,32 +1,20 @@
 """The webhook: verify the raw bytes, read them, store what they say, and only then answer 200."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import assert_never
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
-import orjson
 import structlog
 from aiohttp import web
 
 from bot.config import STATUS_PATH, WEBHOOK_PATH
-from bot.core.ids import TenantId
+from bot.core.messages import UnsupportedIn
 from bot.runtime.intake import GroupCommit
 from bot.runtime.metrics import METRICS
-from providers.base import (
-    AccountChanged,
-    IdentityChanged,
-    InboundMessage,
-    NotUnderstood,
-    PreferenceChanged,
-    Provider,
-    SignatureError,
-    StatusUpdate,
-    TemplateChanged,
-    WebhookItem,
-    WebhookRequest,
-)
-from storage.base import Channel, NewItem, NewMessage, NewStatus, Person, Unread
+from bot.runtime.trouble import is_outage
+from bot.web.news import NOBODY, Sorting
+from providers.base import InboundMessage, Provider, SignatureError, WebhookItem, WebhookRequest
+from storage.base import Channel, Unread
 
 log = structlog.get_logger(__name__)
 
@@ -35,8 +23,52 @@ PATH = WEBHOOK_PATH
 MAX_BODY = 4 * 1024 * 1024
 """Bytes. Meta sends up to 3 MB (webhooks overview, 2026); aiohttp's default of 1 MiB would refuse that for 7 days."""
 
-NOBODY = TenantId(0)
-"""The tenant of webhooks whose number we do not know."""
+LOOK_AGAIN = timedelta(seconds=10)
+"""Least time between two looks at which numbers we have, for webhooks to numbers that are not among them."""
+
+
+@dataclass(slots=True)
+class Numbers:
+    """Our numbers at one provider, in every tenant. Looked up again when a webhook is for a number that is new.
+
+    Args:
+        provider: The provider's name.
+        known: The numbers to begin with.
+        look_up: Finds all numbers of the deployment.
+    """
+
+    provider: str
+    known: Sequence[Channel]
+    look_up: Callable[[], Awaitable[Sequence[Channel]]] | None = None
+    by_address: dict[str, Channel] = field(default_factory=dict)
+    by_account: dict[str, tuple[Channel, ...]] = field(default_factory=dict)
+    _looked_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        self._keep(self.known)
+
+    def _keep(self, channels: Sequence[Channel]) -> None:
+        ours = [channel for channel in channels if channel.provider == self.provider]
+        self.by_address = {channel.address: channel for channel in ours}
+        accounts: dict[str, tuple[Channel, ...]] = {}
+        for channel in ours:
+            if channel.account:
+                accounts[channel.account] = (*accounts.get(channel.account, ()), channel)
+        self.by_account = accounts
+
+    async def sorting(self, items: Sequence[WebhookItem], now: datetime) -> Sorting:
+        """What sorts these items; looks the numbers up when one of them is not known."""
+        strange = any(
+            (channel := getattr(item, "channel", None)) is not None and channel not in self.by_address for item in items
+        )
+        if strange and self.look_up and (self._looked_at is None or now - self._looked_at >= LOOK_AGAIN):
+            self._looked_at = now
+            try:
+                self._keep(await self.look_up())
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+        return Sorting(by_address=self.by_address, by_account=self.by_account, received_at=now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,13 +77,13 @@ class Webhook:
 
     Attributes:
         provider: Verifies and reads.
-        channels: Our numbers, by the address that webhooks call them.
+        numbers: Our numbers.
         intake: Stores.
         clock: The time.
     """
 
     provider: Provider
-    channels: Mapping[str, Channel]
+    numbers: Numbers
     intake: GroupCommit
     clock: Callable[[], datetime]
 
@@ -88,62 +120,26 @@ class Webhook:
         except SignatureError:
             METRICS.webhooks.labels("unsigned").inc()
             return web.Response(status=401, text="The signature is missing or wrong.")
-        items = [self._new_item(item, asked.received_at) for item in self.provider.parse(asked)]
+        items = self.provider.parse(asked)
+        sorting = await self.numbers.sorting(items, asked.received_at)
+        rows = [row for item in items for row in sorting.rows(item)]
         try:
             whole = Unread(tenant_id=NOBODY, kind="not_storable", body=body, received_at=asked.received_at)
-            await self.intake.accept(items, whole)
+            await self.intake.accept(rows, whole)
         except Exception as error:  # noqa: BLE001  whatever it was, it is not stored, so the provider must try again
             METRICS.webhooks.labels("not_stored").inc()
             log.warning("a webhook could not be stored", action="ask_again", error=type(error).__name__)
             return web.Response(status=503, headers={"Retry-After": "1"})
         METRICS.webhooks.labels("stored").inc()
+        for item in items:
+            if isinstance(item, InboundMessage) and isinstance(item.content, UnsupportedIn):
+                METRICS.unsupported.labels(_known(item.content.original_kind)).inc()
         return web.Response()  # empty: Twilio would send words in it to the person
 
-    def _new_item(self, item: WebhookItem, received_at: datetime) -> NewItem:
-        match item:
-            case InboundMessage() if item.group_id is None and item.channel in self.channels:
-                return NewMessage(
-                    channel=self.channels[item.channel],
-                    person=Person(phone=item.sender.phone, user_id=item.sender.user_id, name=item.sender.name),
-                    provider_message_id=item.provider_message_id,
-                    content=item.content,
-                    sent_at=item.at,
-                    received_at=received_at,
-                    reply_to=item.reply_to,
-                )
-            case StatusUpdate() if item.channel in self.channels:
-                return NewStatus(
-                    channel=self.channels[item.channel],
-                    provider_message_id=item.provider_message_id,
-                    status=item.status.value,
-                    happened_at=item.at,
-                    received_at=received_at,
-                    correlation=item.correlation,
-                    error_code=item.problem.code if item.problem else None,
-                    error_detail=item.problem.detail if item.problem else None,
-                )
-            case InboundMessage() | StatusUpdate() | IdentityChanged() | PreferenceChanged():
-                return self._unread(item.channel, type(item).__name__, orjson.dumps(item, default=str), received_at)
-            case TemplateChanged():
-                return self._unread(None, f"TemplateChanged {item.change}", orjson.dumps(item), received_at)
-            case AccountChanged():
-                return self._unread(item.channel, f"AccountChanged {item.field}", orjson.dumps(item), received_at)
-            case NotUnderstood():
-                return self._unread(item.channel, f"NotUnderstood {item.reason}", item.raw, received_at)
-            case _:
-                assert_never(item)
 
-    def _unread(self, address: str | None, kind: str, body: bytes, received_at: datetime) -> Unread:
-        channel = self.channels.get(address) if address is not None else None
-        tenant = channel.tenant_id if channel is not None else self._only_tenant() if address is None else NOBODY
-        return Unread(tenant_id=tenant, kind=kind[:200], body=body, received_at=received_at)
-
-    def _only_tenant(self) -> TenantId:
-        """Whose account news that name no number belongs to, when there is only one tenant."""
-        tenants = {channel.tenant_id for channel in self.channels.values()}
-        return tenants.pop() if len(tenants) == 1 else NOBODY
+_KINDS = frozenset({"unsupported", "unknown", "interactive", "poll", "edit", "button", "pin", "order", "contacts"})
 
 
-def by_address(channels: Sequence[Channel], provider: str) -> dict[str, Channel]:
-    """The numbers of one provider, by the address that webhooks call them."""
-    return {channel.address: channel for channel in channels if channel.provider == provider}
+def _known(kind: str) -> str:
+    """A label of few values, whatever people send."""
+    return kind if kind in _KINDS else "other"

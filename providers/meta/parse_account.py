@@ -8,8 +8,17 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from providers.base import AccountChanged, IdentityChanged, PreferenceChanged, TemplateChanged, WebhookItem
-from providers.fields import identifier, mapping, moment, phone, storable, string
+from providers.base import (
+    AccountChanged,
+    IdentityChanged,
+    MessageEchoed,
+    PreferenceChanged,
+    Sender,
+    TemplateChanged,
+    WebhookItem,
+)
+from providers.fields import identifier, items, mapping, moment, phone, storable, string
+from providers.meta.parse_content import read_content
 
 MAX_FIELD = 64
 
@@ -29,6 +38,9 @@ def read_account_change(
     received_at: datetime,
 ) -> Iterator[WebhookItem]:
     """Read a change of any field but `messages`; `account` is the WhatsApp Business account's id."""
+    if field == "smb_message_echoes" and channel is not None:
+        yield from _echoes(account, channel, value, received_at)
+        return
     rest: dict[str, Any] | None = value
     if change := _TEMPLATE_FIELDS.get(field):
         template = _template(account, change, value)
@@ -48,6 +60,28 @@ def read_account_change(
         rest = {**value, field: unread} if unread else None
     if rest is not None:
         yield AccountChanged(account=account, channel=channel, field=field[:MAX_FIELD], data=storable(rest))
+
+
+def _echoes(account: str, channel: str, value: dict[str, Any], received_at: datetime) -> Iterator[WebhookItem]:
+    """What a colleague typed on the phone. Each on its own: one that cannot be read is passed on as it is."""
+    unread = []
+    for echo in items(value.get("message_echoes")) or [value.get("message_echoes")]:
+        message = mapping(echo)
+        message_id = identifier(message.get("id"))
+        recipient = Sender(phone=phone(message.get("to")), user_id=identifier(message.get("to_user_id")))
+        if message_id is None or (recipient.phone is None and recipient.user_id is None):
+            unread.append(echo)
+            continue
+        yield MessageEchoed(
+            channel=channel,
+            provider_message_id=message_id,
+            recipient=recipient,
+            at=moment(message.get("timestamp"), received_at),
+            content=read_content(message, []),
+        )
+    if unread:
+        data = {**value, "message_echoes": unread}
+        yield AccountChanged(account=account, channel=channel, field="smb_message_echoes", data=storable(data))
 
 
 def _template(account: str, change: str, value: dict[str, Any]) -> TemplateChanged | None:

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.core.ids import TenantId
-from bot.core.messages import INCOMING
-from storage.base import NewItem, NewMessage, NewStatus, Taken, Unread
+from bot.core.messages import INCOMING, OUTGOING
+from storage.base import NewEcho, NewFact, NewItem, NewMessage, NewStatus, Taken, Unread
 from storage.crypto import Vault
 from storage.postgres.correlation import read_correlation
 from storage.postgres.database import Connection, Postgres, columns
+from storage.postgres.facts import Facts
 from storage.postgres.people import Directory
 
 # A message whose key is known is a re-delivery: nothing of it is stored again. Messages and events get their numbers in
@@ -19,9 +20,9 @@ _ACCEPT_MESSAGES = """
 WITH incoming AS (
     SELECT nextval('message_ids') AS message_id, m.* FROM (
         SELECT * FROM unnest($2::bytea[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[],
-                             $9::timestamptz[], $10::timestamptz[]) WITH ORDINALITY
+                             $9::timestamptz[], $10::timestamptz[], $11::text[]) WITH ORDINALITY
             AS u (key, conversation_id, channel_id, provider_message_id, reply_to, kind, content, sent_at, received_at,
-                  place)
+                  context, place)
         ORDER BY u.place) AS m
 ), fresh AS (
     INSERT INTO message_keys (tenant_id, key, message_id, created_at)
@@ -33,14 +34,15 @@ WITH incoming AS (
     SELECT i.* FROM incoming i WHERE (i.message_id IN (SELECT f.message_id FROM fresh f)) IS TRUE
 ), stored AS (
     INSERT INTO whatsapp_messages (tenant_id, message_id, created_at, conversation_id, channel_id, direction, status,
-                                   kind, content, provider_message_id, reply_to, sent_at)
+                                   kind, content, provider_message_id, reply_to, sent_at, context)
     SELECT $1, n.message_id, n.received_at, n.conversation_id, n.channel_id, 'INBOUND', 'RECEIVED', n.kind,
-           n.content::jsonb, n.provider_message_id, n.reply_to, n.sent_at
+           n.content::jsonb, n.provider_message_id, n.reply_to, n.sent_at, n.context::jsonb
     FROM numbered n
 ), queued AS (
     INSERT INTO inbox (tenant_id, conversation_id, due_at, kind, event, happened_at, message_id)
     SELECT $1, n.conversation_id, n.received_at, 'message',
-           jsonb_build_object('content', n.content::jsonb, 'reply_to', n.reply_to, 'sent_at', n.sent_at),
+           jsonb_build_object('content', n.content::jsonb, 'reply_to', n.reply_to, 'sent_at', n.sent_at,
+                              'context', n.context::jsonb),
            n.received_at, n.message_id
     FROM numbered n ORDER BY n.place
     RETURNING 1
@@ -49,12 +51,40 @@ SELECT count(*) FROM queued
 """
 _ACCEPT_STATUSES = """
 INSERT INTO delivery_updates (tenant_id, key, message_id, message_created_at, provider_message_id, status, happened_at,
-                              received_at, due_at, error_code, error_detail)
+                              received_at, due_at, error_code, error_detail, effect)
 SELECT $1, s.key, s.message_id, s.created_at, s.provider_message_id, s.status, s.happened_at, s.received_at,
-       s.received_at, s.error_code, s.error_detail
+       s.received_at, s.error_code, s.error_detail, s.effect
 FROM unnest($2::bytea[], $3::bigint[], $4::timestamptz[], $5::text[], $6::text[], $7::timestamptz[],
-                           $8::timestamptz[], $9::integer[], $10::text[])
-    AS s (key, message_id, created_at, provider_message_id, status, happened_at, received_at, error_code, error_detail)
+                           $8::timestamptz[], $9::integer[], $10::text[], $11::text[])
+    AS s (key, message_id, created_at, provider_message_id, status, happened_at, received_at, error_code, error_detail,
+          effect)
+"""
+# What a colleague typed on the phone: in the history like any message of ours, and news for the flows. An echo of what
+# we sent ourselves has a key already.
+_ACCEPT_ECHOES = """
+WITH incoming AS (
+    SELECT nextval('message_ids') AS message_id, m.* FROM (
+        SELECT * FROM unnest($2::bytea[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[],
+                             $8::timestamptz[], $9::timestamptz[], $10::text[]) WITH ORDINALITY
+            AS u (key, conversation_id, channel_id, provider_message_id, kind, content, sent_at, received_at, event,
+                  place)
+        ORDER BY u.place) AS m
+), fresh AS (
+    INSERT INTO message_keys (tenant_id, key, message_id, created_at)
+    SELECT $1, i.key, i.message_id, i.received_at FROM incoming i ORDER BY i.key, i.place
+    ON CONFLICT DO NOTHING
+    RETURNING message_id
+), numbered AS (
+    SELECT i.* FROM incoming i WHERE (i.message_id IN (SELECT f.message_id FROM fresh f)) IS TRUE
+), stored AS (
+    INSERT INTO whatsapp_messages (tenant_id, message_id, created_at, conversation_id, channel_id, direction, status,
+                                   kind, content, provider_message_id, sent_at, context)
+    SELECT $1, n.message_id, n.received_at, n.conversation_id, n.channel_id, 'OUTBOUND', 'SENT', n.kind,
+           n.content::jsonb, n.provider_message_id, n.sent_at, '{"typed_on_the_phone": true}'
+    FROM numbered n
+)
+INSERT INTO inbox (tenant_id, conversation_id, due_at, kind, event, happened_at)
+SELECT $1, n.conversation_id, n.received_at, 'business', n.event::jsonb, n.received_at FROM numbered n ORDER BY n.place
 """
 _KEEP_UNREAD = """
 INSERT INTO webhook_events (tenant_id, received_at, kind, body)
@@ -69,6 +99,7 @@ class PostgresIntake:
         self._database = database
         self._vault = vault
         self._directory = directory
+        self._facts = Facts(database, vault, directory)
 
     async def accept(self, items: Sequence[NewItem]) -> Taken:
         """Store all items; returning means they are committed. Items of several tenants take a commit each."""
@@ -82,13 +113,19 @@ class PostgresIntake:
             duplicates=sum(t.duplicates for t in taken),
             statuses=sum(t.statuses for t in taken),
             unread=sum(t.unread for t in taken),
+            facts=sum(t.facts for t in taken),
         )
 
     async def _accept(self, tenant: TenantId, items: Sequence[NewItem]) -> Taken:
         messages = [item for item in items if isinstance(item, NewMessage)]
         statuses = [item for item in items if isinstance(item, NewStatus)]
         unread = [item for item in items if isinstance(item, Unread)]
+        echoes = [item for item in items if isinstance(item, NewEcho)]
+        facts = [item for item in items if isinstance(item, NewFact)]
+        if facts:  # before anybody's place is looked for: their address may be new
+            await self._facts.take(tenant, facts)
         places = await self._directory.places(messages)
+        theirs = [await self._directory.place(echo.channel, echo.person) for echo in echoes]
         fresh = 0
         async with self._database.tenant(tenant) as db:
             if messages:
@@ -96,13 +133,25 @@ class PostgresIntake:
                     (*self._message_row(tenant, message, place.conversation_id),)
                     for message, place in zip(messages, places, strict=True)
                 ]
-                fresh = await db.fetchval(_ACCEPT_MESSAGES, tenant, *columns(rows, 9))
+                fresh = await db.fetchval(_ACCEPT_MESSAGES, tenant, *columns(rows, 10))
             if statuses:
                 await self._keep_statuses(db, tenant, statuses)
+            if echoes:
+                rows = [
+                    self._echo_row(tenant, echo, place.conversation_id)
+                    for echo, place in zip(echoes, theirs, strict=True)
+                ]
+                await db.execute(_ACCEPT_ECHOES, tenant, *columns(rows, 9))
             if unread:
                 rows = [(u.received_at, u.kind, self._vault.seal(tenant, u.body)) for u in unread]
                 await db.execute(_KEEP_UNREAD, tenant, *columns(rows, 3))
-        return Taken(messages=fresh, duplicates=len(messages) - fresh, statuses=len(statuses), unread=len(unread))
+        return Taken(
+            messages=fresh,
+            duplicates=len(messages) - fresh,
+            statuses=len(statuses),
+            unread=len(unread),
+            facts=len(facts) + len(echoes),
+        )
 
     def _message_row(self, tenant: TenantId, message: NewMessage, conversation: int) -> tuple[object, ...]:
         channel = message.channel.channel_id
@@ -116,6 +165,21 @@ class PostgresIntake:
             INCOMING.dump_json(message.content).decode(),
             message.sent_at,
             message.received_at,
+            json.dumps(message.context) if message.context else None,
+        )
+
+    def _echo_row(self, tenant: TenantId, echo: NewEcho, conversation: int) -> tuple[object, ...]:
+        channel = echo.channel.channel_id
+        return (
+            self._vault.message_key(tenant, channel, echo.provider_message_id),
+            conversation,
+            channel,
+            echo.provider_message_id,
+            echo.content.kind,
+            OUTGOING.dump_json(echo.content).decode(),
+            echo.sent_at,
+            echo.received_at,
+            business_event("phone.wrote", {"kind": echo.content.kind}, None),
         )
 
     async def _keep_statuses(self, db: Connection, tenant: TenantId, statuses: Sequence[NewStatus]) -> None:
@@ -134,9 +198,10 @@ class PostgresIntake:
                     status.received_at,
                     status.error_code,
                     status.error_detail,
+                    status.effect,
                 )
             )
-        await db.execute(_ACCEPT_STATUSES, tenant, *columns(rows, 9))
+        await db.execute(_ACCEPT_STATUSES, tenant, *columns(rows, 10))
 
 
 def business_event(name: str, data: object, run: str | None) -> str:

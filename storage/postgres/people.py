@@ -3,14 +3,17 @@
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 
 from bot.core.ids import ChannelId, ContactId, ConversationId, TenantId
 from storage.base import Channel, NewMessage, Person
 from storage.crypto import Vault
 from storage.postgres.database import Connection, Postgres, columns
 
+REMEMBER_SECONDS = 600.0
+
 # People are made in a short transaction of their own; the lock keeps two processes from making the same person twice.
-_LOCK_PEOPLE = """
+LOCK_PEOPLE = """
 SELECT pg_advisory_xact_lock(hashtextextended('contacts', $1))
 """
 # coalesce() is computed apart: compared inside, row-level security would keep the index from being used.
@@ -85,9 +88,10 @@ class Place:
 
 
 class Directory:
-    """Finds the conversation of everybody who writes; remembers the most recent ones.
+    """Finds the conversation of everybody who writes; remembers the most recent ones for ten minutes.
 
-    What is remembered never goes stale: a contact and its conversation on a channel are made once and stay.
+    A contact and its conversation on a channel are made once and stay; what changes is whose an address is. The process
+    that hears of it forgets what it remembers; others remember wrongly for ten minutes at most.
 
     Args:
         database: Where people are kept.
@@ -100,9 +104,12 @@ class Directory:
         self._vault = vault
         self._size = size
         self._known: OrderedDict[tuple[int, str | None, str | None], Place] = OrderedDict()
+        self._forget_at = monotonic() + REMEMBER_SECONDS
 
     async def places(self, messages: Sequence[NewMessage]) -> list[Place]:
         """The place of each message's sender, in the same order. New people are stored before this returns."""
+        if monotonic() > self._forget_at:
+            self.forget()
         places: dict[tuple[int, str | None, str | None], Place] = {}
         missing: dict[Channel, dict[tuple[int, str | None, str | None], Person]] = {}
         for message in messages:
@@ -120,13 +127,18 @@ class Directory:
             self._known.popitem(last=False)
         return [places[_key(message.channel, message.person)] for message in messages]
 
+    def forget(self) -> None:
+        """Forget everybody: an address belongs to somebody else now."""
+        self._known.clear()
+        self._forget_at = monotonic() + REMEMBER_SECONDS
+
     async def place(self, channel: Channel, person: Person) -> Place:
         """The place of one person, made when they are new."""
         return (await self._resolve(channel, [person]))[0]
 
     async def _resolve(self, channel: Channel, people: list[Person]) -> list[Place]:
         async with self._database.tenant(channel.tenant_id) as db:
-            await db.execute(_LOCK_PEOPLE, channel.tenant_id)
+            await db.execute(LOCK_PEOPLE, channel.tenant_id)
             contacts = await self._contacts(db, channel.tenant_id, people)
             found = await conversations(db, channel.tenant_id, channel.channel_id, contacts)
         return [Place(contact, found[contact], person.name) for contact, person in zip(contacts, people, strict=True)]

@@ -408,6 +408,7 @@ def _event(row: Any) -> InboxEvent:
                 message_id=MessageId(row["message_id"]),
                 content=INCOMING.validate_python(body["content"]),
                 reply_to=body["reply_to"],
+                referral=(body.get("context") or {}).get("referral"),
             )
         case "timer":
             event = TimerFired(event_id=event_id, at=at, run=RunId(body["run"]), name=body["name"], epoch=body["epoch"])

@@ -1,6 +1,6 @@
 """Timers, partitions, channels, and how much waits."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import asyncpg
@@ -13,6 +13,8 @@ from storage.postgres.database import Postgres
 from storage.postgres.people import Directory
 
 MONTHS_AHEAD = 2
+
+_NAME_ACCOUNT = "UPDATE whatsapp_configurations SET account = $3 WHERE tenant_id = $1 AND channel_id = $2"
 
 
 class Upkeep:
@@ -44,6 +46,12 @@ class Upkeep:
         async with self._database.connection() as db:
             rows = await db.fetch("SELECT * FROM channels()")
         return [Channel(**dict(row.items())) for row in rows]
+
+    async def name_account(self, channel: Channel, account: str) -> Channel:
+        """Note which account at the provider a number belongs to: news of the account concern it."""
+        async with self._database.tenant(channel.tenant_id) as db:
+            await db.execute(_NAME_ACCOUNT, channel.tenant_id, channel.channel_id, account)
+        return replace(channel, account=account)
 
     async def register_channel(self, tenant: str, name: str, provider: str, address: str, phone: str) -> Channel:
         """Register a tenant (by slug) and its number, or find them."""

@@ -16,6 +16,7 @@ from providers.base import (
     Fault,
     IdentityChanged,
     InboundMessage,
+    MessageEchoed,
     NotUnderstood,
     PreferenceChanged,
     StatusUpdate,
@@ -328,10 +329,12 @@ def test_in_a_group_the_person_is_the_participant() -> None:
 
 def test_messages_that_a_colleague_typed_on_the_phone_are_not_from_a_customer() -> None:
     echo = {"from": "15550100200", "to": "15550142233", "id": "wamid.E", "type": "text", "text": {"body": "hi"}}
-    body = envelope({"metadata": {"phone_number_id": "700"}, "message_echoes": [echo]}, "smb_message_echoes")
-    item = one(body)
-    assert isinstance(item, AccountChanged)
-    assert (item.field, item.channel, item.data["message_echoes"]) == ("smb_message_echoes", "700", [echo])
+    body = envelope({"metadata": {"phone_number_id": "700"}, "message_echoes": [echo, 5]}, "smb_message_echoes")
+    item, rest = parse(body, RECEIVED_AT)
+    assert isinstance(item, MessageEchoed)
+    assert (item.channel, item.recipient.phone, item.content) == ("700", "+15550142233", TextIn(body="hi"))
+    assert isinstance(rest, AccountChanged)
+    assert rest.data["message_echoes"] == [5]
 
 
 def test_an_error_of_the_number_says_what_to_do_about_it() -> None:

@@ -112,7 +112,7 @@ def statements() -> dict[str, tuple[str, int, list[Any]]]:
         "accept messages": (
             intake._ACCEPT_MESSAGES,
             5 * BATCH,
-            [keys, conversations, zeros, words("w"), nothing, words("text"), words("{}"), late, late],
+            [keys, conversations, zeros, words("w"), nothing, words("text"), words("{}"), late, late, nothing],
         ),
         "lock": (turns._LOCK, 5 * BATCH, [conversations, BATCH]),
         "events": (turns._EVENTS, 5 * BATCH, [conversations, 10]),
