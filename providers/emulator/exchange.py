@@ -17,7 +17,7 @@ from providers.emulator.limits import Limits
 from providers.emulator.phones import Bubble, Change, Chat, Phones, Receipt, UnknownMessageError
 from providers.emulator.settings import EmulatorSettings, Phone
 from providers.emulator.storeroom import Storeroom
-from providers.emulator.webhooks import Courier, Letter, Manner, Reply, Webhook
+from providers.emulator.webhooks import Alert, Courier, Letter, Manner, Reply, ReplyError, Webhook
 
 SENDS_KEPT = 10_000
 TYPING_LASTS = timedelta(seconds=25)
@@ -99,7 +99,11 @@ class Wire(Manner, Protocol):
         ...
 
     def said_in_reply(self, reply: Reply) -> Sequence[str]:
-        """The messages that the bot sends by answering a webhook."""
+        """The messages that the bot sends by answering a webhook.
+
+        Raises:
+            ReplyError: The provider cannot make anything of the answer.
+        """
         ...
 
     def new_id(self, wa_id: str, *, from_business: bool, media: bool = False) -> str:
@@ -268,7 +272,12 @@ class Exchange:
     def _taken(self, number: str, bubble: Bubble, reply: Reply) -> None:
         self.phones.advance(number, bubble.id, Receipt.DELIVERED)
         chat = self.phones.chat(number)
-        for text in self.wire.said_in_reply(reply):
+        try:
+            texts = self.wire.said_in_reply(reply)
+        except ReplyError as error:
+            self.courier.alerts.append(Alert(code=error.code, url=self.courier.url, problem=str(error)))
+            return
+        for text in texts:
             said = Bubble(
                 id=self.wire.new_id(chat.phone.wa_id, from_business=True),
                 author="business",

@@ -1,12 +1,14 @@
 """The line to the bot: one provider's API and webhooks, chosen by the settings."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, assert_never
 
 from aiohttp import web
 
+from providers.emulator.dialog360 import Dialog360Api, Dialog360Events
 from providers.emulator.exchange import Exchange
 from providers.emulator.meta import MetaApi, MetaEvents
+from providers.emulator.twilio import TwilioApi, TwilioEvents
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -38,6 +40,19 @@ class Line(Protocol):
 
 def open_line(exchange: Exchange) -> Line:
     """The API of the provider that the settings name, its webhooks connected to the exchange."""
-    events = MetaEvents(exchange.settings, exchange.storeroom, exchange.chance)
-    exchange.connect(events)
-    return MetaApi(exchange, events)
+    settings, storeroom, chance = exchange.settings, exchange.storeroom, exchange.chance
+    match settings.provider:
+        case "meta":
+            events = MetaEvents(settings, storeroom, chance)
+            exchange.connect(events)
+            return MetaApi(exchange, events)
+        case "twilio":
+            forms = TwilioEvents(settings, storeroom, chance)
+            exchange.connect(forms)
+            return TwilioApi(exchange, forms)
+        case "360dialog":
+            envelopes = Dialog360Events(settings, storeroom, chance)
+            exchange.connect(envelopes)
+            return Dialog360Api(exchange, envelopes)
+        case _:
+            assert_never(settings.provider)

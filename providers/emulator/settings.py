@@ -62,6 +62,7 @@ class EmulatorSettings:
         business_account_id: Meta's and 360dialog's: the WhatsApp Business Account id, which owns the templates.
         account_sid: Twilio's: `AC…`, the user name of calls.
         auth_token: Twilio's: the password of calls; signs webhooks.
+        api_keys: Twilio's: further user names, `SK…`, with their passwords.
         status_callback_url: Twilio's: where statuses go when a send names no place of its own.
         messaging_service_sid: Twilio's: `MG…`, which a send may name instead of the number.
         public_url: Twilio's: the base of the addresses that the bot is known by outside, when webhooks reach it through
@@ -95,6 +96,7 @@ class EmulatorSettings:
     business_account_id: str = ""
     account_sid: str = ""
     auth_token: str = ""
+    api_keys: dict[str, str] = field(default_factory=dict)
     status_callback_url: str = ""
     messaging_service_sid: str = ""
     public_url: str = ""

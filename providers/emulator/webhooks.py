@@ -18,6 +18,7 @@ from datetime import timedelta
 from typing import Literal, Protocol
 
 import aiohttp
+from yarl import URL
 
 from providers.emulator.faults import Faults
 
@@ -54,6 +55,14 @@ class Reply:
     status: int
     content_type: str
     body: bytes
+
+
+class ReplyError(Exception):
+    """The provider cannot use what the bot answered; `code` is the one in its debugger."""
+
+    def __init__(self, code: int, why: str) -> None:
+        super().__init__(why)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,7 +307,11 @@ class Courier:
         headers = {"Content-Type": "application/json", **webhook.headers, **sealed}
         async with self._slots:
             try:
-                async with self.session.post(url, data=webhook.body, headers=headers, allow_redirects=False) as answer:
+                # As it is written: a signature may cover the address, escapes included.
+                target = URL(url, encoded=True)
+                async with self.session.post(
+                    target, data=webhook.body, headers=headers, allow_redirects=False
+                ) as answer:
                     if forged:
                         self.forged.append(answer.status)
                     if not manner.took(answer.status):
