@@ -36,6 +36,13 @@ database = App(name="db", help="Look after the database.")
 database.command("bot.cli.database:upgrade_database", name="upgrade", help="Bring the schema up to date.")
 app.command(database)
 
+templates = App(name="templates", help="Check, hand in and follow message templates.")
+templates.command("bot.cli.templates:check", name="check", help="Check the files against WhatsApp's rules.")
+templates.command("bot.cli.templates:hand_in", name="push", help="Hand in what the provider does not have.")
+templates.command("bot.cli.templates:ask", name="sync", help="Ask the provider, and record what it says.")
+templates.command("bot.cli.templates:status", name="status", help="Show what is known, and which flows need it.")
+app.command(templates)
+
 staff = App(name="staff", help="Say who is more than a customer.")
 staff.command("bot.cli.staff:add", name="add", help="Give somebody a role.")
 app.command(staff)

@@ -12,9 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.authoring.content import Content, load_content
+from bot.authoring.whatsapp import users_of
 from bot.cli.running import run
 from bot.config import DatabaseSettings, load_database_settings
 from bot.core.errors import StorageError
+from bot.core.whatsapp import sendable
 from bot.runtime.bootstrap import open_foundation
 from bot.runtime.plan import STRANDED, StatePlan, plan
 from bot.runtime.project import content_dir, project_actions
@@ -87,16 +89,19 @@ async def preview(settings: DatabaseSettings) -> Preview:
 
 
 def _unapproved(content: Content, statuses: Mapping[tuple[str, str], str]) -> list[str]:
-    """WhatsApp templates that cannot be sent, with the flows that name them; none while no status is known at all."""
+    """WhatsApp templates that cannot be sent, with the flows that name them; one line while no status is known."""
+    templates = sorted(content.whatsapp_templates)
+    needed = {key: users for key in templates if (users := users_of(content, key[0]))}
     if not statuses:
-        return []
+        names = ", ".join(dict.fromkeys(name for name, _ in needed))
+        told = f"Flows need WhatsApp templates ({names}), of which no status is known: bot templates sync."
+        return [told] if needed else []
     found = []
-    for name, language in sorted(content.whatsapp_templates):
-        status = statuses.get((name, language), "not submitted")
-        if status != "APPROVED":
-            named = (key for key, source in content.sources.items() if name in source.files[source.path])
-            users = dict.fromkeys(flow for flow, _ in named)
-            found.append(f"WhatsApp template {name} ({language}) is {status}; used by {', '.join(users) or 'no flow'}.")
+    for name, language in templates:
+        status = statuses.get((name, language), "DRAFT")
+        if not sendable(status):
+            users, word = needed.get((name, language), ["no flow"]), "not handed in" if status == "DRAFT" else status
+            found.append(f"WhatsApp template {name} ({language}) is {word}; used by {', '.join(users)}.")
     return found
 
 

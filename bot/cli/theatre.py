@@ -9,20 +9,19 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-import aiohttp
 import asyncpg
 
 from bot.cli.cast import Troupe, take_places, troupe_of
 from bot.cli.scratch import new_key, play_settings, scratch_database
 from bot.config import DatabaseSettings, Settings
 from bot.core.errors import SirdarError
-from bot.core.whatsapp import Button, WhatsAppTemplate
 from bot.runtime.bootstrap import PARTS, System, open_system
 from bot.runtime.loop import Stopping
 from bot.runtime.parts import run_parts
 from bot.runtime.project import content_dir
+from bot.runtime.templates import push, sync
 from bot.web.app import web_parts
 from bot.web.webhook import PATH
 from providers.emulator import Emulator, EmulatorSettings, Phone, WebhookRefusedError
@@ -143,7 +142,7 @@ async def perform(base: Settings, progress: Progress, port: int, *, signals: boo
             )
             stack.push_async_callback(_stop, running, stopping)
             await _introduce(emulator, running)
-            await _register(emulator, system)
+            await _register(system)
             done(server_url)
         yield Theatre(
             system=system, emulator=emulator, stopping=stopping, running=running, server_url=server_url, troupe=troupe
@@ -192,45 +191,14 @@ async def _introduce(emulator: Emulator, running: "asyncio.Task[None]") -> None:
         await asyncio.sleep(_POLL_SECONDS)
 
 
-async def _register(emulator: Emulator, system: System) -> None:
+async def _register(system: System) -> None:
     """Hand the message templates in, as an operator does at Meta; here they are approved at once."""
-    settings = emulator.settings
-    url = f"{emulator.graph_url}/{settings.business_account_id}/message_templates"
-    headers = {"Authorization": f"Bearer {settings.access_token}"}
-    async with aiohttp.ClientSession(headers=headers) as client:
-        for template in system.content.whatsapp_templates.values():
-            async with client.post(url, json=_request(template)) as answer:
-                if answer.status != 200:
-                    raise SirdarError(f"Template {template.name} was refused: {await answer.text()}")
-
-
-def _request(template: WhatsAppTemplate) -> dict[str, Any]:
-    """A template as the Cloud API takes it."""
-    body: dict[str, Any] = {"type": "BODY", "text": template.body}
-    if template.examples:
-        body["example"] = {"body_text": [template.examples]}
-    parts = [body]
-    if template.header:
-        head: dict[str, Any] = {"type": "HEADER", "format": "TEXT", "text": template.header}
-        if template.header_example:
-            head["example"] = {"header_text": [template.header_example]}
-        parts.insert(0, head)
-    if template.footer:
-        parts.append({"type": "FOOTER", "text": template.footer})
-    if template.buttons:
-        parts.append({"type": "BUTTONS", "buttons": [_button(button) for button in template.buttons]})
-    return {"name": template.name, "language": template.language, "category": template.category, "components": parts}
-
-
-def _button(button: Button) -> dict[str, Any]:
-    found: dict[str, Any] = {"type": button.type.upper(), "text": button.text}
-    if button.url:
-        found["url"] = button.url
-        if button.example:
-            found["example"] = [button.example]
-    if button.phone_number:
-        found["phone_number"] = button.phone_number
-    return found
+    if system.desk is None:
+        return
+    for one in await push(system.desk, system.templates, system.ours.values(), system.clock):
+        if one.deed == "refused":
+            raise SirdarError(f"Template {one.name} was refused: {one.told}")
+    await sync(system.desk, system.templates, system.ours, system.clock)
 
 
 def _emulated(settings: Settings, troupe: Troupe) -> EmulatorSettings:

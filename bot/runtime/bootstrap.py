@@ -1,6 +1,6 @@
 """The composition root: the only place that knows which classes stand behind the protocols."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,8 +14,9 @@ from bot.authoring.sources import Memory
 from bot.config import DatabaseSettings, Settings
 from bot.core.actions import Actions
 from bot.core.errors import ConfigError, StorageError
-from bot.runtime.bells import Bells
-from bot.runtime.carriers import make_provider
+from bot.core.whatsapp import WhatsAppTemplate
+from bot.runtime.bells import OUTBOX, Bells
+from bot.runtime.carriers import make_desk, make_provider
 from bot.runtime.clock import Ticker
 from bot.runtime.intake import GroupCommit
 from bot.runtime.library import Library
@@ -25,13 +26,16 @@ from bot.runtime.parts import Part, PartLoop
 from bot.runtime.project import content_dir, project_actions
 from bot.runtime.rounds import Round
 from bot.runtime.sender import Sender, SendRules
+from bot.runtime.templates import TemplateKeeper
 from bot.runtime.turn import TurnTaker
 from bot.runtime.worker import Worker
 from providers.base import Provider
+from providers.templates import TemplateDesk
 from storage.base import Channel
 from storage.crypto import Vault, parse_secret, secret_in
 from storage.migrations import current, head, upgrade
 from storage.postgres import (
+    Chores,
     ConversationRepository,
     Directory,
     FlowVersions,
@@ -39,6 +43,7 @@ from storage.postgres import (
     PostgresIntake,
     PostgresOutbox,
     PostgresTurns,
+    TemplateBook,
     Upkeep,
 )
 from storage.postgres.audit import AuditChain
@@ -83,6 +88,8 @@ class System:
     intake: GroupCommit
     upkeep: Upkeep
     clock: Clock
+    desk: TemplateDesk | None = None
+    """Where message templates are handed in; None when nobody is asked."""
 
     @property
     def content(self) -> Content:
@@ -152,6 +159,20 @@ class System:
         conversations = ConversationRepository(self.foundation.database, self.foundation.vault, self.channel.tenant_id)
         while await conversations.expire_old_conversations(now - idle, now):
             pass
+        if self.desk is not None and self.settings.whatsapp_enable_templates:
+            keeper = TemplateKeeper(desk=self.desk, book=self.templates, chores=Chores(self.foundation.database))
+            if any(move.released for move in await keeper.keep(self.channel.tenant_id, self.ours, self.clock)):
+                self.bells.ring(OUTBOX)
+
+    @property
+    def templates(self) -> TemplateBook:
+        """What is known of message templates."""
+        return TemplateBook(self.foundation.database, self.channel.tenant_id, self.channel.provider)
+
+    @property
+    def ours(self) -> Mapping[tuple[str, str], WhatsAppTemplate]:
+        """The message templates of the content in force, by name and language."""
+        return self.content.whatsapp_templates
 
 
 @asynccontextmanager
@@ -263,6 +284,9 @@ async def open_system(
         library = Library(root, known, versions, clock, content, memory)
         if deploy:
             await library.register()
+        desk = make_desk(settings) if provider is None else None
+        if desk is not None:
+            stack.push_async_callback(desk.close)
         provider = provider or make_provider(settings)
         stack.push_async_callback(provider.close)
         bells = Bells(partial(_listen, foundation.dsn))
@@ -279,6 +303,7 @@ async def open_system(
             intake=GroupCommit(intake, bells),
             upkeep=upkeep,
             clock=clock,
+            desk=desk,
         )
 
 

@@ -9,6 +9,8 @@ from providers.dialog360.settings import API as DIALOG360
 from providers.http import Patience
 from providers.meta import MetaProvider, MetaSettings
 from providers.meta.settings import API as META
+from providers.meta.templates import MetaTemplates
+from providers.templates import TemplateDesk
 from providers.twilio import TwilioProvider, TwilioSettings
 from providers.twilio.settings import API as TWILIO
 from providers.twilio.settings import CONTENT, MESSAGING
@@ -25,6 +27,11 @@ def make_provider(settings: Settings) -> Provider:
             return Dialog360Provider(dialog360_settings(settings))
         case _:
             assert_never(settings.whatsapp_provider)
+
+
+def make_desk(settings: Settings) -> TemplateDesk | None:
+    """Where the message templates of the number in `settings` are handed in; None where we cannot."""
+    return MetaTemplates(meta_settings(settings)) if settings.whatsapp_provider == "meta" else None
 
 
 def meta_settings(settings: Settings) -> MetaSettings:

@@ -118,7 +118,7 @@ class TemplateBook:
         Args:
             news: The whole list.
             drafts: Our own templates; those that the provider has never seen are kept as DRAFT.
-            at: When it was asked.
+            at: When it was asked. What was handed in after that is not on the list, and yet not gone.
         """
         listed = {(one.name, one.language) for one in news}
         async with self._database.tenant(self._tenant) as db:
@@ -126,7 +126,7 @@ class TemplateBook:
             gone = [
                 TemplateNews(name=one.name, language=one.language, status="DELETED")
                 for key, one in known.items()
-                if key not in listed and one.provider_template_id is not None and one.status != "DELETED"
+                if key not in listed and one.provider_template_id and one.status != "DELETED" and one.updated_at <= at
             ]
             moves = await self._record(db, [*news, *gone], at)
             fresh = [one for one in drafts if (one.name, one.language) not in listed | known.keys()]

@@ -1,0 +1,173 @@
+"""Handing message templates in, and hearing what became of them, whichever provider does it."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from bot.core.whatsapp import Button, WhatsAppTemplate, normal_status, variables_in
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateState:
+    """A template as a provider has it. `components` in Meta's form, `status` as `normal_status` has it."""
+
+    name: str
+    language: str
+    status: str
+    category: str | None = None
+    template_id: str | None = None
+    reason: str | None = None
+    quality: str | None = None
+    components: list[dict[str, Any]] = field(default_factory=list)
+
+
+class TemplateDesk(Protocol):
+    """Where templates of one account are handed in.
+
+    Attributes:
+        provider: As in WHATSAPP_PROVIDER.
+        editable: In which statuses a template may be changed; in no other, and nowhere when empty.
+    """
+
+    provider: str
+    editable: Collection[str]
+
+    async def list(self) -> list[TemplateState]:
+        """Every template of the account, all pages.
+
+        Raises:
+            ProviderError: It refused, or did not answer.
+        """
+
+    async def create(self, template: WhatsAppTemplate) -> TemplateState:
+        """Hand a template in for approval.
+
+        Raises:
+            ProviderError: It refused, or did not answer.
+        """
+
+    async def edit(self, template_id: str, template: WhatsAppTemplate) -> TemplateState:
+        """Hand other words in for a template there is.
+
+        Raises:
+            ProviderError: It refused, did not answer, or cannot change templates.
+        """
+
+    async def delete(self, state: TemplateState) -> None:
+        """Delete one language of a template, or the whole template where the provider knows no less.
+
+        Raises:
+            ProviderError: It refused, or did not answer.
+        """
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
+def build_components(template: WhatsAppTemplate) -> list[dict[str, Any]]:
+    """A template's parts, as Meta and 360dialog take and give them.
+
+    Source: Meta, WhatsApp Business Platform, "Template components", 2026.
+    """
+    parts: list[dict[str, Any]] = []
+    if template.header:
+        parts.append({"type": "HEADER", "format": "TEXT", "text": template.header, **_header_example(template)})
+    parts.append({"type": "BODY", "text": template.body, **_body_example(template)})
+    if template.footer:
+        parts.append({"type": "FOOTER", "text": template.footer})
+    if template.buttons:
+        parts.append({"type": "BUTTONS", "buttons": [_button(button) for button in template.buttons]})
+    return parts
+
+
+def _header_example(template: WhatsAppTemplate) -> dict[str, Any]:
+    if not template.header_example:
+        return {}
+    if not template.named:
+        return {"example": {"header_text": [template.header_example]}}
+    (name,) = variables_in(template.header or "")
+    return {"example": {"header_text_named_params": [{"param_name": name, "example": template.header_example}]}}
+
+
+def _body_example(template: WhatsAppTemplate) -> dict[str, Any]:
+    values = template.example_values
+    if not values:
+        return {}
+    if not template.named:
+        return {"example": {"body_text": [values]}}
+    pairs = zip(template.parameter_names, values, strict=True)
+    return {"example": {"body_text_named_params": [{"param_name": name, "example": value} for name, value in pairs]}}
+
+
+def _button(button: Button) -> dict[str, Any]:
+    if button.type == "copy_code":
+        return {"type": "COPY_CODE", "example": button.example}
+    found: dict[str, Any] = {"type": button.type.upper(), "text": button.text}
+    if button.url:
+        found["url"] = button.url
+        if button.example and button.takes_parameter:
+            found["example"] = [button.example]
+    if button.phone_number:
+        found["phone_number"] = button.phone_number
+    return found
+
+
+def build_template(template: WhatsAppTemplate) -> dict[str, Any]:
+    """The request that hands a template in at Meta and 360dialog."""
+    body: dict[str, Any] = {
+        "name": template.name,
+        "language": template.language,
+        "category": template.category,
+        "components": build_components(template),
+    }
+    if template.named:
+        body["parameter_format"] = "NAMED"
+    if template.ttl_seconds is not None:
+        body["message_send_ttl_seconds"] = template.ttl_seconds
+    return body
+
+
+def read_template(entry: dict[str, Any]) -> TemplateState | None:
+    """One entry of a list of Meta's or 360dialog's; None when it has no name or language."""
+    name, language = entry.get("name"), entry.get("language")
+    if not isinstance(name, str) or not isinstance(language, str):
+        return None
+    status, category, reason = entry.get("status"), entry.get("category"), entry.get("rejected_reason")
+    score = entry.get("quality_score")
+    quality = score.get("score") if isinstance(score, dict) else score
+    parts = entry.get("components")
+    identity = entry.get("id")
+    return TemplateState(
+        name=name,
+        language=language,
+        status=normal_status(status) if isinstance(status, str) and status else "PENDING",
+        category=category if isinstance(category, str) else None,
+        template_id=str(identity) if isinstance(identity, str | int) else None,
+        reason=reason if isinstance(reason, str) and reason not in ("", "NONE") else None,
+        quality=quality if isinstance(quality, str) else None,
+        components=[part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else [],
+    )
+
+
+def wording(components: Collection[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """What people see of a template: for telling whether two are the same, whatever their examples."""
+    seen: list[tuple[str, ...]] = []
+    for part in components:
+        kind = _word(part.get("type"))
+        if kind == "BUTTONS":
+            buttons = part.get("buttons")
+            seen += [_seen(one) for one in buttons if isinstance(one, dict)] if isinstance(buttons, list) else []
+        else:
+            shape = _word(part.get("format") or "TEXT") if kind == "HEADER" else ""
+            seen.append((kind, shape, str(part.get("text") or "").strip()))
+    return seen
+
+
+def _seen(button: dict[str, Any]) -> tuple[str, ...]:
+    kind = _word(button.get("type"))
+    text = "" if kind == "COPY_CODE" else str(button.get("text") or "")  # WhatsApp translates that one itself
+    return kind, text, str(button.get("url") or ""), str(button.get("phone_number") or "").lstrip("+")
+
+
+def _word(value: Any) -> str:
+    return str(value or "").upper()
