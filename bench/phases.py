@@ -14,6 +14,7 @@ POLL_SECONDS = 0.1
 QUIET_SECONDS = 1.0
 STUCK_SECONDS = 15.0
 BUILD_BATCH = 2_000
+GROWTH_STEPS = 10
 
 Say = Callable[[str, float], None]
 """Shows what is going on, and how far this phase has come (0 to 1)."""
@@ -72,6 +73,8 @@ class Measured:
     cpu_per_turn: dict[str, float] = field(default_factory=dict)
     memory_before: dict[str, float] = field(default_factory=dict)
     memory_after: dict[str, float] = field(default_factory=dict)
+    growth: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    """Memory by process, after so many new conversations."""
 
 
 async def measure(under: Under, plan: Plan, say: Say) -> Measured:
@@ -104,6 +107,19 @@ async def measure(under: Under, plan: Plan, say: Say) -> Measured:
     result.replies_missing = load.accepted - len(latencies)
     result.memory_after = {kind: memory_mib(pid) for kind, pid in under.pids().items()}
     return result
+
+
+async def grow(
+    under: Under, newcomers: Traffic, count: int, plan: Plan, say: Say
+) -> list[tuple[int, dict[str, float]]]:
+    """Let so many new people write once, and read the memory on the way."""
+    seen: list[tuple[int, dict[str, float]]] = []
+    for done in range(0, count, count // GROWTH_STEPS):
+        what = f"{under.name}: {done:,} of {count:,} new conversations"
+        calls = newcomers.calls(count // GROWTH_STEPS)
+        await _loaded(under, plan, calls, 600.0, lambda _, part, what=what: say(what, part), what)  # type: ignore[misc]
+        seen.append((done + len(calls), {kind: memory_mib(pid) for kind, pid in under.pids().items()}))
+    return seen
 
 
 def _throughput(result: Measured, load: Load, sends: dict[str, list[int]], spent: dict[str, float]) -> None:

@@ -47,6 +47,8 @@ def show(
             console.print(_processes(name, measured))
             if measured.others > NOISE:
                 console.print(f"Others took {measured.others:.0%} of the machine: measure again.", style="yellow")
+    if system and system.growth:
+        console.print(_growth(system))
     if step:
         console.print(f"One engine step: {step.median_us:.0f} µs (best {step.best_us:.0f} µs, {step.calls:,} calls)")
     if authoring:
@@ -74,4 +76,15 @@ def _processes(name: str, measured: Measured) -> Table:
     counted = [cpu for kind, cpu in measured.cpu_per_turn.items() if not kind.startswith("(")]
     table.add_section()
     table.add_row(f"the {name} itself", f"{sum(counted):.3f}", "", "", style="bold")
+    return table
+
+
+def _growth(measured: Measured) -> Table:
+    table = Table(title="MiB after so many new conversations", title_justify="left")
+    kinds = [kind for kind in measured.memory_after if not kind.startswith("(")]
+    table.add_column("", justify="right")
+    for kind in kinds:
+        table.add_column(kind, justify="right")
+    for count, memory in [(0, measured.memory_after), *measured.growth]:
+        table.add_row(f"{count:,}", *(f"{memory[kind]:.0f}" for kind in kinds))
     return table

@@ -23,7 +23,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench.authoring import AuthoringCost, measure_authoring
 from bench.engine import StepCost, measure_shipped
-from bench.phases import Measured, Plan, Say, Under, measure
+from bench.phases import Measured, Plan, Say, Under, grow, measure
 from bench.processes import Child, ProcessFailed, children, free_port
 from bench.report import show
 from bench.traffic import BUSINESS_ACCOUNT_ID, BUSINESS_NUMBER, PHONE_NUMBER_ID, Traffic
@@ -55,8 +55,10 @@ async def measure_floor(plan: Plan, say: Say, log_dir: Path, order: str) -> Meas
         return await measure(under, plan, say)
 
 
-async def measure_system(plan: Plan, say: Say, log_dir: Path, path: str, texts: list[str]) -> Measured:
-    """Measure the whole system: web, worker, sender with clock, and PostgreSQL."""
+async def measure_system(
+    plan: Plan, say: Say, log_dir: Path, path: str, texts: list[str], conversations: int
+) -> Measured:
+    """Measure the whole system: web, workers and senders, clock, and PostgreSQL."""
     port, mock_port = free_port(), free_port()
     async with _database(log_dir / "data") as database:
         with children() as started:
@@ -71,7 +73,12 @@ async def measure_system(plan: Plan, say: Say, log_dir: Path, path: str, texts: 
                     await started[-1].wait_ready(port, "/readyz")
             traffic = Traffic(path=path, secret=SECRET, contacts=plan.contacts, texts=texts)
             pids = {"postgres": database.postmaster_pid(), "(mock)": mock.process.pid}
-            return await measure(Under("system", port, mock_port, traffic, started[1:], pids), plan, say)
+            under = Under("system", port, mock_port, traffic, started[1:], pids)
+            measured = await measure(under, plan, say)
+            if conversations:
+                newcomers = Traffic(path=path, secret=SECRET, contacts=conversations, texts=texts, area="1777")
+                measured.growth = await grow(under, newcomers, conversations, plan, say)
+            return measured
 
 
 def _start_mock(port: int, log_dir: Path) -> Child:
@@ -113,7 +120,8 @@ def run(
     seconds: Annotated[float, cyclopts.Parameter(help="how long each phase takes")] = 8.0,
     contacts: Annotated[int, cyclopts.Parameter(help="how many people write")] = 2000,
     connections: Annotated[int, cyclopts.Parameter(help="webhook requests at the same time")] = 32,
-    quick: Annotated[bool, cyclopts.Parameter(help="two seconds a phase, 200 people")] = False,
+    conversations: Annotated[int, cyclopts.Parameter(help="new people whose memory is watched; 0: nobody")] = 100_000,
+    quick: Annotated[bool, cyclopts.Parameter(help="two seconds a phase, 200 people, 2,000 new ones")] = False,
     only: Annotated[Literal["floor", "system"] | None, cyclopts.Parameter(help="leave the other one out")] = None,
     order: Annotated[Literal["after", "before"], cyclopts.Parameter(help="when the floor sends")] = "after",
     path: Annotated[str, cyclopts.Parameter(help="where the system's webhook is")] = "/api/whatsapp/webhook",
@@ -129,7 +137,9 @@ def run(
     )
     console = Console()
     try:
-        figures = uvloop.run(_measure_all(console, plan, only, order, path, text or ["hello"]))
+        figures = uvloop.run(
+            _measure_all(console, plan, only, order, path, text or ["hello"], 2_000 if quick else conversations)
+        )
     except ProcessFailed as error:
         console.print(str(error), style="red", markup=False)
         return 1
@@ -161,7 +171,7 @@ def _scratch() -> Iterator[Path]:
 
 
 async def _measure_all(
-    console: Console, plan: Plan, only: str | None, order: str, path: str, texts: list[str]
+    console: Console, plan: Plan, only: str | None, order: str, path: str, texts: list[str], conversations: int
 ) -> tuple[Measured | None, Measured | None, StepCost | None, AuthoringCost | None]:
     task = asyncio.current_task()
     assert task is not None
@@ -181,7 +191,7 @@ async def _measure_all(
         if only != "system":
             floor = await measure_floor(plan, say, scratch / "floor", order)
         if only != "floor":
-            system = await measure_system(plan, say, scratch / "system", path, texts)
+            system = await measure_system(plan, say, scratch / "system", path, texts, conversations)
             say("engine: one step", 0.0)
             step = measure_shipped(min(plan.seconds, 2.0))
             say("authoring: a project of 200 flows", 0.0)

@@ -28,12 +28,13 @@ class Traffic:
         secret: App secret that signs.
         contacts: How many people write.
         texts: What they say.
+        area: First four digits of their numbers.
     """
 
-    def __init__(self, *, path: str, secret: str, contacts: int, texts: Sequence[str]) -> None:
+    def __init__(self, *, path: str, secret: str, contacts: int, texts: Sequence[str], area: str = "1555") -> None:
         self._path = path
         self._secret = secret.encode()
-        self._phones = [f"1555{number:07d}" for number in range(1, contacts + 1)]
+        self._phones = [f"{area}{number:07d}" for number in range(1, contacts + 1)]
         self._texts = [json.dumps(text) for text in texts]
         # Ids differ between runs: the same database would take the second run for repeats of the first.
         self._run = secrets.token_hex(4)
