@@ -3,7 +3,8 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -15,7 +16,7 @@ from bot.core.actions import Actions
 from bot.core.errors import ConfigError
 from bot.runtime.bootstrap import PARTS, open_system
 from bot.runtime.loop import Stopping
-from bot.runtime.parts import run_parts
+from bot.runtime.parts import STOP_SIGNALS, run_parts
 from bot.web.app import web_parts
 
 GC_THRESHOLDS = (20_000, 20, 20)
@@ -57,9 +58,34 @@ async def run_server(settings: Settings, names: Sequence[str], *, actions: Actio
         names: Which of `PARTS`.
         actions: What flows may call; unset: the standard ones and the project's own.
     """
-    async with open_system(settings, actions=actions) as system:
-        parts = [*system.parts(names), *web_parts(system, names)]
-        if hasattr(signal, "SIGHUP"):  # Windows has none
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, system.library.ask_for_reload)
-        settle_memory()
-        await run_parts(parts, stopping=Stopping(), drain_seconds=settings.bot_drain_seconds)
+    stopping = Stopping()
+    try:
+        async with AsyncExitStack() as stack:
+            with _interruptible(stopping):
+                system = await stack.enter_async_context(open_system(settings, actions=actions))
+            parts = [*system.parts(names), *web_parts(system, names)]
+            if hasattr(signal, "SIGHUP"):  # Windows has none
+                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, system.library.ask_for_reload)
+            settle_memory()
+            await run_parts(parts, stopping=stopping, drain_seconds=settings.bot_drain_seconds)
+    except asyncio.CancelledError:
+        if not stopping.is_set():
+            raise
+
+
+@contextmanager
+def _interruptible(stopping: Stopping) -> Iterator[None]:
+    """Let SIGTERM and SIGINT break off what is inside: nothing has begun yet that would have to be finished."""
+    task = asyncio.current_task()
+
+    def stop() -> None:
+        stopping.set()
+        if task is not None:
+            task.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, stop)
+    yield
+    for number in STOP_SIGNALS:  # until run_parts listens for them
+        loop.add_signal_handler(number, stopping.set)

@@ -11,6 +11,8 @@ from bot.runtime.loop import Stopping
 
 log = structlog.get_logger(__name__)
 
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
 PartLoop = Callable[[Stopping], Awaitable[None]]
 
 
@@ -36,7 +38,7 @@ async def run_parts(parts: Sequence[Part], *, stopping: Stopping, drain_seconds:
     """
     loop = asyncio.get_running_loop()
     if signals:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in STOP_SIGNALS:
             loop.add_signal_handler(number, stopping.set)
     tasks = {asyncio.create_task(_as_coroutine(part.run(stopping)), name=part.name) for part in parts}
     stop = asyncio.create_task(stopping.wait(), name="stop")
@@ -55,7 +57,7 @@ async def run_parts(parts: Sequence[Part], *, stopping: Stopping, drain_seconds:
     finally:
         stop.cancel()
         if signals:
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in STOP_SIGNALS:
                 loop.remove_signal_handler(number)
 
 

@@ -1,0 +1,41 @@
+"""A server stops in order whenever it is told to, also before it is up."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SETTINGS = {
+    "WHATSAPP_PROVIDER": "meta",
+    "WHATSAPP_PHONE_NUMBER": "+15550100200",
+    "WHATSAPP_WEBHOOK_SECRET": "an-app-secret",
+    "WHATSAPP_VERIFY_TOKEN": "a-verify-token",
+    "WHATSAPP_ACCESS_TOKEN": "an-access-token",
+    "WHATSAPP_PHONE_NUMBER_ID": "100",
+    "WHATSAPP_BUSINESS_ACCOUNT_ID": "200",
+    "BOT_SECRET_KEY": "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0ISEhISE=",
+    "BOT_PORT": "0",
+}
+
+
+def started(folder: Path, **settings: str) -> "subprocess.Popen[str]":
+    command = [str(Path(sys.executable).with_name("bot")), "serve"]
+    env = {**os.environ, **SETTINGS, "BOT_DATA_DIR": str(folder), **settings}
+    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_that_waits_for_its_database_can_be_stopped(tmp_path: Path, number: signal.Signals) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and never says a word
+        port = silent.getsockname()[1]
+        process = started(tmp_path, BOT_DATABASE_URL=f"postgresql://nobody@127.0.0.1:{port}/nothing")
+        caller, _ = silent.accept()
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=60)
+        caller.close()
+    assert process.returncode == 0, output
+    assert "Traceback" not in output
