@@ -1,0 +1,148 @@
+"""From examples to a classifier: which of them means what a message means, and how sure that is."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bot.core.nlu.background import BACKGROUND
+from bot.core.nlu.confidence import Curve, fit
+from bot.core.nlu.near import Near
+from bot.core.nlu.reader import Mask, Reader
+from bot.core.nlu.table import WordTable, word_table
+from bot.core.nlu.trials import Trials, signs
+from bot.core.nlu.wide import Wide
+
+ACT = 0.6
+"""Confidence from which an intent is acted on."""
+OFFER = 0.2
+"""Confidence from which intents are offered for choice."""
+MOST_COMPARED = 2000
+"""Up to so many examples a message is compared with each of them."""
+_STRANGERS = 0.25
+"""How much all messages that mean nothing weigh among those that confidence is fitted on."""
+_TEMPERATURE = 8.0
+"""How steeply the chance of an intent falls with its score."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guess:
+    """An intent that a message may have; `nearest` is the place of the example that speaks for it most."""
+
+    intent: str
+    confidence: float
+    nearest: int | None
+
+
+class Classifier:
+    """Trained on examples of intents; immutable, and safe to share between threads."""
+
+    def __init__(
+        self, examples: Sequence[tuple[str, str]], *, mask: Mask | None = None, table: WordTable | None = None
+    ) -> None:
+        """Train.
+
+        Args:
+            examples: Text and intent.
+            mask: What to put in the place of entities, in examples and messages alike.
+            table: Word vectors, else those that ship with the code.
+        """
+        self.intents = sorted({intent for _, intent in examples})
+        places = {intent: place for place, intent in enumerate(self.intents)}
+        labels = np.array([places[intent] for _, intent in examples], np.intp)
+        self._reader = Reader([text for text, _ in examples], mask, table if table is not None else word_table())
+        if self.intents:
+            kind = Near if len(examples) <= MOST_COMPARED else Wide
+            self._machine = kind(self._reader.examples, labels, len(self.intents), self._reader.features)
+            self._curve = self._fit(self._machine.alone, self._machine.foreign)
+        self._reader.examples.clear()
+
+    def guesses(self, text: str, most: int = 3) -> list[Guess]:
+        """The likeliest intents, best first, each with the probability that it is meant. Takes any text."""
+        if not self.intents:
+            return []
+        read = self._reader.read(text)
+        scores, near = self._machine.scores(read)
+        sure = float(self._curve(signs(scores[None], np.array([near], np.float32), [read.spelling.known]))[0])
+        order = np.argsort(-scores, kind="stable")[: max(most, 1)]
+        falls = np.exp(_TEMPERATURE * (scores[order] - scores[order[0]]))
+        return [
+            Guess(
+                intent=self.intents[place],
+                confidence=round(sure * float(fall), 4),
+                nearest=self._machine.nearest(read, int(place)),
+            )
+            for place, fall in zip(order, falls, strict=True)
+        ]
+
+    def decide(self, text: str) -> tuple[str, float] | None:
+        """The likeliest intent and how sure that is; None when there is no intent at all. The quick way."""
+        if not self.intents:
+            return None
+        read = self._reader.read(text)
+        scores, near = self._machine.scores(read)
+        sure = self._curve(signs(scores[None], np.array([near], np.float32), [read.spelling.known]))[0]
+        return self.intents[int(scores.argmax())], float(sure)
+
+    def corrected(self, text: str) -> list[str]:
+        """The words of a message as they are compared."""
+        return self._reader.corrected(text)
+
+    def _fit(self, alone: Trials, foreign: Trials) -> Curve:
+        """Fit confidence on what would be said of unseen examples, of foreign ones, and of the background."""
+        read = [self._reader.read(text) for text in BACKGROUND]
+        said = [self._machine.scores(one) for one in read]
+        strange = Trials(
+            np.array([scores for scores, _ in said]),
+            np.array([near for _, near in said], np.float32),
+            np.array([one.spelling.known for one in read], np.float32),
+            np.full(len(read), -1, np.intp),
+        )
+        groups = [(alone, 1.0), (strange, _STRANGERS / 2)]
+        if len(self.intents) > 2:
+            groups.append((foreign, _STRANGERS / 2))
+        count = max(len(alone.labels), 1)
+        weights = [np.full(len(one.labels), share * count / max(len(one.labels), 1)) for one, share in groups]
+        return fit(
+            np.concatenate([signs(one.scores, one.near, one.known) for one, _ in groups]),
+            np.concatenate([one.right for one, _ in groups]),
+            np.concatenate(weights),
+        )
+
+
+class Predict:
+    """What `train` returns: call it with a message."""
+
+    def __init__(self, classifier: Classifier, threshold: float) -> None:
+        """Predict with a classifier; below the threshold, the answer is that it means nothing we know."""
+        self.classifier = classifier
+        self._threshold = threshold
+
+    def __call__(self, text: str) -> tuple[str | None, float]:
+        """The intent, or None, and the probability that the likeliest intent is meant."""
+        intent, confidence = self.argmax(text)
+        return (intent if confidence >= self._threshold else None), confidence
+
+    def argmax(self, text: str) -> tuple[str | None, float]:
+        """The likeliest intent, however unsure."""
+        return self.classifier.decide(text) or (None, 0.0)
+
+    def batch(self, texts: Sequence[str]) -> list[tuple[str | None, float]]:
+        """The same as calling it, for many messages."""
+        return [self(text) for text in texts]
+
+
+def train(examples: Sequence[tuple[str, str]], *, argmax: bool = False) -> Predict:
+    """Train on (text, intent) pairs.
+
+    Args:
+        examples: What to learn from.
+        argmax: Always name the likeliest intent, however unsure.
+    """
+    return Predict(Classifier(examples), -math.inf if argmax else ACT)
+
+
+def train_argmax(examples: Sequence[tuple[str, str]]) -> Predict:
+    """As `train`, always naming the likeliest intent: for benchmarks that take an entry point and no options."""
+    return train(examples, argmax=True)

@@ -1,0 +1,53 @@
+"""How a classifier reads a message: entities masked, typing mistakes corrected, then as vectors."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bot.core.nlu.features import Features, Floats, Vector
+from bot.core.nlu.speller import Speller
+from bot.core.nlu.table import WordTable
+from bot.core.nlu.tokens import words_of
+
+MEANING = 0.6
+"""Share of the word table in how alike two messages are, as far as it knows their words; the rest is spelling."""
+
+Mask = Callable[[str], str]
+"""Puts the name of a kind in the place of what is of this kind: `trip to EBC` → `trip to <trek>`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Read:
+    """A message as the classifier sees it. `share`: how much its meaning counts, beside its spelling."""
+
+    spelling: Vector
+    meaning: Floats
+    share: float
+
+
+class Reader:
+    """Reads messages as the examples were read."""
+
+    def __init__(self, texts: Sequence[str], mask: Mask | None, table: WordTable) -> None:
+        """Learn words and features from the examples' texts."""
+        self._mask, self._table = mask, table
+        words = [self._words(text) for text in texts]
+        self._speller = Speller(Counter(word for one in words for word in one))
+        self._features = Features(words)
+        self.examples = [self._read(one) for one in words]
+        self.features = len(self._features)
+
+    def _words(self, text: str) -> list[str]:
+        return words_of(self._mask(text) if self._mask is not None else text)
+
+    def _read(self, words: Sequence[str]) -> Read:
+        meaning, known = self._table.vector(words)
+        return Read(self._features.vector(words), meaning, MEANING * known)
+
+    def read(self, text: str) -> Read:
+        """Any text."""
+        return self._read(self.corrected(text))
+
+    def corrected(self, text: str) -> list[str]:
+        """The words that are compared, typing mistakes corrected."""
+        return [self._speller.correct(word) for word in self._words(text)]

@@ -1,0 +1,102 @@
+"""The machine for thousands of examples: one linear separator for each intent, with squared hinge loss.
+
+Comparing with every example would take too long, so this one only adds up the weights of a message's features. It is
+trained by coordinate ascent on the dual (Hsieh et al. 2008, "A dual coordinate descent method for large-scale linear
+SVM"), an example at a time and all intents at once.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bot.core.nlu.features import Floats
+from bot.core.nlu.reader import Read
+from bot.core.nlu.trials import Labels, Trials
+
+SLACK = 0.5
+"""How much one example may bend a separator; the inverse of twice the usual `C`."""
+_ROUNDS = 12
+_TRIAL_ROUNDS = 6
+_TRIAL = 5
+"""Each fifth example, and all of each fifth intent, are kept back to fit confidence on."""
+
+
+class _Separators:
+    """The weights: of spelling features, of meanings, and what all messages have in common."""
+
+    def __init__(self, examples: Sequence[Read], labels: Labels, intents: int, features: int, rounds: int) -> None:
+        self.spelling = np.zeros((features, intents), np.float32)
+        width = len(examples[0].meaning) if examples else 0
+        self.meaning = np.zeros((width + 1, intents), np.float32)
+        side = np.full((len(examples), intents), -1, np.float32)
+        side[np.arange(len(examples)), labels] = 1
+        pull = np.zeros_like(side)
+        parts = [_parts(one) for one in examples]
+        sizes = np.array([float(values @ values + rest @ rest) for values, rest in parts], np.float32)
+        order = np.random.default_rng(1)
+        for _ in range(rounds):
+            for place in order.permutation(len(examples)):
+                ids, (values, rest) = examples[place].spelling.ids, parts[place]
+                rows = self.spelling[ids]
+                scores = values @ rows + rest @ self.meaning
+                slope = side[place] * scores - 1 + np.float32(SLACK) * pull[place]
+                moved = np.maximum(pull[place] - slope / (sizes[place] + np.float32(SLACK)), 0)
+                change = (moved - pull[place]) * side[place]
+                pull[place] = moved
+                rows += values[:, None] * change
+                self.spelling[ids] = rows
+                self.meaning += rest[:, None] * change
+
+    def scores(self, read: Read) -> Floats:
+        values, rest = _parts(read)
+        scores: Floats = np.einsum("ij,i->j", self.spelling[read.spelling.ids], values)
+        scores += np.einsum("ij,i->j", self.meaning, rest)
+        return scores
+
+
+class Wide:
+    """Adds up weights of features."""
+
+    def __init__(self, examples: Sequence[Read], labels: Labels, intents: int, features: int) -> None:
+        """Train, twice: first to see how it does on examples that were kept back.
+
+        Args:
+            examples: What to learn from.
+            labels: The intent of each, from 0.
+            intents: How many there are.
+            features: How many features the reader knows.
+        """
+        foreign = labels % _TRIAL == _TRIAL - 1
+        tried = (np.arange(len(labels)) % _TRIAL == 0) | foreign
+        learnt = [one for one, held in zip(examples, tried, strict=True) if not held]
+        first = _Separators(learnt, labels[~tried], intents, features, _TRIAL_ROUNDS)
+        scores = np.array([first.scores(one) for one, held in zip(examples, tried, strict=True) if held])
+        scores[:, _TRIAL - 1 :: _TRIAL] = -1.0
+        known = np.array([one.spelling.known for one in examples], np.float32)[tried]
+        own = ~foreign[tried]
+        self.alone = Trials(scores[own], _nearness(scores[own]), known[own], labels[tried][own])
+        nothing = np.full(int((~own).sum()), -1, np.intp)
+        self.foreign = Trials(scores[~own], _nearness(scores[~own]), known[~own], nothing)
+        self._separators = _Separators(examples, labels, intents, features, _ROUNDS)
+
+    def scores(self, read: Read) -> tuple[Floats, float]:
+        """A score for each intent, around 1 for what is certainly meant; and how clear it is that anything is meant."""
+        scores = self._separators.scores(read)
+        return scores, float(_nearness(scores[None])[0])
+
+    @staticmethod
+    def nearest(read: Read, intent: int) -> int | None:
+        """Unknown: messages are not compared with examples."""
+        return None
+
+
+def _parts(read: Read) -> tuple[Floats, Floats]:
+    """The values of spelling features; those of the meaning, and of what all have in common."""
+    rest = np.append(read.meaning * np.sqrt(np.float32(read.share)), np.float32(1))
+    return read.spelling.values * np.sqrt(np.float32(1 - read.share)), rest.astype(np.float32)
+
+
+def _nearness(scores: Floats) -> Floats:
+    """From -1 and 1, the usual scores of strangers and of what is meant, to a number above 0."""
+    near: Floats = np.exp(scores.max(axis=1) - np.float32(1.0))
+    return near

@@ -1,0 +1,161 @@
+"""The classifier: learns from a few examples, forgives slips, knows what it does not know."""
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.nlu import auroc, entry, measure, read, split, with_typos
+from bot.core.nlu import Classifier, train, train_argmax, wide
+from bot.core.nlu.features import Features, Index
+from bot.core.nlu.speller import Speller
+from bot.core.nlu.tokens import pieces_of, words_of
+
+EXAMPLES = {
+    "book": ["I want to book a trek", "book a trip for 2 people", "can I reserve a tour", "please make a booking",
+             "reserve two places on the trek", "how do I book", "बुकिंग करनी है", "मुझे ट्रेक बुक करना है"],
+    "cancel": ["cancel my booking", "I need to call off my trip", "please cancel the tour", "I cannot come any more",
+               "we have to cancel", "मेरी बुकिंग रद्द करो", "रद्द करना है"],
+    "pay": ["how do I pay", "can I pay by card", "send me the payment link", "I want to pay the deposit",
+            "where do I transfer the money", "भुगतान कैसे करूँ", "पैसे कहाँ भेजूँ"],
+    "weather": ["will it be cold up there", "what is the weather like", "how much snow is on the pass",
+                "is it raining in Lukla", "temperature at base camp", "मौसम कैसा है"],
+}  # fmt: skip
+ROWS = [(text, intent) for intent, texts in EXAMPLES.items() for text in texts]
+
+
+@pytest.fixture(scope="module")
+def classifier() -> Classifier:
+    return Classifier(ROWS)
+
+
+@pytest.mark.parametrize(
+    ("text", "intent"),
+    [
+        ("I'd like to reserve a trek for four", "book"),
+        ("we want to call the tour off", "cancel"),
+        ("do you take credit card payment", "pay"),
+        ("pls cancl my bokking", "cancel"),
+        ("hows the wether", "weather"),
+        ("how cold will it get", "weather"),
+        ("ट्रेक बुक करना है", "book"),
+        ("मेरी बुकिंग रद्द करनी है", "cancel"),
+    ],
+)
+def test_words_that_are_in_no_example_are_understood(classifier: Classifier, text: str, intent: str) -> None:
+    assert classifier.guesses(text)[0].intent == intent
+
+
+def test_what_means_nothing_here_is_not_sure(classifier: Classifier) -> None:
+    strange = ["who won the football world cup", "my printer is jammed", "xkcd qwerty", "", "🎉🎉", "मुझे नींद आ रही है"]
+    own = [classifier.guesses(text)[0].confidence for text, _ in ROWS]
+    for text in strange:
+        assert classifier.guesses(text)[0].confidence < np.median(own)
+    predict = train(ROWS)
+    assert predict("my printer is jammed")[0] is None
+    assert predict("please cancel my booking")[0] == "cancel"
+    assert train_argmax(ROWS)("my printer is jammed")[0] in EXAMPLES
+
+
+def test_each_guess_names_the_example_that_speaks_for_it(classifier: Classifier) -> None:
+    best = classifier.guesses("send the link for payment")[0]
+    assert best.nearest is not None
+    assert ROWS[best.nearest] == ("send me the payment link", "pay")
+
+
+def test_training_twice_gives_the_same_figures(classifier: Classifier) -> None:
+    again = Classifier(ROWS)
+    for text in ("how do I reserve", "snow?", "रद्द"):
+        assert again.guesses(text) == classifier.guesses(text)
+
+
+def test_a_batch_says_what_single_messages_say() -> None:
+    predict = train(ROWS)
+    texts = ["book a trek", "cancel it", "tell me a joke"]
+    assert predict.batch(texts) == [predict(text) for text in texts]
+
+
+@pytest.mark.parametrize("rows", [[], [("hi", "greet")], [("hi", "greet"), ("bye", "leave")], [("", "none")]])
+def test_tiny_sets_work(rows: list[tuple[str, str]]) -> None:
+    predict = train(rows)
+    for text in ("hi", "", "what is this"):
+        intent, confidence = predict(text)
+        assert 0.0 <= confidence <= 1.0
+        assert intent is None or intent in {name for _, name in rows}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(max_size=400))
+def test_any_text_has_an_answer(text: str) -> None:
+    guesses = _SMALL.guesses(text)
+    assert all(0.0 <= one.confidence <= 1.0 for one in guesses)
+    assert [one.confidence for one in guesses] == sorted((one.confidence for one in guesses), reverse=True)
+
+
+_SMALL = Classifier(ROWS[::3])
+
+
+def test_many_examples_are_learnt_by_a_separator_for_each_intent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.core.nlu.classifier.MOST_COMPARED", 10)
+    rng = random.Random(5)
+    rows = [(with_typos(text, rng, every=25), intent) for text, intent in ROWS * 8]
+    predict = train_argmax(rows)
+    assert isinstance(predict.classifier._machine, wide.Wide)
+    right = [predict(text)[0] == intent for text, intent in ROWS]
+    assert sum(right) >= len(right) - 1
+    assert train(rows)("tell me about your political views")[1] < train(rows)("please cancel my booking")[1]
+
+
+def test_marks_stay_with_their_letters() -> None:
+    assert words_of("ट्रेक की क़ीमत?") == ["ट्रेक", "की", "क़ीमत"]
+    assert all(not piece.startswith(("ी", "्", "े")) for piece in pieces_of("क़ीमत"))
+    assert words_of("Café TRP123 à 2") == ["cafe", "trp0", "a", "<number>"]
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("bokking", "booking"), ("booknig", "booking"), ("bookng", "booking"), ("booking", "booking"),
+        ("canel", "cancel"), ("trxx", "trxx"), ("teh", "teh"), ("बुकिग", "बुकिंग"), ("restaraunt", "restaurant"),
+        ("bbookingg", "bbookingg"), ("<number>", "<number>"),
+    ],
+)  # fmt: skip
+def test_one_slip_is_forgiven(said: str, meant: str) -> None:
+    words = ["booking", "cancel", "trek", "the", "बुकिंग", "restaurant"]
+    assert Speller(dict.fromkeys(words, 1)).correct(said) == meant
+
+
+def test_a_message_is_wholly_like_itself() -> None:
+    examples = [words_of(text) for text, _ in ROWS]
+    features = Features(examples)
+    vectors = [features.vector(words) for words in examples]
+    index = Index(vectors, len(features))
+    for place, vector in enumerate(vectors):
+        alike = index.similarities(vector)
+        assert alike[place] == pytest.approx(1.0, abs=1e-5)
+        assert alike.max() <= 1.0 + 1e-5
+        assert vector.known == pytest.approx(1.0)
+
+
+# --- The benchmark ---------------------------------------------------------------------------------------------------
+
+
+def test_the_benchmark_measures_any_entry_point(tmp_path: "pytest.TempPathFactory") -> None:
+    path = tmp_path / "own.csv"  # type: ignore[operator]
+    path.write_text("text,intent\n" + "".join(f'"{text}",{intent}\n' for text, intent in ROWS), encoding="utf-8")
+    messages = read(path)
+    assert messages.rows == ROWS
+    learn, test = split(messages, 5, seed=1)
+    assert len(learn) == 20
+    assert not {text for text, _ in learn} & {text for text, _ in test}
+    figures = measure(entry("bot.core.nlu:train"), messages, 5, 1)
+    assert figures.intents == 4
+    assert figures.accuracy > 0.25
+
+
+def test_auroc_counts_ties_half() -> None:
+    assert auroc([0.9, 0.8], [0.1, 0.2]) == 1.0
+    assert auroc([0.5], [0.5]) == 0.5
+    assert auroc([0.1, 0.9], [0.5]) == 0.5
