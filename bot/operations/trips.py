@@ -1,117 +1,301 @@
-"""Trips and their incidents: what guides report from the field."""
+"""Trips: the departures of a trek, their seats, and who is on them."""
 
-import json
 import re
+from datetime import date
 from typing import Any
 
-from bot.core.actions import ActionCall, Actions
 from bot.core.errors import ActionError
-from bot.operations import timeline
+from bot.core.ids import ContactId
+from bot.operations import news, timeline
+from bot.operations.acting import Acting, ident, text_of, whole
+from bot.operations.lifecycle import Change, Lifecycle
+from bot.operations.services import Services
 
-ACTIONS = Actions()
+SERVICES = Services()
+ACTIONS = SERVICES.actions
+
+LIFECYCLE = Lifecycle(
+    "A trip",
+    "SCHEDULED",
+    {
+        "start": Change(("SCHEDULED",), "RUNNING", "started"),
+        "complete": Change(("RUNNING",), "COMPLETED", "completed"),
+        "cancel": Change(("SCHEDULED", "RUNNING"), "CANCELLED", "cancelled"),
+    },
+)
 
 _CODE = re.compile(r"\bTRP\d{1,9}\b", re.IGNORECASE)
 _MOST_TEXT = 500  # a trip's code stands at the start of a message
+_MOST_SEATS = 10_000
 
 _ASSIGNED = """
 SELECT t.trip_id, t.code, k.name FROM trips t
 JOIN trip_assignments a ON a.tenant_id = $1 AND a.trip_id = t.trip_id AND a.contact_id = $2
+                       AND a.status IN ('ASSIGNED', 'CONFIRMED')
 JOIN treks k ON k.tenant_id = $1 AND k.trek_id = t.trek_id
 WHERE t.tenant_id = $1 AND t.code = ANY ($3::text[])
 ORDER BY array_position($3::text[], t.code)
 """
-_IS_ASSIGNED = """
-SELECT t.code FROM trips t JOIN trip_assignments a ON a.tenant_id = $1 AND a.trip_id = t.trip_id AND a.contact_id = $3
-WHERE t.tenant_id = $1 AND t.trip_id = $2
+_FIND = """
+SELECT t.trip_id, t.code, k.name FROM trips t JOIN treks k ON k.tenant_id = $1 AND k.trek_id = t.trek_id
+WHERE t.tenant_id = $1 AND t.code = ANY ($2::text[]) ORDER BY array_position($2::text[], t.code)
 """
-_CREATE = """
-INSERT INTO incidents (tenant_id, trip_id, contact_id, description, created_at) VALUES ($1, $2, $3, $4, $5)
-RETURNING incident_id
+_ONE = """
+SELECT t.*, k.name FROM trips t JOIN treks k ON k.tenant_id = $1 AND k.trek_id = t.trek_id
+WHERE t.tenant_id = $1 AND t.trip_id = $2 FOR UPDATE OF t
 """
-_RESOLVE = """
-UPDATE incidents SET status = 'RESOLVED', resolution = $3, resolved_at = $4
-WHERE tenant_id = $1 AND incident_id = $2 AND status = 'OPEN'
-RETURNING trip_id
+_DEPARTURES = """
+SELECT t.trip_id, t.code, t.starts_on, t.ends_on, t.seats - t.taken AS free, k.name FROM trips t
+JOIN treks k ON k.tenant_id = $1 AND k.trek_id = t.trek_id
+WHERE t.tenant_id = $1 AND t.trek_id = $2 AND t.status = 'SCHEDULED' AND t.starts_on >= $3
+  AND ($4 = '' OR to_char(t.starts_on, 'YYYY-MM') = $4) AND (t.seats IS NULL OR t.seats - t.taken >= $5)
+ORDER BY t.starts_on, t.trip_id LIMIT $6
 """
-_OPEN_TRIP = "SELECT trip_id FROM incidents WHERE tenant_id = $1 AND incident_id = $2 AND status = 'OPEN'"
-_ADD_MEDIA = """
-UPDATE incidents SET media = media || $3::jsonb WHERE tenant_id = $1 AND incident_id = $2 RETURNING trip_id
+_NEXT_CODE = """
+SELECT 'TRP' || greatest(100, max(substring(code FROM '^TRP(\\d{1,9})$')::integer)) + 1 FROM trips WHERE tenant_id = $1
 """
-_SET_PLACE = "UPDATE incidents SET place = $3::jsonb WHERE tenant_id = $1 AND incident_id = $2 RETURNING trip_id"
+_LOCK_CODES = "SELECT pg_advisory_xact_lock(hashtextextended('trips', $1))"
+_PLAN = """
+INSERT INTO trips (tenant_id, code, trek_id, starts_on, ends_on, seats)
+SELECT $1, $2, k.trek_id, $4::date, coalesce($5, $4::date + k.days - 1), $6 FROM treks k
+WHERE k.tenant_id = $1 AND k.trek_id = $3
+ON CONFLICT (tenant_id, code) DO NOTHING RETURNING trip_id
+"""
+_SET_STATUS = "UPDATE trips SET status = $3 WHERE tenant_id = $1 AND trip_id = $2"
+# The row lock serialises whoever books at the same moment; the second sees what the first has taken.
+_TAKE = """
+UPDATE trips SET taken = taken + $3
+WHERE tenant_id = $1 AND trip_id = $2 AND status = 'SCHEDULED' AND (seats IS NULL OR taken + $3 <= seats)
+RETURNING code
+"""
+_GIVE_BACK = "UPDATE trips SET taken = taken - $3 WHERE tenant_id = $1 AND trip_id = $2"
+_SET_SEATS = """
+UPDATE trips SET seats = $3 WHERE tenant_id = $1 AND trip_id = $2 AND taken <= $3 RETURNING seats - taken
+"""
+_CUSTOMERS = """
+SELECT DISTINCT contact_id FROM bookings WHERE tenant_id = $1 AND trip_id = $2 AND status = ANY ($3::text[])
+"""
+_CREW = """
+SELECT a.contact_id, c.name, a.duty, a.status FROM trip_assignments a
+JOIN contacts c ON c.tenant_id = $1 AND c.contact_id = a.contact_id
+WHERE a.tenant_id = $1 AND a.trip_id = $2 AND a.status IN ('ASSIGNED', 'CONFIRMED') ORDER BY a.assigned_at, a.contact_id
+"""
 
 
-@ACTIONS.lookup("trips.assigned_to_me", roles=("field_staff", "operations", "manager"))
-async def find_assigned_trips(call: ActionCall, *, text: str) -> list[dict[str, Any]]:
+@SERVICES.lookup("trips.assigned_to_me", "report_issues", "check_in", "handle_incidents")
+async def find_assigned_trips(acting: Acting, *, text: str) -> list[dict[str, Any]]:
     """The trips whose codes stand in a text, as far as the person who writes is assigned to them."""
-    codes = list(dict.fromkeys(code.upper() for code in _CODE.findall(text[:_MOST_TEXT])))
-    if not codes:
-        return []
-    rows = await call.db.fetch(_ASSIGNED, call.tenant_id, call.contact.contact_id, codes)
-    return [{"id": row["trip_id"], "code": row["code"], "name": row["name"]} for row in rows]
+    codes = _codes(text)
+    rows = await acting.db.fetch(_ASSIGNED, acting.tenant_id, acting.me, codes) if codes else []
+    return [_candidate(row) for row in rows]
 
 
-@ACTIONS.action("incidents.create", roles=("field_staff", "operations", "manager"))
-async def create_incident(call: ActionCall, *, trip: int | str, text: str) -> dict[str, Any]:
-    """Report an incident on a trip.
+@SERVICES.lookup("trips.find", "manage_trips", "assign_staff", "convert_bookings", "handle_incidents")
+async def find_trips(acting: Acting, *, text: str) -> list[dict[str, Any]]:
+    """The trips whose codes stand in a text."""
+    codes = _codes(text)
+    return [_candidate(row) for row in await acting.db.fetch(_FIND, acting.tenant_id, codes)] if codes else []
+
+
+@SERVICES.service("trips.departures")
+async def list_departures(
+    acting: Acting, *, trek: int | str, month: str = "", people: int | str = 1, most: int = 10
+) -> dict[str, Any]:
+    """The next departures of a trek with room for a party.
 
     Returns:
-        `id` and `code`.
+        `count` and `items`: `id`, `code`, `name`, `starts_on`, `ends_on`, `free` (None: as many as come).
+    """
+    rows = await acting.db.fetch(
+        _DEPARTURES, acting.tenant_id, ident(trek, ""), acting.at.date(), month or "",
+        whole(people, "The number of people", least=1), most,
+    )  # fmt: skip
+    return {"count": len(rows), "items": [{**_candidate(row), **_days(row), "free": row["free"]} for row in rows]}
+
+
+@SERVICES.service("trips.plan", "manage_trips")
+async def plan_trip(
+    acting: Acting,
+    *,
+    trek: int | str,
+    starts_on: str,
+    ends_on: str | None = None,
+    seats: int | str | None = None,
+    code: str | None = None,
+) -> dict[str, Any]:
+    """Put a departure into the calendar.
+
+    Args:
+        acting: Who and when.
+        trek: Id of the trek.
+        starts_on: `YYYY-MM-DD`.
+        ends_on: Unset: as many days later as the trek takes.
+        seats: Unset: as many as come.
+        code: Like TRP123; unset: the next one.
 
     Raises:
-        ActionError: `not_assigned` when the person who writes is not on that trip.
+        ActionError: `taken`, when there is such a code; `not_found`, when there is no such trek.
     """
-    code = await call.db.fetchval(_IS_ASSIGNED, call.tenant_id, int(trip), call.contact.contact_id)
-    if code is None:
-        raise ActionError("not_assigned", "Only people who are assigned to a trip can report incidents on it.")
-    incident = await call.db.fetchval(_CREATE, call.tenant_id, int(trip), call.contact.contact_id, text, call.at)
-    await timeline.record(call, "trip", int(trip), "INCIDENT_CREATED", incident_id=incident, text=text)
-    return {"id": incident, "code": f"INC{incident}", "trip": code}
+    first, last = day(starts_on), day(ends_on) if ends_on else None
+    if last is not None and last < first:
+        raise ActionError("bad_value", "A trip cannot end before it starts.")
+    await acting.db.execute(_LOCK_CODES, acting.tenant_id)
+    wanted = code.strip().upper() if code else await acting.db.fetchval(_NEXT_CODE, acting.tenant_id)
+    if not _CODE.fullmatch(wanted):
+        raise ActionError("bad_value", "A trip's code is TRP and a number, like TRP123.")
+    room = whole(seats, "The seats", most=_MOST_SEATS) if seats is not None else None
+    trip = await acting.db.fetchval(_PLAN, acting.tenant_id, wanted, ident(trek, ""), first, last, room)
+    if trip is None:
+        known = await acting.db.fetch(_FIND, acting.tenant_id, [wanted])
+        raise ActionError(*(("taken", f"{wanted} is taken.") if known else ("not_found", "There is no such trek.")))
+    await timeline.record(acting, "trip", trip, "TRIP_PLANNED", starts_on=first.isoformat(), seats=room)
+    return await show_trip(acting, trip=trip)
 
 
-@ACTIONS.action("incidents.resolve", roles=("field_staff", "operations", "manager"))
-async def resolve_incident(call: ActionCall, *, incident: int | str, note: str = "") -> dict[str, Any]:
-    """Close an incident.
+@SERVICES.service("trips.show", "manage_trips", "convert_bookings", "check_in")
+async def show_trip(acting: Acting, *, trip: int | str) -> dict[str, Any]:
+    """All about a trip: `code`, `name`, `starts_on`, `ends_on`, `status`, `seats`, `taken`, and its `crew`."""
+    row = await trip_row(acting, trip)
+    crew = await acting.db.fetch(_CREW, acting.tenant_id, row["trip_id"])
+    return {
+        **_candidate(row),
+        **_days(row),
+        "status": row["status"],
+        "seats": row["seats"],
+        "taken": row["taken"],
+        "crew": [
+            {"id": one["contact_id"], "name": one["name"], "duty": one["duty"], "status": one["status"]} for one in crew
+        ],
+    }
+
+
+@SERVICES.service("trips.set_seats", "manage_trips")
+async def set_seats(acting: Acting, *, trip: int | str, seats: int | str) -> dict[str, Any]:
+    """Change how many seats a trip has.
 
     Raises:
-        ActionError: `not_open` when it is resolved already, or never was.
+        ActionError: `too_few`, when more are taken.
     """
-    trip = await call.db.fetchval(_RESOLVE, call.tenant_id, int(incident), note, call.at)
-    if trip is None:
-        raise ActionError("not_open", "This incident is not open.")
-    await timeline.record(call, "trip", trip, "INCIDENT_RESOLVED", incident_id=int(incident), note=note)
-    return {"id": int(incident), "code": f"INC{incident}"}
+    row = await trip_row(acting, trip)
+    room = whole(seats, "The seats", most=_MOST_SEATS)
+    free = await acting.db.fetchval(_SET_SEATS, acting.tenant_id, row["trip_id"], room)
+    if free is None:
+        raise ActionError("too_few", f"{row['taken']} seats of {row['code']} are taken already.")
+    await timeline.record(acting, "trip", row["trip_id"], "TRIP_SEATS_SET", seats=room)
+    return {**_candidate(row), "seats": room, "free": free}
 
 
-@ACTIONS.action("incidents.note", roles=("field_staff", "operations", "manager"))
-async def note_incident(call: ActionCall, *, incident: int | str, text: str) -> dict[str, Any]:
-    """Add words to an open incident.
+@SERVICES.service("trips.start", "manage_trips", "check_in")
+async def start_trip(acting: Acting, *, trip: int | str) -> dict[str, Any]:
+    """A trip sets off."""
+    return await _move(acting, await trip_row(acting, trip), "start", "TRIP_STARTED")
+
+
+@SERVICES.service("trips.complete", "manage_trips", "check_in")
+async def complete_trip(acting: Acting, *, trip: int | str) -> dict[str, Any]:
+    """A trip is over. Its customers hear `trip.completed`."""
+    row = await trip_row(acting, trip)
+    done = await _move(acting, row, "complete", "TRIP_COMPLETED")
+    await news.tell_people(acting, await customers(acting, row["trip_id"]), "trip.completed", done)
+    return done
+
+
+@SERVICES.service("trips.cancel", "manage_trips")
+async def cancel_trip(acting: Acting, *, trip: int | str, reason: str) -> dict[str, Any]:
+    """A trip does not take place. Its customers and crew hear `trip.cancelled`; its bookings stay, to be rebooked."""
+    row = await trip_row(acting, trip)
+    words = text_of(reason, "The reason")
+    cancelled = {**await _move(acting, row, "cancel", "TRIP_CANCELLED", reason=words), "reason": words}
+    people = [*await customers(acting, row["trip_id"]), *await crew(acting, row["trip_id"])]
+    await news.tell_people(acting, people, "trip.cancelled", cancelled)
+    return cancelled
+
+
+# --- For the other services -------------------------------------------------------------------------------------------
+
+
+async def trip_row(acting: Acting, trip: int | str) -> Any:
+    """A trip, locked; by id or code.
 
     Raises:
-        ActionError: `not_open` when it is resolved already, or never was.
+        ActionError: `not_found`.
     """
-    trip = await call.db.fetchval(_OPEN_TRIP, call.tenant_id, int(incident))
-    if trip is None:
-        raise ActionError("not_open", "This incident is not open.")
-    await timeline.record(call, "trip", trip, "INCIDENT_NOTED", incident_id=int(incident), text=text)
-    return {"id": int(incident), "code": f"INC{incident}"}
+    if str(trip).upper().startswith("TRP"):
+        (found,) = await acting.db.fetch(_FIND, acting.tenant_id, [str(trip).upper()]) or [None]
+        trip = found["trip_id"] if found is not None else ""
+    row = await acting.db.fetchrow(_ONE, acting.tenant_id, ident(trip, ""))
+    if row is None:
+        raise ActionError("not_found", "There is no such trip.")
+    return row
 
 
-@ACTIONS.action("incidents.add_media", roles=("field_staff", "operations", "manager"))
-async def add_media(call: ActionCall, *, incident: int | str, media_id: str) -> dict[str, Any]:
-    """Add a photo or other file to an incident."""
-    return await _attach(call, _ADD_MEDIA, incident, json.dumps([media_id]), "INCIDENT_MEDIA_ADDED")
+async def take_seats(acting: Acting, trip: int, people: int) -> str:
+    """Take seats; returns the trip's code. However many do so at once, no seat is taken twice.
+
+    Raises:
+        ActionError: `no_seats`, with how many are left; `wrong_status`, when it has left or is cancelled.
+    """
+    code: str | None = await acting.db.fetchval(_TAKE, acting.tenant_id, trip, people)
+    if code is not None:
+        return code
+    row = await trip_row(acting, trip)
+    if row["status"] != "SCHEDULED":
+        raise ActionError("wrong_status", f"{row['code']} is {row['status'].lower()}: nobody can book it any more.")
+    left = row["seats"] - row["taken"]
+    raise ActionError("no_seats", f"{row['code']} has {left} {'seat' if left == 1 else 'seats'} left, not {people}.")
 
 
-@ACTIONS.action("incidents.set_place", roles=("field_staff", "operations", "manager"))
-async def set_place(call: ActionCall, *, incident: int | str, latitude: float, longitude: float) -> dict[str, Any]:
-    """Say where an incident is, WGS 84 degrees."""
-    place = json.dumps({"latitude": latitude, "longitude": longitude})
-    return await _attach(call, _SET_PLACE, incident, place, "INCIDENT_PLACE_SET")
+async def give_back_seats(acting: Acting, trip: int, people: int) -> None:
+    """Free seats that were taken."""
+    await acting.db.execute(_GIVE_BACK, acting.tenant_id, trip, people)
 
 
-async def _attach(call: ActionCall, statement: str, incident: int | str, document: str, action: str) -> dict[str, Any]:
-    trip = await call.db.fetchval(statement, call.tenant_id, int(incident), document)
-    if trip is None:
-        raise ActionError("not_found", "There is no such incident.")
-    await timeline.record(call, "trip", trip, action, incident_id=int(incident))
-    return {"id": int(incident)}
+async def customers(acting: Acting, trip: int, *, statuses: tuple[str, ...] = ("CONFIRMED",)) -> list[ContactId]:
+    """Who has booked a trip."""
+    rows = await acting.db.fetch(_CUSTOMERS, acting.tenant_id, trip, list(statuses))
+    return [ContactId(row["contact_id"]) for row in rows]
+
+
+async def crew(acting: Acting, trip: int) -> list[ContactId]:
+    """Who works on a trip."""
+    rows = await acting.db.fetch(_CREW, acting.tenant_id, trip)
+    return [ContactId(row["contact_id"]) for row in rows]
+
+
+async def follow(acting: Acting, trip: int, change: str, action: str) -> None:
+    """Change a trip's status if it may be changed so, and leave it as it is if not."""
+    row = await trip_row(acting, trip)
+    if LIFECYCLE.allows(change, row["status"]):
+        await _move(acting, row, change, action)
+
+
+def day(text: str) -> date:
+    """A day written `YYYY-MM-DD`.
+
+    Raises:
+        ActionError: `bad_value`.
+    """
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        raise ActionError("bad_value", "Write the day like 2026-12-24.") from None
+
+
+async def _move(acting: Acting, row: Any, change: str, action: str, **content: Any) -> dict[str, Any]:
+    status = LIFECYCLE.after(change, row["status"])
+    await acting.db.execute(_SET_STATUS, acting.tenant_id, row["trip_id"], status)
+    await timeline.record(acting, "trip", row["trip_id"], action, **content)
+    return {**_candidate(row), **_days(row), "status": status}
+
+
+def _codes(text: str) -> list[str]:
+    return list(dict.fromkeys(code.upper() for code in _CODE.findall(text[:_MOST_TEXT])))
+
+
+def _candidate(row: Any) -> dict[str, Any]:
+    return {"id": row["trip_id"], "code": row["code"], "name": row["name"]}
+
+
+def _days(row: Any) -> dict[str, Any]:
+    ends = row["ends_on"]
+    return {"starts_on": row["starts_on"].isoformat(), "ends_on": ends.isoformat() if ends is not None else None}

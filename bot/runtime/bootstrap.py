@@ -21,6 +21,7 @@ from bot.runtime.clock import Ticker
 from bot.runtime.intake import GroupCommit
 from bot.runtime.library import Library
 from bot.runtime.loop import Clock, Stopping, utc_now
+from bot.runtime.office import Office
 from bot.runtime.pacing import Pacer
 from bot.runtime.parts import Part, PartLoop
 from bot.runtime.project import content_dir, project_actions
@@ -150,6 +151,12 @@ class System:
         )
         outbox = PostgresOutbox(self.foundation.database, self.foundation.vault, repeats=UNKNOWN_REPEATS)
         return Sender(outbox, {self.channel.channel_id: self.provider}, rules, self.bells, self.clock)
+
+    @property
+    def office(self) -> Office:
+        """Where services are called from outside of flows."""
+        base = self.foundation
+        return Office(database=base.database, vault=base.vault, bells=self.bells, clock=self.clock)
 
     async def chores(self, now: datetime) -> None:
         """What has to be done now and then."""

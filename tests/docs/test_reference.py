@@ -209,7 +209,7 @@ def test_the_path_of_a_message_names_functions_that_exist() -> None:
             for name in function.split("."):
                 found = getattr(found, name)
             assert callable(found)
-            assert Path(inspect.getsourcefile(found)).relative_to(ROOT).as_posix() == path  # type: ignore[arg-type]
+            assert Path(inspect.getsourcefile(inspect.unwrap(found))).relative_to(ROOT).as_posix() == path  # type: ignore[arg-type]
 
 
 def test_tests_that_stand_behind_a_promise_exist() -> None:

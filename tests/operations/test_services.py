@@ -32,7 +32,8 @@ class Office:
 
     async def run(self, name: str, *, by: ContactId | None = None, **arguments: Any) -> Any:
         contact = Contact(contact_id=by or self.call.contact.contact_id)
-        return await ACTIONS.by_name[name].function(replace(self.call, contact=contact), **arguments)
+        role = "field_staff" if name.startswith(("incidents.", "trips.")) else "customer"
+        return await ACTIONS.by_name[name].function(replace(self.call, contact=contact, role=role), **arguments)
 
 
 @pytest.fixture

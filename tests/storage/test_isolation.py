@@ -27,11 +27,12 @@ NAMED: dict[str, Any] = {
     "provider": "meta", "direction": "INBOUND", "category": "UTILITY", "role": "sales", "event_type": "SYSTEM",
     "flow_versions.source": "{}",
     "source": "WEB", "purpose": "all", "outcome": "ACCEPTED", "contact_identities.kind": "phone",
+    "currency": "USD", "check_ins.kind": "STARTED", "inventory_moves.kind": "COUNTED", "payment_events.kind": "paid",
     "inbox.kind": "message", "delivery_updates.status": "SENT", "whatsapp_messages.status": "RECEIVED",
 }  # fmt: skip
 TYPED: dict[str, Any] = {
     "integer": 1, "smallint": 1, "text": "x", "timestamp with time zone": EPOCH, "date": EPOCH.date(), "bytea": b"x",
-    "jsonb": "{}", "boolean": True, "text[]": ["x"], "bigint[]": [1],
+    "jsonb": "{}", "boolean": True, "numeric": 1, "text[]": ["x"], "bigint[]": [1],
 }  # fmt: skip
 
 

@@ -1,0 +1,320 @@
+"""People: how somebody becomes staff, which role they speak in, and two contacts that turn out to be one person."""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from bot.core.errors import ActionError
+from bot.core.ids import ContactId, TenantId
+from bot.operations import timeline
+from bot.operations.acting import Acting, ident, text_of, whole
+from bot.operations.lifecycle import Change, Lifecycle
+from bot.operations.permissions import ROLES
+from bot.operations.services import Services
+
+SERVICES = Services()
+ACTIONS = SERVICES.actions
+
+INVITES = Lifecycle(
+    "An invitation",
+    "OPEN",
+    {
+        "use": Change(("OPEN",), "USED", "used"),
+        "expire": Change(("OPEN",), "EXPIRED", "expired"),
+        "revoke": Change(("OPEN",), "REVOKED", "revoked"),
+    },
+)
+MERGES = Lifecycle("A merge", "MERGED", {"undo": Change(("MERGED",), "UNDONE", "undone")})
+
+CODE_LENGTH = 10
+"""Letters of a code: 50 bits, so that nobody guesses one that is open for a few days."""
+_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O, U
+_LOOKALIKES = str.maketrans("ILOU", "110V")
+_MOST_HOURS = 14 * 24
+
+_INVITE = """
+INSERT INTO staff_invites (tenant_id, code_hash, roles, name, created_by, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING invite_id
+"""
+_BY_CODE = "SELECT * FROM staff_invites WHERE tenant_id = $1 AND code_hash = $2 FOR UPDATE"
+_INVITED = "SELECT * FROM staff_invites WHERE tenant_id = $1 AND invite_id = $2 FOR UPDATE"
+_SET_INVITE = """
+UPDATE staff_invites SET status = $3, used_by = $4, used_at = $5 WHERE tenant_id = $1 AND invite_id = $2
+"""
+_OVERDUE_INVITES = """
+UPDATE staff_invites SET status = $3 WHERE tenant_id = $1 AND status = 'OPEN' AND expires_at <= $2 RETURNING invite_id
+"""
+_GRANT = """
+INSERT INTO contact_roles (tenant_id, contact_id, role, granted_at) SELECT $1, $2, r.role, $4
+FROM unnest($3::text[]) AS r (role) ON CONFLICT DO NOTHING
+"""
+_NAME = "UPDATE contacts SET name = $3 WHERE tenant_id = $1 AND contact_id = $2 AND name = ''"
+_TAKE_ROLES = "DELETE FROM contact_roles WHERE tenant_id = $1 AND contact_id = $2 AND NOT role = ANY ($3::text[])"
+_ROLES = "SELECT role FROM contact_roles WHERE tenant_id = $1 AND contact_id = $2 ORDER BY role"
+_SWITCH = "UPDATE contacts SET active_role = $3 WHERE tenant_id = $1 AND contact_id = $2"
+_PERSON = (
+    "SELECT contact_id, name, language, active_role, merged_into FROM contacts WHERE tenant_id = $1 AND contact_id = $2"
+)
+_LOCK_BOTH = """
+SELECT contact_id, name, merged_into FROM contacts WHERE tenant_id = $1 AND contact_id = ANY ($2::bigint[])
+ORDER BY contact_id FOR UPDATE
+"""
+_SET_MERGED = "UPDATE contacts SET merged_into = $3 WHERE tenant_id = $1 AND contact_id = $2"
+_KEEP_MERGE = """
+INSERT INTO contact_merges (tenant_id, kept_id, gone_id, moved, merged_by, merged_at)
+VALUES ($1, $2, $3, $4::jsonb, $5, $6)
+RETURNING merge_id
+"""
+_MERGE = "SELECT * FROM contact_merges WHERE tenant_id = $1 AND merge_id = $2 FOR UPDATE"
+_SET_MERGE = "UPDATE contact_merges SET status = $3, undone_at = $4 WHERE tenant_id = $1 AND merge_id = $2"
+
+# Columns that name a contact: table, column, key. What somebody merely did (author, actor) stays in their old name.
+_BELONGINGS = (
+    ("contacts", "merged_into", "contact_id"),
+    ("leads", "contact_id", "lead_id"),
+    ("leads", "assignee_id", "lead_id"),
+    ("quotes", "contact_id", "quote_id"),
+    ("bookings", "contact_id", "booking_id"),
+    ("incidents", "contact_id", "incident_id"),
+    ("check_ins", "contact_id", "check_in_id"),
+    ("feedback", "contact_id", "feedback_id"),
+    ("approvals", "requested_by", "approval_id"),
+    ("whatsapp_opt_ins", "contact_id", "opt_in_id"),
+    ("trip_assignments", "contact_id", "trip_id"),
+)
+_HAND_OVER = """
+UPDATE {table} AS t SET {column} = $2 WHERE t.tenant_id = $1 AND t.{column} = $3 {unless} RETURNING t.{key}
+"""
+# Both were on that trip: the kept one's assignment counts.
+_UNLESS_BOTH = """
+AND NOT EXISTS (SELECT FROM trip_assignments o WHERE o.tenant_id = $1 AND o.trip_id = t.trip_id AND o.contact_id = $2)
+"""
+_HAND_BACK = "UPDATE {table} SET {column} = $3 WHERE tenant_id = $1 AND {column} = $2 AND {key} = ANY ($4::bigint[])"
+
+
+# --- Staff ------------------------------------------------------------------------------------------------------------
+
+
+@SERVICES.service("staff.invite", "manage_people")
+async def invite(
+    acting: Acting, *, roles: str | Sequence[str], name: str = "", hours: int | str = 48
+) -> dict[str, Any]:
+    """Make a code with which one person becomes staff by texting it: `JOIN <code>`.
+
+    Args:
+        acting: Who and when.
+        roles: What they will be, as a list or separated by commas.
+        name: What to call them, if WhatsApp does not tell.
+        hours: How long the code is good.
+
+    Returns:
+        `id`, `code` (shown only now: a hash of it is kept), `roles`, `expires_at`.
+    """
+    granted = _roles(roles)
+    if not granted:
+        raise ActionError("bad_value", "Say which role they will have.")
+    expires = acting.at + timedelta(hours=whole(hours, "The hours", least=1, most=_MOST_HOURS))
+    code = "".join(secrets.choice(_LETTERS) for _ in range(CODE_LENGTH))
+    made = await acting.db.fetchval(
+        _INVITE, acting.tenant_id, code_hash(acting.tenant_id, code), granted,
+        text_of(name, "The name", most=200, needed=False), acting.actor, acting.at, expires,
+    )  # fmt: skip
+    await timeline.record(acting, "invite", made, "STAFF_INVITED", roles=granted)
+    return {"id": made, "code": f"{code[:5]}-{code[5:]}", "roles": granted, "expires_at": expires.isoformat()}
+
+
+@SERVICES.service("staff.join")
+async def join(acting: Acting, *, code: str) -> dict[str, Any]:
+    """Whoever writes has got a code: give them its roles. It works once.
+
+    Returns:
+        `roles`, all they have now.
+
+    Raises:
+        ActionError: `bad_code`, whether there never was one, it is used, revoked or expired: strangers learn nothing.
+    """
+    row = await acting.db.fetchrow(_BY_CODE, acting.tenant_id, code_hash(acting.tenant_id, code))
+    if row is None or not INVITES.allows("use", row["status"]) or row["expires_at"] <= acting.at:
+        raise ActionError("bad_code", "This code does not work. Ask whoever gave it to you for a new one.")
+    status = INVITES.after("use", row["status"])
+    await acting.db.execute(_SET_INVITE, acting.tenant_id, row["invite_id"], status, acting.me, acting.at)
+    await acting.db.execute(_GRANT, acting.tenant_id, acting.me, row["roles"], acting.at)
+    if row["name"]:
+        await acting.db.execute(_NAME, acting.tenant_id, acting.me, row["name"])
+    await timeline.record(acting, "contact", acting.me, "STAFF_JOINED", roles=row["roles"], invite_id=row["invite_id"])
+    return {"roles": await roles_of(acting, acting.me)}
+
+
+@SERVICES.service("staff.revoke_invite", "manage_people")
+async def revoke_invite(acting: Acting, *, invite: int | str) -> dict[str, Any]:
+    """Make a code useless that was not used yet."""
+    row = await acting.db.fetchrow(_INVITED, acting.tenant_id, ident(invite, ""))
+    if row is None:
+        raise ActionError("not_found", "There is no such invitation.")
+    status = INVITES.after("revoke", row["status"])
+    await acting.db.execute(_SET_INVITE, acting.tenant_id, row["invite_id"], status, None, None)
+    await timeline.record(acting, "invite", row["invite_id"], "INVITE_REVOKED")
+    return {"id": row["invite_id"], "status": status}
+
+
+@SERVICES.service("staff.set_roles", "manage_people")
+async def set_roles(acting: Acting, *, person: int | str, roles: str | Sequence[str]) -> dict[str, Any]:
+    """Give somebody exactly these roles; none makes them a customer again.
+
+    Raises:
+        ActionError: `own_roles`: nobody changes their own.
+    """
+    who, wanted = ContactId(ident(person, "")), _roles(roles)
+    if who == acting.contact_id:
+        raise ActionError("own_roles", "Somebody else has to change your roles.")
+    await _person(acting, who)
+    await acting.db.execute(_TAKE_ROLES, acting.tenant_id, who, wanted)
+    await acting.db.execute(_GRANT, acting.tenant_id, who, wanted, acting.at)
+    await timeline.record(acting, "contact", who, "ROLES_SET", roles=wanted)
+    return {"id": who, "roles": wanted}
+
+
+@SERVICES.service("staff.switch")
+async def switch_role(acting: Acting, *, role: str) -> dict[str, Any]:
+    """Whoever writes speaks in another of their roles from now on; everybody may be a customer.
+
+    Returns:
+        `role`, and `roles`: all they have.
+
+    Raises:
+        ActionError: `no_such_role`, when they do not have it.
+    """
+    held = await roles_of(acting, acting.me)
+    wanted = str(role).strip().lower().replace(" ", "_").replace("-", "_")
+    if wanted not in held and wanted != "customer":
+        raise ActionError("no_such_role", f"You are {', '.join(held) or 'a customer'}, not {wanted[:40]}.")
+    await acting.db.execute(_SWITCH, acting.tenant_id, acting.me, wanted)
+    return {"role": wanted, "roles": held}
+
+
+async def roles_of(acting: Acting, person: ContactId) -> list[str]:
+    """The roles somebody has been given."""
+    return [row["role"] for row in await acting.db.fetch(_ROLES, acting.tenant_id, person)]
+
+
+async def expire_invites(acting: Acting) -> int:
+    """Close codes whose time is over."""
+    status = INVITES.after("expire", "OPEN")
+    return len(await acting.db.fetch(_OVERDUE_INVITES, acting.tenant_id, acting.at, status))
+
+
+def code_hash(tenant: TenantId, code: str) -> bytes:
+    """What is kept of a code, however it is typed: case, spaces, dashes and look-alikes do not matter."""
+    plain = "".join(letter for letter in code.upper() if letter.isalnum()).translate(_LOOKALIKES)
+    return hashlib.sha256(f"{tenant}:{plain}".encode()).digest()
+
+
+# --- Contacts that are one person -------------------------------------------------------------------------------------
+
+
+@SERVICES.service("people.merge", "manage_people")
+async def merge(acting: Acting, *, keep: int | str, gone: int | str) -> dict[str, Any]:
+    """Two contacts are one person: everything that belonged to `gone` belongs to `keep`.
+
+    Whatever is written from either phone number is heard in the name of `keep`, in its own conversation.
+
+    Returns:
+        `id` of the merge, for undoing it, and `moved`: how many rows of what.
+
+    Raises:
+        ActionError: `same`, or `merged`, when one of them already is part of somebody else.
+    """
+    kept, other = ContactId(ident(keep, "")), ContactId(ident(gone, ""))
+    if kept == other:
+        raise ActionError("same", "These are the same contact.")
+    rows = await acting.db.fetch(_LOCK_BOTH, acting.tenant_id, [kept, other])
+    if len(rows) < 2:
+        raise ActionError("not_found", "There is no such contact.")
+    if any(row["merged_into"] is not None for row in rows):
+        raise ActionError("merged", "One of them is part of somebody else already: undo that first.")
+    moved: dict[str, list[Any]] = {}
+    for table, column, key in _BELONGINGS:
+        unless = _UNLESS_BOTH if table == "trip_assignments" else ""
+        statement = _HAND_OVER.format(table=table, column=column, key=key, unless=unless)
+        changed = await acting.db.fetch(statement, acting.tenant_id, kept, other)
+        if changed:
+            moved[f"{table}.{column}"] = [row[key] for row in changed]
+    await _merge_roles(acting, kept, other, moved)
+    await acting.db.execute(_SET_MERGED, acting.tenant_id, other, kept)
+    made = await acting.db.fetchval(
+        _KEEP_MERGE, acting.tenant_id, kept, other, json.dumps(moved), acting.actor, acting.at
+    )
+    await timeline.record(acting, "contact", kept, "CONTACTS_MERGED", merge_id=made, gone_id=other)
+    return {"id": made, "kept": kept, "gone": other, "moved": {name: len(rows) for name, rows in moved.items()}}
+
+
+@SERVICES.service("people.unmerge", "manage_people")
+async def unmerge(acting: Acting, *, merge: int | str) -> dict[str, Any]:
+    """They are two people after all: what changed hands goes back. What came later stays where it is.
+
+    Raises:
+        ActionError: `wrong_status`, when it is undone already; `merged`, when the kept one was merged on since.
+    """
+    row = await acting.db.fetchrow(_MERGE, acting.tenant_id, ident(merge, ""))
+    if row is None:
+        raise ActionError("not_found", "There is no such merge.")
+    status = MERGES.after("undo", row["status"])
+    kept, other = ContactId(row["kept_id"]), ContactId(row["gone_id"])
+    if (await _person(acting, kept))["merged_into"] is not None:
+        raise ActionError("merged", "That contact is part of somebody else since: undo that first.")
+    moved: dict[str, list[Any]] = json.loads(row["moved"])
+    for table, column, key in _BELONGINGS:
+        if keys := moved.get(f"{table}.{column}"):
+            statement = _HAND_BACK.format(table=table, column=column, key=key)
+            await acting.db.execute(statement, acting.tenant_id, kept, other, keys)
+    given = set(moved.get("roles.given", ()))
+    left = [role for role in await roles_of(acting, kept) if role not in given]
+    await acting.db.execute(_TAKE_ROLES, acting.tenant_id, kept, left)
+    await acting.db.execute(_GRANT, acting.tenant_id, other, moved.get("roles.had", []), acting.at)
+    await acting.db.execute(_SET_MERGED, acting.tenant_id, other, None)
+    await acting.db.execute(_SET_MERGE, acting.tenant_id, row["merge_id"], status, acting.at)
+    await timeline.record(acting, "contact", kept, "CONTACTS_UNMERGED", merge_id=row["merge_id"], gone_id=other)
+    return {"id": row["merge_id"], "kept": kept, "gone": other, "status": status}
+
+
+@SERVICES.service("people.show", "manage_people", "create_leads")
+async def show_person(acting: Acting, *, person: int | str) -> dict[str, Any]:
+    """Who somebody is: `id`, `name`, `language`, `roles`, `active_role`, `merged_into`."""
+    row = await _person(acting, ContactId(ident(person, "")))
+    return {
+        "id": row["contact_id"],
+        "name": row["name"],
+        "language": row["language"],
+        "roles": await roles_of(acting, row["contact_id"]),
+        "active_role": row["active_role"],
+        "merged_into": row["merged_into"],
+    }
+
+
+async def _merge_roles(acting: Acting, kept: ContactId, other: ContactId, moved: dict[str, list[Any]]) -> None:
+    """One person's roles are those of both; the gone one has none, so that nobody is told things twice."""
+    had, before = await roles_of(acting, other), await roles_of(acting, kept)
+    if not had:
+        return
+    moved["roles.had"], moved["roles.given"] = had, [role for role in had if role not in before]
+    await acting.db.execute(_GRANT, acting.tenant_id, kept, had, acting.at)
+    await acting.db.execute(_TAKE_ROLES, acting.tenant_id, other, [])
+
+
+async def _person(acting: Acting, person: ContactId) -> Any:
+    row = await acting.db.fetchrow(_PERSON, acting.tenant_id, person)
+    if row is None:
+        raise ActionError("not_found", "There is no such contact.")
+    return row
+
+
+def _roles(roles: str | Sequence[str]) -> list[str]:
+    given = roles.split(",") if isinstance(roles, str) else roles
+    wanted = sorted({role.strip().lower().replace(" ", "_") for role in given if role.strip()})
+    unknown = [role for role in wanted if role not in ROLES]
+    if unknown:
+        raise ActionError("bad_value", f"There is no role {unknown[0][:40]}; there are {', '.join(ROLES)}.")
+    return wanted
