@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from rich.console import Console, Group
@@ -25,6 +25,7 @@ from bot.cli.theatre import Theatre, open_demo, open_rehearsal
 from bot.config import DatabaseSettings, load_database_settings
 from bot.core.errors import SirdarError
 from bot.runtime.project import content_dir
+from providers.emulator.settings import ProviderName
 
 
 def demo(
@@ -35,6 +36,9 @@ def demo(
     /,
     *,
     port: Annotated[int, Parameter(help="Where the phones are; the server takes the next one")] = 8080,
+    provider: Annotated[
+        Literal["meta", "twilio", "360dialog"], Parameter(help="Whose API the phones speak with the bot")
+    ] = "meta",
     script: Annotated[
         bool, Parameter(negative=(), help="Play a conversation here, check the answers, and stop")
     ] = False,
@@ -50,23 +54,23 @@ def demo(
     if not console.is_terminal:
         console = Console(highlight=False, no_color=True, width=PLAIN_WIDTH)
     if script or file is not None:
-        return _play(settings, console, file, port)
+        return _play(settings, console, file, port, provider)
     try:
-        run(_serve(settings, console, port))
+        run(_serve(settings, console, port, provider))
     except KeyboardInterrupt:  # while it was starting
         console.print()
     console.print("Stopped.", style="dim")
     return 0
 
 
-async def _serve(settings: DatabaseSettings, console: Console, port: int) -> None:
-    async with open_demo(settings, Spinners(console), port) as theatre:
+async def _serve(settings: DatabaseSettings, console: Console, port: int, provider: ProviderName) -> None:
+    async with open_demo(settings, Spinners(console), port, provider) as theatre:
         console.print(_welcome(theatre, port, settings.bot_data_dir / "demo"))
         await theatre.running
         console.print("\nStopping…", style="dim")
 
 
-def _play(settings: DatabaseSettings, console: Console, file: Path | None, port: int) -> int:
+def _play(settings: DatabaseSettings, console: Console, file: Path | None, port: int, provider: ProviderName) -> int:
     troupe = troupe_of(content_dir(settings))
     if file is None and troupe.file is not None and not troupe.scripted:
         raise SirdarError(f"{troupe.file} has no script. Give it `script:`, or name a file: bot demo --script FILE")
@@ -78,7 +82,7 @@ def _play(settings: DatabaseSettings, console: Console, file: Path | None, port:
         screen = Lines(console, times=True, business=troupe.business)
 
     async def main() -> str | None:
-        async with open_rehearsal(settings, Spinners(console), port) as theatre:
+        async with open_rehearsal(settings, Spinners(console), port, provider) as theatre:
             console.print()
             return await Rehearsal(theatre.emulator, screen, people=troupe.people).play(steps)
 
@@ -92,6 +96,13 @@ def _play(settings: DatabaseSettings, console: Console, file: Path | None, port:
         f"✓ All {expected} expected answers came; {time.monotonic() - began:.1f} s in all.", style="bold green"
     )
     return 0
+
+
+_CARRIERS: dict[ProviderName, str] = {
+    "meta": "Meta's Cloud API, emulated",
+    "twilio": "Twilio, emulated",
+    "360dialog": "360dialog, emulated",
+}
 
 
 class Spinners:
@@ -123,6 +134,7 @@ def _welcome(theatre: Theatre, wanted: int, folder: Path) -> Group:
     server = theatre.server_url.replace("127.0.0.1", "localhost")
     addresses = Table.grid(padding=(0, 2))
     addresses.add_row(Text("Phones", "bold"), Text(phones, "bold cyan underline"), Text("← open this", "dim"))
+    addresses.add_row(Text("Provider", "bold"), Text(_CARRIERS[theatre.emulator.settings.provider]), Text())
     addresses.add_row(Text("Server", "bold"), Text(f"{server}/healthz", "cyan"), Text(f"{server}/metrics", "cyan"))
     lines: list[Table | Text | Padding] = [addresses, Text()]
     troupe = theatre.troupe

@@ -6,13 +6,14 @@ import fcntl
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 import asyncpg
 
+from bot.cli.carrier import emulated, hand_in, made_up, phones_of, webhook_address
 from bot.cli.cast import Troupe, take_places, troupe_of
 from bot.cli.scratch import new_key, play_settings, scratch_database
 from bot.config import DatabaseSettings, Settings
@@ -23,8 +24,8 @@ from bot.runtime.parts import run_parts
 from bot.runtime.project import content_dir
 from bot.runtime.templates import push, sync
 from bot.web.app import web_parts
-from bot.web.webhook import PATH
-from providers.emulator import Emulator, EmulatorSettings, Phone, WebhookRefusedError
+from providers.emulator import Emulator, WebhookRefusedError
+from providers.emulator.settings import ProviderName
 from storage.embedded import DATABASE, EmbeddedPostgres
 from storage.migrations import upgrade
 
@@ -64,7 +65,9 @@ class Theatre:
 
 
 @asynccontextmanager
-async def open_demo(settings: DatabaseSettings, progress: Progress, port: int) -> AsyncIterator[Theatre]:
+async def open_demo(
+    settings: DatabaseSettings, progress: Progress, port: int, provider: ProviderName = "meta"
+) -> AsyncIterator[Theatre]:
     """The demo for people, on a database of its own in BOT_DATA_DIR/demo that begins empty each time.
 
     Raises:
@@ -81,6 +84,7 @@ async def open_demo(settings: DatabaseSettings, progress: Progress, port: int) -
                 applied = await upgrade(server.dsn())
                 done(f"revision {applied[-1]}")
             base = play_settings(
+                **made_up(provider),
                 bot_data_dir=folder,
                 bot_content_dir=content_dir(settings),
                 bot_actions=settings.bot_actions,
@@ -91,13 +95,16 @@ async def open_demo(settings: DatabaseSettings, progress: Progress, port: int) -
 
 
 @asynccontextmanager
-async def open_rehearsal(settings: DatabaseSettings, progress: Progress, port: int) -> AsyncIterator[Theatre]:
+async def open_rehearsal(
+    settings: DatabaseSettings, progress: Progress, port: int, provider: ProviderName = "meta"
+) -> AsyncIterator[Theatre]:
     """The same for a script: on a database that is gone afterwards, and deaf to signals."""
     async with AsyncExitStack() as stack:
         with progress.step("Database") as done:
             dsn = await stack.enter_async_context(scratch_database(settings.bot_data_dir))
             done("a scratch database")
         base = play_settings(
+            **made_up(provider),
             bot_database_url=dsn,
             bot_secret_key=new_key(),
             bot_data_dir=settings.bot_data_dir,
@@ -120,29 +127,34 @@ async def perform(base: Settings, progress: Progress, port: int, *, signals: boo
     troupe = troupe_of(content_dir(base))
     async with AsyncExitStack() as stack:
         with progress.step("Phones") as done:
-            emulator = Emulator(_emulated(base, troupe), _phones(troupe))
+            emulator = Emulator(emulated(base, troupe), phones_of(troupe))
             await _start(emulator, port)
             stack.push_async_callback(emulator.stop)
             done(f"{len(troupe.people)} of them, {emulator.base_url}")
-        play = base.model_copy(update={"whatsapp_api_base_url": emulator.base_url})
+        # Looked for before the bot begins, which may have to tell its address to the provider.
+        server_port = free_port(int(emulator.base_url.rpartition(":")[2]) + 1)
+        server_url = f"http://{HOST}:{server_port}"
+        play = base.model_copy(
+            update={
+                "whatsapp_api_base_url": emulator.base_url,
+                "bot_port": server_port,
+                "bot_public_url": server_url if base.whatsapp_provider == "twilio" else base.bot_public_url,
+            }
+        )
         with progress.step("Flows") as done:
             system = await stack.enter_async_context(open_system(play, migrate=True))
             await take_places(system, datetime.now(UTC).date(), troupe.people)
             done(", ".join(sorted({flow.name for flow in system.content.book.flows()})))
         with progress.step("Server") as done:
             stopping = Stopping()
-            # Looked for only now, so that hardly anybody else can take it in between.
-            server_port = free_port(int(emulator.base_url.rpartition(":")[2]) + 1)
-            system = replace(system, settings=play.model_copy(update={"bot_port": server_port}))
-            server_url = f"http://{HOST}:{server_port}"
-            emulator.webhook_url = server_url + PATH
+            emulator.webhook_url = webhook_address(play, server_url)
             parts = [*system.parts(PARTS), *web_parts(system, PARTS)]
             running = asyncio.create_task(
                 run_parts(parts, stopping=stopping, drain_seconds=_DRAIN_SECONDS, signals=signals)
             )
             stack.push_async_callback(_stop, running, stopping)
             await _introduce(emulator, running)
-            await _register(system)
+            await _register(emulator, system)
             done(server_url)
         yield Theatre(
             system=system, emulator=emulator, stopping=stopping, running=running, server_url=server_url, troupe=troupe
@@ -191,32 +203,15 @@ async def _introduce(emulator: Emulator, running: "asyncio.Task[None]") -> None:
         await asyncio.sleep(_POLL_SECONDS)
 
 
-async def _register(system: System) -> None:
-    """Hand the message templates in, as an operator does at Meta; here they are approved at once."""
+async def _register(emulator: Emulator, system: System) -> None:
+    """Hand the message templates in, as an operator does; here they are approved at once."""
     if system.desk is None:
+        await hand_in(emulator, system.ours.values())
         return
     for one in await push(system.desk, system.templates, system.ours.values(), system.clock):
         if one.deed == "refused":
             raise SirdarError(f"Template {one.name} was refused: {one.told}")
     await sync(system.desk, system.templates, system.ours, system.clock)
-
-
-def _emulated(settings: Settings, troupe: Troupe) -> EmulatorSettings:
-    return EmulatorSettings(
-        webhook_url="http://127.0.0.1:9",  # until the server has its port
-        app_secret=settings.webhook_secrets[0],
-        verify_token=settings.whatsapp_verify_token.get_secret_value(),
-        access_token=settings.whatsapp_access_token.get_secret_value(),
-        phone_number_id=settings.whatsapp_phone_number_id,
-        business_account_id=settings.whatsapp_business_account_id,
-        business_number=settings.whatsapp_phone_number,
-        business_name=troupe.business,
-        api_version=settings.whatsapp_api_version,
-    )
-
-
-def _phones(troupe: Troupe) -> list[Phone]:
-    return [Phone(one.name, one.number, one.part, hint=one.hint) for one in troupe.people]
 
 
 async def _empty(server: EmbeddedPostgres) -> None:

@@ -160,7 +160,7 @@ class Emulator:
 
     async def _knock(self) -> None:
         try:
-            async with self._exchange.courier.session.get(self.webhook_url, allow_redirects=False):
+            async with self._exchange.courier.session.head(self.webhook_url, allow_redirects=False):
                 return
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise WebhookRefusedError(f"{self.webhook_url} cannot be reached: {error!r}") from error

@@ -38,6 +38,15 @@ def test_the_built_in_conversation_comes_out_as_it_should(bot: Run) -> None:
     assert shown.splitlines()[-1].startswith("✓ All 10 expected answers came")
 
 
+@pytest.mark.parametrize("provider", ["twilio", "360dialog"])
+def test_the_conversation_is_the_same_with_every_provider(bot: Run, provider: str) -> None:
+    done = bot("demo", "--script", "--port", PORT, "--provider", provider)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "[1] Send me a quote\n" in done.stdout
+    assert "Sirdar Treks to sales: *New lead*\n" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("✓ All 10 expected answers came")
+
+
 def test_a_script_of_ones_own_says_what_is_missing(bot: Run, tmp_path: Path) -> None:
     path = script(
         tmp_path, '- customer: "hi"\n- expect: {customer: "Namaste Maya"}\n- customer: {tap: "Fly me there"}\n'
