@@ -209,6 +209,11 @@ class _Given(BaseSettings):
     whatsapp_provider: str = "meta"
 
 
+def chosen_provider() -> str:
+    """What WHATSAPP_PROVIDER says, for commands that need no other setting of the provider."""
+    return _Given().whatsapp_provider
+
+
 def _lacking(found: DatabaseSettings | None, overrides: dict[str, Any]) -> list[str]:
     """The settings that the provider needs and nobody gave."""
     if isinstance(found, Settings):

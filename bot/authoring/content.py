@@ -306,7 +306,7 @@ class Loader:
 
     def _with_defaults(self, spec: FlowSpec) -> FlowSpec:
         """A flow with what `project.yaml` says, where it does not say otherwise itself."""
-        given = self.project.model_fields_set - spec.model_fields_set
+        given = self.project.model_fields_set - spec.model_fields_set - {"languages"}
         return spec.model_copy(update={word: getattr(self.project, word) for word in given})
 
     def _project(self) -> None:
@@ -318,7 +318,11 @@ class Loader:
     def _compile(self, file: FlowFile) -> CompiledFlow | None:
         report = file.report
         flow = compile_flow(file.spec, file.texts, self._whatsapp_by_name(), report)
-        rules.check(rules.Subject(spec=file.spec, flow=flow, texts=file.texts, actions=self.actions), report)
+        languages = tuple(self.project.languages)
+        subject = rules.Subject(
+            spec=file.spec, flow=flow, texts=file.texts, actions=self.actions, languages=languages
+        )  # fmt: skip
+        rules.check(subject, report)
         self.report(file.document, report)
         for template in file.texts.own.values():
             for block, message, hint in rules.template_mistakes(template, file.spec):

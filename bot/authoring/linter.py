@@ -4,31 +4,35 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bot.authoring import rules
+from bot.authoring.carriers import USUAL, Carrier
 from bot.authoring.content import COMMON, Loader
+from bot.authoring.limits import too_long
 from bot.authoring.mistakes import Finding
+from bot.authoring.translations import listed, missing_common, missing_templates
 from bot.core.actions import Actions
 from bot.core.templates import FALLBACK, TemplateFile
 
 __all__ = ["Finding", "check"]
 
 
-def check(content_root: Path, actions: Actions) -> list[Finding]:
+def check(content_root: Path, actions: Actions, carrier: Carrier = USUAL) -> list[Finding]:
     """Check a content folder.
 
     Args:
         content_root: Holds `flows/`, `intents/` and `templates/`.
         actions: What flows may call.
+        carrier: Who carries the messages.
 
     Returns:
         Errors, which stop a deploy, and warnings, in the order of files and lines.
     """
-    return inspect(Loader(content_root, actions))
+    return inspect(Loader(content_root, actions), carrier)
 
 
-def inspect(loader: Loader) -> list[Finding]:
+def inspect(loader: Loader, carrier: Carrier = USUAL) -> list[Finding]:
     """Let a loader read its content folder, and check that, as `check` does."""
     loader.read()
-    findings = [*loader.findings, *_common(loader), *_unused(loader)]
+    findings = [*loader.findings, *_common(loader), *_templates(loader), *_words(loader, carrier)]
     return sorted(findings, key=lambda one: (one.file, one.line, one.column, one.message))
 
 
@@ -39,21 +43,32 @@ def _common(loader: Loader) -> Iterable[Finding]:
     file = languages.get(FALLBACK, TemplateFile(path=path, blocks={}))
     missing = sorted(rules.COMMON_BLOCKS - set(file.blocks))
     if missing:
-        message = f"Blocks the engine says itself are missing: `{'`, `'.join(missing)}`."
+        message = f"Blocks the engine says itself are missing: {listed(missing)}."
         yield _finding(file, 1, "error", "unknown", message, "Without them it keeps silent.")
-    for language, translated in sorted(languages.items()):
-        if language == FALLBACK:
-            continue
-        for name in sorted(set(file.blocks) - set(translated.blocks)):
-            yield _finding(
-                translated, 1, "warning", "translation", f"Block `{name}` is not translated into `{language}`."
-            )
+    wanted = tuple(loader.project.languages)
+    for language, names in missing_common(languages, wanted):
+        here = languages.get(language) or TemplateFile(path=path, blocks={})
+        message = f"Common blocks are not translated into `{language}`: {listed(names)}."
+        severity = "error" if wanted else "warning"
+        yield _finding(here, 1, severity, "translation", message, f"Add them to templates/{language}/{COMMON}.j2.")
 
 
-def _unused(loader: Loader) -> Iterable[Finding]:
-    """Blocks nobody says."""
+def _templates(loader: Loader) -> Iterable[Finding]:
+    """WhatsApp templates are there in every language."""
+    for name, language in missing_templates(loader.whatsapp, tuple(loader.project.languages)):
+        path = next(path for key, path in loader.whatsapp_files.items() if key[0] == name)
+        yield _finding(
+            TemplateFile(path=path, blocks={}), 1, "error", "translation",
+            f"WhatsApp template `{name}` is not there in `{language}`.", "Write it, in a file of its own.",
+        )  # fmt: skip
+
+
+def _words(loader: Loader, carrier: Carrier) -> Iterable[Finding]:
+    """Blocks nobody says, and those that are too long for one message."""
     for flow_file in loader.flow_files:
         for file in flow_file.texts.own.values():
+            for block, message in too_long(file, flow_file.spec, carrier):
+                yield _finding(file, block.line, "warning", "limit", message, "Shorten it, or say it in two blocks.")
             for block in rules.unused_blocks(file, flow_file.spec):
                 yield _finding(
                     file, block.line, "warning", "unused", f"Nobody says block `{block.name}`.", "Remove it."

@@ -4,18 +4,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from bot.authoring.guards import check_guards
+from bot.authoring.limits import check_limits
+from bot.authoring.translations import check_translations
+from bot.authoring.windows import check_windows
 from bot.core.actions import Action, Actions
+from bot.core.book import ANY
 from bot.core.compiled import CompiledFlow
 from bot.core.compiler import BUILT_IN_NAMES
 from bot.core.cursor import START
-from bot.core.flow import SLOT_TYPES, ChoiceSlot, FlowSpec, OpSpec, RefSlot, StateSpec
+from bot.core.flow import SLOT_TYPES, FlowSpec, NotifySpec, OpSpec, RefSlot, StateSpec
 from bot.core.forms import Form
-from bot.core.messages import MAX_BUTTON_TITLE, MAX_BUTTONS, MAX_ROW_DESCRIPTION, MAX_ROW_TITLE, MAX_ROWS
 from bot.core.ops import End, Go, HandOver
 from bot.core.planning import saved_names
 from bot.core.report import Path, Report, did_you_mean
 from bot.core.templates import FALLBACK, Block, TemplateFile, Texts
 
+ROLES = frozenset({"customer", "sales", "operations", "field_staff", "manager"})
+"""Roles there always are; actions of a project may name others."""
 COMMON_BLOCKS = frozenset(f"{mood}_{kind}" for mood in ("ask", "invalid") for kind in SLOT_TYPES) | {
     "action_failed", "ambiguous_value", "broken", "cancelled", "cannot_go_back", "cannot_use", "choose",
     "choose_candidate", "collected", "collected_enough", "command_not_now", "confirm_back", "confirm_value",
@@ -41,16 +47,22 @@ class Subject:
     flow: CompiledFlow | None
     texts: Texts
     actions: Actions
+    languages: tuple[str, ...] = ()
 
 
 def check(subject: Subject, report: Report) -> None:
     """Run every rule."""
-    for rule in (_blocks, _variants, _actions, _lookups, _receipts, _limits):
+    spec, texts, flow = subject.spec, subject.texts, subject.flow
+    for rule in (_blocks, _variants, _actions, _lookups, _receipts, _roles):
         rule(subject, report)
-    if subject.flow is not None:
-        edges = _edges(subject.flow)
+    check_limits(spec, texts, report)
+    check_translations(spec, texts, _said(spec), subject.languages, report)
+    check_guards(spec, report)
+    if flow is not None:
+        edges = _edges(flow)
         for proof in (_unreachable, _dead_ends, _loops):
-            proof(subject.flow, edges, report)
+            proof(flow, edges, report)
+        check_windows(flow, spec, edges, report)
 
 
 # --- Names ------------------------------------------------------------------------------------------------------------
@@ -87,17 +99,12 @@ def _said_in(state: StateSpec) -> Iterator[tuple[Path, str]]:
 
 
 def _blocks(subject: Subject, report: Report) -> None:
-    """Every block exists, and in every language the flow speaks."""
+    """Every block exists."""
     own = {name for file in subject.texts.own.values() for name in file.blocks}
     for path, block in _said(subject.spec):
         if not subject.texts.has(block):
             report(path, f"There is no block `{block}`.", code="unknown",
                    hint=did_you_mean(block, own) or f"Add it to templates/{FALLBACK}/….j2.")  # fmt: skip
-            continue
-        for language, file in sorted(subject.texts.own.items()):
-            if block in own and block not in file.blocks:
-                report(path, f"Block `{block}` is not translated into `{language}`.", severity="warning",
-                       code="translation", hint=f"Add it to {file.path}.")  # fmt: skip
 
 
 def _variants(subject: Subject, report: Report) -> None:
@@ -204,34 +211,19 @@ def _receipts(subject: Subject, report: Report) -> None:
                    severity="warning", code="receipt", hint=f'Add `once: "{receipt}"`.')  # fmt: skip
 
 
-def _limits(subject: Subject, report: Report) -> None:
-    """Buttons and rows fit on the screen."""
-    options = [
-        (("states", name, "choices"), state.choices) for name, state in subject.spec.states.items() if state.choices
-    ]
-    options += [
-        (("slots", name, "choices"), slot.choices)
-        for name, slot in subject.spec.slots.items()
-        if isinstance(slot, ChoiceSlot)
-    ]
-    for path, choices in options:
-        what, limit = ("button", MAX_BUTTON_TITLE) if len(choices) <= MAX_BUTTONS else ("list row", MAX_ROW_TITLE)
-        if len(choices) > MAX_ROWS:
-            report(path, f"{len(choices)} choices are more than a list's {MAX_ROWS}; they are shown in pages.",
-                   severity="warning", code="limit", hint="Ask in two steps.")  # fmt: skip
-            continue
-        labels: dict[str, str] = {}
-        for key, option in choices.items():
-            if len(option.label) > limit:
-                report((*path, key), f"`{option.label}` has {len(option.label)} characters; a {what} shows {limit}.",
-                       code="limit", hint="Shorten it.")  # fmt: skip
-            if option.description and len(option.description) > MAX_ROW_DESCRIPTION:
-                report((*path, key), f"The description has {len(option.description)} characters; a row shows "
-                       f"{MAX_ROW_DESCRIPTION}.", code="limit", hint="Shorten it.")  # fmt: skip
-            first = labels.setdefault(option.label.casefold(), key)
-            if first != key:
-                report((*path, key), f"Choices `{first}` and `{key}` have the same label.", code="limit",
-                       hint="WhatsApp refuses that, and nobody could tell them apart.")  # fmt: skip
+def _roles(subject: Subject, report: Report) -> None:
+    """Whom a flow is for, hands over to and tells."""
+    known = ROLES | {role for action in subject.actions.by_name.values() for role in action.roles}
+    named: list[tuple[Path, str]] = []
+    for name, state in subject.spec.states.items():
+        if state.handoff:
+            named.append((("states", name, "handoff"), state.handoff))
+        notes: list[tuple[Path, NotifySpec | None]] = [(("notify",), state.notify)]
+        notes += [(("enter", place, "notify"), op.notify) for place, op in enumerate(state.enter)]
+        named += [(("states", name, *path, "role"), note.role) for path, note in notes if note is not None]
+    for path, role in [*((("role",), role) for role in subject.spec.roles if role != ANY), *named]:
+        if role not in known:
+            report.unknown(path, "role", role, known)
 
 
 # --- Proofs over the machine ------------------------------------------------------------------------------------------

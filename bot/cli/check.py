@@ -15,17 +15,19 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.text import Text
 
+from bot.authoring.carriers import CARRIERS, USUAL, Carrier
 from bot.authoring.content import FlowFile, Loader
 from bot.authoring.linter import Finding
 from bot.authoring.linter import inspect as lint
 from bot.authoring.sources import Memory
 from bot.authoring.watching import stamp
-from bot.config import DatabaseSettings, load_database_settings
+from bot.config import DatabaseSettings, chosen_provider, load_database_settings
 from bot.core.errors import ConfigError, ContentErrors
 from bot.operations import standard_actions
 from bot.runtime.project import content_dir, project_actions
 
 Format = Literal["text", "json", "github"]
+Provider = Literal["meta", "twilio", "360dialog"]
 
 WATCH_SECONDS = 0.3
 _STYLES = {"error": "bold red", "warning": "bold yellow"}
@@ -59,6 +61,7 @@ class Report:
 def check(
     *,
     as_format: Annotated[Format, Parameter(name="--format", help="github: annotations on a pull request")] = "text",
+    provider: Annotated[Provider | None, Parameter(help="whose limits count; unset: as WHATSAPP_PROVIDER says")] = None,
     watch: Annotated[bool, Parameter(negative="", help="check again whenever a file is saved, until Ctrl+C")] = False,
 ) -> int:
     """Check flows, intents and templates; says what is wrong, where, and what to do.
@@ -70,27 +73,35 @@ def check(
     if watch:
         if as_format != "text":
             raise ConfigError(["--watch is for people: leave --format out."])
-        return keep_checking(root, settings, _saved(root))
-    report = inspect(root, settings)
+        return keep_checking(root, settings, _saved(root), provider)
+    report = inspect(root, settings, carrier=carrier_of(provider))
     shapes: dict[str, Callable[[Report], None]] = {"text": _print, "json": _print_json, "github": _print_github}
     shapes[as_format](report)
     return 1 if report.errors else 0
 
 
-def keep_checking(root: Path, settings: DatabaseSettings, saved: Iterable[object]) -> int:
+def carrier_of(provider: Provider | None) -> Carrier:
+    """What the provider carries that is named here, or in the settings."""
+    return CARRIERS[provider] if provider is not None else CARRIERS.get(chosen_provider(), USUAL)
+
+
+def keep_checking(
+    root: Path, settings: DatabaseSettings, saved: Iterable[object], provider: Provider | None = None
+) -> int:
     """Check now, and whenever something was saved; files that are as they were are not compiled again.
 
     Args:
         root: The content folder.
         settings: Whose BOT_ACTIONS names the project's actions, which are imported once.
         saved: Yields when there is something new; ends when it is enough.
+        provider: Whose limits count.
     """
     memory: Memory[FlowFile] = Memory()
     errors = 0
     with contextlib.suppress(KeyboardInterrupt):
         for _ in itertools.chain([None], saved):
             began = time.perf_counter()
-            report = inspect(root, settings, memory)
+            report = inspect(root, settings, memory, carrier_of(provider))
             errors = report.errors
             _print(report)
             Console(highlight=False).print(f"checked in {time.perf_counter() - began:.2f} s", style="dim")
@@ -107,7 +118,9 @@ def _saved(root: Path) -> Iterator[object]:
             yield now
 
 
-def inspect(root: Path, settings: DatabaseSettings, memory: Memory[FlowFile] | None = None) -> Report:
+def inspect(
+    root: Path, settings: DatabaseSettings, memory: Memory[FlowFile] | None = None, carrier: Carrier = USUAL
+) -> Report:
     """Check a content folder and count what is in it.
 
     While the project's own actions are wrong, nothing else is said: every flow that calls them would be wrong, too.
@@ -116,7 +129,7 @@ def inspect(root: Path, settings: DatabaseSettings, memory: Memory[FlowFile] | N
     memory = memory or Memory()
     try:
         loader = Loader(root, project_actions(settings, root), known=memory)
-        findings = lint(loader)
+        findings = lint(loader, carrier)
     except ContentErrors as mistakes:
         loader = Loader(root, standard_actions())
         loader.read()

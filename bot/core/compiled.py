@@ -10,6 +10,7 @@ from transitions import EventData, Machine
 from bot.core.calling import Call
 from bot.core.commands import Command
 from bot.core.cursor import Cursor, Said
+from bot.core.ops import Filled
 from bot.core.ruling import Rule
 from bot.core.sandbox import Value
 from bot.core.slots import AnySlot
@@ -54,6 +55,7 @@ class Timer:
         delay: After the state began to wait; with `silence`, after the person last said something.
         say: A block.
         trigger: Leads on. Without either, the question is put again.
+        instead: What is sent when the person's 24-hour window has closed.
         speaks: It makes itself heard, at once or in the states it leads through; quiet hours hold it back.
     """
 
@@ -63,6 +65,7 @@ class Timer:
     trigger: str | None
     silence: bool = False
     speaks: bool = True
+    instead: Filled | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

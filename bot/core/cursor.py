@@ -17,7 +17,7 @@ from bot.core.entities import Entities, extract
 from bot.core.errors import EngineError, StepLimitReached
 from bot.core.events import Event
 from bot.core.ids import RunId
-from bot.core.messages import Outgoing, TextOut
+from bot.core.messages import Outgoing, TemplateOut, TextOut
 from bot.core.sandbox import RAISES, Value
 from bot.core.templates import Texts
 from bot.core.words import normalise
@@ -114,12 +114,13 @@ class Turn:
             if all(frame.run != run for frame in self.frames):
                 return RunId(run)
 
-    def send(self, *messages: Outgoing, block: str = "") -> None:
-        """Say something, and note what."""
+    def send(self, *messages: Outgoing, block: str = "", instead: TemplateOut | None = None) -> None:
+        """Say something, and note what. Outside of the 24-hour window `instead` is sent, once."""
         if self.muted:
             self.note("ignore", why="the person wants no messages", block=block)
             return
-        self.effects.extend([Send(content=message) for message in messages])
+        for place, message in enumerate(messages):
+            self.effects.append(Send(content=message, instead=instead if place == 0 else None))
         self.trace.append(Trace(kind="send", detail={"block": block, "messages": len(messages)}))
 
     def send_text(self, body: str, block: str = "") -> None:
@@ -145,11 +146,13 @@ class Turn:
         broken = texts.block("broken", self.contact.language)
         return (broken.static or "") if broken and name != "broken" else ""
 
-    def say(self, texts: Texts, name: str, variables: Callable[[], Mapping[str, Any]]) -> None:
+    def say(
+        self, texts: Texts, name: str, variables: Callable[[], Mapping[str, Any]], instead: TemplateOut | None = None
+    ) -> None:
         """Send a block, unless it renders to nothing."""
         body = self.render(texts, name, variables)
         if body:
-            self.send(*[TextOut(body=part) for part in split_text(body)], block=name)
+            self.send(*[TextOut(body=part) for part in split_text(body)], block=name, instead=instead)
 
 
 class Cursor:
@@ -374,9 +377,9 @@ class Cursor:
         """A block's words, with more variables; those of the open question are there as well."""
         return self.turn.render(self.flow.texts, self._wording(block), lambda: self._with_question(more))
 
-    def say(self, block: str, **more: Any) -> None:
-        """Send a block."""
-        self.turn.say(self.flow.texts, self._wording(block), lambda: self._with_question(more))
+    def say(self, block: str, *, instead: TemplateOut | None = None, **more: Any) -> None:
+        """Send a block; outside of the person's 24-hour window `instead`."""
+        self.turn.say(self.flow.texts, self._wording(block), lambda: self._with_question(more), instead)
 
     def _wording(self, block: str) -> str:
         """The block, or its variant for this person."""

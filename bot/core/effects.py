@@ -6,14 +6,18 @@ from typing import Any
 
 from bot.core.conversation import Frame
 from bot.core.ids import RunId
-from bot.core.messages import Outgoing
+from bot.core.messages import Outgoing, TemplateOut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Send:
-    """Say something to the person in this conversation. Already rendered: a retry sends the same words."""
+    """Say something to the person in this conversation. Already rendered: a retry sends the same words.
+
+    Outside of their 24-hour window `instead` is sent, if there is any.
+    """
 
     content: Outgoing
+    instead: TemplateOut | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

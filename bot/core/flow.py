@@ -94,6 +94,21 @@ class NotifySpec(Part):
     parameters: list[str | int | float] = Field(default_factory=list, alias="with")
 
 
+class TemplateUse(Part):
+    """The WhatsApp template that is said instead, when the person has not written for 24 hours."""
+
+    name: Name
+    parameters: list[str | int | float] = Field(default_factory=list, alias="with")
+
+
+def _as_template(value: Any) -> Any:
+    """Let `template: trip_update` mean `template: {name: trip_update}`."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+Instead = Annotated[TemplateUse, BeforeValidator(_as_template)]
+
+
 class OpSpec(Part):
     """One entry of `enter:`: exactly one of `do`, `say`, `notify`."""
 
@@ -103,14 +118,16 @@ class OpSpec(Part):
     once: str | None = None
     save: Name | None = None
     say: Annotated[list[Name], BeforeValidator(as_list)] = Field(default_factory=list)
+    template: Instead | None = None
     notify: NotifySpec | None = None
 
 
 class TimerSpec(Part):
     """What `after` a while happens: something said, or a way on."""
 
-    later = frozenset({"template", "notify", "repeat"})
+    later = frozenset({"notify", "repeat"})
     say: Name | None = None
+    template: Instead | None = None
     to: StateName | None = None
     reason: str | None = None
 
@@ -140,6 +157,7 @@ class SilenceSpec(Part):
 
     length: Duration = Field(alias="after")
     say: Name | None = None
+    template: Instead | None = None
     to: StateName | None = None
     reason: str | None = None
 
@@ -167,7 +185,7 @@ class StateSpec(Part):
     later = frozenset(
         {
             "initial", "random", "remind", "expire",
-            "parallel", "extends", "ask_media", "template",
+            "parallel", "extends", "ask_media",
         }
     )  # fmt: skip
     forget: Annotated[list[Name], BeforeValidator(as_list)] = Field(default_factory=list)
@@ -179,6 +197,7 @@ class StateSpec(Part):
     save: Name | None = None
     error: Branches | None = None
     say: Annotated[list[Name], BeforeValidator(as_list)] = Field(default_factory=list)
+    template: Instead | None = None
     notify: NotifySpec | None = None
     ask: Name | None = None
     choices: Options | None = None
@@ -294,9 +313,10 @@ class FlowSpec(Part):
 
 
 class ProjectSpec(Part):
-    """`project.yaml`: what holds for all flows that do not say otherwise."""
+    """`project.yaml`: what holds for all flows that do not say otherwise, and the `languages` everything is in."""
 
     language: Language = "en"
+    languages: list[Language] = Field(default_factory=list)
     quiet: QuietSpec | None = None
     choices_style: ChoicesStyle = "auto"
 

@@ -150,7 +150,7 @@ def fire_timer(cursor: Cursor, event: TimerFired) -> None:
     cursor.turn.note("timer", name=event.name, fired=True)
     cursor.turn.muted = bool(cursor.turn.scope.get(STOPPED))
     if timer.say:
-        cursor.say(timer.say)
+        cursor.say(timer.say, instead=timer.instead.message(cursor) if timer.instead is not None else None)
     elif timer.trigger is None:
         repeat(cursor, cursor.render("no_input"))
     if timer.trigger:

@@ -10,19 +10,41 @@ from bot.core.conversation import Pending
 from bot.core.cursor import Cursor
 from bot.core.effects import Handoff, Notify, SetLanguage
 from bot.core.flow import LANGUAGE
+from bot.core.messages import TemplateOut
 from bot.core.sandbox import Value
 from bot.core.whatsapp import WhatsAppTemplate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """A WhatsApp template with what fills its variables."""
+
+    template: WhatsAppTemplate
+    parameters: tuple[Value, ...]
+
+    def values(self, cursor: Cursor) -> tuple[str, ...]:
+        """The parameters for this run, as WhatsApp takes them: one line each, never empty."""
+        what = f"`template: {self.template.name}`"
+        found = (str(cursor.evaluate(value, what)) for value in self.parameters)
+        return tuple(" ".join(value.split())[:900] or "–" for value in found)
+
+    def message(self, cursor: Cursor) -> TemplateOut:
+        """As a message to the person in the conversation."""
+        return TemplateOut(
+            name=self.template.name, language=cursor.turn.contact.language, parameters=self.values(cursor)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Say:
-    """Send a block as a message of its own."""
+    """Send a block as a message of its own; outside of the person's 24-hour window the template `instead`."""
 
     block: str
+    instead: Filled | None = None
 
     def run(self, cursor: Cursor, step: int) -> bool:
         """Send, and go on."""
-        cursor.say(self.block)
+        cursor.say(self.block, instead=self.instead.message(cursor) if self.instead is not None else None)
         return True
 
 
@@ -65,19 +87,14 @@ class NotifyRole:
     """Tell everybody with a role, as text inside their window and by WhatsApp template outside it."""
 
     role: str
-    template: WhatsAppTemplate
-    parameters: tuple[Value, ...]
+    notice: Filled
 
     def run(self, cursor: Cursor, step: int) -> bool:
         """Tell them, and go on."""
-        what = f"`notify: {self.template.name}`"
-        values = tuple(str(cursor.evaluate(value, what)) for value in self.parameters)
-        parameters = tuple(" ".join(value.split())[:900] or "–" for value in values)
-        text = self.template.fill(parameters)
-        cursor.turn.effects.append(
-            Notify(role=self.role, text=text, template=self.template.name, parameters=parameters)
-        )
-        cursor.turn.note("send", notify=self.role, template=self.template.name)
+        template, parameters = self.notice.template, self.notice.values(cursor)
+        text = template.fill(parameters)
+        cursor.turn.effects.append(Notify(role=self.role, text=text, template=template.name, parameters=parameters))
+        cursor.turn.note("send", notify=self.role, template=template.name)
         return True
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.core.compiled import Collector, Op
-from bot.core.flow import LANGUAGE, CollectKind, FlowSpec, NotifySpec, OpSpec, SlotRule, StateSpec
+from bot.core.flow import LANGUAGE, CollectKind, FlowSpec, NotifySpec, OpSpec, SlotRule, StateSpec, TemplateUse
 from bot.core.forms import Form, SlotBlocks, form_options
-from bot.core.ops import Do, Forget, NotifyRole, Say, Speak, Split
+from bot.core.ops import Do, Filled, Forget, NotifyRole, Say, Speak, Split
 from bot.core.report import Path, Report
 from bot.core.ruling import Rule
 from bot.core.sandbox import ExpressionError, Value
@@ -141,27 +141,37 @@ class Planner:
             if not spec.do and getattr(spec, word) is not None and not (calls and word != "once"):
                 word = "with" if word == "arguments" else word
                 self.report((*path, word), f"`{word}:` belongs to `do:`, and there is none.", hint="Add `do:`.")
-        ops += [Say(block=block) for block in spec.say]
+        instead = self.instead(spec.template, (*path, "template"))
+        if spec.template is not None and len(spec.say) != 1:
+            self.report((*path, "template"), "`template:` stands for one `say:`.",
+                        hint="Say one block here, and the others in a state of their own.")  # fmt: skip
+        ops += [Say(block=block, instead=instead) for block in spec.say]
         if spec.notify:
             ops += self._notify(spec.notify, (*path, "notify"))
         return ops
 
     def _notify(self, spec: NotifySpec, path: Path) -> list[Op]:
-        template = self.templates.get(spec.template)
+        notice = self._filled(spec.template, (*path, "template"), spec.parameters, path)
+        return [NotifyRole(role=spec.role, notice=notice)] if notice is not None else []
+
+    def instead(self, spec: TemplateUse | None, path: Path) -> Filled | None:
+        """What is said outside of the person's 24-hour window."""
+        return self._filled(spec.name, path, spec.parameters, path) if spec is not None else None
+
+    def _filled(self, name: str, place: Path, parameters: Sequence[Any], path: Path) -> Filled | None:
+        template = self.templates.get(name)
         if template is None:
-            self.report.unknown((*path, "template"), "WhatsApp template", spec.template, self.templates)
-            return []
-        if len(spec.parameters) != template.parameter_count:
+            self.report.unknown(place, "WhatsApp template", name, self.templates)
+            return None
+        if len(parameters) != template.parameter_count:
             self.report(
-                (*path, "with") if spec.parameters else path,
-                f"WhatsApp template `{spec.template}` takes {template.parameter_count} parameters, "
-                f"but `with:` has {len(spec.parameters)}.",
+                (*path, "with") if parameters else path,
+                f"WhatsApp template `{name}` takes {template.parameter_count} parameters, "
+                f"but `with:` has {len(parameters)}.",
                 hint=f"Its body is: {template.body}",
             )
-        values = tuple(
-            self.expressions.value(value, (*path, "with", place)) for place, value in enumerate(spec.parameters)
-        )
-        return [NotifyRole(role=spec.role, template=template, parameters=values)]
+        values = tuple(self.expressions.value(value, (*path, "with", place)) for place, value in enumerate(parameters))
+        return Filled(template=template, parameters=values)
 
     def form(self, names: Sequence[str]) -> Form:
         """The question that fills these slots."""

@@ -8,10 +8,11 @@ from bot.core.asking import Ask, Localised
 from bot.core.calling import Call
 from bot.core.choices import Option
 from bot.core.compiled import CompiledState, Op, Question, Rung, Timer
-from bot.core.flow import UNIVERSALS, FlowSpec, RungSpec, parse_duration
+from bot.core.flow import UNIVERSALS, FlowSpec, RungSpec, SilenceSpec, TimerSpec, parse_duration
 from bot.core.forms import Form
-from bot.core.ops import End, Go, HandOver, Rest
+from bot.core.ops import End, Filled, Go, HandOver, Rest
 from bot.core.planning import Planner
+from bot.core.report import Path
 from bot.core.sandbox import Expression, ExpressionError
 from bot.core.wiring import Wiring
 
@@ -149,7 +150,8 @@ class StateCompiler:
             if timer.to is not None:
                 trigger = f"timer:{name}"
                 self.wiring.edge(trigger, [self.name], timer.to, (*path, "to"), reason=timer.reason)
-            yield Timer(name=name, delay=delay, say=timer.say, trigger=trigger)
+            instead = self._instead(timer, path)
+            yield Timer(name=name, delay=delay, say=timer.say, trigger=trigger, instead=instead)
 
     def _silence(self) -> Iterable[Timer]:
         before = timedelta(0)
@@ -163,8 +165,15 @@ class StateCompiler:
             if rung.to is not None:
                 self.wiring.edge(name, [self.name], rung.to, (*path, "to"), reason=rung.reason or "no_input")
             yield Timer(
-                name=name, delay=rung.length, say=rung.say, trigger=name if rung.to is not None else None, silence=True
-            )
+                name=name, delay=rung.length, say=rung.say, trigger=name if rung.to is not None else None, silence=True,
+                instead=self._instead(rung, path),
+            )  # fmt: skip
+
+    def _instead(self, spec: TimerSpec | SilenceSpec, path: Path) -> Filled | None:
+        if spec.template is not None and spec.say is None:
+            self.report((*path, "template"), "`template:` stands for one `say:`.",
+                        hint="Add `say:`: the words for people who wrote lately.")  # fmt: skip
+        return self.planner.instead(spec.template, (*path, "template"))
 
     def _ladder(self) -> Iterable[Rung]:
         for place, rung in enumerate(self.spec.no_match or self._default_ladder()):

@@ -24,13 +24,14 @@ Render = Callable[[Mapping[str, Any]], str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """One message. `names` are the variables it reads; `static` its text when it reads none."""
+    """One message. `names` are the variables it reads; `static` its text when it reads none; `text` as written."""
 
     name: str
     line: int
     names: frozenset[str]
     render: Render
     static: str | None = None
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,14 +82,16 @@ def _block(name: str, line: int, text: str) -> Block:
         return Block(name=name, line=line, names=frozenset(), render=lambda _: said, static=said)
     names = names_in_text(text, ENVIRONMENT.filters)
     if names is not None:
-        render = _Later(text)
+        render: Render = _Later(text)
         only_comments = "{{" not in text and "{%" not in text
-        return Block(name=name, line=line, names=names, render=render, static=render({}) if only_comments else None)
+        static = render({}) if only_comments else None
+        return Block(name=name, line=line, names=names, render=render, static=static, text=text)
     tree = ENVIRONMENT.parse(text)
     check_tree(tree)
     template = ENVIRONMENT.from_string(text)
     names = frozenset(find_undeclared_variables(tree))
-    return Block(name=name, line=line, names=names, render=_renderer(template, template.root_render_func))
+    render = _renderer(template, template.root_render_func)
+    return Block(name=name, line=line, names=names, render=render, text=text)
 
 
 class _Later:

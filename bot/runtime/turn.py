@@ -29,8 +29,8 @@ from bot.core.engine import Step
 from bot.core.errors import ActionError, EngineError
 from bot.core.events import ActionDone, ActionFailed, BusinessChanged, Event, MessageReceived, TimerFired
 from bot.core.ids import ChannelId, RunId
-from bot.core.messages import Outgoing, TemplateOut, TextOut
-from bot.core.policy import window_open
+from bot.core.messages import TemplateOut, TextOut
+from bot.core.policy import said, told
 from storage.base import (
     AuditEntry,
     Consent,
@@ -170,8 +170,8 @@ class TurnTaker:
         conversation = step.conversation
         for effect in step.effects:
             match effect:
-                case Send(content=content):
-                    may = isinstance(content, TemplateOut) or window_open(conversation.last_inbound_at, event.at)
+                case Send():
+                    content, may = said(effect, conversation.last_inbound_at, event.at)
                     outcome.outbound.append(
                         NewOutbound(
                             conversation_id=conversation.conversation_id,
@@ -208,13 +208,10 @@ class TurnTaker:
     ) -> None:
         """Tell everybody with a role: in words where WhatsApp allows it, else by template."""
         for member in await store.staff(notify.role, channel):
-            content: Outgoing = TextOut(body=notify.text)
+            content = told(notify, member.language, member.last_inbound_at, at)
             held = None
-            if not window_open(member.last_inbound_at, at):
-                if self.templates:
-                    content = TemplateOut(name=notify.template, language=member.language, parameters=notify.parameters)
-                else:
-                    held = OUTSIDE_WINDOW
+            if isinstance(content, TemplateOut) and not self.templates:
+                content, held = TextOut(body=notify.text), OUTSIDE_WINDOW
             outcome.outbound.append(
                 NewOutbound(conversation_id=member.conversation_id, channel_id=channel, content=content, held=held)
             )

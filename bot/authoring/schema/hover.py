@@ -10,6 +10,7 @@ _WITH = "What the action gets. A lone {{ … }} keeps its type; `[trek, people]`
 _ONCE = "The receipt: a key under which this happens once, whatever is retried."
 _SAVE = "The name under which the result is kept, for expressions and replies."
 _REASON = "A word for why, for replies (`reason`) and for whoever takes over."
+_INSTEAD = "The WhatsApp template that is sent instead of `say`, when the person has not written for 24 hours."
 _IF = "Taken when this expression holds: `people >= 15`."
 
 HOVER: Mapping[str, str] = {
@@ -104,6 +105,12 @@ HOVER: Mapping[str, str] = {
     "CollectSpec.with": _WITH,
     "CollectSpec.once": _ONCE,
     "CollectSpec.say": "The block that is said for each.",
+    "StateSpec.template": _INSTEAD,
+    "OpSpec.template": _INSTEAD,
+    "TimerSpec.template": _INSTEAD,
+    "SilenceSpec.template": _INSTEAD,
+    "TemplateUse.name": "The WhatsApp template.",
+    "TemplateUse.with": "What fills {{1}}, {{2}}… of the template, in order.",
     "NotifySpec.role": "Everybody with this role is told.",
     "NotifySpec.template": "The WhatsApp template, for those who have not written for 24 hours.",
     "NotifySpec.with": "What fills {{1}}, {{2}}… of the template, in order.",

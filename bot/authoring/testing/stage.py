@@ -29,9 +29,9 @@ from bot.core.effects import (
 from bot.core.engine import Step
 from bot.core.events import EVENT, ActionDone, ActionFailed, BusinessChanged, Event, MessageReceived, TimerFired
 from bot.core.ids import ContactId, ConversationId, EventId, MessageId, RunId
-from bot.core.messages import ButtonsOut, Choice, Incoming, ListOut, Outgoing, TemplateOut, TextOut
+from bot.core.messages import ButtonsOut, Choice, Incoming, ListOut, Outgoing
 from bot.core.moving import RUNS
-from bot.core.policy import window_open
+from bot.core.policy import said, told
 from bot.core.turn import advance
 from bot.core.whatsapp import WhatsAppTemplate
 
@@ -223,8 +223,8 @@ class Stage:
 
     def _carry_out(self, phone: str, conversation: Conversation, effect: Effect, heard: list[Heard]) -> None:
         match effect:
-            case Send(content=content):
-                may = isinstance(content, TemplateOut) or window_open(conversation.last_inbound_at, self.at)
+            case Send():
+                content, may = said(effect, conversation.last_inbound_at, self.at)
                 heard.append(Heard(phone=phone, content=content, held=not may))
             case Notify():
                 self._notify(phone, conversation, effect, heard)
@@ -245,10 +245,7 @@ class Stage:
             if notify.role not in other.contact.roles:
                 continue
             last = conversation.last_inbound_at if name == phone else other.last_inbound_at
-            content: Outgoing = TextOut(body=notify.text)
-            if not window_open(last, self.at):
-                language = other.contact.language
-                content = TemplateOut(name=notify.template, language=language, parameters=notify.parameters)
+            content = told(notify, other.contact.language, last, self.at)
             heard.append(Heard(phone=name, content=content, notice=notify))
 
     def _answer(self, conversation: Conversation, invoke: Invoke, event: Event, calls: list[Call]) -> Event:

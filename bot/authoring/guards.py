@@ -1,0 +1,373 @@
+"""Guards that can never be true, and branches that are never reached because an earlier one takes everything.
+
+Theory: a condition becomes "or" of "and"s of comparisons with fixed values. One such "and" can hold if, for everything
+it looks at, there is a value that fits all its comparisons. Few values need to be tried: those compared with, those
+just beside them, and the limits of the slot. What we cannot read (filters, calls, two variables) counts as anything at
+all, so what is reported here is certain.
+"""
+
+import itertools
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import nodes
+from jinja2.exceptions import TemplateSyntaxError
+
+from bot.core.book import ANY
+from bot.core.expanding import branches_of
+from bot.core.flow import Branch, CommandRule, FlowSpec
+from bot.core.report import Path, Report, did_you_mean
+from bot.core.sandbox import ENVIRONMENT
+from bot.core.slotspecs import ChoiceSlot, DateSlot, DecimalSlot, IntegerSlot, RefSlot, SlotBase, TextSlot, TimeSlot
+
+_MOST = 200
+"""Alternatives a condition may have; what has more is taken to be possible."""
+_ANYTHING = object()
+_SAMPLES: tuple[Any, ...] = (None, True, False, 0, 1, "", "something else", {"some": "record"})
+_RECORDS = ("ref", "money", "media", "location", "duration")
+
+
+def _fits(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], bool]:
+    def fits(value: Any, other: Any) -> bool:
+        try:
+            return bool(compare(value, other))
+        except TypeError:  # a guard that fails does not hold
+            return False
+
+    return fits
+
+
+_COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
+    "eq": _fits(operator.eq), "ne": _fits(operator.ne), "lt": _fits(operator.lt), "lteq": _fits(operator.le),
+    "gt": _fits(operator.gt), "gteq": _fits(operator.ge), "in": _fits(lambda value, other: value in other),
+    "notin": _fits(lambda value, other: value not in other), "true": _fits(lambda value, _: bool(value)),
+    "false": _fits(lambda value, _: not value),
+}  # fmt: skip
+_OPPOSITE = {
+    "eq": "ne", "ne": "eq", "lt": "gteq", "gteq": "lt", "gt": "lteq", "lteq": "gt", "in": "notin", "notin": "in",
+    "true": "false", "false": "true",
+}  # fmt: skip
+_FLIPPED = {"eq": "eq", "ne": "ne", "lt": "gt", "gt": "lt", "lteq": "gteq", "gteq": "lteq"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """One comparison: what is looked at, how, with what."""
+
+    about: str
+    how: str
+    other: Any = None
+
+
+_Alternatives = list[tuple[_Claim, ...]]
+"""One of these holds: all claims of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Domain:
+    """What something may be. `told` says so to the author.
+
+    Attributes:
+        values: All there are; None when there are too many to name.
+        also: Some more to try, besides those it is compared with.
+        takes: Whether a value it is compared with is possible at all.
+    """
+
+    told: str = ""
+    values: tuple[Any, ...] | None = None
+    also: tuple[Any, ...] = ()
+    takes: Callable[[Any], bool] = lambda _: True
+    whole: bool = False
+    names: tuple[str, ...] = ()
+
+
+def check_guards(spec: FlowSpec, report: Report) -> None:
+    """Report every guard of a flow that cannot hold, or is never looked at."""
+    domains = _domains(spec)
+    for name, state in spec.states.items():
+        for place, branches in branches_of(state):
+            here = dict(domains)
+            if place == ("next",) and state.ask and state.choices:
+                own = tuple(key for key in state.choices if key not in (state.when or {}))
+                here["answer"] = _one_of("answer", own)
+            _in_order(branches, ("states", name, *place), here, report)
+    for source, rules in spec.commands.items():
+        alone = [[rule] for rule in rules if rule.origins is not None]
+        for group in ([rule for rule in rules if rule.origins is None], *alone):
+            _in_order(group, ("commands", source), domains, report, among=rules)
+    for path, rule in _slot_rules(spec):
+        _alone(rule, path, domains, report)
+
+
+def _slot_rules(spec: FlowSpec) -> Iterator[tuple[Path, str]]:
+    for place, rule in enumerate(spec.rules):
+        yield ("rules", place, "if"), rule.condition
+    for name, state in spec.states.items():
+        for place, rule in enumerate(state.rules):
+            yield ("states", name, "rules", place, "if"), rule.condition
+
+
+def _in_order(
+    branches: Sequence[Branch | CommandRule],
+    path: Path,
+    domains: Mapping[str, Domain],
+    report: Report,
+    among: Sequence[Any] | None = None,
+) -> None:
+    """The branches of one event, of which the first that holds is taken."""
+    everything = among or branches
+    before: list[tuple[str, _Alternatives]] = []
+    for branch in branches:
+        place = next(index for index, one in enumerate(everything) if one is branch)
+        here = (*path, place, "if") if len(everything) > 1 else (*path, "if")
+        if branch.condition is None:
+            return
+        source = branch.condition if isinstance(branch.condition, str) else str(branch.condition).lower()
+        found = _read(source)
+        if found is None:
+            continue
+        if _alone(source, here, domains, report, found):
+            continue
+        rest: _Alternatives | None = found
+        for earlier, taken in before:
+            rest = _both(rest, _not(taken)) if rest is not None else None
+            if rest is not None and not any(_possible(one, domains) for one in rest):
+                report(here, f"`if: {source}` is never reached: `if: {earlier}` comes first and takes all of it.",
+                       code="guard", hint="Put the narrower condition first.")  # fmt: skip
+                break
+        before.append((source, found))
+
+
+def _alone(
+    source: str, path: Path, domains: Mapping[str, Domain], report: Report, found: _Alternatives | None = None
+) -> bool:
+    """Report a condition that cannot hold whatever happens."""
+    found = found if found is not None else _read(source)
+    if found is None or any(_possible(one, domains) for one in found):
+        return False
+    report(path, f"`if: {source}` can never be true.", code="guard", hint=_reason(found, domains))
+    return True
+
+
+def _reason(found: _Alternatives, domains: Mapping[str, Domain]) -> str:
+    """Why, as far as one comparison alone shows it."""
+    for claims in found:
+        for claim in claims:
+            domain = domains.get(claim.about)
+            if domain is None or _possible((claim,), domains):
+                continue
+            near = did_you_mean(str(claim.other), domain.names) if domain.names else ""
+            return near if near.startswith("Did") else domain.told
+    return "Its parts exclude each other." if found else "Remove it."
+
+
+# --- Reading conditions -----------------------------------------------------------------------------------------------
+
+
+def _read(source: str) -> _Alternatives | None:
+    """A condition as alternatives; None when there are too many, or it is no expression."""
+    try:
+        tree = ENVIRONMENT.parse("{{ (" + source + ") }}")
+    except TemplateSyntaxError:
+        return None
+    output = tree.body[0]
+    return _meaning(output.nodes[0], holds=True) if isinstance(output, nodes.Output) and output.nodes else None
+
+
+def _meaning(node: nodes.Node, *, holds: bool) -> _Alternatives | None:
+    match node:
+        case nodes.Not():
+            return _meaning(node.node, holds=not holds)
+        case nodes.And() | nodes.Or():
+            left, right = _meaning(node.left, holds=holds), _meaning(node.right, holds=holds)
+            if left is None or right is None:
+                return None
+            return _both(left, right) if isinstance(node, nodes.And) == holds else left + right
+        case nodes.Compare():
+            return _comparison(node, holds=holds)
+        case nodes.Test(name="none"):
+            return [(_Claim(_name(node.node), "eq" if holds else "ne", None),)]
+    fixed = _fixed(node)
+    if fixed is not _ANYTHING:
+        return [()] if bool(fixed) == holds else []
+    return [(_Claim(_name(node), "true" if holds else "false"),)]
+
+
+def _comparison(node: nodes.Compare, *, holds: bool) -> _Alternatives | None:
+    claims: list[_Claim] = []
+    left: nodes.Expr = node.expr
+    for operand in node.ops:
+        claims.append(_claim(left, operand.op, operand.expr))
+        left = operand.expr
+    if holds:
+        return [tuple(claims)]
+    return [(_Claim(one.about, _OPPOSITE[one.how], one.other),) for one in claims]
+
+
+def _claim(left: nodes.Expr, how: str, right: nodes.Expr) -> _Claim:
+    fixed = _fixed(right)
+    if fixed is not _ANYTHING:
+        return _Claim(_name(left), how, fixed)
+    fixed = _fixed(left)
+    if fixed is not _ANYTHING and how in _FLIPPED:
+        return _Claim(_name(right), _FLIPPED[how], fixed)
+    return _Claim(f"{_name(left)} {how} {_name(right)}", "true")
+
+
+def _fixed(node: nodes.Node) -> Any:
+    if isinstance(node, nodes.Const):
+        return node.value
+    if isinstance(node, nodes.List | nodes.Tuple):
+        items = [_fixed(item) for item in node.items]
+        return _ANYTHING if _ANYTHING in items else tuple(items)
+    if isinstance(node, nodes.Neg):
+        value = _fixed(node.node)
+        return -value if isinstance(value, int | float) else _ANYTHING
+    return _ANYTHING
+
+
+def _name(node: nodes.Node) -> str:
+    """What is looked at: `people`, `trek.name`, or the whole of something more complicated."""
+    if isinstance(node, nodes.Name):
+        return str(node.name)
+    if isinstance(node, nodes.Getattr):
+        return f"{_name(node.node)}.{node.attr}"
+    return repr(node)
+
+
+def _both(one: _Alternatives, other: _Alternatives | None) -> _Alternatives | None:
+    if other is None or len(one) * len(other) > _MOST:
+        return None
+    return [(*left, *right) for left in one for right in other]
+
+
+def _not(found: _Alternatives) -> _Alternatives | None:
+    result: _Alternatives | None = [()]
+    for claims in found:
+        opposite: _Alternatives = [(_Claim(one.about, _OPPOSITE[one.how], one.other),) for one in claims]
+        result = _both(result, opposite) if result is not None else None
+    return result
+
+
+# --- Whether they can hold --------------------------------------------------------------------------------------------
+
+
+def _possible(claims: Iterable[_Claim], domains: Mapping[str, Domain]) -> bool:
+    about: dict[str, list[_Claim]] = {}
+    for claim in claims:
+        about.setdefault(claim.about, []).append(claim)
+    return all(
+        any(_fits_all(value, group) for value in _candidates(group, domains.get(name))) for name, group in about.items()
+    )
+
+
+def _fits_all(value: Any, claims: Iterable[_Claim]) -> bool:
+    return all(_COMPARE[one.how](value, one.other) for one in claims)
+
+
+def _candidates(claims: Iterable[_Claim], domain: Domain | None) -> Iterator[Any]:
+    """Values that, if none of them fits, show that none fits at all."""
+    if domain is not None and domain.values is not None:
+        yield from domain.values
+        return
+    compared: list[Any] = []
+    for claim in claims:
+        compared += claim.other if isinstance(claim.other, tuple) else [claim.other]
+    near = (*compared, *_between(compared, whole=domain is not None and domain.whole))
+    yield from (value for value in near if domain is None or domain.takes(value))
+    yield from domain.also if domain is not None else _SAMPLES
+
+
+def _between(compared: Sequence[Any], *, whole: bool) -> Iterator[Any]:
+    """Values beside and between those that something is compared with."""
+    numbers = sorted(value for value in compared if isinstance(value, int | float) and not isinstance(value, bool))
+    for number in numbers:
+        yield from (number - 1, number + 1)
+    if not whole:
+        yield from ((low + high) / 2 for low, high in itertools.pairwise(numbers))
+    for text in (value for value in compared if isinstance(value, str)):
+        yield from (text + "~", text[:-1], "")
+        yield text + "!"
+
+
+# --- What there is to look at -----------------------------------------------------------------------------------------
+
+
+def _domains(spec: FlowSpec) -> dict[str, Domain]:
+    domains = {name: _of_slot(name, slot) for name, slot in spec.slots.items()}
+    asked = dict.fromkeys(key for state in spec.states.values() for key in state.choices or {})
+    offered = any(isinstance(slot, RefSlot | ChoiceSlot) for slot in spec.slots.values())
+    if not offered:
+        domains["answer"] = _one_of("answer", tuple(asked), unset=True)
+    if ANY not in spec.roles:
+        domains["role"] = _one_of("role", tuple(spec.roles))
+    inside = [key for one in spec.states.values() for key in one.variants or ()]
+    variants = dict.fromkeys([*(spec.variants or ()), *inside])
+    if variants:
+        domains["variant"] = _one_of("variant", tuple(variants), unset=True)
+    return domains
+
+
+def _one_of(name: str, keys: tuple[str, ...], *, unset: bool = False) -> Domain:
+    told = f"`{name}` is " + (" or ".join(f"`{key}`" for key in keys) if keys else "never set here") + "."
+    return Domain(told=told, values=(*keys, None) if unset else keys, names=keys)
+
+
+def _of_slot(name: str, slot: SlotBase) -> Domain:
+    match slot:
+        case ChoiceSlot():
+            return _one_of(name, tuple(slot.choices), unset=True)
+        case IntegerSlot(one_of=list() as known):
+            return Domain(told=f"`{name}` is one of {', '.join(map(str, known))}.", values=(*known, None))
+        case TextSlot(one_of=list() as known):
+            return Domain(told=f"`{name}` is one of its `one_of:`.", values=(*known, None), names=tuple(known))
+        case IntegerSlot() | DecimalSlot():
+            return _number(name, slot)
+        case DateSlot(range=False):
+            length = 7 if slot.granularity == "month" else 10
+            form = "2026-12" if slot.granularity == "month" else "2026-12-15"
+            return Domain(
+                told=f"`{name}` is written like `{form}`.",
+                also=(None, "0001-01-01"[:length], "9998-12-28"[:length]),
+                takes=lambda value: isinstance(value, str) and len(value) >= 4 and value[:4].isdigit(),
+            )
+        case TimeSlot():
+            return Domain(
+                told=f"`{name}` is written like `15:30`.",
+                also=(None, slot.min or "00:00", slot.max or "23:59"),
+                takes=lambda value: isinstance(value, str) and value[:2].isdigit(),
+            )
+        case RefSlot():
+            return Domain(
+                told=f"`{name}` is a record: compare `{name}.name` or `{name}.id`.", values=(None, {"id": 1}),
+            )  # fmt: skip
+    if slot.type in _RECORDS:  # type: ignore[attr-defined]  # every slot has a type
+        return Domain(told=f"`{name}` is a record, not a single value.", values=(None, {"some": "record"}))
+    return Domain(
+        told=f"`{name}` is text.",
+        also=(None, "", "something else"),
+        takes=lambda value: isinstance(value, str) or value is None,
+    )
+
+
+def _number(name: str, slot: IntegerSlot | DecimalSlot) -> Domain:
+    low, high = slot.min, slot.max
+    if low is not None and high is not None:
+        told = f"`{name}` is from {low} to {high}."
+    elif low is not None:
+        told = f"`{name}` is {low} or more."
+    else:
+        told = f"`{name}` is {high} at most." if high is not None else f"`{name}` is a number."
+
+    whole = isinstance(slot, IntegerSlot)
+
+    def takes(value: Any) -> bool:
+        if value is None or isinstance(value, bool) or not isinstance(value, int | float):
+            return value is None
+        return (not whole or value == int(value)) and (low is None or value >= low) and (high is None or value <= high)
+
+    ends = tuple(value for value in (low, high) if value is not None)
+    also = (None, *ends) if ends else (None, -(10**14), 0, 10**14)
+    return Domain(told=told, also=also, takes=takes, whole=whole)

@@ -1,0 +1,87 @@
+"""That nothing is missing in any language: replies, labels of choices, WhatsApp templates, common words.
+
+Which languages a project speaks, `project.yaml` says under `languages:`; then whatever is missing is an error. Without
+it, a language counts where somebody has begun to translate, and what is missing is a warning.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from bot.authoring.limits import options_of
+from bot.core.flow import FlowSpec
+from bot.core.report import Path, Report, Severity
+from bot.core.templates import FALLBACK, TemplateFile, Texts
+
+
+def check_translations(
+    spec: FlowSpec, texts: Texts, said: Iterable[tuple[Path, str]], languages: tuple[str, ...], report: Report
+) -> None:
+    """Every block and label of a flow is there in every language.
+
+    Args:
+        spec: The flow.
+        texts: What it can say.
+        said: The blocks it names, with their places.
+        languages: Those the project speaks; empty: those the flow has files in.
+        report: Takes what is missing.
+    """
+    severity: Severity = "error" if languages else "warning"
+    own = {name for file in texts.own.values() for name in file.blocks}
+    places: dict[str, Path] = {}
+    for path, block in said:
+        places.setdefault(block, path)
+    for language in languages or sorted(texts.own):
+        file = texts.own.get(language)
+        if file is None:
+            if own:
+                report(("flow",), f"Flow `{spec.flow}` is not translated into `{language}`.", severity=severity,
+                       code="translation", hint=f"Write {_beside(texts, language)}.")  # fmt: skip
+            continue
+        for block in sorted(own - set(file.blocks)):
+            if not block.startswith("choice_") and not block.startswith("command_"):
+                report(places.get(block, ("flow",)), f"Block `{block}` is not translated into `{language}`.",
+                       severity=severity, code="translation", hint=f"Add it to {file.path}.")  # fmt: skip
+        if languages and language != spec.language:
+            _labels(spec, texts, language, file, report)
+
+
+def _labels(spec: FlowSpec, texts: Texts, language: str, file: TemplateFile, report: Report) -> None:
+    common = texts.common.get(language)
+    for path, choices in options_of(spec):
+        for key, option in choices.items():
+            block = f"choice_{key}"
+            if block not in file.blocks and (common is None or block not in common.blocks):
+                report((*path, key), f"Choice `{option.label}` has no label in `{language}`.", code="translation",
+                       hint=f"Add block `{block}` to {file.path}.")  # fmt: skip
+
+
+def _beside(texts: Texts, language: str) -> str:
+    """The path of the file that a language lacks."""
+    path = next(iter(texts.own.values())).path
+    return "/".join(["templates", language, *path.split("/")[2:]])
+
+
+def missing_templates(names: Iterable[tuple[str, str]], languages: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """WhatsApp templates, with the language each lacks. A regional one, `en_US`, will do for its language."""
+    found: dict[str, set[str]] = {}
+    for name, language in names:
+        found.setdefault(name, set()).update({language, language.split("_")[0]})
+    for name, known in sorted(found.items()):
+        for language in languages:
+            if language not in known:
+                yield name, language
+
+
+def missing_common(files: Mapping[str, TemplateFile], languages: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
+    """Each language, with the common blocks it lacks."""
+    base = files.get(FALLBACK)
+    for language in languages or sorted(files):
+        known = set(files[language].blocks) if language in files else set()
+        missing = sorted(set(base.blocks) - known) if base is not None and language != FALLBACK else []
+        if missing:
+            yield language, missing
+
+
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """Names as a list that is not too long to be read."""
+    shown = ", ".join(f"`{name}`" for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
