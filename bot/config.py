@@ -126,6 +126,8 @@ class Settings(DatabaseSettings):
     bot_metrics_port: int | None = Field(
         None, ge=1, le=65535, description="where a process without the web part answers /healthz, /readyz and /metrics"
     )
+    bot_api_rate: float = Field(20, ge=0, description="API requests per second and token, on average; 0: no limit")
+    bot_api_burst: int = Field(100, ge=1, description="API requests a token may make at once")
     bot_channel_rate: float = Field(
         56, ge=0, description="messages per second from one number; 0: no limit. Meta's default is 80, in and out"
     )

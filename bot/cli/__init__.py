@@ -47,6 +47,12 @@ staff = App(name="staff", help="Say who is more than a customer.")
 staff.command("bot.cli.staff:add", name="add", help="Give somebody a role.")
 app.command(staff)
 
+token = App(name="token", help="Say who may use the JSON API.")
+token.command("bot.cli.token:create", name="create", help="Make a token and show it, once.")
+token.command("bot.cli.token:show", name="list", help="List tokens, also those that are over.")
+token.command("bot.cli.token:revoke", name="revoke", help="End a token.")
+app.command(token)
+
 audit = App(name="audit", help="Look after the audit log.")
 audit.command("bot.cli.audit:verify", name="verify", help="Find out whether anybody has changed the audit log.")
 app.command(audit)

@@ -30,6 +30,7 @@ class Metrics:
         self.settled = Counter(
             "sirdar_settled", "Statuses applied, unknown sends settled", ["what"], registry=self.registry
         )
+        self.api = Counter("sirdar_api", "API requests, by status", ["status"], registry=self.registry)
         self.timers = Counter("sirdar_timers", "Timers fired", registry=self.registry)
         self.backlog = Gauge("sirdar_backlog", "What waits in the queues", ["queue"], registry=self.registry)
         self.backlog_age = Gauge(

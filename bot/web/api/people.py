@@ -1,0 +1,150 @@
+"""Contacts, what they agreed to, and the token itself."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from bot.core.errors import StorageError
+from bot.web.api.collections import Collection, Filter
+from bot.web.api.problems import Problem
+from bot.web.api.route import Asked, Given, Id, Routes
+from storage.base import AuditEntry
+
+ROUTES = Routes()
+
+DESK = ("sales", "operations", "manager")
+
+
+class Me(BaseModel):
+    """Who asks."""
+
+    token: int
+    name: str
+    role: str
+    scopes: list[str]
+    contact_id: int | None
+    expires_at: datetime | None
+
+
+@ROUTES.get("/me", "Show whose token this is", scope=None)
+async def show_me(asked: Asked) -> Me:
+    """Whose token this is, and what it may do."""
+    token = asked.token
+    return Me(
+        token=token.token_id, name=token.name, role=token.role, scopes=sorted(token.scopes),
+        contact_id=token.contact_id, expires_at=token.expires_at,
+    )  # fmt: skip
+
+
+# --- Contacts ---------------------------------------------------------------------------------------------------------
+
+
+class Contact(BaseModel):
+    """Somebody who writes to us, or whom we write to."""
+
+    id: int
+    name: str
+    language: str
+    roles: list[str] = Field(description="Empty: a customer")
+    created_at: datetime
+
+
+class ContactPhone(BaseModel):
+    """How somebody is reached."""
+
+    contact_id: int
+    phone: str | None = Field(description="E.164; null when only a business-scoped id is known")
+
+
+class ChangeContact(Given):
+    """What is to be different."""
+
+    name: Annotated[str | None, Field(min_length=1, max_length=200)] = None
+    language: Annotated[str | None, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z]{4})?$")] = None
+
+
+_CONTACTS = """
+SELECT c.contact_id AS id, c.name, c.language, c.created_at,
+       ARRAY(SELECT r.role FROM contact_roles r WHERE r.tenant_id = $1 AND r.contact_id = c.contact_id
+             ORDER BY r.role) AS roles
+FROM contacts c WHERE c.tenant_id = $1
+"""
+_PHONE = "SELECT phone FROM contacts WHERE tenant_id = $1 AND contact_id = $2"
+_CHANGE = """
+UPDATE contacts SET name = coalesce($3, name), language = coalesce($4, language)
+WHERE tenant_id = $1 AND contact_id = $2
+"""
+CONTACTS = Collection(
+    routes=ROUTES, path="/contacts", one="contact", model=Contact, select=_CONTACTS, key="c.contact_id",
+    table="contacts", roles=DESK,
+    filters={
+        "role": Filter(
+            kind=Literal["sales", "operations", "field_staff", "manager"],
+            condition="EXISTS (SELECT FROM contact_roles r"
+            " WHERE r.tenant_id = $1 AND r.contact_id = c.contact_id AND r.role = {})",
+        )
+    },
+).listed().shown()  # fmt: skip
+
+
+@ROUTES.get("/contacts/{contact}/phone", "Show a contact's phone number", scope="contacts:phone", roles=DESK)
+async def show_contact_phone(asked: Asked, contact: Id) -> ContactPhone:
+    """A contact's phone number. Needs the scope `contacts:phone`, which no wildcard gives; the audit log notes it."""
+    await CONTACTS.show(asked, contact)
+    sealed = await asked.db.fetchval(_PHONE, asked.tenant, contact)
+    try:
+        phone = asked.vault.decrypt(asked.tenant, sealed) if sealed else None
+    except StorageError as error:
+        raise Problem("refused", "The number cannot be decrypted with this deployment's key.", code="key") from error
+    note(asked, "contacts.phone_read", contact_id=contact)
+    return ContactPhone(contact_id=contact, phone=phone)
+
+
+@ROUTES.patch("/contacts/{contact}", "Change a contact", scope="contacts:write", roles=DESK, lock=CONTACTS.lock,
+              shows=CONTACTS.show)  # fmt: skip
+async def change_contact(asked: Asked, contact: Id, body: ChangeContact) -> Contact:
+    """Change a contact's name or language."""
+    await CONTACTS.show(asked, contact)
+    await asked.db.execute(_CHANGE, asked.tenant, contact, body.name, body.language)
+    note(asked, "contacts.changed", contact_id=contact, fields=sorted(body.model_fields_set))
+    changed = await CONTACTS.show(asked, contact)
+    assert isinstance(changed, Contact)  # noqa: S101
+    return changed
+
+
+# --- Opt-ins ----------------------------------------------------------------------------------------------------------
+
+
+class OptIn(BaseModel):
+    """A word of somebody: they allow messages, or forbid them. The newest of a purpose counts."""
+
+    id: int
+    contact_id: int
+    purpose: Literal["all", "marketing"]
+    allowed: bool
+    source: str
+    proof: dict[str, Any]
+    created_at: datetime
+
+
+_OPT_INS = """
+SELECT o.opt_in_id AS id, o.contact_id, o.purpose, o.allowed, o.source, o.proof, o.created_at
+FROM whatsapp_opt_ins o WHERE o.tenant_id = $1
+"""
+Collection(
+    routes=ROUTES, path="/opt-ins", one="opt_in", model=OptIn, select=_OPT_INS, key="o.opt_in_id",
+    table="whatsapp_opt_ins", roles=("operations", "manager"), documents=("proof",),
+    filters={
+        "contact": Filter(kind=Id, condition="o.contact_id = {}"),
+        "purpose": Filter(kind=Literal["all", "marketing"], condition="o.purpose = {}"),
+    },
+).listed().shown()  # fmt: skip
+
+
+def note(asked: Asked, action: str, **detail: Any) -> None:
+    """Put on the trail what was done without a service."""
+    entry = AuditEntry(
+        at=asked.at, actor=f"token:{asked.token.token_id}", action=action, conversation_id=None, detail=detail
+    )
+    asked.trail.append(entry)

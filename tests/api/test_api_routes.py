@@ -1,0 +1,106 @@
+"""Every route: who may use it, and that nobody sees or touches another tenant's things by it."""
+
+import re
+from typing import Any
+
+from bot.web.api import all_routes
+from bot.web.api.route import Route
+from storage.crypto import Vault
+from storage.postgres.tokens import create_token
+from tests.api.conftest import EVERYTHING, ROLES, Shop, fill
+from tests.conftest import EPOCH
+
+ROUTES = all_routes().all
+LISTS = [route for route in ROUTES if route.method == "GET" and not route.names and route.scope]
+ABOUT_ONE = [route for route in ROUTES if route.names]
+CHECKSUM = """
+SELECT c.relname AS name FROM pg_class c
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+  AND c.relname NOT IN ('api_tokens')
+  AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id')
+"""
+
+
+def ids_for(route: Route, numbers: dict[str, int]) -> str:
+    """The path with numbers of that business's things."""
+    known = {**numbers, "opt-in": 1}
+    word = route.path.split("/")[1].rstrip("s").replace("-", "_")
+
+    def number(match: "re.Match[str]") -> str:
+        return str(known.get(match[1], known.get(word, 1)))
+
+    return re.sub(r"\{(\w+)\}", number, route.path)
+
+
+def body_for(route: Route) -> Any:
+    """A body that fits."""
+    if route.body is None:
+        return None
+    given: dict[str, Any] = {
+        "trek": 1, "people": 2, "lead": 1, "quote": 1, "booking": 1, "trip": 1, "text": "x", "reason": "x", "seats": 5,
+        "starts_on": "2027-01-01", "person": 1, "severity": "HIGH", "approve": True, "note": "x",
+    }  # fmt: skip
+    return {name: given[name] for name in route.body.model_fields if name in given}
+
+
+async def everything_in(shop: Shop) -> dict[str, Any]:
+    """A checksum of each of a tenant's tables."""
+    found = {}
+    for table in await shop.rows(CHECKSUM):
+        query = f"SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) AS sum FROM {table['name']} t"
+        found[table["name"]] = (await shop.rows(query))[0]["sum"]
+    return found
+
+
+async def test_no_route_shows_or_changes_what_is_another_tenants(shop: Shop, other: Shop, vault: Vault) -> None:
+    """With every role's token: lists are empty of it, numbers of it are not found, and nothing of it changes."""
+    numbers = await fill(shop, vault)
+    before = await everything_in(shop)
+    for route in LISTS:
+        theirs = {item["id"] for item in (await shop.get(route.path, role=min(route.roles)))["items"]}
+        assert theirs, f"{route.path} has nothing to see, so that this test would prove nothing"
+        for role in route.roles:
+            seen = {item["id"] for item in (await other.get(route.path, role=role))["items"]}
+            assert not seen & theirs, (route.path, role)
+    for route in ABOUT_ONE:
+        for role in route.roles or ROLES:
+            path = ids_for(route, numbers)
+            answer = await other.ask(route.method, path, body_for(route), role=role, If_Match="*")
+            assert answer.status == 404, (route.method, path, role, answer.body)
+    assert await everything_in(shop) == before
+
+
+async def test_the_matrix_of_roles(shop: Shop) -> None:
+    for route in ROUTES:
+        path = ids_for(route, {})
+        for role in ROLES:
+            answer = await shop.ask(route.method, path, body_for(route), role=role, If_Match='"x"')
+            refused = answer.status == 403 and answer.body["code"] == "role"
+            assert refused == bool(route.roles and role not in route.roles), (route.method, path, role, answer.body)
+
+
+async def test_without_its_scope_a_token_is_refused(shop: Shop, vault: Vault) -> None:
+    for route in ROUTES:
+        if route.scope is None:
+            continue
+        async with shop.database.tenant(shop.tenant) as db:
+            scopes = [scope for scope in EVERYTHING if scope != route.scope]
+            _, token = await create_token(
+                db, vault, shop.tenant, name="x", role="manager", scopes=scopes, at=EPOCH, expires_at=None
+            )
+        answer = await shop.ask(route.method, ids_for(route, {}), body_for(route), token=token)
+        assert (answer.status, answer.body["code"]) == (403, "scope"), route.path
+
+
+async def test_without_a_token_nothing_is_told(shop: Shop) -> None:
+    for route in ROUTES:
+        answer = await shop.ask(route.method, ids_for(route, {}), body_for(route), Authorization="Basic eDp5")
+        assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer"), route.path
+
+
+def test_names_are_unique_and_every_change_has_a_scope_of_its_own() -> None:
+    names = [route.name for route in ROUTES]
+    assert len(set(names)) == len(names)
+    for route in ROUTES:
+        assert route.method == "GET" or (route.scope or "").endswith(":write"), route.path
+        assert route.method != "GET" or route.scope is None or route.scope.endswith((":read", ":phone")), route.path
