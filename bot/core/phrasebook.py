@@ -11,10 +11,11 @@ YES: dict[str, tuple[str, ...]] = {
     "en": (
         "yes", "y", "yeah", "yep", "yup", "ya", "ok", "okay", "k", "sure", "of course", "correct", "right", "confirm",
         "confirmed", "go ahead", "yes please", "please do", "looks good", "sounds good", "all good", "perfect",
-        "great", "thats right", "do it", "send it", "absolutely", "definitely", "certainly", "yess", "yesss", "yea",
-        "okey", "okk", "fine", "done", "agreed", "exactly", "of course yes", "ok sure", "yes sure", "yes ok",
-        "yes correct", "yes thats right", "cool", "awesome", "alright", "correct yes", "lets do it", "lets go", "👍",
-        "✅", "👌", "✔", "☑", "🆗", "💯", "👍👍", "❤", "🙌", "👏", "🤝",
+        "great", "thats right", "do it", "send it", "absolutely", "definitely", "certainly", "yess", "yesss", "okie",
+        "okies", "why not", "yes please do", "yea", "okey", "okk", "fine", "done", "agreed", "exactly",
+        "of course yes", "ok sure", "yes sure", "yes ok", "yes correct", "yes thats right", "cool", "awesome",
+        "alright", "correct yes", "lets do it", "lets go", "👍", "✅", "👌", "✔", "☑", "🆗", "💯", "👍👍",
+        "❤", "🙌", "👏", "🤝",
     ),
     "hi": (
         "haan", "han", "ha", "haan ji", "ji", "ji haan", "theek hai", "thik hai", "bilkul", "sahi", "sahi hai",
@@ -50,15 +51,16 @@ NO: dict[str, tuple[str, ...]] = {
         "aun no", "incorrecto", "no es correcto", "nunca", "mejor no", "no me interesa",
     ),
     "ne": (
-        "hoina", "haina", "hudaina", "hunna", "pardaina", "chaina", "chahindaina", "nai", "gardina", "होइन", "हैन",
-        "हुँदैन", "हुदैन", "हुन्न", "पर्दैन", "छैन", "चाहिँदैन", "चाहिदैन", "अहिले होइन", "गर्दिन",
+        "hoina", "haina", "hudaina", "hunna", "pardaina", "chaina", "chahindaina", "chaidaina", "chaindaina", "nai",
+        "gardina", "होइन", "हैन", "हुँदैन", "हुदैन", "हुन्न", "पर्दैन", "छैन", "चाहिँदैन", "चाहिदैन", "अहिले होइन",
+        "गर्दिन",
     ),
 }  # fmt: skip
 MAYBE: dict[str, tuple[str, ...]] = {
     "en": (
         "maybe", "perhaps", "possibly", "not sure", "im not sure", "might", "i dont know", "dont know", "dunno",
-        "not decided", "undecided", "lets see", "will see", "depends", "idk", "maybe later", "cant say",
-        "not yet decided", "🤔", "🤷",
+        "not decided", "undecided", "lets see", "will see", "depends", "idk", "not really sure", "not too sure",
+        "maybe later", "cant say", "not yet decided", "🤔", "🤷",
     ),
     "hi": (
         "shayad", "pata nahi", "pta nahi", "pta nhi", "pata nhi", "ho sakta hai", "soch ke batata hu",
@@ -197,9 +199,9 @@ MAYBE_STOP = frozenset(
 )  # fmt: skip
 """Words that may mean STOP. In a conversation they mean what they mean there; outside of any we ask."""
 FILLERS: tuple[str, ...] = (
-    "please", "pls", "plz", "plss", "thanks", "thank", "thx", "ty", "you", "hmm", "hm", "um", "well", "so", "then",
-    "oh", "sir", "madam", "mam", "bro", "dear", "bhai", "ji", "h", "hai", "yaar", "na", "didi", "dai", "hajur",
-    "gracias", "जी", "हजुर", "por", "favor", "amigo", "pues", "entonces", "hola", "🙏", "😊", "🙂",
-    "😀", "😃", "😄", "😁", "😅", "🥰",
+    "please", "pls", "plz", "plss", "thanks", "thank", "thx", "ty", "you", "u", "hmm", "hm", "um", "well", "so",
+    "then", "oh", "sir", "madam", "mam", "bro", "dear", "bhai", "ji", "h", "hai", "yaar", "na", "didi", "dai",
+    "hajur", "gracias", "जी", "हजुर", "por", "favor", "amigo", "pues", "entonces", "hola", "🙏", "😊", "🙂", "😀", "😃",
+    "😄", "😁", "😅", "🥰",
 )  # fmt: skip
 """Words and signs that add nothing to a yes or no."""

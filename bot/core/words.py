@@ -124,11 +124,26 @@ def yes_no_in(normal: str, language: str) -> str | None:
     parts = [part for part in _SYMBOL.sub(r" \1 ", normal).split() if part not in _FILLERS]
     if not parts or len(parts) > _MAX_WORDS:
         return None
-    rest = " ".join(parts)
-    if rest in words:
-        return words[rest]
-    meanings = {_word_meaning(part, language) for part in parts}
+    meanings = _meanings(parts, language)
+    if "maybe" in meanings and None not in meanings:
+        return "maybe"
     return meanings.pop() if len(meanings) == 1 else None
+
+
+def _meanings(parts: list[str], language: str) -> set[str | None]:
+    """What the phrases mean that the words consist of, the longest phrases possible, from left to right."""
+    words = yes_no_words(language)
+    meanings: set[str | None] = set()
+    place = 0
+    while place < len(parts):
+        for end in range(len(parts), place, -1):
+            phrase = " ".join(parts[place:end])
+            meaning = words.get(phrase) if end - place > 1 else _word_meaning(phrase, language)
+            if meaning is not None or end - place == 1:
+                meanings.add(meaning)
+                place = end
+                break
+    return meanings
 
 
 def _word_meaning(word: str, language: str) -> str | None:

@@ -46,23 +46,52 @@ STRONG_WORDS = frozenset(
         "tonight", "sadhe", "sava", "paune", "minutes",
     ]
 )  # fmt: skip
+_PAST_WORDS = frozenset(["past", "half", "quarter", "to", "sadhe", "sava", "paune"])
+_MARKS = frozenset(["am", "pm", "m"])
+_MILITARY_WORDS = frozenset(["hrs", "hours", "h"])
+_HOUR_WORDS = frozenset(
+    [
+        "clock",
+        "oclock",
+        "baje",
+        "bajkar",
+        "morning",
+        "afternoon",
+        "evening",
+        "night",
+        "subah",
+        "dopahar",
+        "shaam",
+        "raat",
+    ]
+)
 _WEAK_WORDS = frozenset(["at", "by", "around", "about"])
 _LATE = frozenset({"afternoon", "evening", "shaam", "tonight"})
 _EARLY = frozenset({"morning", "subah", "today morning"})
 
 
-def find_times(text: str, words: Sequence[str], *, weak: bool = True) -> tuple[TimeFound, ...]:
-    """All times of day in a canonical text; `weak` ones too, which were said like "at 5"."""
-    strong = ":" in text or not STRONG_WORDS.isdisjoint(words)
-    weak = weak and ("@" in text or not _WEAK_WORDS.isdisjoint(words))
-    if not strong and not weak:
+def find_strong_times(text: str, words: Sequence[str]) -> tuple[TimeFound, ...]:
+    """Times of day in a canonical text that can be nothing else: "3 pm", "15:30"."""
+    if ":" not in text and STRONG_WORDS.isdisjoint(words):
         return ()
-    found: list[TimeFound] = []
-    for one in (*_times(text), *(_weak_times(text) if weak else ())) if strong else _weak_times(text):
+    return _apart(_times(text, frozenset(words)), ())
+
+
+def find_times(text: str, words: Sequence[str], strong: tuple[TimeFound, ...]) -> tuple[TimeFound, ...]:
+    """All times of day: the strong ones that were found, and those said like "at 5"."""
+    if "@" not in text and _WEAK_WORDS.isdisjoint(words):
+        return strong
+    return _apart(_weak_times(text), strong)
+
+
+def _apart(times: Iterator[TimeFound], known: tuple[TimeFound, ...]) -> tuple[TimeFound, ...]:
+    """With those that share no place with an earlier one."""
+    found = list(known)
+    for one in times:
+        if len(found) >= MAX_FOUND:
+            break
         if not any(overlap((one.start, one.end), (other.start, other.end)) for other in found):
             found.append(one)
-            if len(found) == MAX_FOUND:
-                break
     return tuple(sorted(found, key=lambda one: one.start))
 
 
@@ -102,26 +131,29 @@ def _made(match: re.Match[str], minute: tuple[int, int | None], *, strong: bool 
     return TimeFound(minute=minute[0], other=minute[1], strong=strong, start=match.start(), end=match.end())
 
 
-def _times(text: str) -> Iterator[TimeFound]:
-    for match in _PAST.finditer(text):
+def _times(text: str, words: frozenset[str]) -> Iterator[TimeFound]:
+    """The more telling forms first; each is only looked for where a word or sign of it is."""
+    for match in () if _PAST_WORDS.isdisjoint(words) else _PAST.finditer(text):
         yield from _past(match)
-    for match in _DOTTED.finditer(text):
+    for match in _DOTTED.finditer(text) if "baje" in words else ():
         yield _made(match, time_of(int(match[2]), int(match[3]), None, match[1] or match[4]))
-    for match in _CLOCK.finditer(text):
+    for match in _CLOCK.finditer(text) if ":" in text or "h" in words else ():
         before, hour, minute, mark, after = match.groups()
         found = time_of(int(hour), int(minute), mark, before or after, padded=hour.startswith("0"))
         if found[1] is not None and 7 <= int(hour) <= 12:
             found = (int(hour) * 60 + int(minute), None)  # 9:30, 12:15: as a clock shows it
         yield _made(match, found)
-    for match in _MARKED.finditer(text):
-        yield _made(match, time_of(int(match[1]), int(match[2] or 0), match[3], None))
-    for match in _WORD_MARKED.finditer(text):
-        yield _made(match, time_of(number_of(match[1]), 0, match[2], None))
-    for match in _MILITARY.finditer(text):
+    if not _MARKS.isdisjoint(words):
+        for match in _MARKED.finditer(text):
+            yield _made(match, time_of(int(match[1]), int(match[2] or 0), match[3], None))
+        for match in _WORD_MARKED.finditer(text):
+            yield _made(match, time_of(number_of(match[1]), 0, match[2], None))
+    for match in () if _MILITARY_WORDS.isdisjoint(words) else _MILITARY.finditer(text):
         yield _made(match, (int(match[1]) * 60 + int(match[2]), None))
     for match in _NAMED.finditer(text):
         yield _made(match, (0 if match[1] == "midnight" else 720, None))
-    yield from _hours(text)
+    if not _HOUR_WORDS.isdisjoint(words):
+        yield from _hours(text)
 
 
 def _hours(text: str) -> Iterator[TimeFound]:

@@ -77,6 +77,9 @@ def _either(match: re.Match[str]) -> str:
     return f"{match[1]}-{match[2]} " if int(match[2]) - int(match[1]) == 1 else match[0]
 
 
+_LENGTHS = {"feb": 28, "apr": 30, "jun": 30, "sep": 30, "nov": 30} | dict.fromkeys(
+    ["jan", "mar", "may", "jul", "aug", "oct", "dec"], 31
+)  # fmt: skip
 _AND_PARTS: dict[str, Callable[[int], float]] = {
     "sadhe": lambda n: n + 0.5, "sava": lambda n: n + 0.25, "paune": lambda n: n - 0.25, "dedh": lambda n: 1.5 * n,
     "dhai": lambda n: 2.5 * n,
@@ -119,6 +122,9 @@ _IDIOMS: tuple[tuple[frozenset[str], re.Pattern[str], object], ...] = tuple(
         (" ".join(word.split()[0] for word in ORDINAL_WORDS),
          rf"\b{MONTH} (?:the )?({_ORDINAL})\b(?! (?:week|half))", _nth),
         (" ".join(word.split()[0] for word in ORDINAL_WORDS), rf"^(?:on )?(?:the )?({_ORDINAL})$", _nth),
+        ("or", r"\b(main?|me) or my\b", r"\1 and my"),
+        ("day", rf"\blast day of ({MONTH})\b", lambda m: f"{_LENGTHS[m[1][:3]]} {m[1]}"),
+        ("day", rf"\bfirst day of ({MONTH})\b", r"1 \1"),
         ("n", r"(?<=\bme) n (?=my\b)", " and "),
         # Hindi and Nepali
         ("kal", r"\b(?:aane wala|coming|next) kal\b", "tomorrow"),

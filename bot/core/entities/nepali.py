@@ -11,8 +11,8 @@ _NUMBERS = [
     "सतचालीस", "अठचालीस", "उनन्चास", "पचास",
 ]  # fmt: skip
 DEVANAGARI_NUMBERS = {word: number for number, word in enumerate(_NUMBERS, 1) if word != "छ"} | {
-    "एउटा": 1, "एउटी": 1, "दुइ": 2, "दुईटा": 2, "तीनटा": 3, "छवटा": 6, "चौधौं": 14, "साठी": 60, "सत्तरी": 70,
-    "असी": 80, "नब्बे": 90,
+    "एउटा": 1, "एउटी": 1, "दुइ": 2, "दुईटा": 2, "तीनटा": 3, "छवटा": 6, "चौधौं": 14, "साठी": 60, "सत्तरी": 70, "असी": 80,
+    "नब्बे": 90,
 }  # fmt: skip
 SIX = "छ"
 """Six, and the commonest verb: "there is". It is a number only before something that is counted, or alone."""
@@ -25,19 +25,20 @@ DEVANAGARI = {
     "मिनेट": "minutes", "मिनेटमा": "minutes", "रुपैयाँ": "rupaiyan", "रुपिया": "rupaiyan", "डलर": "dollars",
     "सय": "hundred", "हजार": "thousand", "डेढ": "dedh", "अढाई": "dhai", "साढे": "sadhe", "भोलि": "tomorrow",
     "पर्सि": "day after tomorrow", "हिजो": "yesterday", "अस्ति": "day before yesterday", "अर्को": "next",
-    "आउने": "coming", "आउँदो": "coming", "गत": "last", "गएको": "last", "यो": "this", "यस": "this",
-    "बिहान": "subah", "दिउँसो": "dopahar", "बेलुका": "shaam", "बेलुकी": "shaam", "साँझ": "shaam", "राति": "raat",
-    "पछि": "baad", "अघि": "pehle", "अगाडि": "pehle", "देखि": "se", "सम्म": "tak", "बाट": "se", "वा": "or",
-    "अथवा": "or", "र": "and", "अनि": "and", "हामी": "hum", "म": "main", "मेरो": "my", "मेरी": "my", "श्रीमती": "wife",
-    "श्रीमान": "husband", "बुढी": "wife", "बुढा": "husband", "एक्लै": "alone", "मात्र": "only", "मात्रै": "only",
-    "जम्मा": "total", "करिब": "around", "दुवै": "both", "पहिलो": "pehle", "दोस्रो": "second", "तेस्रो": "third",
-    "अन्तिम": "last", "सुरु": "shuruaat", "अन्त": "ant", "गते": "gate", "जन्मदिन": "birthday", "जन्म": "born",
-    "जनवरी": "january", "फेब्रुअरी": "february", "फेब्रुवरी": "february", "मार्च": "march", "अप्रिल": "april",
-    "जुन": "june", "जुलाई": "july", "अगस्ट": "august", "अगस्त": "august", "सेप्टेम्बर": "september",
-    "सेप्टेंबर": "september", "अक्टोबर": "october", "नोभेम्बर": "november", "डिसेम्बर": "december",
-    "आइतबार": "sunday", "सोमबार": "monday", "मंगलबार": "tuesday", "मङ्गलबार": "tuesday", "बुधबार": "wednesday",
-    "बिहीबार": "thursday", "बिहिबार": "thursday", "शुक्रबार": "friday", "शनिबार": "saturday", "आइतवार": "sunday",
-    "बिहीवार": "thursday", "सप्ताहान्त": "weekend",
+    "आउने": "coming", "आउँदो": "coming", "गत": "last", "गएको": "last", "यो": "this", "यस": "this", "बिहान": "subah",
+    "दिउँसो": "dopahar", "बेलुका": "shaam", "बेलुकी": "shaam", "साँझ": "shaam", "राति": "raat", "पछि": "baad",
+    "अघि": "pehle", "अगाडि": "pehle", "देखि": "se", "सम्म": "tak", "बाट": "se", "वा": "or", "अथवा": "or", "र": "and",
+    "अनि": "and", "हामी": "hum", "म": "main", "मेरो": "my", "मेरी": "my", "श्रीमती": "wife", "श्रीमान": "husband",
+    "दिदी": "sister", "बहिनी": "sister", "दाइ": "brother", "दाजु": "brother", "भाइ": "brother", "आमा": "mother",
+    "बुबा": "father", "बा": "father", "छोरा": "son", "छोरी": "daughter", "काका": "uncle", "बुढी": "wife",
+    "बुढा": "husband", "एक्लै": "alone", "मात्र": "only", "मात्रै": "only", "जम्मा": "total", "करिब": "around",
+    "दुवै": "both", "पहिलो": "pehle", "दोस्रो": "second", "तेस्रो": "third", "अन्तिम": "last", "सुरु": "shuruaat",
+    "अन्त": "ant", "गते": "gate", "जन्मदिन": "birthday", "जन्म": "born", "जनवरी": "january", "फेब्रुअरी": "february",
+    "फेब्रुवरी": "february", "मार्च": "march", "अप्रिल": "april", "जुन": "june", "जुलाई": "july", "अगस्ट": "august",
+    "अगस्त": "august", "सेप्टेम्बर": "september", "सेप्टेंबर": "september", "अक्टोबर": "october", "नोभेम्बर": "november",
+    "डिसेम्बर": "december", "आइतबार": "sunday", "सोमबार": "monday", "मंगलबार": "tuesday", "मङ्गलबार": "tuesday",
+    "बुधबार": "wednesday", "बिहीबार": "thursday", "बिहिबार": "thursday", "शुक्रबार": "friday", "शनिबार": "saturday",
+    "आइतवार": "sunday", "बिहीवार": "thursday", "सप्ताहान्त": "weekend",
 }  # fmt: skip
 SUFFIXES = {
     "हरूको": "ka", "हरु": "", "हरू": "", "मा": "mein", "को": "ka", "का": "ka", "की": "ki", "लाई": "ko", "देखि": "se",
@@ -57,19 +58,34 @@ LATIN = {
     "voli": "tomorrow", "parsi": "day after tomorrow", "parsii": "day after tomorrow", "hijo": "yesterday",
     "asti": "day before yesterday", "aaja": "today", "aja": "today", "arko": "next", "aune": "coming",
     "aaune": "coming", "audo": "coming", "gata": "last", "bihana": "subah", "bihan": "subah", "diuso": "dopahar",
-    "diunso": "dopahar", "beluka": "shaam", "belka": "shaam", "sanjha": "shaam", "saajh": "shaam", "rati": "raat",
-    "raati": "raat", "pachi": "baad", "pachhi": "baad", "paxi": "baad", "aghi": "pehle", "agadi": "pehle",
-    "agaadi": "pehle", "dekhi": "se", "samma": "tak", "sama": "tak", "srimati": "wife", "shrimati": "wife",
-    "budhi": "wife", "srimaan": "husband", "shriman": "husband", "sriman": "husband", "mero": "my",
-    "eklai": "alone", "matra": "only", "jamma": "total", "hami": "hum", "haami": "hum", "saathi": "friends",
-    "pahilo": "pehle", "suruma": "shuruaat", "suru": "shuruaat", "dosro": "second",
-    "disember": "december", "disembar": "december", "nobhember": "november", "oktobar": "october",
-    "september": "september", "aprail": "april", "febuari": "february", "janawari": "january",
+    "diunso": "dopahar", "beluka": "shaam", "belka": "shaam", "sanjha": "shaam", "saanjh": "shaam", "sanjh": "shaam",
+    "saajh": "shaam", "rati": "raat", "raati": "raat", "pachi": "baad", "pachhi": "baad", "paxi": "baad",
+    "aghi": "pehle", "agadi": "pehle", "agaadi": "pehle", "dekhi": "se", "samma": "tak", "sama": "tak",
+    "srimati": "wife", "shrimati": "wife", "budhi": "wife", "srimaan": "husband", "shriman": "husband",
+    "sriman": "husband", "mero": "my", "didi": "sister", "bahini": "sister", "dai": "brother", "daju": "brother",
+    "aama": "mother", "buba": "father", "chora": "son", "chori": "daughter", "eklai": "alone", "matra": "only",
+    "jamma": "total", "hami": "hum", "haami": "hum", "saathi": "friends", "pahilo": "pehle", "suruma": "shuruaat",
+    "suru": "shuruaat", "dosro": "second", "disember": "december", "disembar": "december", "nobhember": "november",
+    "oktobar": "october", "september": "september", "aprail": "april", "febuari": "february", "janawari": "january",
     "aaitabar": "sunday", "aitabar": "sunday", "aaitbar": "sunday", "sombar": "monday", "mangalbar": "tuesday",
     "budhabar": "wednesday", "budhbar": "wednesday", "bihibar": "thursday", "sukrabar": "friday",
     "shukrabar": "friday", "sukrabaar": "friday", "sanibar": "saturday", "shanibar": "saturday",
 }  # fmt: skip
-DOUBTFUL = {"ra": "and", "wa": "or", "ma": "main", "yo": "this", "sathi": "friends", "gate": "gate"}
+DOUBTFUL = {"ra": "and", "wa": "or", "ma": "main", "yo": "this", "sathi": "friends", "gate": "gate", "bhai": "brother"}
 """Words short enough to be anything: believed among other words of Nepali."""
-TELLING = frozenset(LATIN) - {"suru", "aja", "gata", "rati", "september", "sama", "asti", "budhi", "matra"}
+TELLING = frozenset(LATIN) - {
+    "suru",
+    "aja",
+    "gata",
+    "rati",
+    "september",
+    "sama",
+    "asti",
+    "budhi",
+    "matra",
+    "didi",
+    "dai",
+    "chori",
+    "aama",
+}
 """Words that tell that a text is Nepali."""

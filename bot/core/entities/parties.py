@@ -12,7 +12,7 @@ PARTY = (
     "people", "person", "persons", "pax", "adults", "adult", "travellers", "travelers", "trekkers", "guests", "of us",
     "friends", "members", "ppl", "kids", "kid", "children", "child", "peoples", "participants", "passengers",
     "infants", "infant", "babies", "baby", "toddler", "toddlers", "guest", "traveller", "traveler", "teenagers",
-    "seniors", "men", "women", "couples", "colleagues", "students",
+    "seniors", "men", "women", "couples", "colleagues", "students", "teens",
 )  # fmt: skip
 PARTIES = frozenset({"people", "guests", "travellers", "party", "travelers", "pax", "persons", "group_size"})
 _NOT_PARTY = (
@@ -26,32 +26,36 @@ _GROUP_OF = re.compile(
 )
 _TOGETHER = re.compile(rf"\b(\d{{1,4}}|{WORD_NUMBER})(?:-| )?(?:in total|total|in all|altogether)\b")
 _KIN = (
-    r"(?:wife|husband|partner|friend|girlfriend|boyfriend|son|daughter|brother|sister|mother|father|mom|dad|mum|spouse"
-    r"|cousin|colleague|fiancee?|boss|uncle|aunt|baby|child|kid|patni|pati)"
+    r"(?:wife|husband|partner|friend|girlfriend|boyfriend|son|daughter|brother|sister|mother|father|mom|dad|mum|mummy"
+    r"|papa|parents|spouse|fiancee?|cousin|colleague|boss|uncle|aunt|auntie|baby|child|kid|nephew|niece|grandmother"
+    r"|grandfather|grandma|grandpa|patni|pati)"
 )
 _MY = r"(?:my |meri |mera |our )?"
 _EITHER = re.compile(rf"\b(?:\d{{1,4}}|{WORD_NUMBER}) ?(?:or|to|-|/|–) ?(?:\d{{1,4}}|{WORD_NUMBER})\b")
 _ANY_NUMBER = re.compile(rf"\d{{1,4}}|{WORD_NUMBER}")
 _COUPLE = re.compile(r"(?:(?:we are |for |just )?(?:a |one |1 )?couple)[.! ]*|\b(?:as|we are|for|we're) a couple\b")
-_OTHERS = rf"(?:{_KIN}s?|children|babies|wives|others?|more|{'|'.join(PARTY)})"
-_MEMBERS = (
-    rf"((?:{_KIN}|(?:{WORD_NUMBER}|\d{{1,2}}) (?:[a-z]{{1,12}} )?{_OTHERS}|\d{{1,2}}(?=[.! ]*$))"
-    rf"(?:(?:,| and|, and| aur| &| \+| plus) {_MY}(?:{_KIN}|(?:{WORD_NUMBER}|\d{{1,2}}|a|our) [a-z]+))*)"
+_SELF = r"(?:me|myself|i|main|mai)"
+_COUNTED = rf"(?:{_KIN}s?|children|babies|wives|others?|more|{'|'.join(PARTY)})"
+_HOW_MANY = rf"(?:\d{{1,2}}|{WORD_NUMBER}|an?)"
+_MEMBER = rf"(?:{_SELF}|{_MY}(?:{_HOW_MANY} (?:(?!and|or)[a-z]{{1,12}} )?)?{_COUNTED}|\d{{1,2}}(?=[.! ]*$))"
+_AND = r"(?:,? ?(?:and|&|\+|plus|with|aur|ra) ?|, ?)"
+_LIST = re.compile(rf"\b{_MEMBER}(?:{_AND}{_MEMBER})+\b")
+_WITH = re.compile(
+    rf"\b(?:with|along with) {_MY}((?:(?:\d{{1,2}}|{WORD_NUMBER}|an?) )?(?:{_KIN}s?|colleagues)\b(?:{_AND}{_MEMBER})*)"
 )
-_ME_AND = re.compile(
-    rf"\b(?:(?:me|myself|i|main|mai)(?:,? (?:and|\+|&|with|aur|plus) |, )|with |along with ){_MY}{_MEMBERS}"
-)
-_AND_ME = re.compile(rf"\b{_MY}{_MEMBERS}(?:,| and|, and| &| aur| \+) (?:i|me|myself|main|mai)\b(?! [a-z])")
-_MEMBER = re.compile(rf"(\d{{1,2}}|{WORD_NUMBER})\b|[a-z]+")
+_MEMBERS = re.compile(rf"(?:(\d{{1,2}}|{WORD_NUMBER})\b(?: [a-z]+)*|[a-z][a-z ]*)")
+_OWN = re.compile(r"^(?:my|meri|mera|our) ")
+_SELF_IN = re.compile(rf"\b{_SELF}\b")
 _ALONE = re.compile(
     r"\b(?:just me|only me|myself only|solo|alone|for me only|me alone|just myself|by myself|on my own|single person"
     r"|only myself|for myself)\b|^(?:me|myself|single)[.!]?$"
 )
 _BOTH = re.compile(
-    r"\b(?:both of us|the two of us|us two|you and me|we two|we both|hum both)\b|^(?:both|us both)[.!]?$"
+    r"\b(?:both of us|the two of us|us two|you and me|we two|we both|hum both|husband(?: and|,| aur| &)? wife)\b"
+    r"|^(?:both|us both)[.!]?$"
 )
 _PARTY_WORDS = frozenset(PARTY) | {"of", "us"}
-_SELF_WORDS = frozenset(["me", "myself", "solo", "alone", "own", "single", "both", "us", "you", "we"])
+_SELF_WORDS = frozenset(["me", "myself", "solo", "alone", "own", "single", "both", "us", "you", "we", "husband"])
 _AND_WORDS = frozenset(["me", "myself", "i", "main", "mai", "with"])
 _GROUP_WORDS = frozenset(
     ["family", "group", "party", "team", "bunch", "for", "we", "were", "re", "there", "hum", "only"]
@@ -122,15 +126,24 @@ def _phrase(text: str, words: Sequence[str]) -> Count | None:
 
 
 def _company(text: str, words: Sequence[str]) -> Count | None:
-    """As in "me, my wife and two kids"."""
-    match = None if _AND_WORDS.isdisjoint(words) else _AND_ME.search(text) or _ME_AND.search(text)
-    if match is None:
+    """As in "me, my wife and two kids", "my wife and i", "with 2 friends"."""
+    if _AND_WORDS.isdisjoint(words):
         return None
-    total = 1
-    for part in re.split(r",? and |, ?| & | aur | \+ | plus ", match[1]):
-        member = _MEMBER.match(part.strip().removeprefix("my "))
-        total += number_of(member[1]) if member and member[1] else 1
-    return Count(total, (match.span(),), inferred=True)
+    for match in _LIST.finditer(text):
+        if _SELF_IN.search(match[0]):
+            return Count(_members(match[0]), (match.span(),), inferred=True)
+    match = _WITH.search(text)
+    return Count(1 + _members(match[1]), (match.span(),), inferred=True) if match else None
+
+
+def _members(text: str) -> int:
+    """How many a list of people names."""
+    total = 0
+    for part in re.split(_AND, text):
+        member = _MEMBERS.match(_OWN.sub("", part.strip()))
+        if member:
+            total += number_of(member[1]) if member[1] else 2 if part.strip().endswith("parents") else 1
+    return total
 
 
 def _articled(text: str, of: str) -> Count | None:
@@ -142,8 +155,10 @@ def _articled(text: str, of: str) -> Count | None:
 def _sum(text: str, words: Sequence[str]) -> Count | None:
     """As in "2 adults and a child"; otherwise what all ways of saying it agree on."""
     company = _company(text, words)
-    if company is not None and company.value > 1 and company.spans[0][0] == 0:
-        return company
+    if company is not None and company.value > 1:
+        begins, ends = company.spans[0]
+        if begins == 0 or all(begins <= m.start() < ends for m in _PARTY_NOUNS.finditer(text)):
+            return company
     nouns: list[tuple[int, Span]] = []
     if not _PARTY_WORDS.isdisjoint(words):
         nouns = [(_number(m[1]) * (2 if m[2] == "couples" else 1), m.span()) for m in _PARTY_NOUNS.finditer(text)]

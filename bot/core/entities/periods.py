@@ -26,6 +26,7 @@ _FIGURES = r"(\d{1,2})/(\d{1,2})(?:/((?:20)?\d\d))?"
 _SLASHED = re.compile(rf"(?<![\d/]){_FIGURES} ?(?:-|–|to|till|until|se|al) ?{_FIGURES}(?![\d/])")
 _WEEK = re.compile(r"\b(next|this|coming|last) week\b")
 _WEEK_OF = re.compile(rf"\b(first|1st|second|2nd|third|3rd|fourth|4th|last) week (?:of |in )?({MONTH})\b{_YEAR}")
+_WEEKS_OF = re.compile(rf"\b(first|last) (?:two|2) weeks (?:of |in )?({MONTH})\b{_YEAR}")
 _PART_OF = re.compile(
     rf"\b(early|mid|middle of|late|beginning of|start of|end of|the end of|first half of|second half of)[ -](?:the )?"
     rf"({MONTH})\b{_YEAR}"
@@ -158,6 +159,12 @@ def _weeks(text: str, today: date) -> Iterator[PeriodFound]:
             first = days - 6 if match[1] == "last" else 1 + 7 * _WEEKS[match[1]]
             begin = date(year, month, first)
             yield _period(begin, begin + timedelta(days=6), match, firm=False, dated=dated)
+    for match in _WEEKS_OF.finditer(text):
+        parts = resolve(int(match[3]) if match[3] else None, MONTH_NUMBERS[match[2]], None, today)
+        if parts is not None:
+            days = calendar.monthrange(parts[0], parts[1])[1]
+            begin = date(parts[0], parts[1], days - 13 if match[1] == "last" else 1)
+            yield _period(begin, begin + timedelta(days=13), match, firm=False, dated=parts[3])
     for match in _WEEK.finditer(text):
         begin = monday + timedelta(days={"this": 0, "last": -7}.get(match[1], 7))
         yield _period(begin, begin + timedelta(days=6), match, firm=False, dated=True)

@@ -7,10 +7,12 @@ and times of day come before plain numbers, so that the 15 of "15 Dec" and the 3
 import re
 from collections.abc import Iterable
 from datetime import date
+from itertools import islice
 
-from bot.core.entities.clock import STRONG_WORDS, find_durations, find_times
+from bot.core.entities.clock import STRONG_WORDS, find_durations, find_strong_times, find_times
 from bot.core.entities.dates import find_dates, find_short_dates
 from bot.core.entities.found import (
+    MAX_FOUND,
     DateFound,
     DurationFound,
     MoneyFound,
@@ -47,8 +49,8 @@ class Entities:
     """
 
     __slots__ = (
-        "_amounts", "_dates", "_durations", "_emails", "_money", "_numbers", "_periods", "_phones", "_short", "_text",
-        "_times", "lower", "today", "whole", "words",
+        "_amounts", "_dates", "_durations", "_emails", "_money", "_numbers", "_periods", "_phones", "_short",
+        "_strong", "_text", "_times", "lower", "today", "whole", "words",
     )  # fmt: skip
 
     def __init__(self, text: str, today: date, language: str = "en") -> None:
@@ -68,6 +70,7 @@ class Entities:
         self._periods: tuple[PeriodFound, ...] | None = None
         self._numbers: tuple[NumberFound, ...] | None = None
         self._times: tuple[TimeFound, ...] | None = None
+        self._strong: tuple[TimeFound, ...] | None = None
         self._durations: tuple[DurationFound, ...] | None = None
         self._money: tuple[MoneyFound, ...] | None = None
         self._amounts: tuple[MoneyFound, ...] | None = None
@@ -123,8 +126,15 @@ class Entities:
         """Times of day; those within dates and amounts are none."""
         if self._times is None:
             taken = [*_spans(self.dates), *_spans(self.money)]
-            self._times = tuple(one for one in find_times(self.whole, self.words) if _is_free(one, taken))
+            found = find_times(self.whole, self.words, self._strong_times)
+            self._times = tuple(one for one in found if _is_free(one, taken))
         return self._times
+
+    @property
+    def _strong_times(self) -> tuple[TimeFound, ...]:
+        if self._strong is None:
+            self._strong = find_strong_times(self.whole, self.words)
+        return self._strong
 
     @property
     def durations(self) -> tuple[DurationFound, ...]:
@@ -149,8 +159,7 @@ class Entities:
         if not text.isascii() or not _CLAIMING.isdisjoint(self.words) or _CLAIMING_SIGNS.search(text):
             taken += _spans(self.money) + _spans(self.emails)
             taken += _spans(one for one in self.phones if is_telling(one))
-            times = self._times if self._times is not None else find_times(text, self.words, weak=False)
-            taken += _spans(one for one in times if one.strong)
+            taken += _spans(one for one in self._strong_times if one.strong)
         for start, end in taken:
             text = f"{text[:start]}{';' * (end - start)}{text[end:]}"
         return text
@@ -165,7 +174,7 @@ class Entities:
             else:
                 self._numbers = tuple(
                     NumberFound(value=int(m[1]) if m[1] else number_of(m[2]), start=m.start(), end=m.end())
-                    for m in _NUMBER.finditer(text)
+                    for m in islice(_NUMBER.finditer(text), MAX_FOUND)
                 )
         return self._numbers
 

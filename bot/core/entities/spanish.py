@@ -39,114 +39,139 @@ _NOUNS = {
     "persona": "person", "personas": "people", "adulto": "adult", "adultos": "adults", "nino": "child",
     "nina": "child", "ninos": "children", "ninas": "children", "bebe": "baby", "bebes": "babies", "hijo": "child",
     "hija": "child", "hijos": "children", "hijas": "children", "amigo": "friend", "amiga": "friend",
-    "amigos": "friends", "amigas": "friends", "companeros": "friends", "viajeros": "travellers",
-    "pasajeros": "passengers", "semana": "week", "semanas": "weeks", "mes": "month", "meses": "months",
-    "dia": "day", "dias": "days", "noche": "night", "noches": "nights", "hora": "hour", "horas": "hours",
-    "minuto": "minute", "minutos": "minutes", "segundos": "seconds", "habitacion": "room", "habitaciones": "rooms",
+    "amigos": "friends", "amigas": "friends", "companeros": "friends", "chicos": "children", "chicas": "children",
+    "viajeros": "travellers", "pasajeros": "passengers", "semana": "week", "semanas": "weeks", "mes": "month",
+    "meses": "months", "dia": "day", "dias": "days", "noche": "night", "noches": "nights", "hora": "hour",
+    "horas": "hours", "minuto": "minute", "minutos": "minutes", "segundos": "seconds", "habitacion": "room",
+    "habitaciones": "rooms",
 }  # fmt: skip
 _SURE = _MONTHS | _WEEKDAYS | _NOUNS | {
     "hoy": "today", "manana": "tomorrow", "ayer": "yesterday", "finde": "weekend", "esposa": "wife",
     "esposo": "husband", "marido": "husband", "mujer": "wife", "novia": "girlfriend", "novio": "boyfriend",
-    "hermano": "brother", "hermana": "sister", "dolares": "dollars", "dolar": "dollar", "rupias": "rupees",
-    "nepalies": "nepali", "libras": "pounds", "nosotros": "us", "somos": "we are", "seremos": "we are",
-    "seriamos": "we are", "iriamos": "we are", "iremos": "we are", "vamos": "we are", "familia": "family",
-    "grupo": "group", "docena": "dozen", "pareja": "couple", "cumpleanos": "birthday", "naci": "born",
-    "nacimiento": "born", "nacio": "born", "hola": "hola", "gracias": "gracias", "quiero": "quiero", "proximo": "next",
-    "proxima": "next", "unas": "around", "unos": "around", "aproximadamente": "around", "mejor": "mejor",
+    "hermano": "brother", "hermana": "sister", "hermanos": "brothers", "hermanas": "sisters", "papa": "father",
+    "mama": "mother", "padre": "father", "madre": "mother", "padres": "parents", "primo": "cousin",
+    "prima": "cousin", "tio": "uncle", "tia": "aunt", "abuelo": "grandfather", "abuela": "grandmother",
+    "tarde": "afternoon", "mediodia": "noon", "medianoche": "midnight", "companera": "friend", "companero": "friend",
+    "dolares": "dollars", "dolar": "dollar", "rupias": "rupees", "nepalies": "nepali", "libras": "pounds",
+    "nosotros": "us", "somos": "we are", "seremos": "we are", "seriamos": "we are", "iriamos": "we are",
+    "iremos": "we are", "vamos": "we are", "familia": "family", "grupo": "group", "docena": "dozen",
+    "pareja": "couple", "cumpleanos": "birthday", "naci": "born", "nacimiento": "born", "nacio": "born",
+    "hola": "hola", "gracias": "gracias", "quiero": "quiero", "proximo": "next", "proxima": "next", "unas": "around",
+    "unos": "around", "aproximadamente": "around", "mejor": "mejor",
 }  # fmt: skip
 """Words that no other of our languages has."""
 _SHARED = {
-    "el": "the", "la": "the", "los": "the", "las": "the", "de": "of", "del": "of", "al": "to", "y": "and", "e": "and",
-    "o": "or", "u": "or", "con": "with", "para": "for", "en": "in", "mi": "my", "mis": "my", "yo": "i", "por": "for",
-    "hasta": "until", "desde": "from", "entre": "between", "este": "this", "esta": "this", "total": "total",
-    "euros": "euros", "solo": "solo", "ambos": "both", "no": "no", "ni": "nor", "sobre": "around", "mas": "more",
+    "el": "the", "la": "the", "los": "the", "las": "the", "de": "of", "del": "of", "al": "to", "y": "and",
+    "e": "and", "o": "or", "u": "or", "con": "with", "para": "for", "en": "in", "mi": "my", "mis": "my", "yo": "i",
+    "por": "for", "hasta": "until", "desde": "from", "entre": "between", "este": "this", "esta": "this",
+    "total": "total", "euros": "euros", "solo": "solo", "ambos": "both", "no": "no", "ni": "nor", "sobre": "around",
+    "mas": "more",
 }  # fmt: skip
 _WORDS = _SURE | _SHARED
 _TOKENS = re.compile(r"[a-z]+")
-_DOUBTFUL = _ALSO_OTHERS | {"hijo", "familia", "mejor", "julio", "hola", "gracias", "vamos", "set"}
+_DOUBTFUL = _ALSO_OTHERS | {
+    "hijo",
+    "familia",
+    "mejor",
+    "julio",
+    "hola",
+    "gracias",
+    "vamos",
+    "set",
+    "papa",
+    "mama",
+    "prima",
+    "primo",
+    "tio",
+    "padre",
+    "madre",
+}
 _SURE_WORDS = (frozenset(_SURE) | frozenset(_NUMBERS)) - _DOUBTFUL
 
 _COUNT = r"(\d{1,4}|un|una)"
 _UNIT = "(?:dias?|semanas?|mes(?:es)?|horas?|minutos?|noches?)"
 _DAY_WORD = "(?:" + "|".join([*_WEEKDAYS, "semana", "mes", "weekend", *_MONTHS]) + ")"
-_OF_THE_DAY = r"(?= in the | at night)"
+_OF_THE_DAY = r"(?= in the | at night| noon)"
 _NO_NOUN = rf"(?! ?(?:{'|'.join(_NOUNS)}|euros|dolares|rupias|libras)\b)(?![:.,/-]?\d)"
-_PHRASES: tuple[tuple[re.Pattern[str], Made], ...] = tuple(
-    (re.compile(pattern), made)
-    for pattern, made in (
-        (r"\bpasado manana\b", "day after tomorrow"),
-        (r"\b(?:anteayer|antier|antes de ayer)\b", "day before yesterday"),
-        (r"\b(?:esta|hoy por la|hoy en la) noche\b", "tonight"),
-        (r"\besta manana\b", "today morning"),
-        (r"\b(?:por|de|en|a) la manana\b", " in the morning "),
-        (r"\b(?:por|de|en|a) la tarde\b", " in the afternoon "),
-        (r"\b(?:por|de|en|a) la noche\b", " at night "),
-        (r"\b(?:al |a |el )?medio ?dia\b", "noon"),
-        (r"\b(?:a |la )?media ?noche\b", "midnight"),
-        (r"\bfin(?:es)? de semana\b|\bfinde\b", "weekend"),
+_PARTS = {"manana": "in the morning", "madrugada": "in the morning", "tarde": "in the afternoon", "noche": "at night"}
+_WEEKS = {"primera": "first", "segunda": "second", "tercera": "third", "cuarta": "fourth", "ultima": "last"}
+_PART_OF = {"p": "early", "c": "early", "i": "early", "m": "mid", "f": "late"}
+_AT = r"\b(?:a |sobre |hacia )?las? (\d{1,2})"
+_PHRASES: tuple[tuple[tuple[str, ...], re.Pattern[str], Made], ...] = tuple(
+    (tuple(telling.split("|")), re.compile(pattern), made)
+    for telling, pattern, made in (
+        ("pasado", r"\bpasado manana\b", "day after tomorrow"),
+        ("ante|antier", r"\b(?:anteayer|antier|antes de ayer)\b", "day before yesterday"),
+        ("noche", r"\b(?:esta|hoy por la|hoy en la) noche\b", "tonight"),
+        ("esta ", r"\besta manana\b", "today morning"),
+        (" la ", r"\b(?:por|de|en|a) la (manana|madrugada|tarde|noche)\b", lambda m: f" {_PARTS[m[1]]} "),
+        ("medio", r"\b(?:del|al|a|el) medio ?dia\b|\bmedio ?dia\b", "noon"),
+        (" eso ", r"\b(?:a|sobre) eso de las?\b", "a las"),
+        ("media", r"\b(?:a |la )?media ?noche\b", "midnight"),
+        ("fin", r"\bfin(?:es)? de semana\b|\bfinde\b", "weekend"),
         # Numbers that are none
-        (r"\bmedia docena\b", "6"),
-        (r"\b(?:un|el) par(?: de)?\b", "2"),
-        (r"\b(?:mi) pareja\b", "my partner"),
-        (r"\b(?:una |1 )?pareja\b", "a couple"),
-        (r"\b(?:1ro|1ero|1er|primero)\b(?= (?:de )?[a-z]+)", "1"),
-        (r"\b(\d{1,2})(?:ro|ero|er|do|to|vo|mo|o|a)\b", r"\1"),
-        (r"\brupias nepal(?:ies|esas|i)\b", "nepali rupees"),
-        (r"\brupias indias\b", "indian rupees"),
+        ("docena", r"\bmedia docena\b", "6"),
+        (" par", r"\b(?:un|el) par(?: de)?\b", "2"),
+        ("mi pareja", r"\bmi pareja\b", "my partner"),
+        ("pareja", r"\b(?:una |1 )?pareja\b", "a couple"),
+        ("1r|1e|primero", r"\b(?:1ro|1ero|1er|primero)\b(?= (?:de )?[a-z]+)", "1"),
+        ("o |a |er ", r"\b(\d{1,2})(?:ro|ero|er|do|to|vo|mo|o|a)\b", r"\1"),
+        ("rupias", r"\brupias nepal(?:ies|esas|i)\b", "nepali rupees"),
+        ("rupias", r"\brupias indias\b", "indian rupees"),
         # Times of day
-        (r"\bla una\b(?! [a-z]{3})", "las 1"),
-        (r"\bla una\b(?=  ?in the)", "las 1"),
-        (rf"\b(?:a |sobre |hacia )?las? (\d{{1,2}}) y media\b{_NO_NOUN}", r" half past \1 "),
-        (rf"\b(?:a |sobre |hacia )?las? (\d{{1,2}}) y cuarto\b{_NO_NOUN}", r" quarter past \1 "),
-        (r"\b(?:a |sobre |hacia )?las? (\d{1,2}) menos cuarto\b", r" quarter to \1 "),
-        (r"\b(?:a |sobre |hacia )?las? (\d{1,2}) menos (\d{1,2})\b", r" \2 minutes to \1 "),
-        (r"\b(?:a |sobre |hacia )?las? (\d{1,2}) y (\d{1,2})\b", r" \2 minutes past \1 "),
-        (rf"\b(\d{{1,2}}) y media *{_OF_THE_DAY}", r"half past \1 "),
-        (rf"\b(?:a|sobre|hacia) las? (\d{{1,2}})\b(?: horas| hs?\b)?{_NO_NOUN}", r" \1 oclock "),
-        (r"\blas (\d{1,2})\b(?= ?(?:$|[,.!?]| in the| at night| en punto))", r"\1 oclock "),
-        (rf"\b(\d{{1,2}}) +{_OF_THE_DAY}", r"\1 oclock"),
-        (r"(?<=:\d\d) h(?:s|rs|oras)?\b", ""),
-        (r"\b(\d{1,2}) ?hs?\b(?!\w)", r"\1 oclock"),
+        ("la una", r"\bla una\b(?! [a-z]{3}|  in the)|\bla una\b(?=  ?in the)", "las 1"),
+        ("media", rf"{_AT} y media\b{_NO_NOUN}", r" half past \1 "),
+        ("cuarto", rf"{_AT} y cuarto\b{_NO_NOUN}", r" quarter past \1 "),
+        ("menos cuarto", rf"{_AT} menos cuarto\b", r" quarter to \1 "),
+        ("menos", rf"{_AT} menos (\d{{1,2}})\b", r" \2 minutes to \1 "),
+        ("las ", rf"{_AT} y (\d{{1,2}})\b", r" \2 minutes past \1 "),
+        ("media", rf"\b(\d{{1,2}}) y media *{_OF_THE_DAY}", r"half past \1 "),
+        (" las |la ", rf"\b(?:a|sobre|hacia) las? (\d{{1,2}})\b(?: horas| hs?\b)?{_NO_NOUN}", r" \1 oclock "),
+        ("las ", r"\blas (\d{1,2})\b(?= ?(?:$|[,.!?]| in the| at night| en punto))", r"\1 oclock "),
+        ("in the|at night|noon", rf"(?<!:)\b(\d{{1,2}}) +{_OF_THE_DAY}", r"\1 oclock"),
+        (":", r"(?<=:\d\d) h(?:s|rs|oras)?\b", ""),
+        ("h", r"\b(\d{1,2}) ?hs?\b(?!\w)", r"\1 oclock"),
         # Lengths of time
-        (r"\bmedia hora\b", "half an hour"),
-        (rf"\b(?:(\d{{1,3}}) |una? )?({_UNIT}) y medi[oa]\b", lambda m: f"{m[1] or 1} {m[2]} and a half"),
-        (rf"\b(?:un|una) (?={_UNIT}\b|personas?\b|adult[oa]\b|nin[oa]\b|bebe\b|hij[oa]\b|amig[oa]\b|noche\b)", "1 "),
+        ("media hora", r"\bmedia hora\b", "half an hour"),
+        (" y medi", rf"\b(?:(\d{{1,3}}) |una? )?({_UNIT}) y medi[oa]\b", lambda m: f"{m[1] or 1} {m[2]} and a half"),
+        ("un", rf"\b(?:un|una) (?={_UNIT}\b|personas?\b|adult[oa]\b|nin[oa]\b|bebe\b|hij[oa]\b|amig[oa]\b)", "1 "),
         # Days
-        (rf"\b(?:el |la )?proxim[oa] (?:el |la )?({_DAY_WORD})\b", r"next \1"),
-        (rf"\b(?:el |la |este |esta )?({_DAY_WORD}) (?:proxim[oa]|que viene|siguiente|entrante)\b", r"next \1"),
-        (rf"\b(?:el |la )?({_DAY_WORD}) pasad[oa]\b", r"last \1"),
-        (rf"\b(?:dentro de|de aqui a|en) {_COUNT} ({_UNIT})\b", r"in \1 \2"),
-        (rf"\bhace {_COUNT} ({_UNIT})\b", r"\1 \2 ago"),
-        (rf"\b{_COUNT} ({_UNIT}) atras\b", r"\1 \2 ago"),
-        (r"\b(?:a )?(?:principios|comienzos|inicios) (?:de|del)\b", "early"),
-        (r"\b(?:a )?mediados (?:de|del)\b", "mid"),
-        (r"\b(?:a )?(?:finales|fines|final) (?:de|del)\b", "late"),
-        (r"\bprimera (?=week|semana)", "first "),
-        (r"\bsegunda (?=week|semana)", "second "),
-        (r"\btercera (?=week|semana)", "third "),
-        (r"\bcuarta (?=week|semana)", "fourth "),
-        (r"\bultima (?=week|semana)", "last "),
-        (r"\ba partir (?:del?|de el)(?: dia)?\b", "from"),
-        (r"\b(?:del?|desde)(?: el)?(?: dia)? (\d{1,2}) (?:al?|hasta)(?: el)?(?: dia)? (\d{1,2})\b", r"from \1 to \2"),
-        (r"\bentre (?:el |los |las )?(\d{1,2}) y (?:el )?(\d{1,2})\b", r"\1 to \2"),
-        (r"\b(\d{1,2}) (?:al|hasta el) (\d{1,2})\b", r"\1 to \2"),
-        (r"(?<=[a-z]) (?:del?) (?=(?:19|20)\d\d\b)", " "),
-        (r"\b(\d{1,2}) (?:d|de) (?=[a-z])", r"\1 of "),
-        (rf"\b(?:el )?dia (\d{{1,2}})\b(?! of| {_UNIT})", r"on the \1th"),
-        (r"^(?:para |desde |hasta )?el (\d{1,2})[.!]?$", r"on the \1th"),
+        ("proxim", rf"\b(?:el |la )?proxim[oa] (?:el |la )?({_DAY_WORD})\b", r"next \1"),
+        ("proxim|que viene|siguiente|entrante",
+         rf"\b(?:el |la |este |esta )?({_DAY_WORD}) (?:proxim[oa]|que viene|siguiente|entrante)\b", r"next \1"),
+        ("pasad", rf"\b(?:el |la )?({_DAY_WORD}) pasad[oa]\b", r"last \1"),
+        ("en |de ", rf"\b(?:dentro de|de aqui a|en) {_COUNT} ({_UNIT})\b", r"in \1 \2"),
+        ("hace", rf"\bhace {_COUNT} ({_UNIT})\b", r"\1 \2 ago"),
+        ("atras", rf"\b{_COUNT} ({_UNIT}) atras\b", r"\1 \2 ago"),
+        ("ios de|diados de|ines de|inal",
+         r"\b(?:a )?(principios|comienzos|inicios|mediados|finales|fines|final) del?\b", lambda m: _PART_OF[m[1][0]]),
+        ("a semana|a week", rf"\b({'|'.join(_WEEKS)}) (?=week|semana)", lambda m: f"{_WEEKS[m[1]]} "),
+        ("a partir", r"\ba partir (?:del?|de el)(?: dia)?\b", "from"),
+        ("de",
+         r"\b(?:del?|desde)(?: el)?(?: dia)? (\d{1,2}) (?:al?|hasta)(?: el)?(?: dia)? (\d{1,2})\b", r"from \1 to \2"),
+        ("entre", r"\bentre (?:el |los |las )?(\d{1,2}) y (?:el )?(\d{1,2})\b", r"\1 to \2"),
+        (" al |hasta", r"\b(\d{1,2}) (?:al|hasta el) (\d{1,2})\b", r"\1 to \2"),
+        (" de", r"(?<=[a-z]) (?:del?) (?=(?:19|20)\d\d\b)", " "),
+        (" d", r"\b(\d{1,2}) (?:d|de) (?=[a-z])", r"\1 of "),
+        ("dia", rf"\b(?:el )?dia (\d{{1,2}})\b(?! of| {_UNIT})", r"on the \1th"),
+        ("el ", r"^(?:para |desde |hasta )?el (\d{1,2})[.!]?$", r"on the \1th"),
         # Who comes
-        (r"\b(?:solo yo|solamente yo|yo sol[oa]|(?:voy|viajo|ire|vengo) sol[oa]|sol[oa] yo|solo para mi)\b", "just me"),
-        (r"\b(?:nosotr[oa]s dos|los dos|nosotr[oa]s 2|los 2|ambos)\b", "both of us"),
-        (r"\bsomos (?:como |unos |unas )?", "we are "),
-        (r"\bcomo (?=\d)", "around "),
-        (r"\ben total\b", "in total"),
+        ("sol", r"\b(?:solo yo|solamente yo|yo sol[oa]|(?:voy|viajo|ire|vengo) sol[oa]|sol[oa] yo|solo para mi)\b",
+         "just me"),
+        ("os dos|as dos|os 2|as 2|ambos", r"\b(?:nosotr[oa]s dos|los dos|nosotr[oa]s 2|los 2|ambos)\b", "both of us"),
+        ("somos", r"\bsomos (?:como |unos |unas )?", "we are "),
+        ("como ", r"\bcomo (?=\d)", "around "),
+        ("en total", r"\ben total\b", "in total"),
     )
 )  # fmt: skip
 
 
+_ACCENTS = re.compile("[\u0300-\u036f]+")
+
+
 def folded(text: str) -> str:
     """Latin letters without their accents: "mañana" → "manana"."""
-    return "".join(one for one in unicodedata.normalize("NFD", text) if not "\u0300" <= one <= "\u036f")
+    return _ACCENTS.sub("", unicodedata.normalize("NFD", text))
 
 
 def is_spanish(words: list[str], language: str) -> bool:
@@ -158,8 +183,9 @@ def canonical_of(text: str, language: str) -> str:
     """A Spanish text, folded, in the canonical vocabulary."""
     text = " ".join(text.replace("¿", " ").replace("¡", " ").split())
     text = _with_digits(text, sure=language.startswith("es"))
-    for pattern, made in _PHRASES:
-        text = pattern.sub(made, text)
+    for telling, pattern, made in _PHRASES:
+        if any(piece in text for piece in telling):
+            text = pattern.sub(made, text)
     text = " ".join(_TOKENS.sub(_word, text).split())
     return _with_short_months(text)
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from itertools import islice
 
 from bot.core.entities.found import MAX_FOUND, MoneyFound, overlap
 from bot.core.entities.lexicon import WORD_NUMBER, number_of
@@ -51,6 +52,7 @@ _SCALED = re.compile(
 )
 SIGN_WORDS = frozenset(sign for sign in _SIGNS if sign.isascii() and sign.isalpha()) | {"us", "re"}
 _SYMBOLS = re.compile(r"[$€£₹¥￥₩₽₺₫฿₦₱₨]|रु|रू")
+_SCALE_WORD = re.compile(r"k\b|thousand|grand|lakh|crore|hundred")
 _NUMERAL = re.compile(rf"(?<![\w.,:/])(-?(?:{_DIGITS}))(?![\w:/])")
 _WORDED = re.compile(
     rf"(?<![\w-])(?:({WORD_NUMBER}) (?:and (?:a )?(half|quarter)|point ({WORD_NUMBER}))|(sadhe|sava|paune) (\d{{1,4}}"
@@ -136,15 +138,15 @@ def _amounts(text: str) -> Iterator[MoneyFound]:
 def find_amounts(text: str) -> tuple[MoneyFound, ...]:
     """Numbers that may be amounts, without any currency: for when money, or a decimal number, was asked for."""
     found: list[MoneyFound] = []
-    for match in _SCALED.finditer(text):
+    for match in _SCALED.finditer(text) if _SCALE_WORD.search(text) else ():
         amount = _scaled(match[1] or match[4], match[2] or match[5], match[3] or match[6])
         if amount is not None and "and a half" in match[0]:
             amount = f"{Decimal(amount) * (1 + Decimal('0.5') / number_of(match[4])):f}" if match[4] else amount
         if amount is not None:
             found.append(MoneyFound(amount=amount, currencies=(), start=match.start(), end=match.end()))
-    for match in _WORDED.finditer(text):
+    for match in islice(_WORDED.finditer(text), MAX_FOUND):
         _add(found, _worded(match), match)
-    for match in _NUMERAL.finditer(text):
+    for match in islice(_NUMERAL.finditer(text), MAX_FOUND):
         value = plain_number(match[1])
         _add(found, None if value is None else f"{value:f}", match)
     return tuple(sorted(found, key=lambda one: one.start))

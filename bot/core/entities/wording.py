@@ -39,6 +39,7 @@ _DEVANAGARI = _by_skeleton(
 _SUFFIXES = sorted(
     ((skeleton(word), meaning) for word, meaning in nepali.SUFFIXES.items()), key=lambda one: -len(one[0])
 )
+_ENDINGS = tuple(word for word, _ in _SUFFIXES)
 _LATIN = hindi.LATIN | nepali.LATIN | _digits(hindi.LATIN_NUMBERS | nepali.LATIN_NUMBERS)
 _DOUBTFUL = hindi.ALSO_ENGLISH | hindi.DOUBTFUL | frozenset(nepali.DOUBTFUL)
 _ALL_LATIN = _LATIN | nepali.DOUBTFUL
@@ -110,15 +111,21 @@ def _from_devanagari(match: re.Match[str]) -> str:
         )
         named = text[match.end() :].lstrip().startswith(("महिना", "महीना"))
         return " may " if near or named or text.strip(" .!?।") == word else " mein "
-    return f" {_of_devanagari(skeleton(word)) or word} "
+    return f" {_known_devanagari(word) or word} "
 
 
 @lru_cache(maxsize=8192)
+def _known_devanagari(word: str) -> str | None:
+    return _of_devanagari(skeleton(word))
+
+
 def _of_devanagari(word: str) -> str | None:
     """What a word means, postpositions taken off; None when it is not known."""
     known = _DEVANAGARI.get(word)
     if known is not None:
         return known
+    if not word.endswith(_ENDINGS):
+        return None
     for ending, meaning in _SUFFIXES:
         if len(word) > len(ending) and word.endswith(ending):
             stem = _of_devanagari(word[: -len(ending)])
@@ -162,7 +169,7 @@ def _is_meant(words: list[str], place: int, *, told: bool, nepalese: bool) -> bo
         return nepalese
     if word not in hindi.ALSO_ENGLISH:
         return told or nepalese or _is_company(before) or _is_company(after)
-    if after in hindi.ALSO_ENGLISH or after in {"ya", "wa"}:
+    if after in hindi.ALSO_ENGLISH or after in {"ya", "wa"} or after in _SURE_NUMBERS:
         return place + 2 < len(words) and (words[place + 2] in hindi.COUNTED or words[place + 2] in _SURE_NUMBERS
                                            or place + 3 == len(words))  # fmt: skip
     if before in {"ya", "wa"} and not after:
