@@ -25,6 +25,7 @@ from bot.core.values import Printed, show_duration, show_phone, show_time
 MAX_RENDERED = 16_000
 """Characters one block may grow to."""
 _MAX_NUMBER = 10**15
+_IS_INFERRED = re.compile(r"\b([a-z_][a-z0-9_]*) is (not )?inferred\b(?!\()")
 
 _STRING_METHODS = frozenset({"lower", "upper", "title", "capitalize", "strip", "startswith", "endswith", "split"})
 _DICT_METHODS = frozenset({"get", "items", "keys", "values"})
@@ -99,6 +100,13 @@ def plural(count: Any, one: str, many: str = "") -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
+@pass_context
+def is_inferred(context: Context, slot: Any, value: Any = None) -> bool:
+    """Whether the value of a slot was worked out rather than said; asked of the slot itself: `month is inferred`."""
+    worked_out = context.resolve("inferred")
+    return isinstance(worked_out, tuple | list) and slot in worked_out
+
+
 class SirdarEnvironment(ImmutableSandboxedEnvironment):
     """Jinja with our lists of what is allowed."""
 
@@ -127,7 +135,20 @@ class SirdarEnvironment(ImmutableSandboxedEnvironment):
             "round": rounded,
         }
         self.filters = {name: self.filters[name] for name in _KEPT_FILTERS} | ours
-        self.tests = {name: self.tests[name] for name in _KEPT_TESTS}
+        self.tests = {name: self.tests[name] for name in _KEPT_TESTS} | {"inferred": is_inferred}
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        """As Jinja does; and `month is inferred` is about the slot's name, which the value does not tell."""
+        tree = super()._parse(source, name, filename)
+        for test in tree.find_all(nodes.Test):
+            if test.name == "inferred" and isinstance(test.node, nodes.Name):
+                test.args = [test.node]  # still read, so that the linter knows the name
+                test.node = nodes.Const(test.node.name)
+        return tree
+
+    def compile_expression(self, source: str, undefined_to_none: bool = True) -> Any:
+        """As Jinja does, with the same meaning of `is inferred`."""
+        return super().compile_expression(_IS_INFERRED.sub(r'"\1" is \2inferred(\1)', source), undefined_to_none)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Methods that can neither change nor blow up anything."""

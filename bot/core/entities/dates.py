@@ -89,12 +89,25 @@ def find_dates(text: str, words: Sequence[str], today: date) -> tuple[DateFound,
         birth = bool(births) and any(_of_birth(span, one) for one in births)
         found.append(
             DateFound(
-                year=year, month=month, day=day, dated=dated, other=other, birth=birth, start=span[0], end=span[1]
+                year=year,
+                month=month,
+                day=day,
+                dated=dated,
+                other=other,
+                birth=birth,
+                reckoned=_is_reckoned(match),
+                start=span[0],
+                end=span[1],
             )
         )
     if len(found) > 1:
         found.sort(key=lambda one: one.start)
     return tuple(found)
+
+
+def _is_reckoned(match: re.Match[str]) -> bool:
+    """Whether a date follows from today, and not from a word as plain as "tomorrow"."""
+    return match.re is _ON_WEEKDAY or (match.re is _RELATIVE and match[1] not in _NAMED)
 
 
 def _adjoin(text: str, one: Span, other: Span) -> bool:

@@ -22,6 +22,7 @@ class DateFound:
         dated: Whether the year was said (or follows from what was said, as with "tomorrow").
         other: What the same words may mean as well: 4 March for "03/04", yesterday for "kal".
         birth: The text says that somebody was born then: no day to travel.
+        reckoned: It follows from today ("next month", "on Friday"), and from nothing as plain as "tomorrow".
     """
 
     year: int
@@ -30,18 +31,23 @@ class DateFound:
     dated: bool = False
     other: date | None = None
     birth: bool = False
+    reckoned: bool = False
     start: int = 0
     end: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeriodFound:
-    """Some days in a row, both ends included. `firm`: both were named; not so in "the first week of March"."""
+    """Some days in a row, both ends included.
+
+    `firm`: both were named; not so in "the first week of March". `reckoned`: it follows from today ("next weekend").
+    """
 
     first: date
     last: date
     firm: bool
     dated: bool = False
+    reckoned: bool = False
     start: int = 0
     end: int = 0
 

@@ -132,8 +132,8 @@ def _company(text: str, words: Sequence[str]) -> Count | None:
     for match in _LIST.finditer(text):
         if _SELF_IN.search(match[0]):
             return Count(_members(match[0]), (match.span(),), inferred=True)
-    match = _WITH.search(text)
-    return Count(1 + _members(match[1]), (match.span(),), inferred=True) if match else None
+    company = _WITH.search(text)
+    return Count(1 + _members(company[1]), (company.span(),), inferred=True) if company else None
 
 
 def _members(text: str) -> int:

@@ -78,8 +78,11 @@ def _all(text: str, words: Sequence[str], dates: Sequence[DateFound], today: dat
             yield _period(date(year, month, first), date(year, month, end), match, firm=False, dated=dated)
 
 
-def _period(first: date, last: date, match: re.Match[str], *, firm: bool, dated: bool) -> PeriodFound:
-    return PeriodFound(first=first, last=last, firm=firm, dated=dated, start=match.start(), end=match.end())
+def _period(
+    first: date, last: date, match: re.Match[str], *, firm: bool, dated: bool, reckoned: bool = False
+) -> PeriodFound:
+    start, end = match.span()
+    return PeriodFound(first=first, last=last, firm=firm, dated=dated, reckoned=reckoned, start=start, end=end)
 
 
 def _days_of(
@@ -111,12 +114,19 @@ def _day_of(found: DateFound) -> date:
     return date(found.year, found.month, found.day or 1)
 
 
+def _before(day: date, last: date) -> date:
+    """The same day of the year, at or before `last`."""
+    day = day if (day.month, day.day) != (2, 29) else day.replace(day=28)
+    same = day.replace(year=last.year)
+    return same if same <= last else same.replace(year=last.year - 1)
+
+
 def _from_to(one: DateFound, other: DateFound) -> Iterator[PeriodFound]:
     first, last = _day_of(one), _day_of(other)
     if last < first and not other.dated:
         last = last.replace(year=last.year + 1) if (last.month, last.day) != (2, 29) else last
     elif last < first and not one.dated:
-        first = first.replace(year=last.year - (first.replace(year=last.year) > last))
+        first = _before(first, last)
     if first < last:
         yield PeriodFound(
             first=first, last=last, firm=True, dated=one.dated and other.dated, start=one.start, end=other.end
@@ -150,7 +160,7 @@ def _weeks(text: str, today: date) -> Iterator[PeriodFound]:
     for match in _WEEKEND.finditer(text):
         away = 14 if match[2] else {"next": 7, "last": -7}.get(match[1] or "", 0)
         saturday = monday + timedelta(days=5 + away)
-        yield _period(saturday, saturday + timedelta(days=1), match, firm=True, dated=True)
+        yield _period(saturday, saturday + timedelta(days=1), match, firm=True, dated=True, reckoned=True)
     for match in _WEEK_OF.finditer(text):
         parts = resolve(int(match[3]) if match[3] else None, MONTH_NUMBERS[match[2]], None, today)
         if parts is not None:
@@ -167,4 +177,4 @@ def _weeks(text: str, today: date) -> Iterator[PeriodFound]:
             yield _period(begin, begin + timedelta(days=13), match, firm=False, dated=parts[3])
     for match in _WEEK.finditer(text):
         begin = monday + timedelta(days={"this": 0, "last": -7}.get(match[1], 7))
-        yield _period(begin, begin + timedelta(days=6), match, firm=False, dated=True)
+        yield _period(begin, begin + timedelta(days=6), match, firm=False, dated=True, reckoned=True)

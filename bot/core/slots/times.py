@@ -47,18 +47,21 @@ class DateReader(Reader):
 
     def _month(self, heard: Heard, *, asked: bool) -> Reading:
         entities, today = heard.entities, heard.today
-        found = [(one.year, one.month, one.dated, (one.start, one.end)) for one in self._dates(heard)]
+        found = [(one.year, one.month, one.dated, one.reckoned, (one.start, one.end)) for one in self._dates(heard)]
         if not found:
-            found = [(one.first.year, one.first.month, one.dated, (one.start, one.end)) for one in entities.periods]
+            found = [
+                (one.first.year, one.first.month, one.dated, one.reckoned, (one.start, one.end))
+                for one in entities.periods
+            ]
         if not found and asked:
             near = month_like(entities.text, today)
-            found = [(near.year, near.month, False, (near.start, near.end))] if near else []
+            found = [(near.year, near.month, False, False, (near.start, near.end))] if near else []
         if not found:
             return None
         candidates = []
-        for year, month, dated, span in found:
+        for year, month, dated, reckoned, span in found:
             rolled = year - 1 if self.past and not dated and (year, month) > (today.year, today.month) else year
-            candidates.append(Candidate(f"{rolled:04d}-{month:02d}", span, not dated))
+            candidates.append(Candidate(f"{rolled:04d}-{month:02d}", span, not dated or reckoned))
         reading = choose(candidates, heard, asked=asked)
         if isinstance(reading, Filled):
             reason = self._why_not(reading.value, f"{today.year:04d}-{today.month:02d}", today)
@@ -95,7 +98,7 @@ class DateReader(Reader):
         days, reason = self._meant(one, heard.today)
         if reason is not None:
             return Refused(reason) if asked or heard.rooms == 1 else None
-        return Filled(days[0].isoformat(), (span,), inferred=not one.dated)
+        return Filled(days[0].isoformat(), (span,), inferred=not one.dated or one.reckoned)
 
     def _choose(self, found: Sequence[tuple[DateFound, tuple[int, int]]], heard: Heard, *, asked: bool) -> Reading:
         candidates: list[Candidate] = []
@@ -105,7 +108,7 @@ class DateReader(Reader):
             days, why = self._meant(one, heard.today)
             reason = reason or why
             doubtful = doubtful or len(days) > 1
-            inferred = not one.dated or one.other is not None
+            inferred = not one.dated or one.reckoned or one.other is not None
             candidates += [Candidate(day.isoformat(), span, inferred) for day in days]
         if not candidates:
             return Refused(reason) if reason and (asked or heard.rooms == 1) else None
@@ -156,7 +159,7 @@ class DateReader(Reader):
                 "end": one.last.isoformat(),
                 "nights": (one.last - one.first).days,
             }
-            found.append(Candidate(value, (one.start, one.end), not one.dated or not one.firm))
+            found.append(Candidate(value, (one.start, one.end), not one.dated or not one.firm or one.reckoned))
         reading = choose(found, heard, asked=asked)
         if isinstance(reading, Filled):
             now = heard.today.isoformat()
@@ -193,13 +196,13 @@ def _ends(period: PeriodFound) -> list[tuple[DateFound, tuple[int, int]]]:
     """First and last day, each with half of the words."""
     middle = (period.start + period.end) // 2
     return [
-        (_found(period.first, period.dated), (period.start, middle)),
-        (_found(period.last, period.dated), (middle, period.end)),
+        (_found(period.first, period), (period.start, middle)),
+        (_found(period.last, period), (middle, period.end)),
     ]
 
 
-def _found(day: date, dated: bool) -> DateFound:
-    return DateFound(year=day.year, month=day.month, day=day.day, dated=dated)
+def _found(day: date, period: PeriodFound) -> DateFound:
+    return DateFound(year=day.year, month=day.month, day=day.day, dated=period.dated, reckoned=period.reckoned)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
