@@ -110,6 +110,25 @@ def test_a_review_may_show_what_was_worked_out(tmp_path: Path) -> None:
     assert talk.text("15 Dec") == "15 December 2026 (is that the year?)"
 
 
+def test_templates_and_guards_ask_whether_a_value_was_worked_out(tmp_path: Path) -> None:
+    flow = form("  day: {type: date}", names="day").replace(
+        "next: done", "next: [{if: day is inferred, to: sure}, done]\n  sure: {say: sure, end: done}", 1
+    )
+    texts = {"sure": "{% if day is inferred %}{{ day | date }}?{% endif %}", "done": "{{ day | date }}"}
+    assert begin(tmp_path, flow, **texts).text("15 Dec") == "15 December 2026?"
+    assert begin(tmp_path, flow, **texts).text("15 Dec 2026") == "15 December 2026"
+
+
+@pytest.mark.parametrize(
+    ("words", "worked_out"),
+    [("next month", True), ("december 2026", False), ("in 2 weeks", True), ("on friday", True), ("tomorrow", False)],
+)
+def test_what_follows_from_today_is_worked_out(tmp_path: Path, words: str, worked_out: bool) -> None:
+    flow = form("  when: {type: date, granularity: month}", names="when")
+    talk = begin(tmp_path, flow, done="{{ when is inferred }}")
+    assert talk.text(words) == str(worked_out)
+
+
 # --- Asking back ------------------------------------------------------------------------------------------------------
 
 
