@@ -427,15 +427,53 @@ CREATE TABLE whatsapp_broadcast_lists (
     tenant_id     bigint NOT NULL,
     broadcast_id  bigint GENERATED ALWAYS AS IDENTITY,
     name          text NOT NULL,
-    -- DRAFT → SCHEDULED → RUNNING ⇄ PAUSED → DONE; any of the first three → CANCELLED
-    status        text NOT NULL DEFAULT 'DRAFT'
-                  CHECK (status IN ('DRAFT', 'SCHEDULED', 'RUNNING', 'PAUSED', 'DONE', 'CANCELLED')),
+    -- DRAFT → WAITING (for a manager) → SCHEDULED → RUNNING ⇄ PAUSED → DONE; WAITING → DRAFT (refused);
+    -- DRAFT → SCHEDULED; any but the last two → CANCELLED
+    status        text NOT NULL DEFAULT 'DRAFT',
     template      text NOT NULL,
-    segment       jsonb NOT NULL DEFAULT '{}',
+    segment       jsonb NOT NULL DEFAULT '{}',       -- bot/operations/broadcasts.py, Segment
     scheduled_at  timestamptz,
     created_at    timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (tenant_id, broadcast_id)
+    channel_id    bigint,
+    parameters    jsonb NOT NULL DEFAULT '[]',       -- texts with {name} and {first_name:default}
+    marketing     boolean NOT NULL DEFAULT true,     -- only to those who agreed; else to all who did not forbid it
+    per_minute    integer NOT NULL DEFAULT 600 CHECK (per_minute BETWEEN 1 AND 60000),
+    timezone      text NOT NULL DEFAULT 'UTC',       -- of the hours, an IANA name
+    not_before    time NOT NULL DEFAULT '09:00',
+    not_after     time NOT NULL DEFAULT '20:00',
+    created_by    bigint,
+    reason        text,                              -- why it paused by itself, or was refused
+    started_at    timestamptz,
+    fed_at        timestamptz,                       -- when recipients were last handed on: what pacing counts from
+    finished_at   timestamptz,
+    PRIMARY KEY (tenant_id, broadcast_id),
+    CONSTRAINT whatsapp_broadcast_lists_status_check CHECK (status IN
+        ('DRAFT', 'WAITING', 'SCHEDULED', 'RUNNING', 'PAUSED', 'DONE', 'CANCELLED'))
 );
+-- What a feeder looks at (Broadcasts.feed).
+CREATE INDEX whatsapp_broadcast_lists_live ON whatsapp_broadcast_lists (tenant_id, broadcast_id)
+    WHERE status IN ('SCHEDULED', 'RUNNING');
+
+-- Whom a broadcast goes to: one row per person, so that nobody gets it twice.
+CREATE TABLE broadcast_recipients (
+    tenant_id           bigint NOT NULL,
+    broadcast_id        bigint NOT NULL,
+    contact_id          bigint NOT NULL,
+    -- PENDING → HANDED (a message of theirs is in the outbox; its status tells the rest) or SKIPPED (reason)
+    -- HANDED → PENDING (that message has FAILED for certain, and somebody asked to try again)
+    status              text NOT NULL DEFAULT 'PENDING' CHECK (status IN ('PENDING', 'HANDED', 'SKIPPED')),
+    language            text NOT NULL,           -- as it was when the broadcast began, like the name
+    name                text NOT NULL,
+    tries               smallint NOT NULL DEFAULT 0,
+    message_id          bigint,
+    message_created_at  timestamptz,
+    reason              text,
+    PRIMARY KEY (tenant_id, broadcast_id, contact_id),
+    FOREIGN KEY (tenant_id, broadcast_id) REFERENCES whatsapp_broadcast_lists
+);
+-- Who is next.
+CREATE INDEX broadcast_recipients_pending ON broadcast_recipients (tenant_id, broadcast_id, contact_id)
+    WHERE status = 'PENDING';
 
 -- --- The business ----------------------------------------------------------------------------------------------------
 
@@ -785,8 +823,9 @@ CREATE TABLE inventory_moves (
     PRIMARY KEY (tenant_id, move_id),
     FOREIGN KEY (tenant_id, item_id) REFERENCES inventory_items
 );
--- What a trip has taken, and an item's history.
+-- What a trip has taken.
 CREATE INDEX inventory_moves_trip ON inventory_moves (tenant_id, trip_id);
+-- An item's history.
 CREATE INDEX inventory_moves_item ON inventory_moves (tenant_id, item_id, created_at);
 
 -- What happened to each business object, for people to read and dashboards to count.

@@ -512,3 +512,26 @@ class LiveState:
     def runs(self) -> int:
         """All of them."""
         return self.conversations + self.instances
+
+
+# --- Broadcasts -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fed:
+    """What a round of feeding did: recipients `handed` on and `skipped`; broadcasts by what became of them."""
+
+    handed: int = 0
+    skipped: int = 0
+    begun: int = 0
+    paused: int = 0
+    finished: int = 0
+
+    def __add__(self, other: "Fed") -> "Fed":
+        return Fed(
+            handed=self.handed + other.handed,
+            skipped=self.skipped + other.skipped,
+            begun=self.begun + other.begun,
+            paused=self.paused + other.paused,
+            finished=self.finished + other.finished,
+        )

@@ -53,6 +53,19 @@ token.command("bot.cli.token:show", name="list", help="List tokens, also those t
 token.command("bot.cli.token:revoke", name="revoke", help="End a token.")
 app.command(token)
 
+broadcast = App(name="broadcast", help="Write to many people, once each.")
+for _name, _help in {
+    "draft": "Prepare one, and show how many people it would go to.",
+    "start": "Send it, now or later.",
+    "pause": "Stop handing on.",
+    "resume": "Go on where it paused.",
+    "cancel": "End it.",
+    "retry": "Try again with those whose message failed.",
+    "status": "Show how far it is, or the latest ones.",
+}.items():
+    broadcast.command(f"bot.cli.broadcast:{_name}", name=_name, help=_help)
+app.command(broadcast)
+
 audit = App(name="audit", help="Look after the audit log.")
 audit.command("bot.cli.audit:verify", name="verify", help="Find out whether anybody has changed the audit log.")
 app.command(audit)

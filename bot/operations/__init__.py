@@ -5,6 +5,7 @@ from bot.operations import (
     approvals,
     assignments,
     bookings,
+    broadcasts,
     check_ins,
     feedback,
     incidents,
@@ -21,6 +22,7 @@ from bot.operations.services import Service
 
 _PARTS = (
     leads, quotes, bookings, payments, trips, assignments, check_ins, incidents, approvals, feedback, inventory, people,
+    broadcasts,
 )  # fmt: skip
 
 LIFECYCLES: dict[str, Lifecycle] = {
@@ -33,6 +35,7 @@ LIFECYCLES: dict[str, Lifecycle] = {
     "incident": incidents.LIFECYCLE,
     "approval": approvals.LIFECYCLE,
     "feedback": feedback.LIFECYCLE,
+    "broadcast": broadcasts.LIFECYCLE,
     "invite": people.INVITES,
     "merge": people.MERGES,
 }

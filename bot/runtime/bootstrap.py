@@ -18,9 +18,11 @@ from bot.core.whatsapp import WhatsAppTemplate
 from bot.runtime.bells import OUTBOX, Bells
 from bot.runtime.carriers import make_desk, make_provider
 from bot.runtime.clock import Ticker
+from bot.runtime.failpoints import failpoint
 from bot.runtime.intake import GroupCommit
 from bot.runtime.library import Library
 from bot.runtime.loop import Clock, Stopping, utc_now
+from bot.runtime.metrics import METRICS
 from bot.runtime.office import Office
 from bot.runtime.pacing import Pacer
 from bot.runtime.parts import Part, PartLoop
@@ -41,6 +43,7 @@ from storage.postgres import (
     Directory,
     FlowVersions,
     Postgres,
+    PostgresBroadcasts,
     PostgresIntake,
     PostgresOutbox,
     PostgresTurns,
@@ -53,6 +56,7 @@ from storage.postgres.database import RUNTIME_ROLE, session_settings
 log = structlog.get_logger(__name__)
 
 _DATABASE_CHECK_SECONDS = 1.0
+_FEED_SECONDS = 0.5  # between two portions of a broadcast
 _SEAL_SECONDS = 2.0  # how long an audit entry may wait for its seal, about
 
 PARTS = ("web", "worker", "sender", "clock")
@@ -117,6 +121,8 @@ class System:
             parts.append(Part("clock", ticker.run))
             sealing = Round(name="seal", seconds=_SEAL_SECONDS, do=self.audit.seal_all, clock=self.clock)
             parts.append(Part("sealer", sealing.run))
+            feeding = Round(name="broadcasts", seconds=_FEED_SECONDS, do=self.feed_broadcasts, clock=self.clock)
+            parts.append(Part("broadcasts", feeding.run))
         return parts
 
     @property
@@ -157,6 +163,17 @@ class System:
         """Where services are called from outside of flows."""
         base = self.foundation
         return Office(database=base.database, vault=base.vault, bells=self.bells, clock=self.clock)
+
+    async def feed_broadcasts(self, now: datetime) -> None:
+        """Hand on the next recipients of the broadcasts under way."""
+        fed = await PostgresBroadcasts(self.foundation.database).feed(self.channel.tenant_id, now)
+        failpoint("clock.after_feed")
+        METRICS.broadcasts.labels("handed").inc(fed.handed)
+        METRICS.broadcasts.labels("skipped").inc(fed.skipped)
+        if fed.handed:
+            self.bells.ring(OUTBOX)
+        if fed.paused:
+            log.warning("a broadcast has paused: its template may not be sent", action="pause")
 
     async def chores(self, now: datetime) -> None:
         """What has to be done now and then."""

@@ -32,6 +32,9 @@ class Metrics:
         )
         self.api = Counter("sirdar_api", "API requests, by status", ["status"], registry=self.registry)
         self.timers = Counter("sirdar_timers", "Timers fired", registry=self.registry)
+        self.broadcasts = Counter(
+            "sirdar_broadcast_recipients", "Recipients of broadcasts, by outcome", ["outcome"], registry=self.registry
+        )
         self.backlog = Gauge("sirdar_backlog", "What waits in the queues", ["queue"], registry=self.registry)
         self.backlog_age = Gauge(
             "sirdar_backlog_age_seconds", "How long the oldest has waited", ["queue"], registry=self.registry

@@ -1,5 +1,6 @@
 """The PostgreSQL storage: one file per queue or table group, each with its SQL."""
 
+from storage.postgres.broadcasts import PostgresBroadcasts
 from storage.postgres.chores import Chores
 from storage.postgres.conversations import ConversationRecord, ConversationRepository
 from storage.postgres.database import Postgres
@@ -19,6 +20,7 @@ __all__ = [
     "Directory",
     "FlowVersions",
     "Postgres",
+    "PostgresBroadcasts",
     "PostgresIntake",
     "PostgresOutbox",
     "PostgresTurns",

@@ -27,15 +27,21 @@ from storage.crypto import Vault
 from storage.postgres.correlation import claimed
 from storage.postgres.database import Connection, Postgres, columns, enter
 
+OPTED_OUT = "They have asked for no messages, so no template is sent."
+
 _CLAIM = "SELECT * FROM claim_outbox($1, $2, $3, $4)"
 _CONTENT = """
-SELECT m.message_id, m.content, p.phone, p.user_id
+SELECT m.message_id, m.content, p.phone, p.user_id, m.kind = 'template' AND p.opted_out AS opted_out
 FROM unnest($2::bigint[], $3::timestamptz[]) AS c (message_id, created_at)
 CROSS JOIN LATERAL (
-    SELECT m.message_id, m.content, m.conversation_id FROM whatsapp_messages m
+    SELECT m.message_id, m.content, m.kind, m.conversation_id FROM whatsapp_messages m
     WHERE m.tenant_id = $1 AND m.message_id = c.message_id AND m.created_at = c.created_at OFFSET 0) AS m
 CROSS JOIN LATERAL (
-    SELECT p.phone, p.user_id FROM whatsapp_conversations w
+    SELECT p.phone, p.user_id, NOT coalesce((
+        SELECT o.allowed FROM whatsapp_opt_ins o
+        WHERE m.kind = 'template' AND o.tenant_id = $1 AND o.contact_id = p.contact_id AND o.purpose = 'all'
+        ORDER BY o.created_at DESC, o.opt_in_id DESC LIMIT 1), true) AS opted_out
+    FROM whatsapp_conversations w
     JOIN contacts p ON p.tenant_id = $1 AND p.contact_id = w.contact_id
     WHERE w.tenant_id = $1 AND w.conversation_id = m.conversation_id OFFSET 0) AS p
 """
@@ -351,6 +357,9 @@ class PostgresOutbox:
             contents = {row["message_id"]: row for row in await db.fetch(_CONTENT, tenant, *columns(keys, 2))}
             for row in rows:
                 try:
+                    if contents[row["message_id"]]["opted_out"]:  # they said STOP after it was queued, or long before
+                        await self._set_aside(db, tenant, row, now, None, OPTED_OUT, alarm=False)
+                        continue
                     claims.append(self._claimed(tenant, row, contents[row["message_id"]]))
                 except (KeyError, ValidationError) as error:
                     await self._set_aside(db, tenant, row, now, None, f"It cannot be sent: {type(error).__name__}.")
@@ -359,14 +368,16 @@ class PostgresOutbox:
         return claims
 
     async def _set_aside(
-        self, db: Connection, tenant: TenantId, row: Any, now: datetime, retry_at: datetime | None, reason: str
-    ) -> None:
+        self, db: Connection, tenant: TenantId, row: Any, now: datetime, retry_at: datetime | None, reason: str,
+        *, alarm: bool = True,
+    ) -> None:  # fmt: skip
         """Keep a message that cannot be read from holding up the others: fail it, or put it back until `retry_at`."""
         verdict = Verdict.FAILED if retry_at is None else Verdict.DEFER
         answer = (row["conversation_id"], row["message_id"], row["message_created_at"], row["attempt"], row["fence"],
                   verdict.value, None, None, None, None, reason, now, retry_at)  # fmt: skip
         await db.execute(_RECORD, tenant, *columns([answer], 13))
-        await db.execute(_PAUSE, tenant, row["channel_id"], None, reason)
+        if alarm:
+            await db.execute(_PAUSE, tenant, row["channel_id"], None, reason)
 
     def _claimed(self, tenant: TenantId, row: Any, content: Any) -> Claim:
         return claimed(

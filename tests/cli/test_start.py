@@ -42,13 +42,18 @@ def test_without_settings_the_server_says_which_are_missing(bot: Run) -> None:
     assert done.stdout == ""
     assert done.stderr.splitlines() == [
         "The settings are not complete:",
-        "  • WHATSAPP_PROVIDER is missing: who carries our messages: meta.",
-        "  • WHATSAPP_PHONE_NUMBER is missing: the business number, like +15550100200.",
-        f"  • WHATSAPP_WEBHOOK_SECRET is missing: {Settings.model_fields['whatsapp_webhook_secret'].description}.",
-        "  • WHATSAPP_VERIFY_TOKEN is missing: a text you choose and type into Meta's webhook form.",
-        "  • WHATSAPP_ACCESS_TOKEN is missing: Meta: a system user's permanent token.",
-        "  • WHATSAPP_PHONE_NUMBER_ID is missing: Meta: WhatsApp → API Setup.",
-        "  • WHATSAPP_BUSINESS_ACCOUNT_ID is missing: Meta: WhatsApp → API Setup.",
+        *(
+            f"  • {name.upper()} is missing: {Settings.model_fields[name].description}."
+            for name in (
+                "whatsapp_provider",
+                "whatsapp_phone_number",
+                "whatsapp_webhook_secret",
+                "whatsapp_verify_token",
+                "whatsapp_access_token",
+                "whatsapp_phone_number_id",
+                "whatsapp_business_account_id",
+            )
+        ),
         "Settings come from the environment and .env; docs/operations.md describes each.",
     ]
 

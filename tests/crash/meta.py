@@ -132,7 +132,8 @@ class FakeMeta:
     """The Graph API of one number.
 
     Attributes:
-        sent: Every accepted message, in order.
+        sent: Every accepted text, in order.
+        templates: Who was sent a template, in order.
         complaints: Requests that Meta would not understand.
         unanswered: (message, attempt) that were accepted and got no answer in time.
         counts: How often which fault was played.
@@ -148,6 +149,7 @@ class FakeMeta:
         self._poster: asyncio.Task[None] | None = None
         self.mood = Mood()
         self.sent: list[Sent] = []
+        self.templates: list[str] = []
         self.complaints: list[str] = []
         self.unanswered: set[tuple[int, int]] = set()
         self.counts: Counter[str] = Counter()
@@ -192,11 +194,15 @@ class FakeMeta:
         wamid = f"wamid.CRASHOUT{number:08d}"
         correlation = message["biz_opaque_callback_data"]
         _, _, message_id, _, attempt, _ = correlation.split(".")
+        template = message["type"] == "template"
         sent = Sent(
-            to=message["to"], body=message["text"]["body"], message_id=int(message_id), attempt=int(attempt),
-            wamid=wamid, at=time.monotonic(),
+            to=message["to"], body="" if template else message["text"]["body"], message_id=int(message_id),
+            attempt=int(attempt), wamid=wamid, at=time.monotonic(),
         )  # fmt: skip
-        self.sent.append(sent)
+        if template:
+            self.templates.append(sent.to)
+        else:
+            self.sent.append(sent)
         drop = dice() < mood.drop
         slow = not drop and dice() < mood.slow
         if drop or slow:
@@ -237,9 +243,8 @@ def _read(request: web.Request, body: bytes) -> dict[str, Any]:
     assert request.headers.get("Authorization") == f"Bearer {ACCESS_TOKEN}", "no token"
     message: dict[str, Any] = json.loads(body)
     assert message["messaging_product"] == "whatsapp", "no product"
-    assert message["type"] == "text", "no text"
     assert message["to"].startswith("+"), "no number"
-    assert message["text"]["body"], "no words"
+    assert message["type"] == "template" or message["text"]["body"], "no words"
     assert message["biz_opaque_callback_data"].count(".") == 5, "no correlation"
     return message
 
