@@ -28,7 +28,8 @@ from bot.core.compiled import CompiledFlow
 from bot.core.compiler import compile_flow
 from bot.core.errors import ContentError, ContentErrors, FlowError, Mark, TemplateError
 from bot.core.expanding import expand
-from bot.core.flow import FlowSpec, IntentFile, IntentSpec, ProjectSpec
+from bot.core.flow import FlowSpec, ProjectSpec
+from bot.core.intents import EntitySpec, IntentFile, IntentSpec
 from bot.core.patterns import compile_pattern
 from bot.core.report import Report, Severity, did_you_mean
 from bot.core.templates import FALLBACK, TemplateFile, Texts, compile_file
@@ -83,6 +84,7 @@ class Loader:
     whatsapp: dict[tuple[str, str], WhatsAppTemplate] = field(default_factory=dict)
     whatsapp_files: dict[tuple[str, str], str] = field(default_factory=dict)
     intents: dict[str, dict[str, IntentSpec]] = field(default_factory=dict)
+    entities: dict[str, dict[str, EntitySpec]] = field(default_factory=dict)
     flow_files: list[FlowFile] = field(default_factory=list)
     project: ProjectSpec = field(default_factory=ProjectSpec)
 
@@ -103,7 +105,7 @@ class Loader:
         if any(finding.severity == "error" for finding in self.findings):
             return None
         return Content(
-            book=FlowBook(compiled, self.intents, Texts(common=self._common())),
+            book=FlowBook(compiled, self.intents, Texts(common=self._common()), self.entities),
             whatsapp_templates=self.whatsapp,
             sources={(file.spec.flow, file.spec.version): file.source for file in self.flow_files},
         )
@@ -257,6 +259,7 @@ class Loader:
             if not report.mistakes:
                 for role in file.roles:
                     self.intents.setdefault(role, {}).update(file.intents)
+                    self.entities.setdefault(role, {}).update(file.entities)
 
     # --- Flows --------------------------------------------------------------------------------------------------------
 

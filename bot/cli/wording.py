@@ -116,6 +116,8 @@ _ROUTES = {
     "tap": "a tapped choice of run {run}, question {epoch}",
     "collect": "a {what} that the flow collects",
     "answer": "an answer to what {flow}.{state} asks",
+    "did_you_mean": "nothing is sure, so we ask: {intents}",
+    "offer": "{intent}, which we had asked about",
     "not_understood": "nothing we know; {count} in a row",
     "ladder": "not an answer ({reason}), time {count}: {rung}",
     "business": "news from the business: {event}",
@@ -142,9 +144,18 @@ def _route(d: Decision) -> str:
 def _understand(d: Decision) -> str:
     if "tried" not in d:
         return f"the choice {d.get('choice')}" if "choice" in d else _anything(d)
-    tried = [f"{one['intent']} {one['score']:.2f} (like “{value(one['because'])}”)" for one in d["tried"]]
+    tried = [f"{one['intent']} {one['score']:.2f}{_because(one)}" for one in d["tried"]]
     candidates = "; ".join(tried) or "no candidates"
     return f"{d.get('chosen') or 'no intent'}, as {d.get('role')}: {candidates}"
+
+
+_HOW = {"example": " (exactly “{}”)", "pattern": " (of the form {})", "keyword": " (says “{}”)"}
+
+
+def _because(one: Decision) -> str:
+    """What speaks for an intent."""
+    found = one.get("because")
+    return _HOW.get(str(one.get("how")), " (like “{}”)").format(value(found)) if found else ""
 
 
 def _slot(d: Decision) -> str:

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from bot.core.compiled import CommandUse, CompiledFlow
-from bot.core.flow import IntentSpec
+from bot.core.intents import EntitySpec, IntentSpec
 from bot.core.templates import Texts
-from bot.core.understanding import ExampleUnderstanding, Understanding
+from bot.core.understanding import IntentUnderstanding, Understanding
 
 _T = TypeVar("_T")
 
@@ -23,10 +23,15 @@ class FlowBook:
         flows: Every version there is. The highest version of a name is the one that starts; runs stay on theirs.
         intents: By role, by name.
         texts: Common blocks, for what is said outside any flow.
+        entities: What messages name, by role, by name.
     """
 
     def __init__(
-        self, flows: Iterable[CompiledFlow], intents: Mapping[str, Mapping[str, IntentSpec]], texts: Texts
+        self,
+        flows: Iterable[CompiledFlow],
+        intents: Mapping[str, Mapping[str, IntentSpec]],
+        texts: Texts,
+        entities: Mapping[str, Mapping[str, EntitySpec]] | None = None,
     ) -> None:
         self._flows = {(flow.name, flow.version): flow for flow in flows}
         self.intents = intents
@@ -50,16 +55,18 @@ class FlowBook:
             role: {word: flow for flow in reversed(flows) for word in flow.universals}
             for role, flows in self._by_role.items()
         }
+        found = entities or {}
         self._understanding: dict[str, Understanding] = {
-            role: ExampleUnderstanding(
-                {
-                    name: spec
-                    for name, spec in {**intents.get(ANY, {}), **intents.get(role, {})}.items()
-                    if name in self._starts[role]
-                }
+            role: IntentUnderstanding(
+                {name: spec for name, spec in self.intents_of(role).items() if name in self._starts[role]},
+                {**found.get(ANY, {}), **found.get(role, {})},
             )
             for role in self._by_role
         }
+
+    def intents_of(self, role: str) -> dict[str, IntentSpec]:
+        """The intents of a role, those of everybody included."""
+        return {**self.intents.get(ANY, {}), **self.intents.get(role, {})}
 
     def flow(self, name: str, version: int) -> CompiledFlow | None:
         """A flow version, or None when the project no longer has it."""

@@ -319,19 +319,3 @@ class ProjectSpec(Part):
     languages: list[Language] = Field(default_factory=list)
     quiet: QuietSpec | None = None
     choices_style: ChoicesStyle = "auto"
-
-
-class IntentSpec(Part):
-    """How people say what they want."""
-
-    later = frozenset({"extends", "entities"})
-    examples: list[str] = Field(default_factory=list)
-    keywords: list[str] = Field(default_factory=list)
-    patterns: list[str] = Field(default_factory=list)
-
-
-class IntentFile(Part):
-    """An intents file: the intents of a role, or of several."""
-
-    roles: Names = Field(min_length=1, alias="role")
-    intents: dict[Name, IntentSpec]

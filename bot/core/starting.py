@@ -1,16 +1,22 @@
 """Which flow a message starts, and what goes on when a run has been dealt with."""
 
+from collections.abc import Sequence
+
+from bot.core.choices import Option, match_exactly, present
 from bot.core.compiled import CompiledFlow
 from bot.core.cursor import Cursor, Said
 from bot.core.effects import Handoff
 from bot.core.moving import begin, climb, put_back, repeat, state_of
 from bot.core.stack import Stack
-from bot.core.understanding import decide
+from bot.core.understanding import Scored, decide, to_offer
+from bot.core.words import yes_no_words
 
 UNMATCHED = "unmatched"
 """Key in the contact's scope: how many messages in a row nothing could be made of, outside any question."""
-DIGRESSION = 0.6
-"""Score from which a message that does not answer the open question may start another flow."""
+OFFERED = "offered"
+"""Key in the contact's scope: the intents we asked about last, and the message they were found in."""
+INTENT = "intent!"
+"""Begins the choices of that question; no author's choice has a `!`."""
 MAX_FRAMES = 5
 """Runs on a stack; beyond it, no digression is begun."""
 
@@ -26,23 +32,94 @@ class Starting(Stack):
         begin(cursor, said)
         self.done(cursor)
 
-    def start_by_intent(self, said: Said, threshold: float) -> bool:
-        """Start the flow for what the message seems to want. False when it seems to want nothing we know."""
+    def start_by_intent(self, said: Said, *, ask: bool) -> bool:
+        """Start the flow for what the message seems to want. False when it seems to want nothing we know.
+
+        Args:
+            said: The message.
+            ask: Whether to offer what is likely, when nothing is sure.
+        """
         turn = self.turn
         if len(turn.frames) >= MAX_FRAMES:
             return False
+        likely: dict[str, Scored] = {}
         for role in turn.contact.roles:
             scored = self.book.understanding(role).understand(said.text)
             chosen = decide(scored)
-            tried = [{"intent": one.intent, "score": one.score, "because": one.because} for one in scored[:3]]
+            tried = [
+                {"intent": one.intent, "score": one.score, "because": one.because, "how": one.how} for one in scored[:3]
+            ]
             turn.note("understand", role=role, chosen=chosen.intent if chosen else None, tried=tried)
-            flow = self.book.started_by(role, chosen.intent) if chosen and chosen.score >= threshold else None
+            flow = self.book.started_by(role, chosen.intent) if chosen else None
             if flow is None or any(frame.flow == flow.name for frame in turn.frames):
+                likely |= {one.intent: one for one in to_offer(scored) if one.intent not in likely}
                 continue
             turn.remember(UNMATCHED, None)
             self.begin(flow, said)
             return True
+        return ask and self._ask_about(said, to_offer(likely.values()))
+
+    # --- Did you mean… ------------------------------------------------------------------------------------------------
+
+    def _ask_about(self, said: Said, likely: Sequence[Scored]) -> bool:
+        """Ask which of some intents is meant. False when there is nothing to ask, or no words for it."""
+        turn = self.turn
+        options = self._offered([one.intent for one in likely])
+        if not options or not self.book.texts.has("did_you_mean", turn.contact.language):
+            return False
+        turn.note("route", rule="did_you_mean", intents=[one.intent for one in likely])
+        body = turn.render(self.book.texts, "did_you_mean", self.variables)
+        turn.remember(OFFERED, {"intents": [one.intent for one in likely], "text": said.text})
+        turn.send(*present(body, options, turn.new_run(), 0, "…"), block="did_you_mean")
+        return True
+
+    def _offered(self, intents: Sequence[str]) -> list[Option]:
+        """What the intents are called. Those that are not of this person's roles any more are left out."""
+        language = self.turn.contact.language
+        options: list[Option] = []
+        for intent in intents:
+            for role in self.turn.contact.roles:
+                spec = self.book.intents_of(role).get(intent)
+                if spec is not None and self.book.started_by(role, intent) is not None:
+                    options.append(Option.named(INTENT + intent, spec.name(intent, language)))
+                    break
+        return options
+
+    def take_offer(self, choice: str) -> bool:
+        """Start the flow of an intent that was offered and tapped, now or long ago. False when nobody can any more."""
+        turn = self.turn
+        intent = choice.removeprefix(INTENT)
+        offered = turn.scope.get(OFFERED) or {}
+        if len(turn.frames) >= MAX_FRAMES:
+            return False
+        for role in turn.contact.roles:
+            flow = self.book.started_by(role, intent)
+            if flow is None or any(frame.flow == flow.name for frame in turn.frames):
+                continue
+            turn.note("route", rule="offer", intent=intent)
+            turn.remember(UNMATCHED, None)
+            turn.remember(OFFERED, None)
+            known = intent in offered.get("intents", ())
+            self.begin(flow, turn.said(str(offered["text"])) if known else None)
+            return True
         return False
+
+    def typed_offer(self, said: Said) -> bool:
+        """Take the words or the number on one of our buttons. Anything else closes the question."""
+        offered = self.turn.scope.get(OFFERED)
+        if not offered:
+            return False
+        language = self.turn.contact.language
+        options = self._offered(offered.get("intents", ()))
+        key = match_exactly(said.normal, options, language)
+        if key is None and len(options) == 1 and yes_no_words(language).get(said.normal) == "yes":
+            key = options[0].key
+        if key is not None and self.take_offer(key):
+            return True
+        self.turn.remember(OFFERED, None)
+        return False
+
+    # --- The ladder ---------------------------------------------------------------------------------------------------
 
     def not_understood(self, said: Said) -> None:
         """Nothing open, and nothing we know: say what we can do; the third time in a row, find a person."""
@@ -109,7 +186,7 @@ class Starting(Stack):
         state = state_of(cursor)
         if unmatched.text and (state is None or state.digress):
             put_back(self.turn, cursor)
-            if self.start_by_intent(self.turn.said(unmatched.text), DIGRESSION):
+            if self.start_by_intent(self.turn.said(unmatched.text), ask=False):
                 return True
         cursor.unmatched = unmatched
         climb(cursor)

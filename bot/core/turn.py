@@ -30,7 +30,7 @@ from bot.core.moving import (
     tap,
 )
 from bot.core.resuming import collect, collects, command, resume
-from bot.core.starting import UNMATCHED
+from bot.core.starting import INTENT, UNMATCHED
 from bot.core.universals import CONFIRM
 from bot.core.upgrading import Upgrading
 from bot.core.words import CONSENT_WORDS
@@ -151,6 +151,8 @@ class _Router(Upgrading):
             turn.note("ignore", why="a person has taken over", owner=turn.owner)
             return
         turn.note("route", rule="tap", run=tapped.run, epoch=tapped.epoch)
+        if tapped.choice.startswith(INTENT) and self.take_offer(tapped.choice):
+            return
         cursor = self.top()
         if cursor is None:
             turn.note("ignore", why="stale tap", run=tapped.run)
@@ -242,7 +244,7 @@ class _Router(Upgrading):
             self.turn.note("route", rule="answer", flow=cursor.flow.name, state=cursor.state)
             hear(cursor, said)
             self.done(cursor)
-        elif not self.start_by_intent(said, 0.0):
+        elif not self.typed_offer(said) and not self.start_by_intent(said, ask=True):
             self.not_understood(said)
 
     # --- Timers, the business, actions --------------------------------------------------------------------------------

@@ -1,84 +1,48 @@
 """What somebody wants, when no question is open: a message → an intent, with a score and a reason.
 
-Small and deterministic: messages are compared with each intent's examples word by word, rare words counting more,
-typing mistakes forgiven, numbers and months treated as alike. A trained classifier may take this place: it needs to
-keep to `Understanding`.
+Three things are tried: whether the message is exactly one of the examples, whether it is of the form of a pattern, and
+what the classifier thinks, to which keywords give a hint. There is one model for each role; it is trained when it is
+first needed, and again only when its examples have changed.
 """
 
-import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Protocol
 
-from rapidfuzz.distance import OSA
-
-from bot.core.entities import MONTHS, NUMBER_WORDS
-from bot.core.flow import IntentSpec
+from bot.core.intents import EntitySpec, IntentSpec, by_language, marks
+from bot.core.nlu import ACT, OFFER, Classifier
+from bot.core.nlu.tokens import words_of
 from bot.core.patterns import compile_pattern
 from bot.core.words import normalise
 
-THRESHOLD = 0.45
-"""Score from which an intent counts."""
-MARGIN = 0.04
-"""How much better than the next intent it has to be."""
-_KEYWORD = 0.6
-_LIGHT_WORDS = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "i",
-        "im",
-        "we",
-        "you",
-        "me",
-        "my",
-        "our",
-        "your",
-        "is",
-        "are",
-        "am",
-        "be",
-        "to",
-        "of",
-        "for",
-        "in",
-        "on",
-        "at",
-        "and",
-        "or",
-        "with",
-        "it",
-        "this",
-        "that",
-        "do",
-        "does",
-        "can",
-        "could",
-        "would",
-        "will",
-        "please",
-        "there",
-        "any",
-        "some",
-        "so",
-        "just",
-        "have",
-        "has",
-        "had",
-    ]
-)
-_MONTH_WORDS = frozenset(MONTHS) | {month[:3] for month in MONTHS if month != "may"}
+OFFERS = 3
+"""Intents that are offered for choice; WhatsApp shows as many buttons."""
+_WORTH_OFFERING = OFFER / 3
+"""Confidence from which the second and third are offered."""
+_HINT = 0.15
+_KEYWORD = ACT + 0.05
+"""What a keyword alone is worth, when nothing else is likely."""
+_KEPT_MODELS = 64
+
+Phrases = tuple[tuple[str, str], ...]
+"""Normalised words, and the entity they name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scored:
-    """An intent that a message may have; `because` is the example, keyword or pattern that speaks for it."""
+    """An intent that a message may have.
+
+    `because` is what speaks for it; `how` says what that is: `example` (the message is exactly this one), `pattern`,
+    `keyword` or `classifier` (this example is near). `values` are the named groups of a pattern.
+    """
 
     intent: str
     score: float
     because: str
+    how: str = "classifier"
+    values: Mapping[str, str] = field(default_factory=dict)
 
 
 class Understanding(Protocol):
@@ -88,127 +52,132 @@ class Understanding(Protocol):
         """Intents the message may have, best first; empty when it is beyond us. Must take any text."""
 
 
-@lru_cache(maxsize=4096)
-def _token(word: str) -> str:
-    return _stem(_kind(word))
+class Masks:
+    """Puts the names of entities in the place of the words that name them."""
+
+    def __init__(self, phrases: Phrases) -> None:
+        self._phrases: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+        for phrase, name in phrases:
+            words = tuple(words_of(phrase))
+            self._phrases.setdefault(words[0], []).append((words, f"<{name}>"))
+        for found in self._phrases.values():
+            found.sort(key=lambda one: -len(one[0]))
+
+    def __call__(self, words: Sequence[str]) -> list[str]:
+        """Replace the longest phrases, from left to right."""
+        masked: list[str] = []
+        place = 0
+        while place < len(words):
+            for phrase, name in self._phrases.get(words[place], ()):
+                if tuple(words[place : place + len(phrase)]) == phrase:
+                    masked.append(name)
+                    place += len(phrase)
+                    break
+            else:
+                masked.append(words[place])
+                place += 1
+        return masked
 
 
-def _kind(word: str) -> str:
-    """Words that stand for a whole class are alike: numbers, months."""
-    if word.isdigit() or word in NUMBER_WORDS:
-        return "<number>"
-    return "<month>" if word in _MONTH_WORDS else word
+@lru_cache(maxsize=_KEPT_MODELS)
+def trained(examples: tuple[tuple[str, str], ...], phrases: Phrases) -> Classifier:
+    """The model for some examples; the same examples are learnt once in a process, whoever asks."""
+    return Classifier(examples, mask=Masks(phrases) if phrases else None)
 
 
-def _stem(word: str) -> str:
-    """Cut the commonest English endings; crude, and the same on both sides."""
-    for ending in ("ings", "ing", "ies", "es", "ed", "s"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            return word[: -len(ending)]
-    return word
+class IntentUnderstanding:
+    """The intents of a role."""
 
+    def __init__(self, intents: Mapping[str, IntentSpec], entities: Mapping[str, EntitySpec] | None = None) -> None:
+        """Prepare; nothing is trained yet.
 
-def tokens(text: str) -> list[str]:
-    """The words that are compared, at most 60."""
-    return [_token(word) for word in normalise(text).split()[:60]]
-
-
-class ExampleUnderstanding:
-    """Compares with examples. Built once per role; reading a message takes well under a millisecond."""
-
-    def __init__(self, intents: Mapping[str, IntentSpec]) -> None:
-        examples = [(name, text, frozenset(tokens(text))) for name, spec in intents.items() for text in spec.examples]
-        self._examples = [one for one in examples if one[2]]
-        frequency: dict[str, int] = {}
-        for _, _, words in self._examples:
-            for word in words:
-                frequency[word] = frequency.get(word, 0) + 1
-        total = max(len(self._examples), 1)
-        self._weights = {
-            word: (0.25 if word in _LIGHT_WORDS else 1.0) * (1 + math.log(1 + total / count))
-            for word, count in frequency.items()
-        }
-        self._rare = 1 + math.log(1 + total)
-        # Word → the examples it is in: a message meets few of them, and only those are scored.
-        self._totals = [sum(self._weight(word) for word in words) for _, _, words in self._examples]
-        self._found_in: dict[str, list[int]] = {}
-        for place, (_, _, words) in enumerate(self._examples):
-            for word in words:
-                self._found_in.setdefault(word, []).append(place)
-        self._keywords = [
-            (name, frozenset(tokens(word)), word) for name, spec in intents.items() for word in spec.keywords
-        ]
+        Args:
+            intents: By name.
+            entities: What the examples name, by name.
+        """
+        self._examples = tuple((text, name) for name, spec in intents.items() for text in spec.texts)
+        self._phrases = _phrases(intents, entities or {})
+        self._exact = {normalise(text): (text, name) for text, name in reversed(self._examples)}
+        self._keywords = [(name, f" {normalise(word)} ", word) for name, spec in intents.items() for word in spec.words]
         self._patterns = [(name, compile_pattern(source)) for name, spec in intents.items() for source in spec.patterns]
-        self._vocabulary = [word for word in self._weights if len(word) >= 4]
+
+    @property
+    def classifier(self) -> Classifier:
+        """The trained model."""
+        return trained(self._examples, self._phrases)
 
     def understand(self, text: str) -> Sequence[Scored]:
-        """Score every intent by its best example, keyword or pattern."""
-        said = {self._known(word) for word in tokens(text)}
-        if not said:
+        """Every way a message can mean an intent, best first."""
+        normal = normalise(text)
+        if not normal:
             return ()
-        best = self._by_examples(said)
-        for name, words, word in self._keywords:
-            if words and words <= said:
-                raised = best[name].score if name in best else 0.0
-                _keep(best, name, min(1.0, max(_KEYWORD, raised + 0.15)), word)
-        normal = normalise(text) if self._patterns else ""
+        exact = self._exact.get(normal)
+        if exact is not None:
+            return (Scored(intent=exact[1], score=1.0, because=exact[0], how="example"),)
+        found = self._by_pattern(text) or {}
+        if not found and self._examples:
+            found = {
+                one.intent: Scored(
+                    intent=one.intent,
+                    score=one.confidence,
+                    because=self._examples[one.nearest][0] if one.nearest is not None else "",
+                )
+                for one in self.classifier.guesses(text, OFFERS)
+            }
+        self._take_hints(normal, found)
+        return sorted(found.values(), key=lambda scored: (-scored.score, scored.intent))
+
+    def _by_pattern(self, text: str) -> dict[str, Scored]:
+        """Intents of which the whole message has the form."""
+        found: dict[str, Scored] = {}
         for name, pattern in self._patterns:
-            if pattern.search(normal):
-                _keep(best, name, 0.9, pattern.pattern)
-        return sorted(best.values(), key=lambda scored: (-scored.score, scored.intent))
+            match = pattern.fullmatch(text.strip())
+            if match is not None and name not in found:
+                values = {group: value for group, value in match.groupdict().items() if value}
+                found[name] = Scored(intent=name, score=1.0, because=pattern.pattern, how="pattern", values=values)
+        return found
 
-    def _by_examples(self, said: Iterable[str]) -> dict[str, Scored]:
-        """Each intent's best example.
-
-        The score is how much of the example was said, and, counting half, how much of what was said is in it.
-        """
-        weight = 0.0
-        shared: dict[int, float] = {}
-        for word in said:
-            own = self._weight(word)
-            weight += own
-            for place in self._found_in.get(word, ()):
-                shared[place] = shared.get(place, 0.0) + own
-        best: dict[str, tuple[float, int]] = {}
-        for place, common in shared.items():
-            score = common / self._totals[place] * (0.5 + 0.5 * common / weight)
-            name = self._examples[place][0]
-            if name not in best or best[name] < (score, -place):
-                best[name] = (score, -place)
-        return {
-            name: Scored(intent=name, score=round(score, 3), because=self._examples[-place][1])
-            for name, (score, place) in best.items()
-        }
-
-    def _weight(self, word: str) -> float:
-        known = self._weights.get(word)
-        if known is not None:
-            return known
-        return self._rare * (0.25 if word in _LIGHT_WORDS or word.startswith("<") else 0.6)
-
-    def _known(self, word: str) -> str:
-        """The word of our vocabulary it is, give or take a typing mistake."""
-        if word in self._weights or len(word) < 5:
-            return word
-        for known in self._vocabulary:
-            if (
-                abs(len(known) - len(word)) <= 1
-                and known[0] == word[0]
-                and OSA.distance(known, word, score_cutoff=1) <= 1
-            ):
-                return known
-        return word
+    def _take_hints(self, normal: str, found: dict[str, Scored]) -> None:
+        """Give intents whose keywords are in the message a lift; alone, a keyword does when no other intent is sure."""
+        if any(one.how == "pattern" for one in found.values()):
+            return
+        padded = f" {normal} "
+        sure = max((one.score for one in found.values()), default=0.0)
+        best = next((name for name, one in found.items() if one.score == sure), None)
+        for name, word, source in self._keywords:
+            if word not in padded or word == "  ":
+                continue
+            own = found.get(name)
+            floor = 0.0 if sure >= ACT and best != name else _KEYWORD
+            score = round(min(1.0, max(floor, (own.score if own else 0.0) + _HINT)), 4)
+            if own is None:
+                found[name] = Scored(intent=name, score=score, because=source, how="keyword")
+            elif own.how != "keyword" or score > own.score:
+                found[name] = replace(own, score=max(score, own.score), because=source, how="keyword")
 
 
-def _keep(best: dict[str, Scored], name: str, score: float, because: str) -> None:
-    if name not in best or best[name].score < score:
-        best[name] = Scored(intent=name, score=round(score, 3), because=because)
+def _phrases(intents: Mapping[str, IntentSpec], entities: Mapping[str, EntitySpec]) -> Phrases:
+    """The words that name entities: their values with synonyms, and what examples mark."""
+    found: dict[str, str] = {}
+    for name, entity in entities.items():
+        for value, synonyms in entity.values.items():
+            found |= {normalise(text): name for text in (value, *synonyms)}
+    for spec in intents.values():
+        for _, _, example in by_language(spec.examples):
+            for words, name in marks(example):
+                if name in entities and entities[name].type is None and not re.search(r"\d", words):
+                    found.setdefault(normalise(words), name)
+    return tuple(sorted((phrase, name) for phrase, name in found.items() if phrase))
 
 
-def decide(scored: Sequence[Scored], threshold: float = THRESHOLD) -> Scored | None:
-    """The intent to act on: good enough, and clearly better than the next."""
-    if not scored or scored[0].score < threshold:
-        return None
-    if len(scored) > 1 and scored[0].score - scored[1].score < MARGIN:
-        return None
-    return scored[0]
+def decide(scored: Sequence[Scored]) -> Scored | None:
+    """The intent to act on: sure enough."""
+    return scored[0] if scored and scored[0].score >= ACT else None
+
+
+def to_offer(scored: Iterable[Scored]) -> list[Scored]:
+    """The intents to ask about, when none is sure enough: the likeliest, if it is likely at all, and those near it."""
+    best = sorted(scored, key=lambda one: -one.score)
+    if not best or not OFFER <= best[0].score < ACT:
+        return []
+    return [one for one in best if one.score >= _WORTH_OFFERING][:OFFERS]

@@ -25,7 +25,7 @@ from bot.core.messages import (
     TextIn,
     UnsupportedIn,
 )
-from bot.core.understanding import ExampleUnderstanding
+from bot.core.understanding import IntentUnderstanding
 from bot.core.words import normalise, universal_in, without_correction
 
 BOOK = shipped_book()
@@ -157,7 +157,7 @@ def test_split_text_keeps_the_words_and_the_limit(text: str, limit: int) -> None
 
 def test_huge_texts_take_no_time() -> None:
     """100 kB of anything: under 5 ms to read, in any of our grammars."""
-    understanding = ExampleUnderstanding(BOOK.intents["customer"])
+    understanding = IntentUnderstanding(BOOK.intents["customer"])
     for piece in (
         "1 ",
         "for two ",

@@ -15,7 +15,7 @@ from pydantic_core import PydanticUndefined
 
 from bot.authoring import content, linter, rules
 from bot.config import Settings
-from bot.core import compiler, flow, sandbox, slots
+from bot.core import compiler, flow, intents, sandbox, slots
 from bot.operations import standard_actions
 from bot.runtime.metrics import METRICS
 
@@ -80,7 +80,7 @@ def test_every_log_action_is_described() -> None:
 
 def parts() -> Iterator[type[flow.Part]]:
     """Every model an author's file is read into."""
-    for _, found in inspect.getmembers(flow, inspect.isclass):
+    for _, found in (*inspect.getmembers(flow, inspect.isclass), *inspect.getmembers(intents, inspect.isclass)):
         if issubclass(found, flow.Part) and found not in (flow.Part, flow.SlotBase):
             yield found
 

@@ -17,7 +17,8 @@ from bot.authoring.schema.hover import HOVER
 from bot.authoring.schema.vocabulary import Vocabulary, add_names, vocabulary_of
 from bot.authoring.testing.spec import ConversationSpec, SharedSpec
 from bot.core.actions import Actions
-from bot.core.flow import FlowSpec, IntentFile, ProjectSpec
+from bot.core.flow import FlowSpec, ProjectSpec
+from bot.core.intents import IntentFile
 from bot.core.whatsapp import WhatsAppTemplate
 
 __all__ = ["MODELS", "SUFFIX", "schemas", "vscode_settings"]

@@ -64,7 +64,7 @@ def vocabulary_of(root: Path, actions: Actions) -> Vocabulary:
         "actions": {name: _about(action) for name, action in own.items()},
         "lookups": {name: _about(action) for name, action in actions.names("lookup").items()},
         "roles": dict.fromkeys(_roles(loader, actions), ""),
-        "intents": {name: _example(spec.examples) for named in loader.intents.values() for name, spec in named.items()},
+        "intents": {name: _example(spec.texts) for named in loader.intents.values() for name, spec in named.items()},
         "templates": {name: template.body for (name, _), template in loader.whatsapp.items()},
         "flows": {CORRECT: "Built in: asks which slot to change."}
         | {flow.flow: _states(len(flow.states)) for flow in flows},

@@ -185,7 +185,7 @@ class Explorer:
         for role in flow.roles:
             for intent in flow.intents:
                 spec = self.project.book.intents.get(role, {}).get(intent)
-                found += sorted(spec.examples, key=len) if spec is not None else []
+                found += sorted(spec.texts, key=len) if spec is not None else []
         return found if len(found) <= 3 else [found[len(found) // 2], found[-1], found[0]]
 
     def _played(

@@ -9,7 +9,7 @@ import numpy as np
 from bot.core.nlu.background import BACKGROUND
 from bot.core.nlu.confidence import Curve, fit
 from bot.core.nlu.near import Near
-from bot.core.nlu.reader import Mask, Reader
+from bot.core.nlu.reader import Mask, Read, Reader
 from bot.core.nlu.table import WordTable, word_table
 from bot.core.nlu.trials import Trials, signs
 from bot.core.nlu.wide import Wide
@@ -20,8 +20,10 @@ OFFER = 0.2
 """Confidence from which intents are offered for choice."""
 MOST_COMPARED = 2000
 """Up to so many examples a message is compared with each of them."""
-_STRANGERS = 0.25
-"""How much all messages that mean nothing weigh among those that confidence is fitted on."""
+_STRANGERS = (0.4, 2.0)
+"""How many messages that mean nothing are expected for each one that means something: the more, the fewer intents."""
+_LEAST_TRIALS = 400.0
+"""Few trials count as so many, lest the curve stay flat."""
 _TEMPERATURE = 8.0
 """How steeply the chance of an intent falls with its score."""
 
@@ -53,9 +55,15 @@ class Classifier:
         labels = np.array([places[intent] for _, intent in examples], np.intp)
         self._reader = Reader([text for text, _ in examples], mask, table if table is not None else word_table())
         if self.intents:
-            kind = Near if len(examples) <= MOST_COMPARED else Wide
-            self._machine = kind(self._reader.examples, labels, len(self.intents), self._reader.features)
-            self._curve = self._fit(self._machine.alone, self._machine.foreign)
+            strangers = [self._reader.read(text) for text in BACKGROUND]
+            if len(examples) <= MOST_COMPARED:
+                both = [*self._reader.examples, *strangers]
+                labels = np.append(labels, np.full(len(strangers), -1, np.intp))
+                self._machine: Near | Wide = Near(both, labels, len(self.intents), self._reader.features)
+                self._curve = _fit(len(self.intents), self._machine.unseen)
+            else:
+                self._machine = Wide(self._reader.examples, labels, len(self.intents), self._reader.features)
+                self._curve = _fit(len(self.intents), self._machine.unseen, self._trials(strangers))
         self._reader.examples.clear()
 
     def guesses(self, text: str, most: int = 3) -> list[Guess]:
@@ -89,26 +97,29 @@ class Classifier:
         """The words of a message as they are compared."""
         return self._reader.corrected(text)
 
-    def _fit(self, alone: Trials, foreign: Trials) -> Curve:
-        """Fit confidence on what would be said of unseen examples, of foreign ones, and of the background."""
-        read = [self._reader.read(text) for text in BACKGROUND]
-        said = [self._machine.scores(one) for one in read]
-        strange = Trials(
+    def _trials(self, strangers: Sequence[Read]) -> Trials:
+        """What is said of messages that have none of the intents."""
+        said = [self._machine.scores(one) for one in strangers]
+        return Trials(
             np.array([scores for scores, _ in said]),
             np.array([near for _, near in said], np.float32),
-            np.array([one.spelling.known for one in read], np.float32),
-            np.full(len(read), -1, np.intp),
+            np.array([one.spelling.known for one in strangers], np.float32),
+            np.full(len(strangers), -1, np.intp),
         )
-        groups = [(alone, 1.0), (strange, _STRANGERS / 2)]
-        if len(self.intents) > 2:
-            groups.append((foreign, _STRANGERS / 2))
-        count = max(len(alone.labels), 1)
-        weights = [np.full(len(one.labels), share * count / max(len(one.labels), 1)) for one, share in groups]
-        return fit(
-            np.concatenate([signs(one.scores, one.near, one.known) for one, _ in groups]),
-            np.concatenate([one.right for one, _ in groups]),
-            np.concatenate(weights),
-        )
+
+
+def _fit(intents: int, *trials: Trials) -> Curve:
+    """Fit confidence on what would be said of examples and strangers, had they not been learnt from."""
+    labels = np.concatenate([one.labels for one in trials])
+    own, strange = max(int((labels >= 0).sum()), 1), max(int((labels < 0).sum()), 1)
+    always, shared = _STRANGERS
+    weights = np.where(labels < 0, (always + shared / intents) * own / strange, 1.0)
+    weights *= max(1.0, _LEAST_TRIALS / weights.sum())
+    return fit(
+        np.concatenate([signs(one.scores, one.near, one.known) for one in trials]),
+        np.concatenate([one.right for one in trials]),
+        weights,
+    )
 
 
 class Predict:

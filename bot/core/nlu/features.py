@@ -55,6 +55,7 @@ class Features:
                 if place == len(seen):
                     seen.append(0)
                 seen[place] += 1
+        self._seen = seen
         count = len(examples)
         self._weights = [math.log((1 + count) / (1 + often)) + 1 for often in seen]
         self._rare = math.log(1 + count) + 1
@@ -63,8 +64,13 @@ class Features:
         """How many there are."""
         return len(self._weights)
 
-    def vector(self, words: Sequence[str]) -> Vector:
-        """Turn words into a vector; features that training has not seen have no place in it."""
+    def vector(self, words: Sequence[str], *, own: bool = False) -> Vector:
+        """Turn words into a vector; features that training has not seen have no place in it.
+
+        Args:
+            words: The message.
+            own: It is one of the examples, so what only it has counts as unknown.
+        """
         ids: list[int] = []
         values: list[float] = []
         known = 0.0
@@ -73,7 +79,8 @@ class Features:
             for name in names:
                 counts[name] = counts.get(name, 0) + 1
             mine: list[float] = []
-            total = strange = 0.0
+            total = strange = heard = 0.0
+            enough = 2 if own else 1
             for name, often in counts.items():
                 place = self._places.get(name)
                 if place is None:
@@ -83,9 +90,13 @@ class Features:
                 ids.append(place)
                 mine.append(value)
                 total += value * value
+                if self._seen[place] >= enough:
+                    heard += value * value
+                else:
+                    strange += 1
             if family == 0:
                 strange *= self._rare * self._rare
-                known = total / (total + strange) if total else 0.0
+                known = heard / (heard + strange) if heard else 0.0
             scale = math.sqrt(_SHARES[family] / total) if total else 0.0
             values += [value * scale for value in mine]
         return Vector(np.array(ids, np.int32), np.array(values, np.float32), known)

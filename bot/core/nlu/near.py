@@ -3,12 +3,10 @@
 `K` holds the similarity of each pair of examples, `Y` is 1 where an example has the intent and slightly negative
 elsewhere. The weights are `A = (K + λI)⁻¹ Y`; a message with similarities `k` scores `k·A`.
 
-The inverse `G` also tells, without training again, what would be said of an example had it, or its whole intent, not
-been among the examples: `y − (G_ss)⁻¹ (G Y)_s` for the examples `s` that are left out. These decisions about unseen
-messages are what confidence is fitted on.
+The inverse `G` also tells, without training again, what would be said of an example had it not been among them:
+`y − (G Y) / diag G`. These decisions about unseen messages are what confidence is fitted on.
 """
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,7 +29,7 @@ class Near:
 
         Args:
             examples: What to learn from.
-            labels: The intent of each, from 0.
+            labels: The intent of each, from 0; -1 for what has none of the intents.
             intents: How many there are.
             features: How many features the reader knows.
         """
@@ -43,27 +41,20 @@ class Near:
         kernel = np.empty((count, count), np.float32)
         for row, one in enumerate(examples):
             kernel[row] = self._kernel(one)
-        same = labels[:, None] == labels
-        foreign_near = np.where(same, np.float32(0), kernel).max(axis=1)
-        same[:] = False
-        np.fill_diagonal(same, val=True)
-        alone_near = np.where(same, np.float32(0), kernel).max(axis=1)
-        kernel[same] += np.float32(RIDGE)
+        itself = kernel.diagonal().copy()
+        np.fill_diagonal(kernel, 0)
+        near = np.where(labels >= 0, kernel, np.float32(0)).max(axis=1)
+        np.fill_diagonal(kernel, itself + np.float32(RIDGE))
         inverse = np.linalg.inv(kernel)
         wanted = np.full((count, intents), -1.0 / max(intents - 1, 1), np.float32)
-        wanted[np.arange(count), labels] = 1.0
+        own = np.flatnonzero(labels >= 0)
+        wanted[own, labels[own]] = 1.0
         weights: Floats = (inverse @ wanted).astype(np.float32, copy=False)
         self._weights = np.ascontiguousarray(weights.T)
         known = np.array([one.spelling.known for one in examples], np.float32)
-        foreign = np.empty_like(weights)
-        for intent in range(intents):
-            own = np.flatnonzero(labels == intent)
-            foreign[own] = wanted[own] - np.linalg.solve(inverse[np.ix_(own, own)], weights[own])
-            foreign[own, intent] = -math.inf
-        siblings = np.bincount(labels, minlength=intents)[labels] > 1
+        siblings = (np.bincount(labels + 1, minlength=intents + 1)[labels + 1] > 1) | (labels < 0)
         alone: Floats = wanted - weights / inverse.diagonal()[:, None]
-        self.alone = Trials(alone[siblings], alone_near[siblings], known[siblings], labels[siblings])
-        self.foreign = Trials(foreign, foreign_near, known, np.full(count, -1, np.intp))
+        self.unseen = Trials(alone[siblings], near[siblings], known[siblings], labels[siblings])
 
     def _kernel(self, read: Read) -> Floats:
         """How near a message is to each example: 1 to itself, and little to most."""
@@ -75,7 +66,7 @@ class Near:
     def scores(self, read: Read) -> tuple[Floats, float]:
         """A score for each intent, around 1 for what is certainly meant; and how near the nearest example is."""
         kernel = self._kernel(read)
-        return np.einsum("ij,j->i", self._weights, kernel), float(kernel.max())
+        return np.einsum("ij,j->i", self._weights, kernel), float(kernel[self._labels >= 0].max())
 
     def nearest(self, read: Read, intent: int) -> int | None:
         """The example of an intent that is nearest to a message."""

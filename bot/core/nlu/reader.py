@@ -12,8 +12,8 @@ from bot.core.nlu.tokens import words_of
 MEANING = 0.6
 """Share of the word table in how alike two messages are, as far as it knows their words; the rest is spelling."""
 
-Mask = Callable[[str], str]
-"""Puts the name of a kind in the place of what is of this kind: `trip to EBC` → `trip to <trek>`."""
+Mask = Callable[[Sequence[str]], Sequence[str]]
+"""Puts the name of a kind in the place of the words that name one of it: `trip to ebc` → `trip to <trek>`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,15 +34,16 @@ class Reader:
         words = [self._words(text) for text in texts]
         self._speller = Speller(Counter(word for one in words for word in one))
         self._features = Features(words)
-        self.examples = [self._read(one) for one in words]
+        self.examples = [self._read(one, own=True) for one in words]
         self.features = len(self._features)
 
-    def _words(self, text: str) -> list[str]:
-        return words_of(self._mask(text) if self._mask is not None else text)
+    def _words(self, text: str) -> Sequence[str]:
+        words = words_of(text)
+        return self._mask(words) if self._mask is not None else words
 
-    def _read(self, words: Sequence[str]) -> Read:
+    def _read(self, words: Sequence[str], *, own: bool = False) -> Read:
         meaning, known = self._table.vector(words)
-        return Read(self._features.vector(words), meaning, MEANING * known)
+        return Read(self._features.vector(words, own=own), meaning, MEANING * known)
 
     def read(self, text: str) -> Read:
         """Any text."""

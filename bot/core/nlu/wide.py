@@ -18,7 +18,7 @@ SLACK = 0.5
 _ROUNDS = 12
 _TRIAL_ROUNDS = 6
 _TRIAL = 5
-"""Each fifth example, and all of each fifth intent, are kept back to fit confidence on."""
+"""Each fifth example is kept back to fit confidence on."""
 
 
 class _Separators:
@@ -66,17 +66,12 @@ class Wide:
             intents: How many there are.
             features: How many features the reader knows.
         """
-        foreign = labels % _TRIAL == _TRIAL - 1
-        tried = (np.arange(len(labels)) % _TRIAL == 0) | foreign
+        tried = np.arange(len(labels)) % _TRIAL == 0
         learnt = [one for one, held in zip(examples, tried, strict=True) if not held]
         first = _Separators(learnt, labels[~tried], intents, features, _TRIAL_ROUNDS)
         scores = np.array([first.scores(one) for one, held in zip(examples, tried, strict=True) if held])
-        scores[:, _TRIAL - 1 :: _TRIAL] = -1.0
         known = np.array([one.spelling.known for one in examples], np.float32)[tried]
-        own = ~foreign[tried]
-        self.alone = Trials(scores[own], _nearness(scores[own]), known[own], labels[tried][own])
-        nothing = np.full(int((~own).sum()), -1, np.intp)
-        self.foreign = Trials(scores[~own], _nearness(scores[~own]), known[~own], nothing)
+        self.unseen = Trials(scores, _nearness(scores), known, labels[tried])
         self._separators = _Separators(examples, labels, intents, features, _ROUNDS)
 
     def scores(self, read: Read) -> tuple[Floats, float]:

@@ -1,0 +1,5 @@
+"""The extra `sirdar[semantic]`: a sentence encoder on this machine, for messages that words alone do not decide."""
+
+from bot.semantic.encoder import MissingExtraError, SentenceEncoder
+
+__all__ = ["MissingExtraError", "SentenceEncoder"]
