@@ -117,6 +117,9 @@ class Settings(DatabaseSettings):
     bot_public_url: str = Field(
         "", pattern=_URL_OR_NONE, description="how others reach this server, like https://bot.example.com"
     )
+    bot_payment_gateway: Literal["", "demo"] = Field(
+        "", description="who takes payments online; demo: a page that takes no money. Unset: nobody"
+    )
     whatsapp_enable_media: bool = Field(True, description="accept files from people")
     whatsapp_enable_templates: bool = Field(True, description="send templates outside the 24-hour window")
     whatsapp_message_retention_days: int = Field(90, ge=1, description="how long messages are kept")
