@@ -12,6 +12,7 @@ from bot.core.effects import Handoff, Notify, SetLanguage
 from bot.core.flow import LANGUAGE
 from bot.core.messages import TemplateOut
 from bot.core.sandbox import Value
+from bot.core.tongues import SPEECH
 from bot.core.whatsapp import WhatsAppTemplate
 
 
@@ -152,6 +153,7 @@ class Speak:
             return True
         turn.contact = replace(turn.contact, language=language)
         turn.effects.append(SetLanguage(language=language))
+        turn.remember(SPEECH, {"chosen": True})
         return True
 
 

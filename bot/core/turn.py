@@ -1,9 +1,10 @@
 """One event, one conversation: which run hears it, in which order things are tried, and what the next snapshot is.
 
 A message is tried, in this order, as: a word of consent (STOP, START) · a tapped choice · words that are exactly a
-choice on offer · a command · a universal (help, back, cancel, restart, repeat, agent) · an answer to the open
-question · something that starts a flow (when the open question made nothing of it, or none is open) · the ladder of
-what was not understood. While a person has taken over, only commands of staff are heard.
+choice on offer · the name of a language that was offered · a command · a universal (help, back, cancel, restart,
+repeat, agent) · an answer to the open question · something that starts a flow (when the open question made nothing of
+it, or none is open) · the ladder of what was not understood. While a person has taken over, only commands of staff are
+heard.
 """
 
 from typing import Any
@@ -29,6 +30,7 @@ from bot.core.moving import (
     state_of,
     tap,
 )
+from bot.core.offering import Offering, is_offer
 from bot.core.resuming import collect, collects, command, resume
 from bot.core.starting import INTENT, UNMATCHED
 from bot.core.universals import CONFIRM
@@ -70,11 +72,12 @@ def advance(book: FlowBook, conversation: Conversation, event: Event) -> Step:
         case ActionDone() | ActionFailed() as answer:
             router.answer(answer)
     if turn.heard:
+        router.offer_language()
         router.listen_anew()
     return finish(turn, book.flow)
 
 
-class _Router(Upgrading):
+class _Router(Upgrading, Offering):
     """The routing of one turn."""
 
     def listen_anew(self) -> None:
@@ -96,6 +99,7 @@ class _Router(Upgrading):
         self.drop_broken_frames()
         match event.content:
             case TextIn(body=body):
+                self.listen(body)
                 self.text(turn.said(body))
             case ChoiceIn(id=id, title=title):
                 self.choice(id, title)
@@ -133,6 +137,8 @@ class _Router(Upgrading):
         elif not quiet and cursor is not None and hear_exactly(cursor, said):
             turn.note("route", rule="choice")
             self.done(cursor)
+        elif not quiet and self.answer_offer(said.normal):
+            turn.note("route", rule="language")
         elif (read := self._command(said, staff_only=quiet)) is not None:
             self._start_command(*read)
         elif quiet:
@@ -143,6 +149,10 @@ class _Router(Upgrading):
     def choice(self, id: str, title: str) -> None:  # noqa: A002  WhatsApp's word
         """Route a tap: to the question it belongs to, or, with an id that is not ours, as the words on it."""
         turn = self.turn
+        if is_offer(id) and turn.owner == "bot":
+            turn.note("route", rule="language")
+            self.answer_offer(id)
+            return
         tapped = read_tap(id)
         if tapped is None:
             self.text(turn.said(title))

@@ -7,7 +7,7 @@ from bot.core.choices import Option, match_option, read_tap, shorten, split_text
 from bot.core.commands import parse_command
 from bot.core.patterns import compile_pattern
 from bot.core.understanding import decide
-from bot.core.words import normalise, universal_in, without_correction
+from bot.core.words import normalise, universal_in, without_correction, yes_no_in
 
 OPTIONS = (
     Option.named("yes", "Send quote"),
@@ -141,3 +141,44 @@ def test_what_customers_want(text: str, intent: str | None) -> None:
     assert understanding is not None
     chosen = decide(understanding.understand(text))
     assert (chosen.intent if chosen else None) == intent
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("yesss", "yes"),
+        ("haan bhai", "yes"),
+        ("ok perfecto 👍", "yes"),
+        ("hunchha hajur", "yes"),
+        ("nooo", "no"),
+        ("nahi bhai nahi", "no"),
+        ("no, gracias", "no"),
+        ("हुँदैन", "no"),
+        ("hmm not sure", "maybe"),
+        ("tal vez sí", "maybe"),
+        ("yes no", None),
+        ("please", None),
+        ("no problem at all with the date", None),
+        ("yes I would like to change the date", None),
+        ("", None),
+    ],
+)
+def test_yes_and_no_among_other_words(text: str, meaning: str | None) -> None:
+    assert yes_no_in(normalise(text), "en") == meaning
+
+
+@pytest.mark.parametrize(
+    ("text", "universal"),
+    [
+        ("ayuda", "help"), ("volver", "back"), ("atrás", "back"), ("cancelar", "cancel"),
+        ("empezar de nuevo", "restart"),
+        ("hablar con una persona", "agent"), ("मद्दत", "help"), ("madat", "help"), ("फर्क", "back"),
+        ("रद्द गर्नुस्", "cancel"),
+        ("मान्छेसँग कुरा गर्ने", "agent"), ("feri suru", "restart"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("language", ["en", "es", "ne"])
+def test_universals_are_known_in_spanish_and_nepali_whatever_the_language(
+    text: str, universal: str, language: str
+) -> None:
+    assert universal_in(normalise(text), language) == universal

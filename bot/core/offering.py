@@ -1,0 +1,141 @@
+"""Offering people to go on in the language they write in. Never without asking, and never twice.
+
+What is heard (see `bot.core.tongues`) adds up over messages, in the contact's scope. A setting comes first: whoever has
+chosen a language, or was given another than the usual one, is not asked. The offer stands beside the open question; an
+answer to that question is not an answer to the offer, unless it names one of its languages.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from bot.core.effects import Invoke, SetLanguage
+from bot.core.languages import locale_of
+from bot.core.messages import MAX_BUTTON_TITLE, ButtonsOut, Choice
+from bot.core.moving import STOPPED, put_back, repeat
+from bot.core.starting import Starting
+from bot.core.tongues import SPEECH, guess
+from bot.core.words import normalise
+
+ENOUGH = 1.2
+"""Evidence from which a language is offered; one message gives at most 1."""
+MOST = 3.0
+_USUAL = "en"
+"""What everybody is spoken to in before anything is known of them."""
+_TAP = "language!"
+_KEEP = "keep"
+
+
+def name_of(language: str) -> str:
+    """A language's own name for itself: `हिन्दी`, `Español`."""
+    name = locale_of(language).get_language_name() or language
+    return name[:1].upper() + name[1:]
+
+
+def is_offer(tapped: str) -> bool:
+    """Whether a button's id is one of an offer."""
+    return tapped.startswith(_TAP)
+
+
+class Offering(Starting):
+    """Listening for languages, and what people answer to an offer."""
+
+    @property
+    def _speech(self) -> dict[str, Any]:
+        known = self.turn.scope.get(SPEECH)
+        return dict(known) if isinstance(known, Mapping) else {}
+
+    def listen(self, text: str) -> None:
+        """Add what a message says about its language to what was heard before."""
+        turn = self.turn
+        speech = self._speech
+        if speech.get("chosen") or not _is_usual(turn.contact.language):
+            return
+        found = guess(text)
+        if found is None:
+            return
+        heard = {language: weight for language, weight in dict(speech.get("heard", {})).items() if weight >= 0.1}
+        faded = {language: round(weight / 2, 3) for language, weight in heard.items() if language != found.language}
+        if not _is_usual(found.language):
+            faded[found.language] = min(MOST, round(heard.get(found.language, 0.0) + found.weight, 3))
+            turn.note("language", heard=found.language, weight=found.weight, evidence=faded[found.language])
+        if faded != heard:
+            turn.remember(SPEECH, {**speech, "heard": faded})
+
+    def offer_language(self) -> None:
+        """After the reply: ask whether to go on in the language that was heard, if we speak it."""
+        turn = self.turn
+        speech = self._speech
+        heard: dict[str, float] = dict(speech.get("heard", {}))
+        if (
+            not heard
+            or turn.owner != "bot"
+            or STOPPED in turn.scope
+            or (turn.effects and isinstance(turn.effects[-1], Invoke))
+        ):
+            return
+        language = max(heard, key=lambda one: heard[one])
+        asked = list(speech.get("asked", ()))
+        if heard[language] < ENOUGH or language in asked or language not in self.book.texts.common:
+            return
+        if speech.get("chosen") or not _is_usual(turn.contact.language):
+            return
+        body = self._in(language, "offer_language")
+        if not body:
+            return
+        titles = [(language, name_of(language)), (_KEEP, name_of(turn.contact.language))]
+        buttons = tuple(Choice(id=f"{_TAP}{key}", title=title[:MAX_BUTTON_TITLE]) for key, title in titles)
+        turn.send(ButtonsOut(body=body, buttons=buttons), block="offer_language")
+        turn.remember(SPEECH, {**speech, "asked": [*asked, language], "offer": language})
+
+    def answer_offer(self, said: str) -> bool:
+        """Take a tap on an offer's button, or a message that names one of its languages. False when it is neither."""
+        speech = self._speech
+        offer = speech.get("offer")
+        if is_offer(said):
+            key = said.removeprefix(_TAP)
+        elif offer is None:
+            return False
+        else:
+            names = {normalise(name_of(str(offer))): str(offer), normalise(name_of(self.turn.contact.language)): _KEEP}
+            named = names.get(normalise(said))
+            if named is None:
+                return False
+            key = named
+        speech.pop("offer", None)
+        if key != _KEEP and key in self.book.texts.common:
+            self._speak(key)
+            self.turn.remember(SPEECH, {"chosen": True})
+            self._go_on("language_changed")
+        else:
+            self.turn.remember(SPEECH, {**speech, "heard": {}})
+            self._go_on("language_kept")
+        return True
+
+    def _speak(self, language: str) -> None:
+        turn = self.turn
+        turn.note("language", chosen=language)
+        turn.contact = replace(turn.contact, language=language)
+        turn.effects.append(SetLanguage(language=language))
+
+    def _go_on(self, block: str) -> None:
+        """Say that we have understood, and put the open question, if there is one."""
+        top = self.top()
+        before = self._in(self.turn.contact.language, block)
+        if top is None or top.pending is not None or top.flow.states[top.state].question is None:
+            self.turn.say(self.book.texts, block, lambda: self._words(self.turn.contact.language))
+            return
+        repeat(top, before)
+        put_back(self.turn, top)
+
+    def _in(self, language: str, block: str) -> str:
+        """A common block in a language, which need not be the person's."""
+        found = self.book.texts.block(block, language)
+        return found.render(self._words(language)) if found is not None else ""
+
+    def _words(self, language: str) -> dict[str, Any]:
+        return {**self.variables(), "language_name": name_of(language)}
+
+
+def _is_usual(language: str) -> bool:
+    return language.replace("_", "-").split("-")[0] == _USUAL
