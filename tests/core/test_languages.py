@@ -49,7 +49,7 @@ def test_what_is_no_date_or_number_stays_as_it_is() -> None:
 def test_the_shipped_flow_changes_the_language_for_good(book: FlowBook) -> None:
     person = Talk(book)
     assert "Which language" in person.text("please write in hindi")
-    assert titles(person.said[0]) == ["English", "हिन्दी"]
+    assert titles(person.said[0]) == ["English", "हिन्दी", "Español", "नेपाली"]
     assert person.tap("हिन्दी") == "ठीक है, अब से हिन्दी में।"
     assert person.of(SetLanguage) == [SetLanguage(language="hi")]
     assert person.conversation.contact.language == "hi"
