@@ -234,6 +234,8 @@ CREATE TABLE send_attempts (
     finished_at  timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, message_id, attempt, fence)
 );
+-- What is old enough to go. BRIN: rows come in the order of time.
+CREATE INDEX send_attempts_finished ON send_attempts USING brin (finished_at);
 
 CREATE SEQUENCE delivery_update_ids AS bigint;
 
@@ -390,23 +392,51 @@ CREATE TABLE template_waits (
     PRIMARY KEY (tenant_id, provider, name, language, message_id)
 );
 
+-- Files: what people sent, and our own. A message has one at most, so its file has its number.
 CREATE TABLE whatsapp_media (
     tenant_id          bigint NOT NULL,
-    media_id           bigint GENERATED ALWAYS AS IDENTITY,
+    media_id           bigint NOT NULL DEFAULT nextval('message_ids'),
     message_id         bigint,
     kind               text NOT NULL,
-    mime_type          text NOT NULL,
+    mime_type          text NOT NULL,            -- what it is, once we have looked; before that, what its sender says
     sha256             bytea,
     size_bytes         bigint,
     provider_media_id  text,
-    -- REFERENCED (known at the provider) → STORED (bytes are ours) → EXPIRED; REFERENCED → FAILED
+    -- REFERENCED (known at the provider) → STORED (bytes are ours) → EXPIRED (deleted); REFERENCED → FAILED or EXPIRED
     status             text NOT NULL DEFAULT 'REFERENCED' CHECK (status IN ('REFERENCED', 'STORED', 'EXPIRED', 'FAILED')),
-    stored_at          text,
+    stored_at          text,                     -- key in the file store; noted before the file is put there
     created_at         timestamptz NOT NULL,
+    channel_id         bigint NOT NULL,
+    conversation_id    bigint,
+    url                text,                     -- the provider's, good for minutes
+    declared_type      text,                     -- what its sender says it is
+    filename           text,                     -- the sender's: untrusted
+    reason             text,                     -- why it was not fetched, so far or for good
+    due_at             timestamptz,              -- when to fetch it, next; NULL: nothing to do
+    attempts           smallint NOT NULL DEFAULT 0,
+    fence              bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant_id, media_id)
 );
 -- The files of a message.
 CREATE INDEX whatsapp_media_message ON whatsapp_media (tenant_id, message_id);
+-- What can be fetched now (claim_media).
+CREATE INDEX whatsapp_media_due ON whatsapp_media (due_at) WHERE due_at IS NOT NULL;
+-- Other messages with the same file.
+CREATE INDEX whatsapp_media_sha256 ON whatsapp_media (tenant_id, sha256) WHERE status = 'STORED';
+-- What is old enough to go.
+CREATE INDEX whatsapp_media_age ON whatsapp_media (tenant_id, created_at) WHERE status <> 'EXPIRED';
+
+-- Files of ours that a provider keeps, so that the same file is not given to it for every message.
+CREATE TABLE media_uploads (
+    tenant_id          bigint NOT NULL,
+    channel_id         bigint NOT NULL,
+    sha256             bytea NOT NULL,
+    mime_type          text NOT NULL,
+    provider_media_id  text NOT NULL,
+    uploaded_at        timestamptz NOT NULL,
+    expires_at         timestamptz NOT NULL,     -- at the provider
+    PRIMARY KEY (tenant_id, channel_id, sha256, mime_type)
+);
 
 -- What each person agreed to, with the proof. The newest row of a purpose counts.
 CREATE TABLE whatsapp_opt_ins (
@@ -949,6 +979,8 @@ GRANT SELECT (tenant_id, conversation_id, message_id, message_created_at, channe
               lease_until), UPDATE (state, due_at, attempt, fence, lease_until) ON outbox TO sirdar_system;
 GRANT SELECT, UPDATE, DELETE ON timers TO sirdar_system; -- FOR UPDATE asks for UPDATE
 GRANT SELECT (tenant_id, update_id, due_at) ON delivery_updates TO sirdar_system;
+GRANT SELECT (tenant_id, media_id, channel_id, due_at, attempts, fence), UPDATE (due_at, attempts, fence)
+    ON whatsapp_media TO sirdar_system;
 GRANT SELECT (tenant_id, channel_id, provider, address, phone_number, paused_until, account), INSERT,
     UPDATE (phone_number)
     ON whatsapp_configurations TO sirdar_system;
@@ -960,6 +992,7 @@ CREATE POLICY system ON inbox TO sirdar_system USING (true);
 CREATE POLICY system ON outbox TO sirdar_system USING (true);
 CREATE POLICY system ON timers TO sirdar_system USING (true);
 CREATE POLICY system ON delivery_updates TO sirdar_system USING (true);
+CREATE POLICY system ON whatsapp_media TO sirdar_system USING (true);
 CREATE POLICY system ON whatsapp_configurations TO sirdar_system USING (true);
 CREATE POLICY system ON tenants TO sirdar_system USING (true);
 CREATE POLICY system ON dead_letters TO sirdar_system USING (true);
@@ -1051,6 +1084,22 @@ BEGIN ATOMIC
     SELECT count(*) FROM fired;
 END;
 
+-- Takes files that can be fetched now. Who takes one has it until p_now + p_lease; then it is anybody's again, and the
+-- fence keeps the first from writing over the second. p_channels: whose provider this process can ask.
+CREATE FUNCTION claim_media(p_now timestamptz, p_limit integer, p_lease interval, p_channels bigint[])
+    RETURNS TABLE (tenant_id bigint, media_id bigint, channel_id bigint, attempts smallint, fence bigint)
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+    SET enable_sort = off
+BEGIN ATOMIC
+    UPDATE whatsapp_media m SET attempts = m.attempts + 1, fence = nextval('fences'), due_at = p_now + p_lease
+    FROM (SELECT c.tenant_id, c.media_id FROM whatsapp_media c
+          WHERE c.due_at <= p_now AND c.channel_id = ANY (p_channels)
+          ORDER BY c.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED) AS due
+    WHERE m.tenant_id = due.tenant_id AND m.media_id = due.media_id
+    RETURNING m.tenant_id, m.media_id, m.channel_id, m.attempts, m.fence;
+END;
+
 -- Tenants that have statuses to apply. Hops from tenant to tenant: what is parked is not read.
 CREATE FUNCTION tenants_with_updates(p_now timestamptz) RETURNS SETOF bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
@@ -1129,6 +1178,7 @@ BEGIN
     FOREACH signature IN ARRAY ARRAY[
         'queue_conversations(timestamptz, integer)', 'claim_outbox(timestamptz, integer, interval, bigint[])',
         'expire_leases(timestamptz, interval)', 'due_unknowns(timestamptz)', 'fire_timers(timestamptz, integer)',
+        'claim_media(timestamptz, integer, interval, bigint[])',
         'tenants_with_updates(timestamptz)', 'tenants_with_unsealed()', 'channels()', 'register_channel(text, text, text, text, text)', 'backlog()']
     LOOP
         EXECUTE format('GRANT CREATE ON SCHEMA public TO sirdar_system');
@@ -1177,3 +1227,30 @@ END
 $$;
 REVOKE EXECUTE ON FUNCTION ensure_partitions(timestamptz, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ensure_partitions(timestamptz, integer) TO sirdar_runtime;
+
+-- Drops the months of messages and why-traces that ended before p_before; returns how many tables. Owned by whoever
+-- owns the tables. Rows of months without a partition are deleted by the tenants themselves.
+CREATE FUNCTION drop_partitions(p_before timestamptz) RETURNS integer
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET timezone = 'UTC'
+    SET lock_timeout = '5s' AS
+$$
+DECLARE
+    part    record;
+    dropped integer := 0;
+BEGIN
+    PERFORM pg_advisory_xact_lock(7265626);
+    FOR part IN
+        SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+        WHERE i.inhparent IN ('whatsapp_messages'::regclass, 'turn_traces'::regclass)
+          AND c.relname ~ '^(whatsapp_messages|turn_traces)_[0-9]{4}_[0-9]{2}$'
+          AND to_date(right(c.relname, 7), 'YYYY_MM') + interval '1 month' <= p_before AT TIME ZONE 'UTC'
+        ORDER BY c.relname
+    LOOP
+        EXECUTE format('DROP TABLE %I', part.relname);
+        dropped := dropped + 1;
+    END LOOP;
+    RETURN dropped;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION drop_partitions(timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION drop_partitions(timestamptz) TO sirdar_runtime;

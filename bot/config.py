@@ -29,6 +29,8 @@ _LEAST_SECRET = 8
 _NO_SECRET = SecretStr("")
 _PHONE = r"^\+[1-9]\d{6,14}$"  # E.164: at most 15 digits
 _URL_OR_NONE = r"^(https?://[^\s/]+\S*)?$"
+_HOSTS = r"^([A-Za-z0-9.-]+:\d{1,5}(\s*,\s*[A-Za-z0-9.-]+:\d{1,5})*)?$"
+_BUCKET = r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._/-]{1,200})?)?$"
 _DIGITS = r"^\d{0,32}$"
 
 
@@ -117,10 +119,24 @@ class Settings(DatabaseSettings):
     bot_public_url: str = Field(
         "", pattern=_URL_OR_NONE, description="how others reach this server, like https://bot.example.com"
     )
-    bot_payment_gateway: Literal["", "demo"] = Field(
-        "", description="who takes payments online; demo: a page that takes no money. Unset: nobody"
-    )
     whatsapp_enable_media: bool = Field(True, description="accept files from people")
+    bot_media_max_bytes: int = Field(
+        104_857_600, ge=1024, description="bytes of the largest file that is fetched from people"
+    )
+    bot_media_hosts: str = Field(
+        "",
+        pattern=_HOSTS,
+        description="host:port, comma-separated, that files may come from although it is inside our network; for tests",
+    )
+    bot_media_store: str = Field(
+        "", pattern=_BUCKET, description="bucket for files, like s3://name/prefix; unset: media in the data directory"
+    )
+    bot_s3_endpoint: str = Field(
+        "https://s3.amazonaws.com", pattern=_URL_OR_NONE, description="where the S3-compatible store is"
+    )
+    bot_s3_region: str = Field("us-east-1", pattern=r"^[a-z0-9-]{1,40}$", description="the bucket's region")
+    bot_s3_access_key: str = Field("", description="name of the key to the bucket")
+    bot_s3_secret_key: SecretStr = Field(SecretStr(""), description="the key to the bucket")
     whatsapp_enable_templates: bool = Field(True, description="send templates outside the 24-hour window")
     whatsapp_message_retention_days: int = Field(90, ge=1, description="how long messages are kept")
 
@@ -143,6 +159,11 @@ class Settings(DatabaseSettings):
     bot_conversation_idle_hours: float = Field(72, gt=0, description="after which a silent conversation is left")
     bot_backlog_limit: float = Field(60, gt=0, description="seconds the oldest event may wait before /readyz says no")
     bot_drain_seconds: float = Field(25, gt=0, description="how long a stopping process may finish what it began")
+
+    @property
+    def media_hosts(self) -> tuple[str, ...]:
+        """`host:port` that files may come from although it is inside our network."""
+        return tuple(part.strip() for part in self.bot_media_hosts.split(",") if part.strip())
 
     @property
     def webhook_secrets(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 A provider is a pure half (verify, parse, build: bytes and dicts in, typed values out) and an HTTP half (send…).
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -405,6 +405,9 @@ class MediaClient(Protocol):
     async def delete(self, media_id: str) -> None:
         """Have the provider forget a file."""
 
+    async def close(self) -> None:
+        """Let go of connections."""
+
 
 # --- Templates ------------------------------------------------------------------------------------------------------
 
@@ -420,20 +423,32 @@ class RemoteTemplate:
     `status` is upper case, in Meta's words: APPROVED, PENDING, REJECTED, PAUSED, DISABLED…
     """
 
-    provider_template_id: str
+    provider_template_id: str | None
     name: str
     language: str
     status: str
-    category: str
+    category: str | None = None
     reason: str | None = None
-    components: Sequence[Mapping[str, Any]] = ()
+    quality: str | None = None
+    components: Sequence[dict[str, Any]] = ()
 
 
 class TemplateClient(Protocol):
-    """Message templates of one account. What is refused raises `TemplateRefused`."""
+    """Message templates of one account. What is refused raises `TemplateRefused`.
+
+    Attributes:
+        provider: As in WHATSAPP_PROVIDER.
+        editable: In which statuses a template may be changed; nowhere when empty.
+    """
+
+    provider: str
+    editable: Collection[str]
 
     async def create(self, template: WhatsAppTemplate) -> RemoteTemplate:
         """Hand a template in for approval."""
+
+    async def edit(self, template: RemoteTemplate, ours: WhatsAppTemplate) -> RemoteTemplate:
+        """Hand other words in for a template there is, where that is possible."""
 
     async def list(self) -> Sequence[RemoteTemplate]:
         """Every template of the account, all pages."""
@@ -443,3 +458,6 @@ class TemplateClient(Protocol):
 
     async def status(self, name: str, language: str) -> RemoteTemplate | None:
         """How one template stands; None if the account has none of that name and language."""
+
+    async def close(self) -> None:
+        """Let go of connections."""

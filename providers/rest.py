@@ -27,18 +27,19 @@ class RestClient:
     Args:
         base_url: What paths are appended to.
         headers: Of every call; they hold the credentials.
-        auth: HTTP Basic credentials, where the provider wants those.
         read_error: Reads a refusal.
+        raising: What is raised when a call fails.
         timeout_seconds: For a whole call.
     """
 
     def __init__(
-        self, base_url: str, *, read_error: ReadError, headers: Mapping[str, str] | None = None,
-        auth: aiohttp.BasicAuth | None = None, timeout_seconds: float = 30.0,
+        self, base_url: str, *, read_error: ReadError, raising: type[ProviderError] = ProviderError,
+        headers: Mapping[str, str] | None = None,
+        timeout_seconds: float = 30.0,
     ) -> None:  # fmt: skip
         self._base = base_url.rstrip("/")
         self._headers = {"User-Agent": "Sirdar", "Accept": "application/json", **(headers or {})}
-        self._auth = auth
+        self._raising = raising
         self._read_error = read_error
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=5.0)
         self._session: aiohttp.ClientSession | None = None
@@ -53,7 +54,7 @@ class RestClient:
             The document of the answer; empty when it has none.
 
         Raises:
-            ProviderError: It refused, or did not answer; `retryable` tells whether it may later.
+            ProviderError: The one given; `retryable` tells whether it may work later.
         """
         url = URL(self._base + path)
         body: Any = data if json is None else orjson.dumps(json)
@@ -64,14 +65,14 @@ class RestClient:
             ) as response:
                 status, document = response.status, _document(await _read(response))
         except (aiohttp.ClientError, OSError, ValueError) as error:  # a TimeoutError is an OSError
-            raise ProviderError(f"{url.host} did not answer ({type(error).__name__}).", retryable=True) from error
+            raise self._raising(f"{url.host} did not answer ({type(error).__name__}).", retryable=True) from error
         if 200 <= status < 300:
             return document
         if 300 <= status < 400:
-            raise ProviderError(f"{url.host} answered HTTP {status}: the API has another address.")
+            raise self._raising(f"{url.host} answered HTTP {status}: the API has another address.")
         problem = self._read_error(status, document)
         code = f", code {problem.code}" if problem.code is not None else ""
-        raise ProviderError(
+        raise self._raising(
             f"{url.host} refused: HTTP {status}{code}. {problem.detail}".strip(),
             code=problem.code,
             retryable=problem.fault in RETRYABLE or status >= 500,
@@ -86,7 +87,7 @@ class RestClient:
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                headers=self._headers, auth=self._auth, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar()
+                headers=self._headers, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar()
             )
         return self._session
 

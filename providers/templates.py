@@ -1,67 +1,10 @@
-"""Handing message templates in, and hearing what became of them, whichever provider does it."""
+"""Message templates in the form that Meta and 360dialog give and take, and in which we keep those of all providers."""
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Any
 
 from bot.core.whatsapp import Button, WhatsAppTemplate, normal_status, variables_in
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TemplateState:
-    """A template as a provider has it. `components` in Meta's form, `status` as `normal_status` has it."""
-
-    name: str
-    language: str
-    status: str
-    category: str | None = None
-    template_id: str | None = None
-    reason: str | None = None
-    quality: str | None = None
-    components: list[dict[str, Any]] = field(default_factory=list)
-
-
-class TemplateDesk(Protocol):
-    """Where templates of one account are handed in.
-
-    Attributes:
-        provider: As in WHATSAPP_PROVIDER.
-        editable: In which statuses a template may be changed; in no other, and nowhere when empty.
-    """
-
-    provider: str
-    editable: Collection[str]
-
-    async def list(self) -> list[TemplateState]:
-        """Every template of the account, all pages.
-
-        Raises:
-            ProviderError: It refused, or did not answer.
-        """
-
-    async def create(self, template: WhatsAppTemplate) -> TemplateState:
-        """Hand a template in for approval.
-
-        Raises:
-            ProviderError: It refused, or did not answer.
-        """
-
-    async def edit(self, template_id: str, template: WhatsAppTemplate) -> TemplateState:
-        """Hand other words in for a template there is.
-
-        Raises:
-            ProviderError: It refused, did not answer, or cannot change templates.
-        """
-
-    async def delete(self, state: TemplateState) -> None:
-        """Delete one language of a template, or the whole template where the provider knows no less.
-
-        Raises:
-            ProviderError: It refused, or did not answer.
-        """
-
-    async def close(self) -> None:
-        """Let go of connections."""
+from providers.base import RemoteTemplate
 
 
 def build_components(template: WhatsAppTemplate) -> list[dict[str, Any]]:
@@ -127,7 +70,7 @@ def build_template(template: WhatsAppTemplate) -> dict[str, Any]:
     return body
 
 
-def read_template(entry: dict[str, Any]) -> TemplateState | None:
+def read_template(entry: dict[str, Any]) -> RemoteTemplate | None:
     """One entry of a list of Meta's or 360dialog's; None when it has no name or language."""
     name, language = entry.get("name"), entry.get("language")
     if not isinstance(name, str) or not isinstance(language, str):
@@ -137,19 +80,19 @@ def read_template(entry: dict[str, Any]) -> TemplateState | None:
     quality = score.get("score") if isinstance(score, dict) else score
     parts = entry.get("components")
     identity = entry.get("id")
-    return TemplateState(
+    return RemoteTemplate(
         name=name,
         language=language,
         status=normal_status(status) if isinstance(status, str) and status else "PENDING",
         category=category if isinstance(category, str) else None,
-        template_id=str(identity) if isinstance(identity, str | int) else None,
+        provider_template_id=str(identity) if isinstance(identity, str | int) else None,
         reason=reason if isinstance(reason, str) and reason not in ("", "NONE") else None,
         quality=quality if isinstance(quality, str) else None,
         components=[part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else [],
     )
 
 
-def wording(components: Collection[dict[str, Any]]) -> list[tuple[str, ...]]:
+def wording(components: Iterable[dict[str, Any]]) -> list[tuple[str, ...]]:
     """What people see of a template: for telling whether two are the same, whatever their examples."""
     seen: list[tuple[str, ...]] = []
     for part in components:

@@ -1,10 +1,11 @@
 """What the runtime asks of storage, and the rows that pass between them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Protocol
 
 from bot.core.actions import Database
@@ -483,6 +484,80 @@ class Backlog:
     outbox_oldest: datetime | None
     outbox_unknown: int
     dead_letters: int
+
+
+# --- Files ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaClaim:
+    """A file to fetch now. `fence` must come back with what became of it."""
+
+    tenant_id: TenantId
+    media_id: int
+    channel_id: ChannelId
+    attempts: int
+    fence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaRow:
+    """A file as the database knows it.
+
+    Attributes:
+        media_id: Its number, which is the message's where a person sent it.
+        kind: image, audio, video, document or sticker.
+        mime_type: What it is; while it is not `STORED`, what its sender says.
+        status: REFERENCED, STORED, EXPIRED or FAILED.
+        stored_at: Its key in the file store.
+        sha256: Lower-case hex; while it is not `STORED`, what the webhook says.
+        filename: The sender's, untrusted.
+        url: The provider's, good for minutes.
+        reason: Why it was not fetched, so far or for good.
+    """
+
+    media_id: int
+    message_id: MessageId | None
+    channel_id: ChannelId
+    kind: str
+    mime_type: str
+    status: str
+    created_at: datetime
+    stored_at: str | None = None
+    sha256: str | None = None
+    size_bytes: int | None = None
+    provider_media_id: str | None = None
+    url: str | None = None
+    declared_type: str | None = None
+    filename: str | None = None
+    reason: str | None = None
+
+
+class FileStore(Protocol):
+    """Where files are kept, under keys like `7/ab/abcd…`: tenant and hash, so what is under a key never changes."""
+
+    async def put(self, key: str, source: Path) -> None:
+        """Keep a copy of a file; returning means that it is safe. Again is as good as once.
+
+        Raises:
+            StorageError: It could not be kept.
+        """
+
+    def read(self, key: str) -> AsyncIterator[bytes]:
+        """Read a file in pieces.
+
+        Raises:
+            StorageError: It is not there, or cannot be read.
+        """
+
+    async def has(self, key: str) -> bool:
+        """Whether there is such a file."""
+
+    async def delete(self, key: str) -> None:
+        """Delete a file; one that is not there is deleted already."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
 
 
 # --- Flow versions --------------------------------------------------------------------------------------------------

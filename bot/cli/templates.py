@@ -22,7 +22,8 @@ from bot.core.whatsapp import WhatsAppTemplate, sendable
 from bot.runtime.bootstrap import System, open_system
 from bot.runtime.project import content_dir, project_actions
 from bot.runtime.templates import Pushed, fingerprint, named, push, sync, would_push
-from providers.templates import TemplateDesk, build_template
+from providers.base import TemplateClient
+from providers.templates import build_template
 from storage.base import StoredTemplate, TemplateMove
 
 Format = Literal["text", "json"]
@@ -129,7 +130,7 @@ def ask(*, as_format: AsFormat = "text") -> None:
     _print_lines(lines, console)
 
 
-def _desk(system: System) -> TemplateDesk:
+def _desk(system: System) -> TemplateClient:
     if system.desk is None:
         raise SirdarError("This number has no provider that could be asked.")
     return system.desk

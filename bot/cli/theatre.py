@@ -137,6 +137,7 @@ async def perform(base: Settings, progress: Progress, port: int, *, signals: boo
         play = base.model_copy(
             update={
                 "whatsapp_api_base_url": emulator.base_url,
+                "bot_media_hosts": emulator.base_url.partition("//")[2],
                 "bot_port": server_port,
                 "bot_public_url": server_url if base.whatsapp_provider == "twilio" else base.bot_public_url,
             }

@@ -15,7 +15,8 @@ class MessageReceived:
     """Somebody wrote, tapped or sent a file.
 
     `reply_to` is the provider's id of the message that was quoted or tapped, when there was one; `referral` is what
-    brought the person here (an advert, a product page), as the provider tells it.
+    brought the person here (an advert, a product page), as the provider tells it. `file` is the number under which a
+    file is kept: flows refer to it by that.
     """
 
     event_id: EventId
@@ -24,6 +25,7 @@ class MessageReceived:
     content: Incoming
     reply_to: str | None = None
     referral: dict[str, Any] | None = None
+    file: str | None = None
     type: Literal["message"] = "message"
 
 

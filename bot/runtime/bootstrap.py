@@ -15,27 +15,28 @@ from bot.config import DatabaseSettings, Settings
 from bot.core.actions import Actions
 from bot.core.errors import ConfigError, StorageError
 from bot.core.whatsapp import WhatsAppTemplate
-from bot.operations import expire_what_is_over
 from bot.runtime.bells import OUTBOX, Bells
-from bot.runtime.carriers import make_desk, make_provider
+from bot.runtime.carriers import make_desk, make_media, make_provider, make_store
 from bot.runtime.clock import Ticker
 from bot.runtime.failpoints import failpoint
+from bot.runtime.files import MediaLibrary
 from bot.runtime.intake import GroupCommit
 from bot.runtime.library import Library
 from bot.runtime.loop import Clock, Stopping, utc_now
+from bot.runtime.media import MediaKeeper
 from bot.runtime.metrics import METRICS
 from bot.runtime.office import Office
 from bot.runtime.pacing import Pacer
 from bot.runtime.parts import Part, PartLoop
 from bot.runtime.project import content_dir, project_actions
+from bot.runtime.retention import Retention
 from bot.runtime.rounds import Round
 from bot.runtime.sender import Sender, SendRules
 from bot.runtime.templates import TemplateKeeper
 from bot.runtime.turn import TurnTaker
 from bot.runtime.worker import Worker
-from providers.base import Provider
-from providers.templates import TemplateDesk
-from storage.base import Channel
+from providers.base import MediaClient, Provider, TemplateClient
+from storage.base import Channel, FileStore
 from storage.crypto import Vault, parse_secret, secret_in
 from storage.migrations import current, head, upgrade
 from storage.postgres import (
@@ -46,6 +47,7 @@ from storage.postgres import (
     Postgres,
     PostgresBroadcasts,
     PostgresIntake,
+    PostgresMedia,
     PostgresOutbox,
     PostgresTurns,
     TemplateBook,
@@ -64,6 +66,9 @@ PARTS = ("web", "worker", "sender", "clock")
 
 UNKNOWN_REPEATS = 3
 """How often a reply is sent again when neither answer nor status tells what became of it: silence would be worse."""
+
+INCOMING = "incoming"
+"""Folder of the data directory in which files lie while they are fetched."""
 
 WORKERS = 2
 """Turn loops per process: one computes while the other waits for PostgreSQL."""
@@ -94,8 +99,12 @@ class System:
     intake: GroupCommit
     upkeep: Upkeep
     clock: Clock
-    desk: TemplateDesk | None = None
+    desk: TemplateClient | None = None
     """Where message templates are handed in; None when nobody is asked."""
+    media_client: MediaClient | None = None
+    """Where files are fetched; None when nobody is asked."""
+    store: FileStore
+    """Where files are kept."""
 
     @property
     def content(self) -> Content:
@@ -117,6 +126,8 @@ class System:
             parts += [Part(f"worker {number}", worker.run) for number in range(1, WORKERS + 1)]
         if sender is not None:
             parts += [Part("sender", sender.run), Part("settler", sender.settle)]
+            if self.media_client is not None and self.settings.whatsapp_enable_media:
+                parts.append(Part("media", self.media_keeper(self.media_client).run))
         if "clock" in names:
             ticker = Ticker(timers=self.upkeep, chores=self.chores, bells=self.bells, clock=self.clock)
             parts.append(Part("clock", ticker.run))
@@ -139,6 +150,7 @@ class System:
                 brain=self.library,
                 actions=self.actions,
                 templates=self.settings.whatsapp_enable_templates,
+                media=self.settings.whatsapp_enable_media,
             ),
             bells=self.bells,
             clock=self.clock,
@@ -176,12 +188,43 @@ class System:
         if fed.paused:
             log.warning("a broadcast has paused: its template may not be sent", action="pause")
 
+    def media_keeper(self, client: MediaClient) -> MediaKeeper:
+        """What fetches files."""
+        return MediaKeeper(
+            media=PostgresMedia(self.foundation.database),
+            clients={self.channel.channel_id: client},
+            store=self.store,
+            folder=self.settings.bot_data_dir / INCOMING,
+            limit=self.settings.bot_media_max_bytes,
+            clock=self.clock,
+        )
+
+    @property
+    def retention(self) -> Retention:
+        """What deletes old things."""
+        return Retention(
+            upkeep=self.upkeep,
+            media=PostgresMedia(self.foundation.database),
+            store=self.store,
+            chores=Chores(self.foundation.database),
+            days=self.settings.whatsapp_message_retention_days,
+        )
+
+    @property
+    def files(self) -> MediaLibrary:
+        """The files there are."""
+        return MediaLibrary(
+            media=PostgresMedia(self.foundation.database),
+            store=self.store,
+            folder=self.settings.bot_data_dir / INCOMING,
+            clock=self.clock,
+        )
+
     async def chores(self, now: datetime) -> None:
         """What has to be done now and then."""
         await self.upkeep.ensure_partitions(now)
+        await self.retention.keep(now)
         await self.audit.found(self.channel.tenant_id)
-        async with self.office.acting(self.channel.tenant_id) as acting:
-            await expire_what_is_over(acting)
         idle = timedelta(hours=self.settings.bot_conversation_idle_hours)
         conversations = ConversationRepository(self.foundation.database, self.foundation.vault, self.channel.tenant_id)
         while await conversations.expire_old_conversations(now - idle, now):
@@ -314,11 +357,16 @@ async def open_system(
         desk = make_desk(settings) if provider is None else None
         if desk is not None:
             stack.push_async_callback(desk.close)
+        media_client = make_media(settings) if provider is None else None
+        if media_client is not None:
+            stack.push_async_callback(media_client.close)
+        store = make_store(settings)
+        stack.push_async_callback(store.close)
         provider = provider or make_provider(settings)
         stack.push_async_callback(provider.close)
         bells = Bells(partial(_listen, foundation.dsn))
         directory = Directory(foundation.database, foundation.vault)
-        intake = PostgresIntake(foundation.database, foundation.vault, directory)
+        intake = PostgresIntake(foundation.database, foundation.vault, directory, media=settings.whatsapp_enable_media)
         yield System(
             settings=settings,
             foundation=foundation,
@@ -331,6 +379,8 @@ async def open_system(
             upkeep=upkeep,
             clock=clock,
             desk=desk,
+            media_client=media_client,
+            store=store,
         )
 
 

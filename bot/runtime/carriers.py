@@ -3,17 +3,24 @@
 from typing import assert_never
 
 from bot.config import STATUS_PATH, Settings
-from providers.base import Provider
+from providers.base import MediaClient, Provider, TemplateClient
 from providers.dialog360 import Dialog360Provider, Dialog360Settings
+from providers.dialog360.media import Dialog360Media
 from providers.dialog360.settings import API as DIALOG360
 from providers.http import Patience
 from providers.meta import MetaProvider, MetaSettings
+from providers.meta.media import MetaMedia
 from providers.meta.settings import API as META
 from providers.meta.templates import MetaTemplates
-from providers.templates import TemplateDesk
 from providers.twilio import TwilioProvider, TwilioSettings
+from providers.twilio.media import TwilioMedia
 from providers.twilio.settings import API as TWILIO
 from providers.twilio.settings import CONTENT, MESSAGING
+from storage.base import FileStore
+from storage.files import Bucket, DirectoryStore, S3Store
+
+MEDIA = "media"
+"""Folder of the data directory in which files are."""
 
 
 def make_provider(settings: Settings) -> Provider:
@@ -29,7 +36,37 @@ def make_provider(settings: Settings) -> Provider:
             assert_never(settings.whatsapp_provider)
 
 
-def make_desk(settings: Settings) -> TemplateDesk | None:
+def make_media(settings: Settings) -> MediaClient:
+    """Files of the number in `settings`, at its provider."""
+    match settings.whatsapp_provider:
+        case "meta":
+            return MetaMedia(meta_settings(settings), settings.media_hosts)
+        case "twilio":
+            return TwilioMedia(twilio_settings(settings), settings.media_hosts)
+        case "360dialog":
+            return Dialog360Media(dialog360_settings(settings), settings.media_hosts)
+        case _:
+            assert_never(settings.whatsapp_provider)
+
+
+def make_store(settings: Settings) -> FileStore:
+    """Where files are kept: the bucket in `settings`, or `media` in the data directory."""
+    if not settings.bot_media_store:
+        return DirectoryStore(settings.bot_data_dir / MEDIA)
+    name, _, prefix = settings.bot_media_store.removeprefix("s3://").partition("/")
+    return S3Store(
+        Bucket(
+            endpoint=settings.bot_s3_endpoint,
+            name=name,
+            prefix=prefix.strip("/"),
+            region=settings.bot_s3_region,
+            access_key=settings.bot_s3_access_key,
+            secret_key=settings.bot_s3_secret_key.get_secret_value(),
+        )
+    )
+
+
+def make_desk(settings: Settings) -> TemplateClient | None:
     """Where the message templates of the number in `settings` are handed in; None where we cannot."""
     return MetaTemplates(meta_settings(settings)) if settings.whatsapp_provider == "meta" else None
 

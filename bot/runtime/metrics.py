@@ -31,6 +31,9 @@ class Metrics:
             "sirdar_settled", "Statuses applied, unknown sends settled", ["what"], registry=self.registry
         )
         self.api = Counter("sirdar_api", "API requests, by status", ["status"], registry=self.registry)
+        self.media = Counter(
+            "sirdar_media", "Files people sent, by what became of them", ["outcome"], registry=self.registry
+        )
         self.timers = Counter("sirdar_timers", "Timers fired", registry=self.registry)
         self.broadcasts = Counter(
             "sirdar_broadcast_recipients", "Recipients of broadcasts, by outcome", ["outcome"], registry=self.registry

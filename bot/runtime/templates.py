@@ -13,8 +13,8 @@ from bot.core.errors import ConfigError, ProviderError
 from bot.core.ids import TenantId
 from bot.core.whatsapp import WhatsAppTemplate, normal_status
 from bot.runtime.loop import Clock
-from providers.base import TemplateChanged
-from providers.templates import TemplateDesk, TemplateState, build_components, wording
+from providers.base import RemoteTemplate, TemplateChanged, TemplateClient
+from providers.templates import build_components, wording
 from storage.base import StoredTemplate, TemplateMove, TemplateNews
 from storage.postgres import Chores, TemplateBook
 
@@ -45,17 +45,17 @@ def fingerprint(template: WhatsAppTemplate) -> str:
     return hashlib.sha256(json.dumps(document, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]
 
 
-def news_of(state: TemplateState) -> TemplateNews:
+def news_of(state: RemoteTemplate) -> TemplateNews:
     """What a provider's list says of a template."""
     return TemplateNews(
         name=state.name,
         language=state.language,
-        provider_template_id=state.template_id,
+        provider_template_id=state.provider_template_id,
         status=state.status,
         category=state.category,
         reason=state.reason,
         quality=state.quality,
-        components=state.components or None,
+        components=list(state.components) or None,
     )
 
 
@@ -87,7 +87,7 @@ async def take_change(book: TemplateBook, change: TemplateChanged, at: datetime)
     return await book.record([news_in(change)], at)
 
 
-async def sync(desk: TemplateDesk, book: TemplateBook, ours: Templates, clock: Clock) -> list[TemplateMove]:
+async def sync(desk: TemplateClient, book: TemplateBook, ours: Templates, clock: Clock) -> list[TemplateMove]:
     """Ask the provider for all its templates and record what it says; ours that it does not have are DRAFT.
 
     Raises:
@@ -99,7 +99,9 @@ async def sync(desk: TemplateDesk, book: TemplateBook, ours: Templates, clock: C
     return await book.sync([news_of(state) for state in states], drafts, began)
 
 
-async def push(desk: TemplateDesk, book: TemplateBook, ours: Iterable[WhatsAppTemplate], clock: Clock) -> list[Pushed]:
+async def push(
+    desk: TemplateClient, book: TemplateBook, ours: Iterable[WhatsAppTemplate], clock: Clock
+) -> list[Pushed]:
     """Hand our templates in: those that the provider does not have, and other words where it lets us change them.
 
     Args:
@@ -116,7 +118,7 @@ async def push(desk: TemplateDesk, book: TemplateBook, ours: Iterable[WhatsAppTe
     return [await _push(desk, book, one, states.get((one.name, one.language)), clock) for one in ours]
 
 
-async def would_push(desk: TemplateDesk, ours: Iterable[WhatsAppTemplate]) -> list[Pushed]:
+async def would_push(desk: TemplateClient, ours: Iterable[WhatsAppTemplate]) -> list[Pushed]:
     """What `push` would do; hands nothing in and records nothing.
 
     Raises:
@@ -136,7 +138,7 @@ async def would_push(desk: TemplateDesk, ours: Iterable[WhatsAppTemplate]) -> li
 
 
 async def _push(
-    desk: TemplateDesk, book: TemplateBook, template: WhatsAppTemplate, theirs: TemplateState | None, clock: Clock
+    desk: TemplateClient, book: TemplateBook, template: WhatsAppTemplate, theirs: RemoteTemplate | None, clock: Clock
 ) -> Pushed:
     def outcome(deed: Deed, status: str, told: str = "") -> Pushed:
         return Pushed(name=template.name, language=template.language, deed=deed, status=status, told=told)
@@ -147,8 +149,8 @@ async def _push(
             state = await desk.create(template)
         elif wording(theirs.components) == wording(build_components(template)):
             state, deed = theirs, "as it was"
-        elif theirs.status in desk.editable and theirs.template_id is not None:
-            state, deed = await desk.edit(theirs.template_id, template), "changed"
+        elif theirs.status in desk.editable and theirs.provider_template_id is not None:
+            state, deed = await desk.edit(theirs, template), "changed"
         else:
             return outcome("differs", theirs.status, _remedy(desk, theirs.status))
     except ProviderError as error:
@@ -158,7 +160,7 @@ async def _push(
     return outcome(deed, state.status)
 
 
-def _remedy(desk: TemplateDesk, status: str) -> str:
+def _remedy(desk: TemplateClient, status: str) -> str:
     if desk.editable:
         return f"The provider has other words, and changes none while it is {status}. Try again later."
     return "The provider has other words, and changes none. Give the template a new name."
@@ -175,15 +177,15 @@ def _draft(template: WhatsAppTemplate, at: datetime) -> StoredTemplate:
     )
 
 
-def _stored(template: WhatsAppTemplate, state: TemplateState, at: datetime) -> StoredTemplate:
+def _stored(template: WhatsAppTemplate, state: RemoteTemplate, at: datetime) -> StoredTemplate:
     return StoredTemplate(
         name=template.name,
         language=template.language,
         category=state.category or template.category,
         status=state.status,
-        components=state.components or build_components(template),
+        components=list(state.components) or build_components(template),
         updated_at=at,
-        provider_template_id=state.template_id,
+        provider_template_id=state.provider_template_id,
         reason=state.reason,
         quality=state.quality,
         fingerprint=fingerprint(template),
@@ -213,7 +215,7 @@ class TemplateKeeper:
         chores: So that one process asks, not each.
     """
 
-    desk: TemplateDesk
+    desk: TemplateClient
     book: TemplateBook
     chores: Chores
 

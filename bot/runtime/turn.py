@@ -8,8 +8,7 @@ from typing import Any, Protocol, assert_never
 import orjson
 
 from bot.core.actions import Action, ActionCall, Actions
-from bot.core.book import ANY
-from bot.core.conversation import FRAME, Contact, Conversation, Frame
+from bot.core.conversation import FRAME, Conversation, Frame
 from bot.core.effects import (
     ATTACH_RUN,
     CancelTimers,
@@ -30,7 +29,7 @@ from bot.core.engine import Step
 from bot.core.errors import ActionError, EngineError
 from bot.core.events import ActionDone, ActionFailed, BusinessChanged, Event, MessageReceived, TimerFired
 from bot.core.ids import ChannelId, RunId
-from bot.core.messages import TemplateOut, TextOut
+from bot.core.messages import MediaIn, TemplateOut, TextIn, TextOut, UnsupportedIn
 from bot.core.policy import said, told
 from storage.base import (
     AuditEntry,
@@ -73,11 +72,14 @@ class TurnTaker:
         brain: The flows.
         actions: What they may call.
         templates: Whether WhatsApp templates may be sent.
+        media: Whether files are taken. If not, a caption counts as words, and a file without one as a kind of message
+            that cannot be used.
     """
 
     brain: Brain
     actions: Actions
     templates: bool = True
+    media: bool = True
 
     async def take(
         self, store: TurnStore, channel: ChannelId, conversation: Conversation, event: InboxEvent, outcome: Outcome,
@@ -94,6 +96,8 @@ class TurnTaker:
             last_try: The event has failed before and will not be tried again: an action that crashes is taken for a
                 refusal, so that the flow's `error:` can look after the person.
         """
+        if not self.media:
+            event = _without_file(event)
         conversation = await _recall(store, outcome, conversation, event)
         brain = await self.brain.current().knowing([(frame.flow, frame.version) for frame in conversation.frames])
         step = brain.advance(conversation, event.event)
@@ -129,8 +133,8 @@ class TurnTaker:
         if action is None:
             return failed("unknown_action", f"There is no action {invoke.name}.")
         role = next((f.role for f in reversed(conversation.frames) if f.run == invoke.run), "customer")
-        if refused := _refusal(action, role, conversation.contact):
-            return failed("forbidden", refused)
+        if action.roles and role not in action.roles:
+            return failed("forbidden", f"The role {role} may not call {invoke.name}.")
         if invoke.receipt is not None:
             known = await store.receipt(invoke.receipt)
             if known is not None:
@@ -218,20 +222,20 @@ class TurnTaker:
             )
 
 
-def _refusal(action: Action, role: str, contact: Contact) -> str:
-    """Why an action may not be called; empty when it may. A role may have been taken away since the run began."""
-    if role not in (*contact.roles, "customer", ANY):
-        return f"They are no longer {role}."
-    if action.roles and role not in action.roles:
-        return f"The role {role} may not call {action.name}."
-    return ""
-
-
 async def _run(action: Action, call: ActionCall, invoke: Invoke, store: TurnStore) -> Any:
     result = await action.function(call, **invoke.arguments)
     if invoke.receipt is not None:
         await store.keep_receipt(invoke.receipt, invoke.name, orjson.dumps(result).decode(), call.at)
     return result
+
+
+def _without_file(event: InboxEvent) -> InboxEvent:
+    """The event, as if the person had sent only the caption."""
+    happened = event.event
+    if not isinstance(happened, MessageReceived) or not isinstance(file := happened.content, MediaIn):
+        return event
+    content = TextIn(body=file.caption) if file.caption else UnsupportedIn(original_kind=file.media)
+    return replace(event, event=replace(happened, content=content))
 
 
 async def _recall(store: TurnStore, outcome: Outcome, conversation: Conversation, event: InboxEvent) -> Conversation:

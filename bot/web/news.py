@@ -9,6 +9,7 @@ import orjson
 
 from bot.core.ids import TenantId
 from bot.core.messages import Incoming, LocationIn, LocationOut, MediaIn, MediaOut, Outgoing, TextIn, TextOut
+from bot.runtime.templates import news_in
 from providers.base import (
     AccountChanged,
     Effect,
@@ -33,7 +34,6 @@ from storage.base import (
     NewStatus,
     NewTemplateNews,
     Person,
-    TemplateNews,
     Unread,
 )
 
@@ -94,8 +94,7 @@ class Sorting:
                 # Templates belong to the account: once for each tenant that has a number there.
                 tenants = {channel.tenant_id: channel for channel in self.by_account[item.account]}
                 return [
-                    NewTemplateNews(channel=one, news=_template_news(item), at=self.received_at)
-                    for one in tenants.values()
+                    NewTemplateNews(channel=one, news=news_in(item), at=self.received_at) for one in tenants.values()
                 ]
             case AccountChanged() if item.field in _HEALTH and (channels := self._concerned(item)):
                 return [_health(channel, item, self.received_at) for channel in channels]
@@ -200,19 +199,6 @@ def _as_ours(content: Incoming) -> Outgoing:
             )
         case _:
             return TextOut(body=f"[{content.kind.replace('_', ' ')}]")
-
-
-def _template_news(item: TemplateChanged) -> TemplateNews:
-    quality = item.data.get("new_quality_score")
-    return TemplateNews(
-        name=item.name,
-        language=item.language,
-        provider_template_id=item.template_id,
-        status=item.status,
-        category=item.category if item.change == "category" else None,
-        reason=item.reason,
-        quality=quality if isinstance(quality, str) else None,
-    )
 
 
 def _health(channel: Channel, item: AccountChanged, at: datetime) -> NewHealth:

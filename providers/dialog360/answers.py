@@ -25,7 +25,7 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes | None, now
     if status in _AMBIGUOUS or status < 400:
         return Unknown(detail=f"HTTP {status} from the gateway")
     told = string(gateway.get("developer_message")) or string(gateway.get("developerMessage")) or ""
-    fault = _fault(status, told)
+    fault = fault_of(status, told)
     problem = Problem(
         fault=fault,
         detail=without_people(clean(" ".join(told.split())))[:MAX_DETAIL],
@@ -45,7 +45,8 @@ def _gateway(body: bytes | None) -> dict[str, Any] | None:
     return gateway if isinstance(gateway, dict) and "error" not in document and "messages" not in document else None
 
 
-def _fault(status: int, told: str) -> Fault:
+def fault_of(status: int, told: str) -> Fault:
+    """What kind of refusal the gateway's is, by its words where the status does not tell."""
     words = told.lower()
     match status:
         case 401 | 403:

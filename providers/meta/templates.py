@@ -9,11 +9,11 @@ from typing import Any
 
 from bot.core.errors import ProviderError
 from bot.core.whatsapp import WhatsAppTemplate
-from providers.base import Problem
+from providers.base import Problem, RemoteTemplate, TemplateRefused
 from providers.meta.errors import read_problem
 from providers.meta.settings import MetaSettings
 from providers.rest import RestClient
-from providers.templates import TemplateState, build_components, build_template, read_template
+from providers.templates import build_components, build_template, read_template
 
 PAGE = 100
 _MOST_PAGES = 100  # an account has at most 6,000 templates
@@ -28,12 +28,13 @@ def read_error(status: int, answer: Mapping[str, Any]) -> Problem:
     return replace(problem, detail=told) if isinstance(told, str) and told else problem
 
 
-def graph(settings: MetaSettings) -> RestClient:
-    """A client of the Graph API."""
+def graph(settings: MetaSettings, raising: type[ProviderError]) -> RestClient:
+    """A client of the Graph API that raises such errors."""
     return RestClient(
         f"{settings.base_url.rstrip('/')}/{settings.api_version}",
         headers={"Authorization": f"Bearer {settings.access_token}"},
         read_error=read_error,
+        raising=raising,
         timeout_seconds=max(settings.timeout_seconds, 30.0),
     )
 
@@ -45,12 +46,12 @@ class MetaTemplates:
     editable: Collection[str] = ("APPROVED", "REJECTED", "PAUSED")
 
     def __init__(self, settings: MetaSettings) -> None:
-        self._client = graph(settings)
+        self._client = graph(settings, TemplateRefused)
         self._path = f"/{settings.business_account_id}/message_templates"
 
-    async def list(self) -> list[TemplateState]:
+    async def list(self) -> list[RemoteTemplate]:
         """Every template of the account."""
-        found: list[TemplateState] = []
+        found: list[RemoteTemplate] = []
         query = {"fields": _FIELDS, "limit": str(PAGE)}
         for _ in range(_MOST_PAGES):
             answer = await self._client.call("GET", self._path, params=query)
@@ -65,36 +66,46 @@ class MetaTemplates:
             query["after"] = after
         return found
 
-    async def create(self, template: WhatsAppTemplate) -> TemplateState:
+    async def create(self, template: WhatsAppTemplate) -> RemoteTemplate:
         """Hand a template in."""
         answer = await self._client.call("POST", self._path, json=build_template(template))
         return _answered(template, answer)
 
-    async def edit(self, template_id: str, template: WhatsAppTemplate) -> TemplateState:
+    async def edit(self, template: RemoteTemplate, ours: WhatsAppTemplate) -> RemoteTemplate:
         """Hand other words in; it is reviewed again."""
-        answer = await self._client.call("POST", f"/{template_id}", json={"components": build_components(template)})
+        path = f"/{template.provider_template_id}"
+        answer = await self._client.call("POST", path, json={"components": build_components(ours)})
         if answer.get("success") is not True:
-            raise ProviderError("Meta did not confirm that the template was changed.", retryable=True)
-        return _answered(template, {"id": template_id})
+            raise TemplateRefused("Meta did not confirm that the template was changed.", retryable=True)
+        return _answered(ours, {"id": template.provider_template_id})
 
-    async def delete(self, state: TemplateState) -> None:
+    async def delete(self, template: RemoteTemplate) -> None:
         """Delete one language; without an id, all of them."""
-        query = {"name": state.name} | ({"hsm_id": state.template_id} if state.template_id else {})
+        identity = template.provider_template_id
+        query = {"name": template.name} | ({"hsm_id": identity} if identity else {})
         await self._client.call("DELETE", self._path, params=query)
+
+    async def status(self, name: str, language: str) -> RemoteTemplate | None:
+        """How one template stands."""
+        answer = await self._client.call(
+            "GET", self._path, params={"fields": _FIELDS, "name": name, "limit": str(PAGE)}
+        )
+        found = [read_template(entry) for entry in answer.get("data") or [] if isinstance(entry, dict)]
+        return next((one for one in found if one and (one.name, one.language) == (name, language)), None)
 
     async def close(self) -> None:
         """Let go of connections."""
         await self._client.close()
 
 
-def _answered(template: WhatsAppTemplate, answer: dict[str, Any]) -> TemplateState:
+def _answered(template: WhatsAppTemplate, answer: dict[str, Any]) -> RemoteTemplate:
     state = read_template(
         {"status": "PENDING", "category": template.category}
         | answer
         | {"name": template.name, "language": template.language, "components": build_components(template)}
     )
-    if state is None or state.template_id is None:
-        raise ProviderError("Meta took the template but gave no id. See `bot templates sync`.")
+    if state is None or state.provider_template_id is None:
+        raise TemplateRefused("Meta took the template but gave no id. See `bot templates sync`.")
     return state
 
 

@@ -5,6 +5,7 @@ from storage.postgres.chores import Chores
 from storage.postgres.conversations import ConversationRecord, ConversationRepository
 from storage.postgres.database import Postgres
 from storage.postgres.intake import PostgresIntake, post_event
+from storage.postgres.media import PostgresMedia
 from storage.postgres.outbox import PostgresOutbox
 from storage.postgres.people import Directory
 from storage.postgres.templates import TemplateBook
@@ -22,6 +23,7 @@ __all__ = [
     "Postgres",
     "PostgresBroadcasts",
     "PostgresIntake",
+    "PostgresMedia",
     "PostgresOutbox",
     "PostgresTurns",
     "TemplateBook",

@@ -11,6 +11,7 @@ from storage.crypto import Vault
 from storage.postgres.correlation import read_correlation
 from storage.postgres.database import Connection, Postgres, columns
 from storage.postgres.facts import Facts
+from storage.postgres.media import refer
 from storage.postgres.people import Directory
 
 # A message whose key is known is a re-delivery: nothing of it is stored again. Messages and events get their numbers in
@@ -93,12 +94,20 @@ SELECT $1, u.* FROM unnest($2::timestamptz[], $3::text[], $4::bytea[]) AS u
 
 
 class PostgresIntake:
-    """Stores what webhooks bring."""
+    """Stores what webhooks bring.
 
-    def __init__(self, database: Postgres, vault: Vault, directory: Directory) -> None:
+    Args:
+        database: Where.
+        vault: Encrypts it.
+        directory: Knows the people.
+        media: Whether files are to be fetched.
+    """
+
+    def __init__(self, database: Postgres, vault: Vault, directory: Directory, *, media: bool = True) -> None:
         self._database = database
         self._vault = vault
         self._directory = directory
+        self._media = media
         self._facts = Facts(database, vault, directory)
 
     async def accept(self, items: Sequence[NewItem]) -> Taken:
@@ -134,6 +143,7 @@ class PostgresIntake:
                     for message, place in zip(messages, places, strict=True)
                 ]
                 fresh = await db.fetchval(_ACCEPT_MESSAGES, tenant, *columns(rows, 10))
+                await refer(db, self._vault, tenant, messages, places, fetch=self._media)
             if statuses:
                 await self._keep_statuses(db, tenant, statuses)
             if echoes:

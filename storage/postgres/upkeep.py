@@ -14,6 +14,24 @@ from storage.postgres.people import Directory
 
 MONTHS_AHEAD = 2
 
+_AT_ONCE = 5000
+# In bites, so that nobody waits for long. Of messages only what no partition covers; months are dropped as a whole.
+_OLD = tuple(
+    f"""
+    DELETE FROM {table} t USING (
+        SELECT o.ctid FROM {table} o WHERE o.tenant_id = $1 AND o.{moment} < $2 LIMIT $3 FOR UPDATE SKIP LOCKED) AS o
+    WHERE t.tenant_id = $1 AND t.ctid = o.ctid
+    """  # noqa: S608  our own names
+    for table, moment in (
+        ("whatsapp_messages_default", "created_at"),
+        ("turn_traces_default", "created_at"),
+        ("webhook_events", "received_at"),
+        ("dead_letters", "created_at"),
+        ("template_waits", "message_created_at"),
+        ("send_attempts", "finished_at"),
+    )
+)
+
 _NAME_ACCOUNT = "UPDATE whatsapp_configurations SET account = $3 WHERE tenant_id = $1 AND channel_id = $2"
 
 
@@ -32,6 +50,31 @@ class Upkeep:
         """Make this month's and the next months' partitions; returns how many were missing."""
         async with self._database.connection() as db:
             return int(await db.fetchval("SELECT ensure_partitions($1, $2)", now, MONTHS_AHEAD))
+
+    async def drop_partitions(self, before: datetime) -> int:
+        """Drop the months of messages and why-traces that ended before a time; returns how many tables.
+
+        Raises:
+            asyncpg.LockNotAvailableError: They are read or written: it has to wait.
+        """
+        async with self._database.connection() as db:
+            return int(await db.fetchval("SELECT drop_partitions($1)", before))
+
+    async def delete_old(self, tenant: TenantId, before: datetime) -> int:
+        """Delete what a tenant's rows outside of monthly partitions tell of the time before; returns how many rows."""
+        deleted = 0
+        for statement in _OLD:
+            while True:
+                async with self._database.tenant(tenant) as db:
+                    count = int((await db.execute(statement, tenant, before, _AT_ONCE)).rpartition(" ")[2])
+                deleted += count
+                if count < _AT_ONCE:
+                    break
+        return deleted
+
+    async def tenants(self) -> list[TenantId]:
+        """Every tenant that has a number."""
+        return sorted({channel.tenant_id for channel in await self.channels()})
 
     async def backlog(self) -> Backlog:
         """How much waits."""

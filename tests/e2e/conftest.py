@@ -85,6 +85,7 @@ def settings_for(emulator: Emulator, dsn: str, port: int, data_dir: Path) -> Set
         whatsapp_phone_number_id=e.phone_number_id,
         whatsapp_business_account_id=e.business_account_id,
         whatsapp_api_base_url=emulator.base_url,
+        bot_media_hosts=emulator.base_url.partition("//")[2],
         bot_port=port,
         bot_database_url=dsn,
         bot_data_dir=data_dir,
@@ -92,7 +93,6 @@ def settings_for(emulator: Emulator, dsn: str, port: int, data_dir: Path) -> Set
         bot_content_dir=ROOT,
         bot_pair_interval=0,
         bot_channel_rate=0,
-        bot_payment_gateway="demo",
         bot_send_timeout=5,
     )
 

@@ -10,10 +10,11 @@ from aiohttp.test_utils import TestServer
 
 from bot.core.errors import ProviderError
 from bot.core.whatsapp import WhatsAppTemplate
+from providers.base import RemoteTemplate
 from providers.emulator import Emulator, EmulatorSettings, Phone
 from providers.meta import MetaSettings
 from providers.meta.templates import MetaTemplates
-from providers.templates import TemplateState, build_template, wording
+from providers.templates import build_template, wording
 
 SETTINGS = MetaSettings(
     app_secrets=("fixture-app-secret-0001",),
@@ -105,7 +106,7 @@ async def test_handed_in_listed_and_deleted(emulated: MetaTemplates) -> None:
     assert (created.status, created.category) == ("PENDING", "UTILITY")
     hindi = await emulated.create(REMINDER.model_copy(update={"language": "hi"}))
     listed = {one.language: one for one in await emulated.list()}
-    assert listed["en"].template_id == created.template_id
+    assert listed["en"].provider_template_id == created.provider_template_id
     assert wording(listed["en"].components) == wording(build_template(REMINDER)["components"])
     with pytest.raises(ProviderError, match="code 100") as refused:
         await emulated.create(REMINDER)
@@ -149,19 +150,24 @@ async def test_every_page_is_read_by_its_cursor(graph: tuple[Graph, MetaTemplate
         web.json_response({"data": [entry], "paging": {"cursors": {"after": "C1"}, "next": "https://evil.example/"}}),
         web.json_response({"data": odd, "paging": {"cursors": {"after": "C2"}}}),
     ]
-    assert await desk.list() == [
-        TemplateState(name="a", language="en", status="APPROVED", category="UTILITY", template_id="1"),
-        TemplateState(name="b", language="en", status="REJECTED", category="UTILITY", template_id="2", reason="SCAM",
-                      quality="RED"),
-    ]  # fmt: skip
+    first, second = await desk.list()
+    assert (first.name, first.status, first.provider_template_id) == ("a", "APPROVED", "1")
+    assert (second.status, second.provider_template_id, second.reason, second.quality) == (
+        "REJECTED",
+        "2",
+        "SCAM",
+        "RED",
+    )
     assert [query.get("after") for _, _, query, _ in meta.asked] == [None, "C1"]
 
 
 async def test_other_words_are_posted_to_the_template(graph: tuple[Graph, MetaTemplates]) -> None:
     meta, desk = graph
     meta.answers = [web.json_response({"success": True})]
-    changed = await desk.edit("81", REMINDER)
-    assert (changed.status, changed.template_id) == ("PENDING", "81")
+    changed = await desk.edit(
+        RemoteTemplate(provider_template_id="81", name="x", language="en", status="APPROVED"), REMINDER
+    )
+    assert (changed.status, changed.provider_template_id) == ("PENDING", "81")
     method, path, _, body = meta.asked[0]
     assert (method, path, list(body)) == ("POST", "/v25.0/81", ["components"])
 

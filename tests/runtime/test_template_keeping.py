@@ -8,8 +8,8 @@ import pytest
 from bot.core.errors import ConfigError, ProviderError
 from bot.core.whatsapp import WhatsAppTemplate
 from bot.runtime.templates import TemplateKeeper, named, news_in, push, sync, take_change, would_push
-from providers.base import TemplateChanged
-from providers.templates import TemplateState, build_components
+from providers.base import RemoteTemplate, TemplateChanged
+from providers.templates import build_components
 from storage.postgres import Chores, TemplateBook
 from tests.conftest import FakeClock
 from tests.storage.support import World, build_world
@@ -25,7 +25,7 @@ OURS = {("new_lead", "en"): LEAD, ("new_lead", "hi"): HINDI}
 class Desk:
     """A provider in memory. `trouble` is raised by the next call."""
 
-    states: dict[tuple[str, str], TemplateState] = field(default_factory=dict)
+    states: dict[tuple[str, str], RemoteTemplate] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     trouble: ProviderError | None = None
     provider: str = "meta"
@@ -41,24 +41,27 @@ class Desk:
         self._call("list")
         return list(self.states.values())
 
-    async def create(self, template: WhatsAppTemplate) -> TemplateState:
+    async def create(self, template: WhatsAppTemplate) -> RemoteTemplate:
         self._call(f"create {template.language}")
         return self._put(template, str(len(self.calls)))
 
-    async def edit(self, template_id: str, template: WhatsAppTemplate) -> TemplateState:
-        self._call(f"edit {template_id}")
-        return self._put(template, template_id)
+    async def edit(self, template: RemoteTemplate, ours: WhatsAppTemplate) -> RemoteTemplate:
+        self._call(f"edit {template.provider_template_id}")
+        return self._put(ours, str(template.provider_template_id))
 
-    async def delete(self, state: TemplateState) -> None:
+    async def status(self, name: str, language: str) -> RemoteTemplate | None:
+        return self.states.get((name, language))
+
+    async def delete(self, state: RemoteTemplate) -> None:
         self._call("delete")
 
     async def close(self) -> None:
         pass
 
-    def _put(self, template: WhatsAppTemplate, template_id: str) -> TemplateState:
-        state = TemplateState(
+    def _put(self, template: WhatsAppTemplate, template_id: str) -> RemoteTemplate:
+        state = RemoteTemplate(
             name=template.name, language=template.language, status="PENDING", category=template.category,
-            template_id=template_id, components=build_components(template),
+            provider_template_id=template_id, components=build_components(template),
         )  # fmt: skip
         self.states[template.name, template.language] = state
         return state
@@ -114,7 +117,7 @@ async def test_other_words_are_handed_in_where_the_provider_takes_them(book: Tem
 async def test_a_refusal_of_one_does_not_keep_the_others_from_going_in(book: TemplateBook, clock: FakeClock) -> None:
     desk = Desk()
 
-    async def create(template: WhatsAppTemplate) -> TemplateState:
+    async def create(template: WhatsAppTemplate) -> RemoteTemplate:
         if template.language == "en":
             raise ProviderError("The body is wrong.", code=100)
         return await Desk.create(desk, template)

@@ -1,0 +1,87 @@
+"""Files in a directory, which all processes share: on one host, or mounted on each."""
+
+import asyncio
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from bot.core.errors import StorageError
+
+CHUNK = 256 * 1024
+_KEY = re.compile(r"[a-z0-9]+(/[a-z0-9]+){0,4}")
+
+
+class DirectoryStore:
+    """Keeps files below a directory that only our user may enter.
+
+    Args:
+        root: Made if need be.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def put(self, key: str, source: Path) -> None:
+        """Copy a file in: to its place by renaming, so that it is there whole or not at all."""
+        await asyncio.to_thread(self._put, self._path(key), source)
+
+    def _put(self, path: Path, source: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+            try:
+                with os.fdopen(handle, "wb") as target, source.open("rb") as file:
+                    shutil.copyfileobj(file, target, CHUNK)
+                    target.flush()
+                    os.fsync(target.fileno())
+                Path(name).replace(path)
+            except BaseException:
+                Path(name).unlink(missing_ok=True)
+                raise
+            _sync_directory(path.parent)
+        except OSError as error:
+            raise StorageError(f"A file cannot be kept in {self._root}: {error.strerror}.") from error
+
+    async def read(self, key: str) -> AsyncIterator[bytes]:
+        """Read a file in pieces."""
+        path = self._path(key)
+        try:
+            file = await asyncio.to_thread(path.open, "rb")
+        except OSError as error:
+            raise StorageError(f"The file {key} cannot be read: {error.strerror}.") from error
+        try:
+            while piece := await asyncio.to_thread(file.read, CHUNK):
+                yield piece
+        finally:
+            await asyncio.to_thread(file.close)
+
+    async def has(self, key: str) -> bool:
+        """Whether there is such a file."""
+        return await asyncio.to_thread(self._path(key).is_file)
+
+    async def delete(self, key: str) -> None:
+        """Delete a file."""
+        try:
+            await asyncio.to_thread(lambda: self._path(key).unlink(missing_ok=True))
+        except OSError as error:
+            raise StorageError(f"The file {key} cannot be deleted: {error.strerror}.") from error
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
+
+    def _path(self, key: str) -> Path:
+        # Keys are ours, not people's; checked all the same, since they come back from the database.
+        if not _KEY.fullmatch(key):
+            raise StorageError("A file has a key that cannot be.")
+        return self._root / key
+
+
+def _sync_directory(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

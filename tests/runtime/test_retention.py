@@ -1,0 +1,139 @@
+"""What is older than the retention goes by itself; what stops duplicates stays."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.core.messages import MediaIn
+from bot.runtime.retention import Retention
+from storage.base import Outcome, TurnTrace, Unread
+from storage.files import DirectoryStore
+from storage.postgres import Chores, PostgresMedia
+from tests.conftest import FakeClock
+from tests.storage.support import World, build_world, message, owner
+
+
+@pytest.fixture
+async def world(database: Any, vault: Any) -> World:
+    return await build_world(database, vault)
+
+
+@pytest.fixture
+def retention(world: World, tmp_path: Path) -> Retention:
+    return Retention(
+        upkeep=world.upkeep,
+        media=PostgresMedia(world.database),
+        store=DirectoryStore(tmp_path / "media"),
+        chores=Chores(world.database),
+        days=90,
+    )
+
+
+async def receive(world: World, at: datetime, **more: Any) -> None:
+    await world.intake.accept([message(world.channel, at=at, **more)])
+
+
+async def months(world: World) -> list[str]:
+    async with owner(world.database.dsn) as db:
+        rows = await db.fetch(
+            "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid "
+            "WHERE i.inhparent = 'whatsapp_messages'::regclass ORDER BY 1"
+        )
+    return [row["relname"].removeprefix("whatsapp_messages_") for row in rows]
+
+
+async def test_old_months_are_dropped_and_newer_ones_stay(world: World, retention: Retention, clock: FakeClock) -> None:
+    """November's messages are all 90 days old on the first of March, and not a day before."""
+    await world.upkeep.ensure_partitions(clock())
+    await receive(world, clock(), wamid="wamid.old")
+    async with world.turns.transaction(world.tenant) as store:
+        trace = TurnTrace(event_id=1, at=clock(), conversation_id=1, message_id=1, trace="[]")  # type: ignore[arg-type]
+        await store.write(Outcome(traces=[trace]), clock())
+    clock.now = datetime.fromisoformat("2027-02-28T12:00:00+00:00")
+    await world.upkeep.ensure_partitions(clock())
+    await receive(world, clock(), wamid="wamid.new")
+    assert await retention.keep(clock())
+    assert await months(world) == ["2026_11", "2026_12", "2027_01", "2027_02", "2027_03", "2027_04", "default"]
+    clock.advance(days=1)
+    assert await retention.keep(clock())
+    assert await months(world) == ["2026_12", "2027_01", "2027_02", "2027_03", "2027_04", "default"]
+    rows = await world.rows("SELECT provider_message_id FROM whatsapp_messages")
+    assert [row[0] for row in rows] == ["wamid.new"]
+    assert await world.value("SELECT count(*) FROM turn_traces") == 0
+
+
+async def test_a_message_that_is_gone_still_stops_its_duplicates(
+    world: World, retention: Retention, clock: FakeClock
+) -> None:
+    await receive(world, clock(), wamid="wamid.old")
+    clock.advance(days=120)
+    await retention.keep(clock())
+    assert await world.value("SELECT count(*) FROM whatsapp_messages") == 0
+    await receive(world, clock(), wamid="wamid.old")
+    assert await world.value("SELECT count(*) FROM whatsapp_messages") == 0
+
+
+async def test_rows_without_a_month_of_their_own_go_one_by_one(
+    world: World, retention: Retention, clock: FakeClock
+) -> None:
+    await receive(world, clock(), wamid="wamid.old")
+    clock.advance(days=1)
+    await receive(world, clock(), wamid="wamid.young")
+    assert await months(world) == ["default"]
+    clock.advance(days=89, hours=12)
+    await retention.keep(clock())
+    rows = await world.rows("SELECT provider_message_id FROM whatsapp_messages")
+    assert [row[0] for row in rows] == ["wamid.young"]
+
+
+async def test_files_and_unread_webhooks_go_as_well(world: World, retention: Retention, clock: FakeClock) -> None:
+    photo = MediaIn(media="image", media_id="61", mime_type="image/jpeg", filename="passport.jpg")
+    unread = Unread(tenant_id=world.tenant, kind="odd", body=b"{}", received_at=clock())
+    await world.intake.accept([replace(message(world.channel, at=clock()), content=photo), unread])
+    clock.advance(days=91)
+    await retention.keep(clock())
+    row = await world.row("SELECT status, filename, provider_media_id, due_at FROM whatsapp_media")
+    assert tuple(row) == ("EXPIRED", None, None, None)
+    assert await world.value("SELECT count(*) FROM webhook_events") == 0
+
+
+async def test_another_tenants_rows_go_too(world: World, retention: Retention, clock: FakeClock) -> None:
+    other = await build_world(world.database, world.vault, slug="other", address="2")
+    await receive(other, clock())
+    clock.advance(days=91)
+    await retention.keep(clock())
+    assert await other.value("SELECT count(*) FROM whatsapp_messages") == 0
+
+
+async def test_one_process_does_it_once_a_day(world: World, retention: Retention, clock: FakeClock) -> None:
+    assert await retention.keep(clock())
+    assert not await retention.keep(clock())
+    clock.advance(hours=23)
+    assert not await retention.keep(clock())
+    clock.advance(hours=1)
+    assert await retention.keep(clock())
+
+
+async def test_what_is_in_the_way_is_tried_again(world: World, retention: Retention, clock: FakeClock) -> None:
+    await world.upkeep.ensure_partitions(clock())
+    clock.advance(days=150)
+    async with owner(world.database.dsn) as db:
+        await db.execute("ALTER FUNCTION drop_partitions(timestamptz) SET lock_timeout = '50ms'")
+        await db.execute("BEGIN; SELECT count(*) FROM whatsapp_messages")
+        assert not await retention.keep(clock())
+        await db.execute("ROLLBACK")
+    clock.advance(minutes=10)
+    assert not await retention.keep(clock())
+    clock.advance(minutes=5)
+    assert await retention.keep(clock())
+    assert await months(world) == ["2027_01", "default"]
+
+
+async def test_the_runtime_role_can_drop_nothing_else(world: World, clock: FakeClock) -> None:
+    await world.upkeep.ensure_partitions(clock())
+    assert await world.upkeep.drop_partitions(clock() + timedelta(days=365)) == 6
+    assert await world.value("SELECT count(*) FROM whatsapp_messages") == 0
+    assert await world.value("SELECT to_regclass('whatsapp_messages_default') IS NOT NULL")
