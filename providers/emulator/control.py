@@ -3,18 +3,17 @@
 docs/emulator.md describes each call.
 """
 
-import base64
-import binascii
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from providers.emulator.deeds import act
 from providers.emulator.exchange import Exchange
 from providers.emulator.lines import Line
 from providers.emulator.page import answer, read_object
-from providers.emulator.phones import Card, EmulatorError, UnknownPhoneError
+from providers.emulator.phones import EmulatorError, UnknownPhoneError
 
 if TYPE_CHECKING:
     from providers.emulator.emulator import Emulator
@@ -149,56 +148,3 @@ class Control:
                 return answer({"error": f"not understood: {error!r}"}, status=400)
 
         return handle
-
-
-async def act(emulator: "Emulator", deed: str, number: str, wanted: dict[str, Any]) -> str | None:
-    """Do as a person what the JSON says; returns the new message's id, if there is one.
-
-    Raises:
-        EmulatorError: Nobody can do that.
-    """
-    message = str(wanted.get("message", ""))
-    match deed:
-        case "say":
-            return await emulator.say(number, str(wanted["text"]), quote=wanted.get("quote"))
-        case "tap":
-            return await emulator.tap(number, message, str(wanted["button"]))
-        case "pick":
-            return await emulator.pick(number, message, str(wanted["row"]))
-        case "location":
-            name, address = str(wanted.get("name", "")), str(wanted.get("address", ""))
-            latitude, longitude = float(wanted["latitude"]), float(wanted["longitude"])
-            return await emulator.send_location(number, latitude, longitude, name=name, address=address)
-        case "media":
-            return await emulator.send_media(
-                number,
-                _bytes(wanted["data"]),
-                str(wanted["mime_type"]),
-                caption=str(wanted.get("caption", "")),
-                filename=str(wanted.get("filename", "")),
-                voice=bool(wanted.get("voice", False)),
-                quote=wanted.get("quote"),
-            )
-        case "contacts":
-            cards = [
-                Card(name=str(one["name"]), phones=tuple(map(str, one.get("phones", ())))) for one in wanted["cards"]
-            ]
-            return await emulator.send_contacts(number, cards)
-        case "flow":
-            return await emulator.fill_in(number, message, dict(wanted["filled"]))
-        case "react":
-            await emulator.react(number, message, str(wanted["emoji"]))
-        case "read":
-            await emulator.read(number)
-        case "play":
-            await emulator.play(number, message)
-        case _:
-            raise EmulatorError(f"nobody can {deed!r}")
-    return None
-
-
-def _bytes(value: object) -> bytes:
-    try:
-        return base64.b64decode(str(value), validate=True)
-    except binascii.Error:
-        raise EmulatorError("the file is not base64") from None

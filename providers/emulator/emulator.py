@@ -31,6 +31,15 @@ from providers.emulator.settings import EmulatorSettings, Phone
 
 REQUEST_MOST = 12 * 1024 * 1024
 
+_KINDS: dict[str, Kind] = {
+    "image/jpeg": "image",
+    "image/png": "image",
+    "image/webp": "sticker",
+    "video/mp4": "video",
+    "video/3gpp": "video",
+    **dict.fromkeys(("audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg"), "audio"),
+}
+
 
 class WebhookRefusedError(EmulatorError):
     """The bot did not answer the verification handshake as Meta wants it."""
@@ -217,10 +226,8 @@ class Emulator:
         voice: bool = False,
         quote: str | None = None,
     ) -> str:
-        """Send a file; its MIME type decides whether it is an image, audio, video or document."""
-        first = mime_type.partition("/")[0]
-        kinds: dict[str, Kind] = {"image": "image", "audio": "audio", "video": "video"}
-        kind = "sticker" if mime_type == "image/webp" else kinds.get(first, "document")
+        """Send a file; its MIME type decides what it is: a document, when WhatsApp does not show or play its type."""
+        kind = _KINDS.get(mime_type.partition(";")[0].strip(), "document")
         file = self._exchange.storeroom.keep(content, mime_type=mime_type, filename=filename, inbound=True)
         media = Attachment(id=file.id, mime_type=mime_type, filename=filename, voice=voice)
         return self._send(number, kind, text=caption, media=media, quotes=quote)

@@ -228,6 +228,7 @@ class Exchange:
             return
         if chat is None or failure is not None:
             sent.failure = failure
+            self.phones.tell(Change(what="failure", number=sent.number, problem=str(failure)))
             self._report(chat.phone if chat else None, sent, Receipt.FAILED)
             return
         steps = [Receipt.SENT]

@@ -37,8 +37,11 @@ def is_local(url: str) -> bool:
 
 
 async def fetch(session: aiohttp.ClientSession, media: Attachment, storeroom: Storeroom) -> Fetched:
-    """Bring a linked file into the storeroom; what is stored already, or lies elsewhere, stays as it is."""
-    if media.id is not None or media.link is None or not is_local(media.link):
+    """Bring a linked file into the storeroom; what lies elsewhere stays as it is, what is here is told its type."""
+    if media.id is not None:
+        file = storeroom.find(media.id)
+        return Fetched(media=media if file is None else replace(media, mime_type=file.mime_type))
+    if media.link is None or not is_local(media.link):
         return Fetched(media=media)
     try:
         async with session.get(media.link, headers=_HEADERS, allow_redirects=False) as answer:

@@ -5,18 +5,17 @@ The page is for the person at this machine, so requests that another web site ma
 """
 
 import asyncio
-import base64
-import binascii
 import ipaddress
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import orjson
 from aiohttp import hdrs, web
 
+from providers.emulator.deeds import DEEDS, act
 from providers.emulator.exchange import Exchange
 from providers.emulator.phones import Change, Chat, EmulatorError, UnknownPhoneError
 
@@ -26,13 +25,15 @@ if TYPE_CHECKING:
 STATIC = Path(__file__).parent / "static"
 CHANGES_KEPT = 1_000
 HEARTBEAT_SECONDS = 15.0
-PICTURE_MOST = 5 * 1024 * 1024
-PICTURE_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
+SHOWN_TYPES = frozenset(
+    {"image/jpeg", "image/png", "image/webp", "image/gif", "video/mp4", "video/3gpp"}
+    | {"audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg"}
+)
 
 _HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        "img-src 'self' blob:; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -42,7 +43,6 @@ _HEADERS = {
 _PAGE_PATHS = ("/phones/", "/events", "/webhooks/", "/_control/", "/static/")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Act = Callable[["Emulator", str, dict[str, Any]], Awaitable[str | None]]
 
 
 def answer(value: object, *, status: int = 200) -> web.Response:
@@ -84,7 +84,7 @@ class Page:
                 web.get("/events", self.events),
                 web.post("/webhooks/retry", self.retry),
                 web.get("/phones/{number}/media/{id}", self.media),
-                *(web.post(f"/phones/{{number}}/{name}", self._acting(act)) for name, act in _ACTS.items()),
+                *(web.post(f"/phones/{{number}}/{deed}", self._acting(deed)) for deed in DEEDS),
                 web.static("/static", STATIC),
             ]
         )
@@ -139,20 +139,26 @@ class Page:
         return answer({"success": True})
 
     async def media(self, request: web.Request) -> web.Response:
-        """A file of a bubble; only pictures are shown, anything else is downloaded."""
+        """A file of a bubble; pictures, films and sound are shown, anything else is downloaded under its name."""
         file = self._exchange.storeroom.find(request.match_info["id"])
         if file is None:
             raise web.HTTPNotFound(text="the file is gone")
-        headers = {hdrs.CONTENT_TYPE: file.mime_type}
-        if file.mime_type not in PICTURE_TYPES:
-            headers = {hdrs.CONTENT_TYPE: "application/octet-stream", hdrs.CONTENT_DISPOSITION: "attachment"}
-        return web.Response(body=file.content, headers=headers)
+        if file.mime_type.partition(";")[0].strip() not in SHOWN_TYPES:
+            disposition = {hdrs.CONTENT_DISPOSITION: f"attachment; filename*=UTF-8''{quote(file.filename or 'file')}"}
+            return web.Response(body=file.content, headers=disposition, content_type="application/octet-stream")
+        whole, size = file.content, len(file.content)
+        headers = {hdrs.CONTENT_TYPE: file.mime_type, hdrs.ACCEPT_RANGES: "bytes"}
+        wanted = _range(request, size)
+        if wanted is None:
+            return web.Response(body=whole, headers=headers)
+        headers[hdrs.CONTENT_RANGE] = f"bytes {wanted.start}-{wanted.stop - 1}/{size}"
+        return web.Response(status=206, body=whole[wanted.start : wanted.stop], headers=headers)
 
-    def _acting(self, act: Act) -> Callable[[web.Request], Awaitable[web.Response]]:
+    def _acting(self, deed: str) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
             try:
                 wanted = await read_object(request)
-                return answer({"id": await act(self._emulator, request.match_info["number"], wanted)})
+                return answer({"id": await act(self._emulator, deed, request.match_info["number"], wanted)})
             except UnknownPhoneError as error:
                 return answer({"error": str(error)}, status=404)
             except EmulatorError as error:
@@ -166,6 +172,7 @@ class Page:
         courier = self._exchange.courier
         return {
             "business": self._exchange.settings.business_name,
+            "provider": self._exchange.settings.provider,
             "now": self._exchange.clock.now(),
             "phones": [_chat(chat) for chat in self._exchange.phones],
             "waiting": courier.waiting,
@@ -197,6 +204,18 @@ class Page:
         return True
 
 
+def _range(request: web.Request, size: int) -> range | None:
+    """The bytes that a player asks for; `None` for all of them."""
+    try:
+        asked = request.http_range
+    except ValueError:
+        return None
+    if asked.start is None and asked.stop is None:
+        return None
+    start, stop, _ = asked.indices(size)
+    return range(start, stop) if start < stop else None
+
+
 def _chat(chat: Chat) -> dict[str, Any]:
     return {
         "number": chat.phone.number,
@@ -215,59 +234,3 @@ def _event(name: str, value: object) -> bytes:
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
     if request.path == "/" or request.path.startswith(_PAGE_PATHS):
         response.headers.update(_HEADERS)
-
-
-async def _say(emulator: "Emulator", number: str, wanted: dict[str, Any]) -> str:
-    text = str(wanted["text"])[:65_536]
-    if not text.strip():
-        raise EmulatorError("the text is empty")
-    return await emulator.say(number, text, quote=wanted.get("quote"))
-
-
-async def _tap(emulator: "Emulator", number: str, wanted: dict[str, Any]) -> str:
-    return await emulator.tap(number, str(wanted["message"]), str(wanted["button"]))
-
-
-async def _pick(emulator: "Emulator", number: str, wanted: dict[str, Any]) -> str:
-    return await emulator.pick(number, str(wanted["message"]), str(wanted["row"]))
-
-
-async def _location(emulator: "Emulator", number: str, wanted: dict[str, Any]) -> str:
-    latitude, longitude = float(wanted["latitude"]), float(wanted["longitude"])
-    if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
-        raise EmulatorError("there is no such place on earth")
-    name, address = str(wanted.get("name", "")), str(wanted.get("address", ""))
-    return await emulator.send_location(number, latitude, longitude, name=name, address=address)
-
-
-async def _image(emulator: "Emulator", number: str, wanted: dict[str, Any]) -> str:
-    mime_type = str(wanted["mime_type"])
-    if mime_type not in PICTURE_TYPES - {"image/gif"}:
-        raise EmulatorError("only JPEG, PNG and WebP pictures can be sent")
-    try:
-        content = base64.b64decode(str(wanted["data"]), validate=True)
-    except binascii.Error:
-        raise EmulatorError("the picture is not base64") from None
-    if not 0 < len(content) <= PICTURE_MOST:
-        raise EmulatorError("the picture is empty or larger than 5 MB")
-    caption = str(wanted.get("caption", ""))
-    return await emulator.send_image(number, content, mime_type=mime_type, caption=caption)
-
-
-async def _react(emulator: "Emulator", number: str, wanted: dict[str, Any]) -> None:
-    await emulator.react(number, str(wanted["message"]), str(wanted["emoji"])[:16])
-
-
-async def _seen(emulator: "Emulator", number: str, _wanted: dict[str, Any]) -> None:
-    await emulator.read(number)
-
-
-_ACTS: dict[str, Act] = {
-    "say": _say,
-    "tap": _tap,
-    "pick": _pick,
-    "location": _location,
-    "image": _image,
-    "react": _react,
-    "seen": _seen,
-}

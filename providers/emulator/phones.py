@@ -188,7 +188,7 @@ class Bubble:
 class Change:
     """Something that the page should show: `what` names the field that is set beside it."""
 
-    what: Literal["bubble", "typing", "webhooks", "reset"]
+    what: Literal["bubble", "typing", "webhooks", "failure", "reset"]
     number: str | None = None
     bubble: Bubble | None = None
     typing_until: datetime | None = None

@@ -1,6 +1,7 @@
 """The page in a real browser: a person writes, the bot answers with buttons, a tap reaches the bot."""
 
 import json
+import re
 import shutil
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -25,6 +26,8 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
 ]
 HOSTILE = "<img src=x onerror=\"document.title='broken'\"> *bold* & <b>not</b>"
 
@@ -235,3 +238,127 @@ async def test_photo_is_shown_and_sent(bot: Bot, page: Page, tmp_path: Path) -> 
     image = phone.get_by_role("img", name="My passport")
     await expect(image).to_have_js_property("complete", True)
     await expect(image).not_to_have_js_property("naturalWidth", 0)
+
+
+async def test_any_file_is_sent_and_can_be_had_back(bot: Bot, page: Page, tmp_path: Path) -> None:
+    permit = tmp_path / "permit 7.pdf"
+    permit.write_bytes(b"%PDF-1.4 of our own")
+    phone = page.get_by_role("region", name="Maya Lindqvist, customer")
+    await phone.get_by_role("button", name="Attach").click()
+    async with page.expect_file_chooser() as chooser:
+        await phone.get_by_role("button", name="Document").click()
+    await (await chooser.value).set_files(permit)
+    await phone.get_by_role("dialog", name="Document").get_by_role("button", name="Send").click()
+    await expect(phone.get_by_text("Thanks for the document!")).to_be_visible()
+    assert bot.messages[-1]["document"]["filename"] == "permit 7.pdf"
+    async with page.expect_download() as download:
+        await phone.get_by_role("link", name="permit 7.pdf").click()
+    got = await download.value
+    assert got.suggested_filename == "permit 7.pdf"
+    assert Path(await got.path()).read_bytes() == permit.read_bytes()
+
+
+async def test_voice_note_is_recorded_as_ogg_and_plays(bot: Bot, page: Page) -> None:
+    assert bot.emulator is not None
+    phone = page.get_by_role("region", name="Maya Lindqvist, customer")
+    await phone.get_by_role("button", name="Record a voice note").click()
+    await expect(phone.get_by_text("0:01")).to_be_visible()
+    await phone.get_by_role("button", name="Send voice note").click()
+    await expect(phone.get_by_text("Thanks for the audio!")).to_be_visible()
+    audio = bot.messages[-1]["audio"]
+    assert (audio["mime_type"], audio["voice"]) == ("audio/ogg; codecs=opus", True)
+    file = bot.emulator._exchange.storeroom.find(audio["id"])
+    assert file is not None
+    assert file.content.startswith(b"OggS")
+    assert b"OpusHead" in file.content[:64]
+    # Its own player knows how long it is, so the browser could read the container we wrote.
+    await expect(phone.locator(".audio .length")).to_have_text(re.compile(r"0:0[1-9]"))
+
+    # The bot sends it back: listening to it is reported.
+    voice = {"to": CUSTOMER.number, "type": "audio", "audio": {"id": audio["id"], "voice": True}}
+    await bot.post(voice)
+    await phone.get_by_role("button", name="Play voice note").last.click()
+    await bot.emulator.wait_for(CUSTOMER.number, lambda bubble: bubble.receipt == "played")
+
+
+async def test_discarded_recording_is_not_sent(bot: Bot, page: Page) -> None:
+    assert bot.emulator is not None
+    phone = page.get_by_role("region", name="Maya Lindqvist, customer")
+    await phone.get_by_role("button", name="Record a voice note").click()
+    await phone.get_by_role("button", name="Discard").click()
+    await expect(phone.get_by_role("textbox")).to_be_visible()
+    assert bot.emulator.transcript(CUSTOMER.number) == []
+
+
+async def test_reply_quotes_and_contact_is_shared(bot: Bot, page: Page) -> None:
+    assert bot.emulator is not None
+    phone = page.get_by_role("region", name="Maya Lindqvist, customer")
+    await phone.get_by_role("button", name=CUSTOMER.hint).click()
+    answered = phone.locator(".said:not(.mine)[data-id]").first
+    await answered.hover()
+    await answered.get_by_role("button", name="Reply").click()
+    await expect(phone.locator(".replying")).to_contain_text("You wrote: Hi, interested")
+    field = phone.get_by_role("textbox")
+    await field.fill("About this one")
+    await field.press("Enter")
+    await expect(phone.locator(".mine .quote")).to_contain_text("You wrote: Hi, interested")
+    await expect(phone.locator(".replying")).to_be_hidden()
+    await expect(phone.get_by_text("You wrote: About this one")).to_be_visible()
+    quoted = bot.emulator.transcript(CUSTOMER.number)[1].id
+    assert bot.messages[-1]["context"]["id"] == quoted
+
+    await phone.get_by_role("button", name="Attach").click()
+    await phone.get_by_role("button", name="Contact").click()
+    await phone.get_by_role("button", name="Pasang Sherpa").click()
+    await expect(phone.get_by_text("Thanks for the contacts!")).to_be_visible()
+    await expect(phone.locator(".contact")).to_contain_text("+9779800000001")
+    assert bot.messages[-1]["contacts"][0]["name"]["formatted_name"] == "Pasang Sherpa"
+
+
+async def test_pictures_by_link_forms_and_failures_are_shown(bot: Bot, page: Page) -> None:
+    assert bot.emulator is not None
+    emulator = bot.emulator
+    await emulator.say(CUSTOMER.number, "Hi")
+    await emulator.settled()
+    phone = page.get_by_role("region", name="Maya Lindqvist, customer")
+    to = {"to": CUSTOMER.number}
+    shot = emulator._exchange.storeroom.keep(await page.screenshot(), mime_type="image/png", filename="", inbound=False)
+    link = f"{emulator.base_url}/phones/%2B46701234567/media/{shot.id}"
+    await bot.post(to | {"type": "image", "image": {"link": link, "caption": "The route"}})
+    image = phone.get_by_role("img", name="The route")
+    await expect(image).not_to_have_js_property("naturalWidth", 0)
+    await phone.get_by_role("button", name="Look at The route").click()
+    await expect(phone.get_by_role("dialog", name="The route")).to_be_visible()
+    await page.keyboard.press("Escape")
+
+    parameters = {"flow_message_version": "3", "flow_id": "7", "flow_cta": "Fill in", "flow_token": "t1"}
+    await bot.interactive(to, "flow", {"text": "A form"}, {"name": "flow", "parameters": parameters})
+    await phone.get_by_role("button", name="Fill in").click()
+    await phone.get_by_label("Field").fill("people")
+    await phone.get_by_label("Answer").fill("2")
+    await phone.get_by_role("dialog", name="Fill in").get_by_role("button", name="Send").click()
+    await expect(phone.get_by_role("button", name="Fill in")).to_have_attribute("aria-pressed", "true")
+    await emulator.settled()
+    reply = json.loads(bot.messages[-1]["interactive"]["nfm_reply"]["response_json"])
+    assert reply == {"flow_token": "t1", "people": "2"}
+
+    await bot.post(to | {"type": "image", "image": {"link": f"{emulator.base_url}/nothing.png"}})
+    await expect(phone.get_by_text("Did not arrive here: 131053")).to_be_visible()
+
+
+async def test_one_role_or_everybody(bot: Bot, page: Page) -> None:
+    assert bot.emulator is not None
+    maya = page.get_by_role("region", name="Maya Lindqvist, customer")
+    pasang = page.get_by_role("region", name="Pasang Sherpa, guide")
+    await expect(maya).to_be_visible()
+    await page.get_by_role("tab", name="guide").click()
+    await expect(maya).to_be_hidden()
+    await expect(pasang).to_be_visible()
+    await bot.emulator.say(CUSTOMER.number, "Unread by Maya")
+    await expect(page.get_by_role("tab", name="customer")).to_have_text("customer2")
+    await page.reload()
+    await expect(maya).to_be_hidden()
+    await page.get_by_role("tab", name="Everybody").click()
+    await expect(maya).to_be_visible()
+    await expect(page.get_by_role("tab", name="customer")).to_have_text("customer")
+    await expect(page.locator("#provider")).to_have_text("Meta Cloud API")

@@ -9,44 +9,64 @@ const tabs = document.getElementById("tabs");
 const link = document.getElementById("link");
 const linkText = document.getElementById("link-text");
 const retry = document.getElementById("retry");
+const EVERYBODY = "everybody";
+const PROVIDERS = { meta: "Meta Cloud API", twilio: "Twilio", "360dialog": "360dialog" };
 let active = null;
 
 function load(state) {
   document.title = `${state.business} · phones`;
   document.getElementById("business").textContent = state.business;
+  document.getElementById("provider").textContent = PROVIDERS[state.provider] ?? state.provider;
   const known = state.phones.length === phones.size && state.phones.every((told) => phones.has(told.number));
   if (known) for (const told of state.phones) phones.get(told.number).load(told);
   else {
     phones.clear();
-    state.phones.forEach((told, place) => phones.set(told.number, new Phone(told, state.business, place)));
+    state.phones.forEach((told, place) => phones.set(told.number, new Phone(told, state.business, place, () => [...phones.values()])));
     document.getElementById("phones").replaceChildren(...[...phones.values()].map((phone) => phone.root));
-    tabs.replaceChildren(...[...phones.values()].map(tabOf));
-    activate(phones.has(active) ? active : state.phones[0]?.number);
+    tabs.replaceChildren(everybody(), ...[...phones.values()].map(tabOf));
+    const wanted = decodeURIComponent(location.hash.slice(1));
+    activate([active, wanted].find((one) => phones.has(one)) ?? (narrow.matches ? state.phones[0]?.number : EVERYBODY));
     for (const phone of phones.values()) phone.toBottom();
-    if (!narrow.matches) phones.get(active)?.field.focus();
+    if (!narrow.matches) (phones.get(active) ?? phones.values().next().value)?.field.focus();
   }
   health(state);
   look();
 }
 
-function tabOf(phone) {
+function everybody() {
+  return el(
+    "button",
+    { class: "tab all", type: "button", role: "tab", "aria-controls": "phones", "data-number": EVERYBODY, onclick: () => choose(EVERYBODY) },
+    "Everybody",
+  );
+}
+
+function tabOf(phone, place) {
   return el(
     "button",
     {
-      class: "tab",
+      class: `tab tone-${place % 5}`,
       type: "button",
       role: "tab",
       "aria-controls": phone.root.id,
       "data-number": phone.number,
-      onclick: () => activate(phone.number),
+      onclick: () => choose(phone.number),
     },
     phone.role,
     el("span", { class: "count", hidden: true }),
   );
 }
 
+/** Switch to somebody's phone, and say so in the address, so that a reload stays there. */
+function choose(number) {
+  history.replaceState(null, "", number === EVERYBODY ? location.pathname : `#${encodeURIComponent(number)}`);
+  activate(number);
+  if (!narrow.matches) phones.get(number)?.field.focus();
+}
+
 function activate(number) {
   active = number;
+  document.body.classList.toggle("one", number !== EVERYBODY);
   for (const phone of phones.values()) phone.root.classList.toggle("active", phone.number === number);
   for (const tab of tabs.children) {
     const chosen = tab.dataset.number === number;
@@ -60,21 +80,23 @@ function activate(number) {
 tabs.addEventListener("keydown", (event) => {
   const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
   if (!step) return;
-  const all = [...tabs.children];
+  const all = [...tabs.children].filter((tab) => tab.offsetParent);
   const next = all[(all.indexOf(document.activeElement) + step + all.length) % all.length];
-  activate(next.dataset.number);
+  choose(next.dataset.number);
   next.focus();
 });
 
-// A chat is read when it is on screen: every phone on a wide page, the chosen one on a narrow one.
+// A chat is read when it is on screen: the chosen one, or every phone while everybody is looked at.
 function look() {
   if (document.visibilityState === "visible") {
-    for (const phone of phones.values()) if (!narrow.matches || phone.number === active) phone.see();
+    // Asked of the page, not of `active`: a page that has just become narrow may not have switched yet.
+    const everybody = active === EVERYBODY && !narrow.matches;
+    for (const phone of phones.values()) if (everybody || phone.number === active) phone.see();
   }
-  for (const tab of tabs.children) {
+  for (const tab of tabs.querySelectorAll(".tab:not(.all)")) {
     const { unread } = phones.get(tab.dataset.number);
     const count = tab.querySelector(".count");
-    count.textContent = String(unread);
+    count.textContent = unread ? String(unread) : "";
     count.hidden = unread === 0;
   }
 }
@@ -96,6 +118,7 @@ function listen() {
     look();
   });
   on("typing", ({ number, typing_until: until }) => phones.get(number)?.type(until));
+  on("failure", ({ number, problem }) => phones.get(number)?.note(`Did not arrive here: ${problem}`));
   on("webhooks", health);
   on("reset", () => {
     for (const phone of phones.values()) phone.load({ bubbles: [], typing_until: null });
@@ -110,5 +133,8 @@ function listen() {
 
 retry.addEventListener("click", () => post("/webhooks/retry").catch(() => {}));
 document.addEventListener("visibilitychange", look);
-narrow.addEventListener("change", look);
+narrow.addEventListener("change", () => {
+  if (narrow.matches && active === EVERYBODY) activate(phones.keys().next().value);
+  look();
+});
 listen();

@@ -33,6 +33,21 @@ const dayFormat = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "l
 
 export const timeOf = (at) => timeFormat.format(new Date(at));
 
+/** Minutes and seconds: "1:05". */
+export function clockOf(seconds) {
+  const whole = Math.round(seconds);
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+/** Bytes in base64, in pieces, since a call takes only so many arguments. */
+export function base64(bytes) {
+  let binary = "";
+  for (let from = 0; from < bytes.length; from += 32768) {
+    binary += String.fromCharCode(...bytes.subarray(from, from + 32768));
+  }
+  return btoa(binary);
+}
+
 /** "Today", "Yesterday" or the date. */
 export function dayOf(at) {
   const day = new Date(at);

@@ -1,20 +1,25 @@
 // One phone: its frame, its chat, its keyboard.
 
-import { draw, drawMeta } from "./bubble.js";
-import { dayOf, el, icon, post } from "./dom.js";
-import { attachSheet, listSheet, pictureSheet, placesSheet } from "./sheet.js";
+import { draw, drawMeta, summary } from "./bubble.js";
+import { base64, dayOf, el, icon, post } from "./dom.js";
+import { attachSheet, contactSheet, fileSheet, flowSheet, listSheet, placesSheet } from "./sheet.js";
+import { record } from "./voice.js";
 
 const NEAR_BOTTOM = 140;
 const TYPING_MOST = 25_000;
 
 export class Phone {
-  /** @param {object} told The phone as the emulator tells it. */
-  constructor(told, business, place) {
+  /**
+   * @param {object} told The phone as the emulator tells it.
+   * @param {() => Phone[]} others Everybody on the page.
+   */
+  constructor(told, business, place, others) {
     this.number = told.number;
     this.name = told.name;
     this.role = told.role;
     this.hint = told.hint;
     this.business = business;
+    this.others = others;
     this.bubbles = new Map();
     this.stuck = true;
     this.typingTimer = null;
@@ -29,6 +34,7 @@ export class Phone {
     this.last = null;
     this.wrote = false;
     this.unread = 0;
+    this.replyTo(null);
     this.log.replaceChildren(
       el("div", { class: "notice" }, icon("lock"), "This chat stays on this computer. No message goes to WhatsApp."),
       this.dots,
@@ -90,7 +96,7 @@ export class Phone {
   see() {
     if (!this.unread) return;
     this.unread = 0;
-    this.#act("seen");
+    this.#act("read");
   }
 
   tap(bubble, button) {
@@ -110,6 +116,33 @@ export class Phone {
     placesSheet(this.screen, (place) => this.#act("location", place));
   }
 
+  openFlow(bubble) {
+    flowSheet(this.screen, bubble, (filled) => this.#act("flow", { message: bubble.id, filled }));
+  }
+
+  /** A voice note of the business was played. */
+  listened({ id }) {
+    return this.#act("play", { message: id });
+  }
+
+  /** What is written next answers this bubble; null for nothing in particular. */
+  replyTo(bubble) {
+    this.quoted = bubble;
+    this.reply.hidden = !bubble;
+    if (!bubble) return;
+    this.reply.replaceChildren(
+      el("span", { class: "quote" }, el("b", {}, bubble.author === "person" ? "You" : this.business), el("span", {}, summary(bubble))),
+      el("button", { class: "round", type: "button", "aria-label": "Do not reply", onclick: () => this.replyTo(null) }, icon("close")),
+    );
+    this.field.focus();
+  }
+
+  /** Something that no phone would show, but whoever writes flows should know. */
+  note(text) {
+    this.dots.before(el("div", { class: "notice trouble" }, text));
+    if (this.stuck) this.toBottom();
+  }
+
   /** Scroll a quoted bubble into view. */
   reveal(id) {
     this.#node(id)?.scrollIntoView({ block: "center", behavior: "smooth" });
@@ -121,7 +154,7 @@ export class Phone {
 
   #renew(before, bubble) {
     const said = this.#node(bubble.id);
-    if (before.pressed === bubble.pressed) {
+    if (before.pressed === bubble.pressed && before.media?.id === bubble.media?.id) {
       drawMeta(said, bubble);
       if (this.stuck) this.toBottom();
       return;
@@ -152,18 +185,52 @@ export class Phone {
 
   async #send(text) {
     if (!text.trim()) return;
+    const quote = this.#takeQuote();
     this.field.value = "";
     this.#fit();
-    if (!(await this.#act("say", { text })) && !this.field.value) {
+    if (!(await this.#act("say", { text, quote })) && !this.field.value) {
       this.field.value = text;
       this.#fit();
     }
   }
 
+  #takeQuote() {
+    const quote = this.quoted?.id ?? null;
+    this.replyTo(null);
+    return quote;
+  }
+
+  #sendFile(file) {
+    return this.#act("media", { ...file, quote: this.#takeQuote() });
+  }
+
+  #attach() {
+    const complain = (text) => this.#complain(text);
+    const file = (kind) => () => fileSheet(this.screen, kind, (chosen) => this.#sendFile(chosen), complain);
+    attachSheet(this.screen, {
+      photo: file("photo"),
+      video: file("video"),
+      document: file("document"),
+      audio: file("audio"),
+      place: () => this.openPlaces(),
+      contact: () => {
+        const people = this.others().filter((phone) => phone !== this);
+        contactSheet(this.screen, people, ({ name, number }) => this.#act("contacts", { cards: [{ name, phones: [number] }] }));
+      },
+    });
+  }
+
+  #record() {
+    const send = (bytes) => this.#sendFile({ mime_type: "audio/ogg; codecs=opus", data: base64(bytes), voice: true });
+    record(this.form, send, (text) => this.#complain(text));
+  }
+
   #fit() {
     this.field.style.height = "auto";
     this.field.style.height = `${Math.max(this.field.scrollHeight, 44)}px`;
-    this.sendButton.disabled = !this.field.value.trim();
+    const empty = !this.field.value.trim();
+    this.sendButton.hidden = empty;
+    this.micButton.hidden = !empty;
   }
 
   #offerHint() {
@@ -263,28 +330,36 @@ export class Phone {
         this.#send(this.field.value);
       },
     });
-    this.sendButton = el("button", { class: "round send", type: "submit", "aria-label": "Send", disabled: true }, icon("send"));
-    const attach = () =>
-      attachSheet(this.screen, {
-        photo: () => pictureSheet(this.screen, (picture) => this.#act("image", picture), (text) => this.#complain(text)),
-        location: () => this.openPlaces(),
-      });
-    const write = el(
+    this.sendButton = el("button", { class: "round send", type: "submit", "aria-label": "Send", hidden: true }, icon("send"));
+    this.micButton = el(
+      "button",
+      { class: "round send", type: "button", "aria-label": "Record a voice note", onclick: () => this.#record() },
+      icon("mic"),
+    );
+    this.reply = el("div", { class: "replying", hidden: true });
+    this.form = el(
       "form",
       { class: "write" },
       el(
         "div",
         { class: "box" },
-        el("button", { class: "round attach", type: "button", "aria-label": "Attach", onclick: attach }, icon("plus")),
-        this.field,
+        this.reply,
+        el(
+          "div",
+          { class: "line" },
+          el("button", { class: "round attach", type: "button", "aria-label": "Attach", onclick: () => this.#attach() }, icon("plus")),
+          this.field,
+        ),
       ),
       this.sendButton,
+      this.micButton,
     );
-    write.addEventListener("submit", (event) => {
+    this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#send(this.field.value);
       this.field.focus();
     });
-    return el("div", { class: "chat" }, this.log, this.suggest, write, el("div", { class: "home", "aria-hidden": "true" }));
+    this.form.addEventListener("keydown", (event) => event.key === "Escape" && this.replyTo(null));
+    return el("div", { class: "chat" }, this.log, this.suggest, this.form, el("div", { class: "home", "aria-hidden": "true" }));
   }
 }
