@@ -119,6 +119,9 @@ class Settings(DatabaseSettings):
     bot_public_url: str = Field(
         "", pattern=_URL_OR_NONE, description="how others reach this server, like https://bot.example.com"
     )
+    bot_payment_gateway: Literal["", "demo"] = Field(
+        "", description="who takes payments online; demo: a page that takes no money. Unset: nobody"
+    )
     whatsapp_enable_media: bool = Field(True, description="accept files from people")
     bot_media_max_bytes: int = Field(
         104_857_600, ge=1024, description="bytes of the largest file that is fetched from people"

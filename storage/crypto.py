@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from bot.core.errors import StorageError
 from bot.core.ids import ChannelId, TenantId
+from bot.core.phones import canonical
 
 KEY_BYTES = 32
 _NONCE_BYTES = 12  # NIST SP 800-38D's recommended length for GCM
@@ -78,8 +79,8 @@ class Vault:
         return self.unseal(tenant, ciphertext).decode()
 
     def identity(self, tenant: TenantId, value: str) -> bytes:
-        """Blind index (16 bytes) of a phone number in E.164 or a business-scoped user id."""
-        return hmac.digest(self._derive(f"index:{tenant}"), value.encode(), "sha256")[:_INDEX_BYTES]
+        """Blind index (16 bytes) of a phone number in E.164, in any of its spellings, or a business-scoped user id."""
+        return hmac.digest(self._derive(f"index:{tenant}"), canonical(value).encode(), "sha256")[:_INDEX_BYTES]
 
     def message_key(self, tenant: TenantId, channel: ChannelId, provider_message_id: str) -> bytes:
         """Key (16 bytes) under which a provider's message id is remembered."""

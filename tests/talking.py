@@ -20,6 +20,7 @@ from bot.core.errors import ActionError
 from bot.core.events import EVENT, ActionDone, ActionFailed, BusinessChanged, Event, MessageReceived, TimerFired
 from bot.core.messages import ButtonsOut, Choice, ChoiceIn, Incoming, ListOut, Outgoing, TextIn
 from bot.core.turn import advance
+from bot.operations import standard_actions
 
 ROOT = Path(__file__).parent.parent
 AT = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -75,7 +76,7 @@ def fake_actions() -> Actions:
 
 def shipped_book() -> FlowBook:
     """The flows in the repository."""
-    return load_content(ROOT, fake_actions()).book
+    return load_content(ROOT, standard_actions().including(fake_actions())).book
 
 
 @dataclass

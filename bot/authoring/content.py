@@ -372,6 +372,12 @@ class Loader:
                 if other != spec.flow:
                     report(path, f"Intent `{intent}` starts flow `{other}` already, for role `{role}`.",
                            hint="One intent starts one flow.", code="duplicate")  # fmt: skip
+        for event in spec.start.events:
+            for role in spec.roles:
+                other = starts.setdefault((role, f"event {event}"), spec.flow)
+                if other != spec.flow:
+                    told = f"Event `{event}` starts flow `{other}` already, for role `{role}`."
+                    report(("start", "events", event), told, hint="One event starts one flow.", code="duplicate")
         self.report(file.document, report)
 
 

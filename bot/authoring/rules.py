@@ -16,7 +16,7 @@ from bot.core.cursor import START
 from bot.core.flow import SLOT_TYPES, FlowSpec, NotifySpec, OpSpec, RefSlot, StateSpec
 from bot.core.forms import Form
 from bot.core.ops import End, Go, HandOver
-from bot.core.planning import saved_names
+from bot.core.planning import kept_names
 from bot.core.report import Path, Report, did_you_mean
 from bot.core.templates import FALLBACK, Block, TemplateFile, Texts
 
@@ -118,8 +118,7 @@ def _variants(subject: Subject, report: Report) -> None:
 
 def template_mistakes(file: TemplateFile, spec: FlowSpec) -> Iterator[tuple[Block, str, str]]:
     """Variables in a flow's template file that the flow does not have."""
-    saved = {name for state in spec.states.values() for name in saved_names(state)}
-    known = set(spec.slots) | saved | BUILT_IN_NAMES | BLOCK_NAMES
+    known = set(spec.slots) | kept_names(spec) | BUILT_IN_NAMES | BLOCK_NAMES
     for block in file.blocks.values():
         for name in sorted(block.names - known):
             yield (

@@ -45,6 +45,7 @@ app.command(templates)
 
 staff = App(name="staff", help="Say who is more than a customer.")
 staff.command("bot.cli.staff:add", name="add", help="Give somebody a role.")
+staff.command("bot.cli.staff:invite", name="invite", help="Make a code that gives a role to whoever texts it.")
 app.command(staff)
 
 token = App(name="token", help="Say who may use the JSON API.")

@@ -55,6 +55,10 @@ class FlowBook:
             role: {word: flow for flow in reversed(flows) for word in flow.universals}
             for role, flows in self._by_role.items()
         }
+        self._told = {
+            role: {event: flow for flow in reversed(flows) for event in flow.events}
+            for role, flows in self._by_role.items()
+        }
         found = entities or {}
         self._understanding: dict[str, Understanding] = {
             role: IntentUnderstanding(
@@ -97,6 +101,10 @@ class FlowBook:
     def universal(self, role: str, word: str) -> CompiledFlow | None:
         """The flow a universal word starts for a role, when nothing else answers it."""
         return self._of(self._universals, role).get(word)
+
+    def told(self, role: str, event: str) -> CompiledFlow | None:
+        """The flow that something in the business starts for a role."""
+        return self._of(self._told, role).get(event)
 
     def commands(self, role: str) -> tuple[tuple[CompiledFlow, CommandUse], ...]:
         """The commands a role may type."""

@@ -81,9 +81,21 @@ def read_command(command: Command, text: str, slots: Mapping[str, AnySlot]) -> C
     if not exact and not _nearly(said, command.verb):
         return None
     raw, coded = _arguments(command, rest, slots)
-    if not exact and not coded:
+    if (not exact and not coded) or not _well_formed(command, raw, slots):
         return None
     return CommandRead(command=command, raw=raw, exact=exact)
+
+
+def _well_formed(command: Command, raw: Mapping[str, str], slots: Mapping[str, AnySlot]) -> bool:
+    """Whether words for which the author gave a pattern have it: "join us on Friday" is no `JOIN {code}`."""
+    found = ((slots[argument.slot], raw.get(argument.slot)) for argument in command.arguments)
+    return all(
+        words is None
+        or not isinstance(slot, TextReader)
+        or slot.pattern is None
+        or slot.pattern.fullmatch(words.strip())
+        for slot, words in found
+    )
 
 
 def _nearly(said: tuple[str, ...], verb: tuple[str, ...]) -> bool:

@@ -196,6 +196,7 @@ class CompiledFlow:
         roles: Who may walk it.
         intents: Which intents start it.
         universals: Which universal words start it when nothing is going on.
+        events: What in the business starts it, each with the name under which the run keeps what it carries.
         unset: Every slot with None, so that templates may ask whether one is filled.
         inputs: The slots a caller fills, each with whether it has to.
         outputs: What a caller gets back.
@@ -228,6 +229,7 @@ class CompiledFlow:
     outputs: Mapping[str, Value] = field(default_factory=dict)
     instance: Value | None = None
     instance_slots: tuple[str, ...] = ()
+    events: Mapping[str, str | None] = field(default_factory=dict)
     has_timers: bool = False
     has_silence: bool = False
     prints: tuple[str, ...] = ()

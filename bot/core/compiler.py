@@ -43,7 +43,7 @@ from bot.core.flow import CommandRule, FlowSpec
 from bot.core.forms import Form
 from bot.core.migrations import compile_migrations
 from bot.core.ops import Do, End, Forget, Go, Rest, Speak, Split
-from bot.core.planning import Expressions, Planner, compile_rules, compile_slots, saved_names
+from bot.core.planning import Expressions, Planner, compile_rules, compile_slots, kept_names
 from bot.core.report import Path, Report
 from bot.core.ruling import Rule
 from bot.core.slots import AnySlot
@@ -89,7 +89,7 @@ def compile_flow(
     """
     before = len(report.mistakes)
     slots = compile_slots(spec, report)
-    saved = {name for state in spec.states.values() for name in saved_names(state)}
+    saved = kept_names(spec)
     for name in sorted((saved | set(slots)) & BUILT_IN_NAMES):
         report(("slots", name), f"`{name}` is a name of the framework.", hint="Give it another name.")
     expressions = Expressions(frozenset(slots) | saved | BUILT_IN_NAMES, report)
@@ -128,6 +128,7 @@ def compile_flow(
         roles=tuple(spec.roles),
         intents=tuple(spec.start.intents),
         universals=frozenset(spec.start.universals),
+        events=spec.start.events,
         slots=slots,
         unset=dict.fromkeys([*sorted(BUILT_IN_NAMES), *saved, *slots]),
         states=states,

@@ -256,12 +256,24 @@ def _unless_false(value: Any) -> Any:
     return None if value is False else value
 
 
-class StartSpec(Part):
-    """What starts the flow. `universals` are words that start it when nothing is going on, such as help or agent."""
+def _as_keepers(value: Any) -> Any:
+    """Let `events: [quote.sent]` mean `events: {quote.sent: null}`: nothing is kept of what they carry."""
+    if isinstance(value, str | list):
+        return dict.fromkeys(as_list(value))
+    return value
 
-    later = frozenset({"schedule", "referral", "events"})
+
+class StartSpec(Part):
+    """What starts the flow.
+
+    `universals` are words that start it when nothing is going on, such as help or agent. `events` are what happens in
+    the business, each with the name under which the run keeps what it carries.
+    """
+
+    later = frozenset({"schedule", "referral"})
     intents: list[Name] = Field(default_factory=list)
     universals: list[Universal] = Field(default_factory=list)
+    events: Annotated[dict[EventName, Name | None], BeforeValidator(_as_keepers)] = Field(default_factory=dict)
 
 
 class CommandRule(Part):

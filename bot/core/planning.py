@@ -76,6 +76,13 @@ def compile_rules(
     return tuple(rules)
 
 
+def kept_names(spec: FlowSpec) -> set[str]:
+    """The names under which a flow keeps things besides its slots: results, and what events carried."""
+    return {name for state in spec.states.values() for name in saved_names(state)} | {
+        name for name in spec.start.events.values() if name is not None
+    }
+
+
 def saved_names(state: StateSpec) -> list[str]:
     """The names a state gives to results and files."""
     names = [state.save, *(op.save for op in state.enter)]

@@ -6,6 +6,7 @@ from bot.core.choices import Option, match_exactly, present
 from bot.core.compiled import CompiledFlow
 from bot.core.cursor import Cursor, Said
 from bot.core.effects import Handoff
+from bot.core.events import BusinessChanged
 from bot.core.moving import begin, climb, put_back, repeat, state_of
 from bot.core.stack import Stack
 from bot.core.understanding import Scored, decide, to_offer
@@ -31,6 +32,16 @@ class Starting(Stack):
             cursor.extra["reason"] = reason
         begin(cursor, said)
         self.done(cursor)
+
+    def begin_with(self, flow: CompiledFlow, event: BusinessChanged) -> None:
+        """Start a run of a flow with something that happened in the business."""
+        cursor = self.push(flow)
+        cursor.extra["event"] = {"name": event.name, **event.data}
+        kept = flow.events[event.name]
+        if kept is not None:
+            cursor.data[kept] = dict(event.data)
+        begin(cursor, None)
+        self.done(cursor, quietly=True)
 
     def start_by_intent(self, said: Said, *, ask: bool) -> bool:
         """Start the flow for what the message seems to want. False when it seems to want nothing we know.

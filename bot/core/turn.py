@@ -275,7 +275,10 @@ class _Router(Upgrading, Offering):
         self.done(cursor, quietly=True)
 
     def business(self, event: BusinessChanged) -> None:
-        """Tell the run that listens to it: the one it names, else the topmost that does."""
+        """Tell the run that listens to it: the one it names, else the topmost; else start what begins with it.
+
+        Neither an open question nor a person who has taken over holds it up: it is news. Everybody may be a customer.
+        """
         turn = self.turn
         for frame in reversed(turn.frames):
             if event.run is not None and frame.run != event.run:
@@ -288,6 +291,11 @@ class _Router(Upgrading, Offering):
         if event.name == "handoff.returned" and turn.owner != "bot":
             turn.owner = "bot"
             turn.note("route", rule="business", event=event.name)
+            return
+        flow = self.started_by(lambda role: self.book.told(role, event.name)) or self.book.told("customer", event.name)
+        if event.run is None and flow is not None:
+            turn.note("route", rule="business", event=event.name, starts=flow.name)
+            self.begin_with(flow, event)
             return
         turn.note("ignore", why="no run listens to this", event=event.name)
 

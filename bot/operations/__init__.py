@@ -16,6 +16,7 @@ from bot.operations import (
     quotes,
     trips,
 )
+from bot.operations.acting import Acting
 from bot.operations.catalogue import catalogue_actions
 from bot.operations.lifecycle import Lifecycle
 from bot.operations.services import Service
@@ -40,6 +41,13 @@ LIFECYCLES: dict[str, Lifecycle] = {
     "merge": people.MERGES,
 }
 """The statuses of every kind of object, for docs and tests."""
+
+
+async def expire_what_is_over(acting: Acting) -> None:
+    """Let quotes, unpaid bookings and invitations run out; the people concerned hear of it."""
+    await quotes.expire_quotes(acting)
+    await bookings.expire_bookings(acting)
+    await people.expire_invites(acting)
 
 
 def standard_services() -> dict[str, Service]:

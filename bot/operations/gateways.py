@@ -7,7 +7,7 @@ a payment needs nobody else's server. What became of it comes back as a signed w
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -121,6 +121,12 @@ class DemoGateway:
     def _sign(self, seconds: int, body: bytes) -> str:
         digest = hmac.new(self._key, b"%d." % seconds + body, hashlib.sha256).hexdigest()
         return f"t={seconds},v1={digest}"
+
+
+GATEWAYS: dict[str, Callable[[bytes], PaymentGateway]] = {
+    DemoGateway.name: lambda key: DemoGateway(webhook_key(key)),
+}
+"""By the name in BOT_PAYMENT_GATEWAY: each made with the tenant's key. Yours is added here."""
 
 
 # --- Our links --------------------------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ async def request_payment(acting: Acting, *, booking: int | str) -> dict[str, An
     if row["status"] not in ("PENDING", "CONFIRMED"):
         raise ActionError("wrong_status", f"BKG{row['booking_id']} is {row['status'].lower()}.")
     terms = await terms_of(acting)
-    if terms.payment_gateway is None or terms.public_url is None or terms.link_key is None:
+    if not terms.payment_gateway or terms.public_url is None or terms.link_key is None:
         raise ActionError("no_gateway", "Payments online are not set up: BOT_PAYMENT_GATEWAY and BOT_PUBLIC_URL.")
     payment = await _open_link(acting, row, due, terms)
     card = _card(acting, payment, terms)

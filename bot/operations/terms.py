@@ -1,5 +1,6 @@
 """The terms of a tenant's business: currency, how long quotes last, what needs approval, who takes payments."""
 
+import secrets
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -39,6 +40,16 @@ async def terms_of(acting: Acting) -> Terms:
     """The tenant's terms."""
     row = await acting.db.fetchrow(_READ, acting.tenant_id)
     return Terms(**dict(row.items())) if row is not None else Terms()
+
+
+async def take_payments(acting: Acting, gateway: str, public_url: str) -> None:
+    """Say who takes payments, and where people reach our payment page; an empty `gateway`: nobody does.
+
+    The key of payment links is made the first time, and stays.
+    """
+    await set_terms(
+        acting, public_url=public_url, payment_gateway=gateway, link_key=secrets.token_bytes(32) if gateway else None
+    )
 
 
 async def set_terms(

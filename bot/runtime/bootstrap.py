@@ -15,6 +15,7 @@ from bot.config import DatabaseSettings, Settings
 from bot.core.actions import Actions
 from bot.core.errors import ConfigError, StorageError
 from bot.core.whatsapp import WhatsAppTemplate
+from bot.operations import expire_what_is_over
 from bot.runtime.bells import OUTBOX, Bells
 from bot.runtime.carriers import make_desk, make_media, make_provider, make_store
 from bot.runtime.clock import Ticker
@@ -225,6 +226,8 @@ class System:
         await self.upkeep.ensure_partitions(now)
         await self.retention.keep(now)
         await self.audit.found(self.channel.tenant_id)
+        async with self.office.acting(self.channel.tenant_id) as acting:
+            await expire_what_is_over(acting)
         idle = timedelta(hours=self.settings.bot_conversation_idle_hours)
         conversations = ConversationRepository(self.foundation.database, self.foundation.vault, self.channel.tenant_id)
         while await conversations.expire_old_conversations(now - idle, now):

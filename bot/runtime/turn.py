@@ -8,7 +8,8 @@ from typing import Any, Protocol, assert_never
 import orjson
 
 from bot.core.actions import Action, ActionCall, Actions
-from bot.core.conversation import FRAME, Conversation, Frame
+from bot.core.book import ANY
+from bot.core.conversation import FRAME, Contact, Conversation, Frame
 from bot.core.effects import (
     ATTACH_RUN,
     CancelTimers,
@@ -133,8 +134,8 @@ class TurnTaker:
         if action is None:
             return failed("unknown_action", f"There is no action {invoke.name}.")
         role = next((f.role for f in reversed(conversation.frames) if f.run == invoke.run), "customer")
-        if action.roles and role not in action.roles:
-            return failed("forbidden", f"The role {role} may not call {invoke.name}.")
+        if refused := _refusal(action, role, conversation.contact):
+            return failed("forbidden", refused)
         if invoke.receipt is not None:
             known = await store.receipt(invoke.receipt)
             if known is not None:
@@ -220,6 +221,15 @@ class TurnTaker:
             outcome.outbound.append(
                 NewOutbound(conversation_id=member.conversation_id, channel_id=channel, content=content, held=held)
             )
+
+
+def _refusal(action: Action, role: str, contact: Contact) -> str:
+    """Why an action may not be called; empty when it may. A role may have been taken away since the run began."""
+    if role not in (*contact.roles, "customer", ANY):
+        return f"They are no longer {role}."
+    if action.roles and role not in action.roles:
+        return f"The role {role} may not call {action.name}."
+    return ""
 
 
 async def _run(action: Action, call: ActionCall, invoke: Invoke, store: TurnStore) -> Any:

@@ -1,14 +1,17 @@
 """The aiohttp application, and serving it."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import structlog
 from aiohttp import web
 
+from bot.operations.terms import take_payments
 from bot.runtime.bootstrap import System
 from bot.runtime.loop import Stopping
 from bot.runtime.parts import Part
 from bot.web.health import Health
+from bot.web.pay import Payments
 from bot.web.webhook import MAX_BODY, Numbers, Webhook
 
 log = structlog.get_logger(__name__)
@@ -27,6 +30,7 @@ def make_app(system: System) -> web.Application:
     )
     app = make_health_app(system)
     webhook.routes(app)
+    Payments(system.office).routes(app)
     return app
 
 
@@ -44,14 +48,26 @@ def web_parts(system: System, names: Sequence[str]) -> list[Part]:
     """What this process answers over HTTP: webhooks and health, health alone, or nothing."""
     settings = system.settings
     if "web" in names:
-        return [_serving("web", make_app(system), settings.bot_host, settings.bot_port)]
+        return [_serving("web", make_app(system), settings.bot_host, settings.bot_port, partial(_open_shop, system))]
     if settings.bot_metrics_port is not None:
         return [_serving("metrics", make_health_app(system), settings.bot_host, settings.bot_metrics_port)]
     return []
 
 
-def _serving(name: str, app: web.Application, host: str, port: int) -> Part:
-    """Serves an application until told to stop; then finishes the requests under way."""
+async def _open_shop(system: System, url: str) -> None:
+    """Note who takes payments, and where people reach the page for it."""
+    settings = system.settings
+    async with system.office.acting(system.channel.tenant_id) as acting:
+        await take_payments(acting, settings.bot_payment_gateway, settings.bot_public_url or url)
+
+
+def _serving(
+    name: str, app: web.Application, host: str, port: int, opened: Callable[[str], Awaitable[None]] | None = None
+) -> Part:
+    """Serves an application until told to stop; then finishes the requests under way.
+
+    `opened` is called with the address once it listens.
+    """
 
     async def run(stopping: Stopping) -> None:
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_FINISH_SECONDS)
@@ -59,7 +75,10 @@ def _serving(name: str, app: web.Application, host: str, port: int) -> Part:
         try:
             await web.TCPSite(runner, host, port, backlog=_BACKLOG).start()
             bound_host, bound_port = runner.addresses[0][:2]
-            log.info("listening", action="serve", part=name, url=f"http://{bound_host}:{bound_port}")
+            url = f"http://{bound_host}:{bound_port}"
+            log.info("listening", action="serve", part=name, url=url)
+            if opened is not None:
+                await opened(url)
             await stopping.wait()
         finally:
             await runner.cleanup()

@@ -20,13 +20,19 @@ from storage.postgres.people import conversations
 from storage.postgres.templates import await_templates, vet
 
 # The lock is the lease: it is held until the turns are committed, and PostgreSQL takes it from a worker that sleeps.
+# Whoever turned out to be somebody else (`w`) speaks as that person (`p`), from their own number.
 # NO KEY: nobody refers to these rows by key while we work, and appends elsewhere must not wait for us.
 _LOCK = """
 SELECT c.conversation_id, c.channel_id, c.snapshot, c.status, c.last_inbound_at,
-       p.contact_id, p.name, p.language, p.phone, p.user_id,
-       ARRAY(SELECT r.role FROM contact_roles r WHERE r.tenant_id = $1 AND r.contact_id = c.contact_id) AS roles
+       p.contact_id, p.name, p.language, p.active_role, w.phone, w.user_id,
+       ARRAY(SELECT r.role FROM contact_roles r WHERE r.tenant_id = $1 AND r.contact_id = p.contact_id) AS roles
 FROM whatsapp_conversations c
-JOIN contacts p ON p.tenant_id = $1 AND p.contact_id = c.contact_id
+CROSS JOIN LATERAL (
+    SELECT o.phone, o.user_id, coalesce(o.merged_into, o.contact_id) AS contact_id FROM contacts o
+    WHERE o.tenant_id = $1 AND o.contact_id = c.contact_id OFFSET 0) AS w
+CROSS JOIN LATERAL (
+    SELECT o.contact_id, o.name, o.language, o.active_role FROM contacts o
+    WHERE o.tenant_id = $1 AND o.contact_id = w.contact_id OFFSET 0) AS p
 WHERE c.tenant_id = $1 AND c.conversation_id = ANY ($2::bigint[])
 LIMIT $3
 FOR NO KEY UPDATE OF c SKIP LOCKED
@@ -385,13 +391,21 @@ def _conversation(row: Any) -> Conversation:
             contact_id=ContactId(row["contact_id"]),
             name=row["name"],
             language=row["language"],
-            roles=tuple(sorted(row["roles"])) or ("customer",),
+            roles=_roles(row["roles"], row["active_role"]),
         ),
         frames=() if expired else snapshot.frames,
         owner="bot" if expired else snapshot.owner,
         scope=snapshot.scope,
         last_inbound_at=row["last_inbound_at"],
     )
+
+
+def _roles(held: Sequence[str], active: str | None) -> tuple[str, ...]:
+    """The roles somebody speaks in, the one they switched to first. Everybody may be a customer."""
+    roles = sorted(held)
+    if active == "customer" or (active is not None and active in roles):
+        roles = [active, *(role for role in roles if role != active)]
+    return tuple(roles) or ("customer",)
 
 
 def _event(row: Any) -> InboxEvent:

@@ -93,6 +93,7 @@ def settings_for(emulator: Emulator, dsn: str, port: int, data_dir: Path) -> Set
         bot_content_dir=ROOT,
         bot_pair_interval=0,
         bot_channel_rate=0,
+        bot_payment_gateway="demo",
         bot_send_timeout=5,
     )
 

@@ -61,6 +61,8 @@ def _starts(diagram: Diagram) -> Iterator[str]:
         yield diagram.intents[0].replace("_", " ")
     elif diagram.universals:
         yield f"“{diagram.universals[0]}”"
+    elif diagram.events:
+        yield diagram.events[0]
     if diagram.commands:
         yield diagram.commands[0].split("{")[0].strip()
 
@@ -78,3 +80,5 @@ def _beginnings(diagram: Diagram) -> Iterator[tuple[str, str]]:
         yield intent, "intent"
     for word in diagram.universals:
         yield word, "word"
+    for event in diagram.events:
+        yield event, "event"

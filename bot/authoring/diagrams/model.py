@@ -92,6 +92,7 @@ class Diagram:
     edges: Mapping[Key, Edge]
     intents: tuple[str, ...] = ()
     universals: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
     slots: Mapping[str, str]
     commands: tuple[str, ...] = ()
     instance: str = ""

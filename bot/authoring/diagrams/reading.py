@@ -106,6 +106,7 @@ class _Reader:
             edges=edges,
             intents=self.flow.intents,
             universals=tuple(sorted(self.flow.universals)),
+            events=tuple(self.flow.events),
             slots={name: slot.type for name, slot in self.flow.slots.items()},
             commands=tuple(use.command.source for use in self.flow.commands),
             instance=self.written.instance or "",

@@ -241,6 +241,7 @@ def _start(diagram: Diagram, node: Node) -> Card:
     """The start: what people must want, or write."""
     wanted = [f"wants {intent.replace('_', ' ')}" for intent in diagram.intents]
     wanted += [f"writes “{word}”" for word in diagram.universals]
+    wanted += [f"hears of {event}" for event in diagram.events]
     lines = tuple(wanted[:4]) if len(wanted) <= 4 else (*wanted[:3], f"and {len(wanted) - 3} more")
     lines = tuple(cut(line, MAX_WIDTH - 44, SMALL) for line in lines) or ("start",)
     width = max(width_of(line, SMALL) for line in lines) + 44

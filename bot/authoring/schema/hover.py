@@ -30,6 +30,7 @@ HOVER: Mapping[str, str] = {
     "FlowSpec.resume": "What happens when a flow that came in between has ended: ask again, or keep still.",
     "StartSpec.intents": "What people must want for it to start.",
     "StartSpec.universals": "Words that start it when nothing is going on.",
+    "StartSpec.events": "What happens in the business and starts it: `quote.sent: quote` keeps what it carries.",
     "StateSpec.forget": "Slots to empty, so that a form asks for them again.",
     "StateSpec.language": "Sets the person's language.",
     "StateSpec.enter": "A list of `do`, `say` and `notify`, carried out one by one.",

@@ -169,7 +169,7 @@ class Explorer:
         found, names = [self._flow], [self._flow.name]
         for name in names:
             flow = self.project.book.latest[name]
-            if flow.intents or flow.universals or flow.commands:
+            if flow.intents or flow.universals or flow.commands or flow.events:
                 continue
             called = (f"call: {name},", f"call: {name}}}", f"flow: {name}}}", f"flow: {name},")
             for file in self.files:

@@ -119,6 +119,9 @@ def begin(sampler: Sampler, examples: Sequence[str]) -> Iterator[Step]:
         yield {"user": text}
     for word in sorted(flow.universals):
         yield {"user": word}
+    for name in sorted(flow.events):
+        for data in sampler.data(name):
+            yield {"event": {"name": name, "data": data} if data else name}
     yield from commands(sampler)
 
 
