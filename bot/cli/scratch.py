@@ -45,6 +45,7 @@ def play_settings(**values: Any) -> Settings:
         "whatsapp_business_account_id": "500400300200100",
         "bot_channel_rate": 0,
         "bot_pair_interval": 0,
+        "bot_payment_gateway": "demo",
     }
     return GivenSettings(**(made_up | values))
 

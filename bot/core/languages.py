@@ -64,11 +64,16 @@ def number_in(value: Any, language: str) -> str:
     return _number(str(value), "#,##0.###", language)
 
 
+_AMOUNT = re.compile(r"-?\d{1,15}(\.\d{1,4})?", re.ASCII)
+
+
 def money_in(value: Any, currency: str, language: str) -> str:
     """An amount with its currency's code, and no cents where there are none: `USD 1,450`.
 
-    Takes a number, or an amount of a slot: `{"amount": "1450.50", "currency": "USD"}`.
+    Takes a number, also as services write it ("1450.50"), or a slot's: `{"amount": "1450.50", "currency": "USD"}`.
     """
+    if isinstance(value, str) and _AMOUNT.fullmatch(value):
+        value = Decimal(value)
     if isinstance(value, dict) and {"amount", "currency"} <= set(value):
         currency = currency or str(value["currency"])
         try:

@@ -179,7 +179,7 @@ def hear_of(cursor: Cursor, event: BusinessChanged) -> bool:
             return True
     if not cursor.flow.can(trigger, cursor.state):
         return False
-    cursor.extra["event"] = {"name": event.name, **event.data}
+    cursor.extra["event"] = {**event.data, "name": event.name}
     if not cursor.flow.fire(trigger, cursor):
         return False
     settle(cursor)

@@ -36,7 +36,7 @@ class Starting(Stack):
     def begin_with(self, flow: CompiledFlow, event: BusinessChanged) -> None:
         """Start a run of a flow with something that happened in the business."""
         cursor = self.push(flow)
-        cursor.extra["event"] = {"name": event.name, **event.data}
+        cursor.extra["event"] = {**event.data, "name": event.name}
         kept = flow.events[event.name]
         if kept is not None:
             cursor.data[kept] = dict(event.data)

@@ -10,6 +10,7 @@ from bot.operations.terms import take_payments
 from bot.runtime.bootstrap import System
 from bot.runtime.loop import Stopping
 from bot.runtime.parts import Part
+from bot.web.api import add_api
 from bot.web.health import Health
 from bot.web.pay import Payments
 from bot.web.webhook import MAX_BODY, Numbers, Webhook
@@ -31,6 +32,7 @@ def make_app(system: System) -> web.Application:
     app = make_health_app(system)
     webhook.routes(app)
     Payments(system.office).routes(app)
+    add_api(app, system)
     return app
 
 

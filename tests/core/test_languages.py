@@ -42,6 +42,9 @@ def test_what_is_no_date_or_number_stays_as_it_is() -> None:
     assert money_in(True, "USD", "en") == "True"
     assert money_in(1450.5, "USD", "en") == "USD 1,450.50"
     assert money_in({"amount": "99.00", "currency": "NPR"}, "", "en") == "NPR 99"
+    assert money_in("2900.00", "USD", "en") == "USD 2,900"
+    assert money_in("-12.50", "USD", "en") == "USD -12.50"
+    assert money_in("2 people", "USD", "en") == "2 people"
     assert list_in([], "and", "en") == ""
     assert list_in(["a", "b"], "&", "en") == "a & b"
 
