@@ -7,6 +7,7 @@ from providers.base import MediaClient, Provider, TemplateClient
 from providers.dialog360 import Dialog360Provider, Dialog360Settings
 from providers.dialog360.media import Dialog360Media
 from providers.dialog360.settings import API as DIALOG360
+from providers.dialog360.templates import Dialog360Templates
 from providers.http import Patience
 from providers.meta import MetaProvider, MetaSettings
 from providers.meta.media import MetaMedia
@@ -16,6 +17,7 @@ from providers.twilio import TwilioProvider, TwilioSettings
 from providers.twilio.media import TwilioMedia
 from providers.twilio.settings import API as TWILIO
 from providers.twilio.settings import CONTENT, MESSAGING
+from providers.twilio.templates import TwilioTemplates
 from storage.base import FileStore
 from storage.files import Bucket, DirectoryStore, S3Store
 
@@ -66,9 +68,17 @@ def make_store(settings: Settings) -> FileStore:
     )
 
 
-def make_desk(settings: Settings) -> TemplateClient | None:
-    """Where the message templates of the number in `settings` are handed in; None where we cannot."""
-    return MetaTemplates(meta_settings(settings)) if settings.whatsapp_provider == "meta" else None
+def make_desk(settings: Settings) -> TemplateClient:
+    """Where the message templates of the number in `settings` are handed in."""
+    match settings.whatsapp_provider:
+        case "meta":
+            return MetaTemplates(meta_settings(settings))
+        case "twilio":
+            return TwilioTemplates(twilio_settings(settings))
+        case "360dialog":
+            return Dialog360Templates(dialog360_settings(settings))
+        case _:
+            assert_never(settings.whatsapp_provider)
 
 
 def meta_settings(settings: Settings) -> MetaSettings:

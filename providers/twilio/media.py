@@ -50,7 +50,11 @@ class TwilioMedia:
     async def delete(self, media_id: str) -> None:
         """Have Twilio forget a file; it keeps them until it is told."""
         url = URL(media_id)
-        if url.origin() != self._account.origin() or not url.path.startswith(f"{self._account.path}/"):
+        if (
+            not url.absolute
+            or url.origin() != self._account.origin()
+            or not url.path.startswith(f"{self._account.path}/")
+        ):
             raise MediaError("The file is not one of this Twilio account.")
         await self._client.call("DELETE", url.raw_path)
 
