@@ -27,13 +27,21 @@ class StepCost:
     calls: int
 
 
-def measure_shipped(seconds: float) -> StepCost | None:
-    """Time one step through the shipped content; None when there is no content to step through."""
-    step = shipped_step()
-    return None if step is None else time_calls(step, seconds)
+STEPS: dict[str, Sequence[str]] = {
+    "a greeting starts a flow": ("hello",),
+    "an answer to a question": ("change the language", "2"),
+    "words no example equals: classified": ("where is my booking please",),
+}
+"""What is timed, and what is said for it."""
 
 
-def shipped_step(texts: Sequence[str] = ("hello", "2")) -> Callable[[], object] | None:
+def measure_shipped(seconds: float) -> dict[str, StepCost]:
+    """Time steps through the shipped content; nothing, when there is no content to step through."""
+    steps = {name: shipped_step(texts) for name, texts in STEPS.items()}
+    return {name: time_calls(step, seconds / len(steps)) for name, step in steps.items() if step is not None}
+
+
+def shipped_step(texts: Sequence[str]) -> Callable[[], object] | None:
     """Build one step through the shipped content, to be called any number of times: the answer to the last of `texts`.
 
     The texts before it are said first; an action stops them, because actions need a database.

@@ -14,7 +14,7 @@ def show(
     console: Console,
     floor: Measured | None,
     system: Measured | None,
-    step: StepCost | None,
+    steps: dict[str, StepCost],
     authoring: AuthoringCost | None = None,
 ) -> None:
     """Print what was measured."""
@@ -49,8 +49,8 @@ def show(
                 console.print(f"Others took {measured.others:.0%} of the machine: measure again.", style="yellow")
     if system and system.growth:
         console.print(_growth(system))
-    if step:
-        console.print(f"One engine step: {step.median_us:.0f} µs (best {step.best_us:.0f} µs, {step.calls:,} calls)")
+    if steps:
+        console.print(_steps(steps))
     if authoring:
         console.print(_authoring(authoring))
 
@@ -87,4 +87,13 @@ def _growth(measured: Measured) -> Table:
         table.add_column(kind, justify="right")
     for count, memory in [(0, measured.memory_after), *measured.growth]:
         table.add_row(f"{count:,}", *(f"{memory[kind]:.0f}" for kind in kinds))
+    return table
+
+
+def _steps(steps: dict[str, StepCost]) -> Table:
+    table = Table(title="One engine step", title_justify="left")
+    for column in ("", "median µs", "best µs", "calls"):
+        table.add_column(column, justify="right" if column else "left")
+    for name, cost in steps.items():
+        table.add_row(name, f"{cost.median_us:.0f}", f"{cost.best_us:.0f}", f"{cost.calls:,}")
     return table

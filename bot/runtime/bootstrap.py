@@ -71,9 +71,6 @@ UNKNOWN_REPEATS = 3
 INCOMING = "incoming"
 """Folder of the data directory in which files lie while they are fetched."""
 
-WORKERS = 2
-"""Turn loops per process: one computes while the other waits for PostgreSQL."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foundation:
@@ -123,8 +120,7 @@ class System:
             parts.append(Part("database", self.foundation.keep))
         sender = self.sender() if "sender" in names else None
         if "worker" in names:
-            worker = self.worker(sender)
-            parts += [Part(f"worker {number}", worker.run) for number in range(1, WORKERS + 1)]
+            parts.append(Part("worker", self.worker(sender).run))
         if sender is not None:
             parts += [Part("sender", sender.run), Part("settler", sender.settle)]
             if self.media_client is not None and self.settings.whatsapp_enable_media:

@@ -30,7 +30,7 @@ from storage.base import Berth, Claim, Outbox, Result, Verdict
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 0.5  # when no bell rings
-PULSE_SECONDS = 0.012  # least time between two exchanges, so that answers share commits
+PULSE_SECONDS = 0.03  # least time between two exchanges, so that answers share commits
 
 _TRANSIENT = (1, 4, 15, 45, 60)  # seconds; about two minutes in all, then it has failed
 _MOST_MEDIA_TRIES = 2

@@ -22,7 +22,7 @@ CANDIDATES = 400  # inbox events looked at per claim
 CONVERSATIONS = 100  # conversations per transaction: long enough to share a commit, short enough to be undone cheaply
 EVENTS = 10  # per conversation and transaction, so that one busy person does not hold up the others
 POLL_SECONDS = 0.5  # when no bell rings
-PULSE_SECONDS = 0.01  # least time between two claims, so that turns share commits: each costs as much as 20 turns
+PULSE_SECONDS = 0.012  # least time between two claims, so that turns share commits: each costs as much as 20 turns
 
 _BACKOFF = (1, 5, 30, 120)  # seconds before a failed event is tried again
 
@@ -48,8 +48,7 @@ class Worker:
         clock: The time.
         attempts: How often an event may fail before it is put aside.
         neighbour: The sender in this process, if there is one: it is handed what it can send at once.
-        pulse: Shared by the loops that run this worker.
-        in_hand: What these loops work on: they leave each other's conversations alone before they ask for the lock.
+        pulse: Least time between two claims.
     """
 
     turns: Turns
@@ -59,7 +58,6 @@ class Worker:
     attempts: int = 5
     neighbour: Neighbour | None = None
     pulse: Pulse = field(default_factory=lambda: Pulse(PULSE_SECONDS))
-    in_hand: set[tuple[TenantId, ConversationId]] = field(default_factory=set)
 
     async def run(self, stopping: Stopping) -> None:
         """Work until `stopping`; finishes the batch under way."""
@@ -81,25 +79,15 @@ class Worker:
         """Take the turns that are due, one transaction per tenant; returns how many were taken or failed."""
         taken = 0
         for tenant, waiting in await self.turns.waiting(self.clock(), CANDIDATES):
-            conversations = [one for one in waiting if (tenant, one) not in self.in_hand][: 2 * CONVERSATIONS]
-            if not conversations:
-                continue
-            held = {(tenant, one) for one in conversations}
-            self.in_hand.update(held)
+            conversations = waiting[: 2 * CONVERSATIONS]
             try:
-                taken += await self._take_all(tenant, conversations)
-            finally:
-                self.in_hand.difference_update(held)
+                taken += await self._take(tenant, conversations, CONVERSATIONS, EVENTS)
+            except Exception as error:
+                if is_outage(error):
+                    raise
+                log.warning("a batch failed", action="retry_one_by_one", error=type(error).__name__)
+                taken += await self._take_apart(tenant, conversations)
         return taken
-
-    async def _take_all(self, tenant: TenantId, conversations: Sequence[ConversationId]) -> int:
-        try:
-            return await self._take(tenant, conversations, CONVERSATIONS, EVENTS)
-        except Exception as error:
-            if is_outage(error):
-                raise
-            log.warning("a batch failed", action="retry_one_by_one", error=type(error).__name__)
-            return await self._take_apart(tenant, conversations)
 
     async def _take(self, tenant: TenantId, conversations: Sequence[ConversationId], limit: int, events: int) -> int:
         outcome, now = Outcome(), self.clock()
