@@ -1,11 +1,12 @@
 """What authors of a large project wait for: `bot check`, its `--watch`, and a server's reload."""
 
+import contextlib
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def measure_authoring(flows: int = FLOWS) -> AuthoringCost:
     from bot.config import DatabaseSettings
     from bot.runtime.project import project_actions
 
-    with tempfile.TemporaryDirectory(prefix="sirdar-bench-") as name:
+    with tempfile.TemporaryDirectory(prefix="sirdar-bench-") as name, _forgetting_modules():
         root = Path(name)
         states = write(root, flows)
         settings = DatabaseSettings(bot_content_dir=root)
@@ -56,6 +57,17 @@ def measure_authoring(flows: int = FLOWS) -> AuthoringCost:
             load=_seconds(lambda: load_content(root, actions, loaded)),
             reload=min(_after_saving(root, lambda: load_content(root, actions, loaded)) for _ in range(3)),
         )
+
+
+@contextlib.contextmanager
+def _forgetting_modules() -> Iterator[None]:
+    """What is imported from the project is gone afterwards, as its folder is."""
+    modules, path = set(sys.modules), list(sys.path)
+    yield
+    sys.path[:] = path
+    for name in set(sys.modules) - modules:
+        if name.partition(".")[0] == "actions":
+            del sys.modules[name]
 
 
 def _check(root: Path) -> None:
