@@ -67,6 +67,7 @@ CREATE TABLE contacts (
     created_at    timestamptz NOT NULL DEFAULT now(),
     merged_into   bigint,                    -- it turned out to be another contact, which goes on in its place
     active_role   text,                      -- the role somebody with several has switched to
+    timezone      text,                      -- an IANA name, when somebody has set it; else the phone's country tells
     PRIMARY KEY (tenant_id, contact_id)
 );
 -- Under which ids somebody is known besides.

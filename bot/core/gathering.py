@@ -25,7 +25,7 @@ from typing import Any
 from bot.core.conversation import Pending
 from bot.core.cursor import Cursor, Said
 from bot.core.effects import ATTACH_RUN
-from bot.core.slots import Ambiguous, AnySlot, Filled, Heard, RefReader, Refused, TextReader, e164, region_of
+from bot.core.slots import Ambiguous, AnySlot, Filled, Heard, RefReader, Refused, TextReader, e164
 from bot.core.words import MAX_ANALYSED, normalise
 
 MAX_CANDIDATES = 30
@@ -53,8 +53,7 @@ def new_job(then: str, text: str | None = None, asked: str | None = None) -> Job
 def heard_by(cursor: Cursor, said: Said) -> Heard:
     """A message as the slots of a run read it."""
     contact = cursor.turn.contact
-    region = region_of(contact.phone) if contact.phone else None
-    return Heard(said.text, said.entities, said.today, contact.language, region)
+    return Heard(said.text, said.entities, said.today, contact.language, contact.phone)
 
 
 def read_slots(cursor: Cursor, job: Job, said: Said, names: Sequence[str]) -> None:

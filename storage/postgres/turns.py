@@ -11,6 +11,7 @@ from bot.core.errors import StorageError
 from bot.core.events import BusinessChanged, Event, MessageReceived, TimerFired
 from bot.core.ids import ChannelId, ContactId, ConversationId, EventId, MessageId, RunId, TenantId
 from bot.core.messages import INCOMING, OUTGOING, TemplateOut
+from bot.core.whereabouts import timezone_of
 from storage.base import Berth, Claim, InboxEvent, Outcome, StaffMember, Work
 from storage.crypto import Vault
 from storage.postgres.audit import write_audit
@@ -24,14 +25,14 @@ from storage.postgres.templates import await_templates, vet
 # NO KEY: nobody refers to these rows by key while we work, and appends elsewhere must not wait for us.
 _LOCK = """
 SELECT c.conversation_id, c.channel_id, c.snapshot, c.status, c.last_inbound_at,
-       p.contact_id, p.name, p.language, p.active_role, w.phone, w.user_id,
+       p.contact_id, p.name, p.language, p.timezone, p.active_role, w.phone, w.user_id,
        ARRAY(SELECT r.role FROM contact_roles r WHERE r.tenant_id = $1 AND r.contact_id = p.contact_id) AS roles
 FROM whatsapp_conversations c
 CROSS JOIN LATERAL (
     SELECT o.phone, o.user_id, coalesce(o.merged_into, o.contact_id) AS contact_id FROM contacts o
     WHERE o.tenant_id = $1 AND o.contact_id = c.contact_id OFFSET 0) AS w
 CROSS JOIN LATERAL (
-    SELECT o.contact_id, o.name, o.language, o.active_role FROM contacts o
+    SELECT o.contact_id, o.name, o.language, o.timezone, o.active_role FROM contacts o
     WHERE o.tenant_id = $1 AND o.contact_id = w.contact_id OFFSET 0) AS p
 WHERE c.tenant_id = $1 AND c.conversation_id = ANY ($2::bigint[])
 LIMIT $3
@@ -231,12 +232,19 @@ class PostgresTurnStore:
         return [
             Work(
                 channel_id=ChannelId(row["channel_id"]),
-                conversation=_conversation(row),
+                conversation=_conversation(row, self._number(row["phone"])),
                 events=tuple(waiting[row["conversation_id"]]),
             )
             for row in held
             if row["conversation_id"] in waiting
         ]
+
+    def _number(self, sealed: bytes | None) -> str:
+        """A contact's phone number; empty when there is none, or it was sealed with another key."""
+        try:
+            return self._vault.decrypt(self.tenant_id, sealed) if sealed is not None else ""
+        except StorageError:
+            return ""
 
     def savepoint(self) -> AbstractAsyncContextManager[None]:
         """Undo only what happens inside, when it raises."""
@@ -382,7 +390,7 @@ def _columns_of(outcome: Outcome, handed: Collection[int]) -> list[list[Any]]:
     ]
 
 
-def _conversation(row: Any) -> Conversation:
+def _conversation(row: Any, phone: str) -> Conversation:
     snapshot = SNAPSHOT.validate_json(row["snapshot"])
     expired = row["status"] == "EXPIRED"
     return Conversation(
@@ -391,6 +399,8 @@ def _conversation(row: Any) -> Conversation:
             contact_id=ContactId(row["contact_id"]),
             name=row["name"],
             language=row["language"],
+            timezone=row["timezone"] or timezone_of(phone),
+            phone=phone,
             roles=_roles(row["roles"], row["active_role"]),
         ),
         frames=() if expired else snapshot.frames,

@@ -81,6 +81,18 @@ async def test_wildcards_give_no_phone_numbers(shop: Shop, vault: Vault) -> None
     assert (audit["action"], audit["detail"]) == ("contacts.phone_read", {"contact_id": contact})
 
 
+async def test_somebodys_clock_is_set_and_left_to_the_phone_again(shop: Shop) -> None:
+    contact = f"/contacts/{shop.people['customer']}"
+    assert (await shop.get(contact))["timezone"] is None
+    for zone, kept in (("America/Lima", "America/Lima"), ("", None)):
+        etag = (await shop.ask("GET", contact)).headers["ETag"]
+        changed = await shop.ask("PATCH", contact, {"timezone": zone}, If_Match=etag)
+        assert (changed.status, changed.body["timezone"]) == (200, kept)
+    etag = (await shop.ask("GET", contact)).headers["ETag"]
+    refused = await shop.ask("PATCH", contact, {"timezone": "Nepal time"}, If_Match=etag)
+    assert refused.status == 422
+
+
 async def test_the_last_use_is_noted_once_an_hour(shop: Shop, clock: FakeClock) -> None:
     async def used() -> Any:
         async with shop.database.tenant(shop.tenant) as db:

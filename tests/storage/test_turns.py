@@ -11,7 +11,7 @@ import pytest
 from bot.core.events import MessageReceived
 from bot.core.ids import ConversationId, EventId, RunId
 from bot.core.messages import Outgoing, TemplateOut, TextIn, TextOut
-from storage.base import AuditEntry, Berth, Claim, NewOutbound, Outcome, TurnTrace, Verdict
+from storage.base import AuditEntry, Berth, Claim, NewOutbound, Outcome, Person, TurnTrace, Verdict
 from storage.crypto import Vault
 from storage.postgres import Directory, Postgres, PostgresTurns, grant_role
 from tests.conftest import EPOCH
@@ -63,6 +63,33 @@ async def test_work_carries_the_conversation_and_its_events_in_order(world: Worl
     contents = [e.event.content for e in work.events if isinstance(e.event, MessageReceived)]
     assert contents == [TextIn(body=body) for body in "abc"]
     assert all((e.kind, e.attempts, e.sent_at, e.event.at) == ("message", 0, EPOCH, EPOCH) for e in work.events)
+
+
+async def test_work_knows_the_phone_and_the_clock_of_the_person(world: World) -> None:
+    nobody = Person(phone=None, user_id="US.13491208655302741918", name="Nobody")
+    conversations = [(await receive(world, "a", sender=sender))[0] for sender in (ANNA, BIMAL, nobody)]
+    async with world.database.tenant(world.tenant) as db:
+        await db.execute(
+            "UPDATE contacts SET timezone = 'America/Lima' WHERE contact_id = (SELECT contact_id"
+            " FROM whatsapp_conversations WHERE conversation_id = $1)",
+            conversations[1],
+        )
+    async with world.turns.transaction(world.tenant) as store:
+        works = await store.lock(conversations, 10, 10)
+    known = {
+        w.conversation.conversation_id: (w.conversation.contact.phone, w.conversation.contact.timezone) for w in works
+    }
+    assert known[conversations[0]] == (ANNA.phone, "Asia/Katmandu")
+    assert known[conversations[1]] == (BIMAL.phone, "America/Lima")  # as set
+    assert known[conversations[2]] == ("", "")
+
+
+async def test_a_number_sealed_with_another_key_is_not_known(world: World) -> None:
+    conversation, _ = await receive(world, "a")
+    turns = PostgresTurns(world.database, Vault(b"x" * 32))
+    async with turns.transaction(world.tenant) as store:
+        (work,) = await store.lock([conversation], 10, 10)
+    assert (work.conversation.contact.phone, work.conversation.contact.timezone) == ("", "")
 
 
 async def test_limits_of_conversations_and_events_are_kept(world: World) -> None:

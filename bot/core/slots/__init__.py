@@ -10,7 +10,8 @@ from bot.core.slots.compiling import AnySlot, compile_slot, default_of, describe
 from bot.core.slots.numbers import DecimalReader, IntegerReader, MoneyReader
 from bot.core.slots.things import LocationReader, MediaReader
 from bot.core.slots.times import DateReader, DurationReader, TimeReader
-from bot.core.slots.words import ChoiceReader, EmailReader, PhoneReader, RefReader, TextReader, e164, region_of
+from bot.core.slots.words import ChoiceReader, EmailReader, PhoneReader, RefReader, TextReader, e164
+from bot.core.whereabouts import region_of
 
 REASONS: dict[str, tuple[str, ...]] = {
     "text": ("too_short", "too_long", "wrong_form", "not_one_of"),

@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from bot.core.entities import Entities, Span, overlap
+from bot.core.whereabouts import region_of
 
 MAX_OFFERS = 10
 """Readings of an ambiguous answer that are offered: as many as a list has rows."""
@@ -52,23 +53,25 @@ class Heard:
         entities: What is to be found in it.
         today: The day of the event.
         language: The person's.
-        region: The country whose phone numbers need no country code, "IN"; None when not known.
         rooms: How many slots of the kind of the reading one are still empty, itself included: two dates in a message
             fill two of them, and are a question when there is one only.
     """
 
-    __slots__ = ("_used", "entities", "language", "region", "rooms", "text", "today")
+    __slots__ = ("_phone", "_used", "entities", "language", "rooms", "text", "today")
 
-    def __init__(
-        self, text: str, entities: Entities, today: date, language: str = "en", region: str | None = None
-    ) -> None:
+    def __init__(self, text: str, entities: Entities, today: date, language: str = "en", phone: str = "") -> None:
         self.text = text
         self.entities = entities
         self.today = today
         self.language = language
-        self.region = region
+        self._phone = phone
         self.rooms = 1
         self._used: list[Span] = []
+
+    @property
+    def region(self) -> str | None:
+        """The country whose phone numbers need no country code, "IN": that of the person's phone, if known."""
+        return region_of(self._phone) if self._phone else None
 
     def use(self, spans: Sequence[Span]) -> None:
         """Keep these places from being read once more."""

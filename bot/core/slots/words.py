@@ -135,17 +135,6 @@ def e164(text: str, region: str | None) -> str | None:
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
 
 
-@lru_cache(maxsize=1024)
-def region_of(phone: str) -> str | None:
-    """The country a number in international form belongs to."""
-    try:
-        number = phonenumbers.parse(phone if phone.startswith("+") else f"+{phone}", None)
-    except phonenumbers.NumberParseException:
-        return None
-    region = phonenumbers.region_code_for_number(number)
-    return str(region) if region and region != "001" else None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmailReader(Reader):
     """An e-mail address, in lower case."""

@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from bot.core.errors import StorageError
+from bot.core.waiting import zone
 from bot.web.api.collections import Collection, Filter
 from bot.web.api.problems import Problem
 from bot.web.api.route import Asked, Given, Id, Routes
@@ -46,6 +47,7 @@ class Contact(BaseModel):
     id: int
     name: str
     language: str
+    timezone: str | None = Field(description="As set; null when the country of the phone tells")
     roles: list[str] = Field(description="Empty: a customer")
     created_at: datetime
 
@@ -57,22 +59,33 @@ class ContactPhone(BaseModel):
     phone: str | None = Field(description="E.164; null when only a business-scoped id is known")
 
 
+def _known_zone(name: str) -> str:
+    if name and zone(name) is None:
+        raise ValueError("is no time zone, such as Asia/Kathmandu")
+    return name
+
+
+TimeZone = Annotated[str, Field(max_length=60), AfterValidator(_known_zone)]
+
+
 class ChangeContact(Given):
     """What is to be different."""
 
     name: Annotated[str | None, Field(min_length=1, max_length=200)] = None
     language: Annotated[str | None, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z]{4})?$")] = None
+    timezone: Annotated[TimeZone | None, Field(description="An IANA name; empty to go by the phone again")] = None
 
 
 _CONTACTS = """
-SELECT c.contact_id AS id, c.name, c.language, c.created_at,
+SELECT c.contact_id AS id, c.name, c.language, c.timezone, c.created_at,
        ARRAY(SELECT r.role FROM contact_roles r WHERE r.tenant_id = $1 AND r.contact_id = c.contact_id
              ORDER BY r.role) AS roles
 FROM contacts c WHERE c.tenant_id = $1
 """
 _PHONE = "SELECT phone FROM contacts WHERE tenant_id = $1 AND contact_id = $2"
 _CHANGE = """
-UPDATE contacts SET name = coalesce($3, name), language = coalesce($4, language)
+UPDATE contacts SET name = coalesce($3, name), language = coalesce($4, language),
+    timezone = nullif(coalesce($5, timezone), '')
 WHERE tenant_id = $1 AND contact_id = $2
 """
 CONTACTS = Collection(
@@ -104,9 +117,9 @@ async def show_contact_phone(asked: Asked, contact: Id) -> ContactPhone:
 @ROUTES.patch("/contacts/{contact}", "Change a contact", scope="contacts:write", roles=DESK, lock=CONTACTS.lock,
               shows=CONTACTS.show)  # fmt: skip
 async def change_contact(asked: Asked, contact: Id, body: ChangeContact) -> Contact:
-    """Change a contact's name or language."""
+    """Change a contact's name, language or time zone."""
     await CONTACTS.show(asked, contact)
-    await asked.db.execute(_CHANGE, asked.tenant, contact, body.name, body.language)
+    await asked.db.execute(_CHANGE, asked.tenant, contact, body.name, body.language, body.timezone)
     note(asked, "contacts.changed", contact_id=contact, fields=sorted(body.model_fields_set))
     changed = await CONTACTS.show(asked, contact)
     assert isinstance(changed, Contact)  # noqa: S101
