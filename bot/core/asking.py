@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.core.choices import Option, match_exactly, match_normal, present, split_text
+from bot.core.choices import Option, match_exactly, match_normal, present
 from bot.core.correcting import acknowledge, apply_if_allowed, find_correction
 from bot.core.cursor import Cursor, Said, Unmatched
 from bot.core.gathering import Job, gather, new_job
 from bot.core.messages import MAX_ROWS, TextOut
+from bot.core.splitting import split_text
 from bot.core.templates import Texts
 
 TYPED = "typed"

@@ -20,13 +20,13 @@ from bot.core.messages import (
     MAX_ROW_DESCRIPTION,
     MAX_ROW_TITLE,
     MAX_ROWS,
-    MAX_TEXT,
     ButtonsOut,
     Choice,
     ListOut,
     Outgoing,
     TextOut,
 )
+from bot.core.splitting import split_text
 from bot.core.words import normalise, yes_no_in
 
 CLOSE_ENOUGH = 80
@@ -185,20 +185,3 @@ def shorten(text: str, limit: int) -> str:
     cut = text[: limit - 1]
     space = cut.rfind(" ")
     return (cut[:space] if space > limit * 2 // 3 else cut).rstrip() + "…"
-
-
-def split_text(text: str, limit: int = MAX_TEXT) -> list[str]:
-    """Parts of at most `limit` characters, cut between paragraphs, else sentences, else words."""
-    parts: list[str] = []
-    text = text.strip()
-    while len(text) > limit:
-        window = text[: limit + 1]
-        cut = max(window.rfind("\n\n"), 0) or max(window.rfind("\n"), 0)
-        if cut < limit // 3:
-            sentence = max(window.rfind(end) for end in (". ", "! ", "? ", "। "))
-            cut = sentence + 1 if sentence >= limit // 3 else window.rfind(" ")
-        if cut <= 0:
-            cut = limit
-        parts.append(text[:cut].rstrip())
-        text = text[cut:].lstrip()
-    return [part for part in (*parts, text) if part]

@@ -10,7 +10,6 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from bot.core import waiting
-from bot.core.choices import split_text
 from bot.core.conversation import Contact, Conversation, Frame, Pending
 from bot.core.effects import CancelTimers, Effect, EndRun, Invoke, Send, StartRun, Trace
 from bot.core.entities import Entities, extract
@@ -19,6 +18,7 @@ from bot.core.events import Event
 from bot.core.ids import RunId
 from bot.core.messages import Outgoing, TemplateOut, TextOut
 from bot.core.sandbox import RAISES, Value
+from bot.core.splitting import split_text
 from bot.core.templates import Texts
 from bot.core.words import normalise
 

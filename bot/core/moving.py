@@ -6,13 +6,14 @@ belongs to is the business of `bot.core.turn`; which state follows which is that
 
 from bot.core import waiting
 from bot.core.asking import PAGE_SHOWN, TYPED
-from bot.core.choices import PAGE_TAP, split_text
+from bot.core.choices import PAGE_TAP
 from bot.core.compiled import CompiledFlow, CompiledState
 from bot.core.conversation import Frame
 from bot.core.cursor import START, Cursor, Said, Turn, Unmatched
 from bot.core.events import BusinessChanged, TimerFired
 from bot.core.messages import MAX_ROWS, TextOut
 from bot.core.ops import choose_variant
+from bot.core.splitting import split_text
 from bot.core.words import MORE
 
 RUNS = "runs"

@@ -7,6 +7,7 @@ Source: Meta, WhatsApp Cloud API, "Send messages" and "Templates", 2026.
 from collections.abc import Sequence
 from typing import Any, assert_never
 
+from bot.core.files import what_is_wrong
 from bot.core.messages import (
     ButtonsOut,
     Choice,
@@ -132,6 +133,8 @@ def _form(form: FormOut) -> dict[str, Any]:
 
 
 def _media(media: MediaOut) -> dict[str, Any]:
+    if wrong := what_is_wrong(media.media, media.mime_type, media.size_bytes):
+        raise ValueError(wrong)
     if media.media_id:
         body: dict[str, Any] = {"id": media.media_id}
     elif media.link:

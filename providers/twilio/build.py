@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from bot.core.files import what_is_wrong
 from bot.core.messages import (
     ButtonsOut,
     Choice,
@@ -29,6 +30,8 @@ from providers.twilio.parse import PREFIX
 
 PREFIX_OF_OURS = "sirdar_"
 """Begins the friendly names of the contents we make on demand."""
+
+MAX_FILE = 16 * 1024 * 1024
 
 LANGUAGE = "en"  # of a layout: it has no words of its own
 
@@ -82,6 +85,8 @@ def plain_fields(content: Outgoing) -> dict[str, str] | Prepared:
         case MediaOut():
             if not content.link:
                 raise ValueError("Twilio takes files by link only, and this one has none.")
+            if wrong := what_is_wrong(content.media, content.mime_type, content.size_bytes, most=MAX_FILE):
+                raise ValueError(wrong)
             caption = content.caption if content.media in ("image", "video") else None
             return {"MediaUrl": content.link, **({"Body": caption} if caption else {})}
         case LocationOut():

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from talking import Talk, choices_in, shipped_book
 
-from bot.core.choices import read_tap, split_text
+from bot.core.choices import read_tap
 from bot.core.cursor import MAX_STATES
 from bot.core.entities import counted, extract
 from bot.core.events import ActionDone, ActionFailed
@@ -25,6 +25,7 @@ from bot.core.messages import (
     TextIn,
     UnsupportedIn,
 )
+from bot.core.splitting import split_text
 from bot.core.understanding import IntentUnderstanding
 from bot.core.words import normalise, universal_in, without_correction
 

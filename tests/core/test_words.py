@@ -3,9 +3,10 @@
 import pytest
 from talking import shipped_book
 
-from bot.core.choices import Option, match_option, read_tap, shorten, split_text, tap_id
+from bot.core.choices import Option, match_option, read_tap, shorten, tap_id
 from bot.core.commands import parse_command
 from bot.core.patterns import compile_pattern
+from bot.core.splitting import split_text
 from bot.core.understanding import decide
 from bot.core.words import normalise, universal_in, without_correction, yes_no_in
 
