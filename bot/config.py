@@ -141,6 +141,11 @@ class Settings(DatabaseSettings):
     bot_s3_access_key: str = Field("", description="name of the key to the bucket")
     bot_s3_secret_key: SecretStr = Field(SecretStr(""), description="the key to the bucket")
     whatsapp_enable_templates: bool = Field(True, description="send templates outside the 24-hour window")
+    whatsapp_window_template: str = Field(
+        "",
+        pattern=r"^[a-z0-9_]{0,512}$",
+        description="template with one variable that says, outside the 24-hour window, what was to be said in words",
+    )
     whatsapp_message_retention_days: int = Field(90, ge=1, description="how long messages are kept")
 
     bot_host: str = Field("127.0.0.1", description="address to listen on")

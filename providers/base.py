@@ -104,6 +104,7 @@ class Effect(StrEnum):
     """What else is to be done about a provider's error, besides what becomes of the message itself."""
 
     NONE = ""
+    RETRY = "retry"  # the same message may succeed now
     PAUSE_CHANNEL = "pause_channel"  # the number sends nothing for a while
     PAUSE_PAIR = "pause_pair"  # nothing to this person for a while
     STOP_CHANNEL = "stop_channel"  # the number sends nothing until somebody has looked: alarm

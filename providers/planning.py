@@ -35,7 +35,7 @@ from providers.base import Capabilities
 
 _CAPTIONED = ("image", "video", "document")
 _T = TypeVar("_T")
-_WithBody = TypeVar("_WithBody", ButtonsOut, ListOut, UrlOut, FormOut, LocationRequestOut, ContactRequestOut)
+_WithBody = TypeVar("_WithBody", bound=ButtonsOut | ListOut | UrlOut | FormOut | LocationRequestOut | ContactRequestOut)
 
 
 def plan(content: Outgoing, able: Capabilities) -> list[Outgoing]:
@@ -59,14 +59,8 @@ def plan(content: Outgoing, able: Capabilities) -> list[Outgoing]:
             return list(_list(content, able))
         case UrlOut():
             return _link(content, able)
-        case LocationRequestOut():
-            return _asked(content, able) if able.location_requests else _words(content, able)
-        case ContactRequestOut():
-            return _asked(content, able) if able.contact_requests else _words(content, able)
-        case FormOut():
-            return _asked(replace(content, label=content.label[:MAX_FORM_LABEL]), able) if able.forms else (
-                _words(content, able)
-            )  # fmt: skip
+        case LocationRequestOut() | ContactRequestOut() | FormOut():
+            return _asked(content, able)
         case ContactsOut():
             if not able.contacts:
                 return _words(content, able)
@@ -116,7 +110,15 @@ def _link(content: UrlOut, able: Capabilities) -> list[Outgoing]:
 
 
 def _asked(content: LocationRequestOut | ContactRequestOut | FormOut, able: Capabilities) -> list[Outgoing]:
-    return list(_body_first(content, able.max_button_body, able))
+    match content:
+        case LocationRequestOut():
+            can = able.location_requests
+        case ContactRequestOut():
+            can = able.contact_requests
+        case FormOut():
+            can = able.forms
+            content = replace(content, label=content.label[:MAX_FORM_LABEL])
+    return list(_body_first(content, able.max_button_body, able)) if can else _words(content, able)
 
 
 def _body_first(content: _WithBody, limit: int, able: Capabilities) -> Iterator[Outgoing]:

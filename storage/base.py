@@ -250,12 +250,13 @@ class Work:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewOutbound:
-    """A message to a conversation. `held` says why it is stored but not sent."""
+    """A message to a conversation. `held` says why it is stored but not sent; `reply_to` what it answers (their id)."""
 
     conversation_id: ConversationId
     channel_id: ChannelId
     content: Outgoing
     held: str | None = None
+    reply_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,6 +332,8 @@ class Outcome:
     traces: list[TurnTrace] = field(default_factory=list)
     languages: dict[ContactId, str] = field(default_factory=dict)
     consents: list[Consent] = field(default_factory=list)
+    reopened: set[ConversationId] = field(default_factory=set)
+    """Whose 24-hour window has opened again: what waited for that goes out, before anything new."""
 
 
 class TurnStore(Protocol):
@@ -401,7 +404,10 @@ class Turns(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """One message to send now. `fence` must come back with the result."""
+    """One message to send now. `fence` must come back with the result.
+
+    `last_inbound_at` is when the person last wrote, which opens the 24-hour window; `language` what they speak.
+    """
 
     tenant_id: TenantId
     conversation_id: ConversationId
@@ -414,6 +420,9 @@ class Claim:
     phone: str | None
     user_id: str | None
     correlation: str
+    reply_to: str | None = None
+    last_inbound_at: datetime | None = None
+    language: str = "en"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -433,11 +442,16 @@ class Verdict(StrEnum):
     RETRY = "RETRY"  # certainly not sent: again at `retry_at`
     DEFER = "DEFER"  # not even tried: again at `retry_at`, does not count as an attempt
     UNKNOWN = "UNKNOWN"  # nobody knows: wait for a status
+    HELD = "HELD"  # not allowed now: until the person writes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """How an attempt ended. `pause_until` and `alarm` (empty: all is well again) concern the whole channel."""
+    """How an attempt ended. `pause_until` and `alarm` (empty: all is well again) concern the whole channel.
+
+    `effect` is what a refusal entails besides (`Effect` in providers/base.py); `content` what was sent instead of what
+    was asked for.
+    """
 
     claim: Claim
     verdict: Verdict
@@ -449,6 +463,8 @@ class Result:
     retry_at: datetime | None = None
     pause_until: datetime | None = None
     alarm: str | None = None
+    effect: str = ""
+    content: Outgoing | None = None
 
 
 class Outbox(Protocol):

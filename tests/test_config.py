@@ -6,6 +6,7 @@ import pytest
 
 from bot.config import Settings, load_database_settings, load_settings
 from bot.core.errors import ConfigError
+from bot.runtime.carriers import make_provider
 
 GOOD = {
     "WHATSAPP_PROVIDER": "meta",
@@ -97,11 +98,38 @@ def test_a_shared_database_needs_a_shared_key(monkeypatch: pytest.MonkeyPatch) -
         load_settings()
 
 
-@pytest.mark.parametrize("provider", ["twilio", "360dialog"])
-def test_providers_that_are_not_there_yet_are_not_pretended(monkeypatch: pytest.MonkeyPatch, provider: str) -> None:
-    given(monkeypatch, WHATSAPP_PROVIDER=provider)
-    with pytest.raises(ConfigError, match="not available in this version"):
+NEEDED = {
+    "twilio": {
+        "TWILIO_ACCOUNT_SID": "AC0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f",
+        "TWILIO_AUTH_TOKEN": "fixture-auth-token-0001",
+        "BOT_PUBLIC_URL": "https://bot.example.com",
+    },
+    "360dialog": {
+        "WHATSAPP_WEBHOOK_SECRET": "fixture-shared-secret",
+        "WHATSAPP_ACCESS_TOKEN": "fixture-api-key",
+        "WHATSAPP_PHONE_NUMBER_ID": "700800900100200",
+    },
+}
+
+
+@pytest.mark.parametrize("provider", NEEDED)
+def test_each_provider_asks_for_what_it_needs_and_no_more(monkeypatch: pytest.MonkeyPatch, provider: str) -> None:
+    monkeypatch.setenv("WHATSAPP_PROVIDER", provider)
+    monkeypatch.setenv("WHATSAPP_PHONE_NUMBER", "+15550100200")
+    with pytest.raises(ConfigError) as caught:
         load_settings()
+    assert {problem.split()[0] for problem in caught.value.problems} == set(NEEDED[provider])
+    for name, value in NEEDED[provider].items():
+        monkeypatch.setenv(name, value)
+    made = make_provider(load_settings())
+    assert made.name == provider
+
+
+def test_secrets_may_be_several_while_they_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    given(monkeypatch, TWILIO_AUTH_TOKEN="new-token-0001, old-token-0001")
+    settings = load_settings()
+    assert settings.twilio_auth_tokens == ("new-token-0001", "old-token-0001")
+    assert settings.address == "700800900100200"
 
 
 def test_secrets_can_be_rotated(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,11 +13,13 @@ from bot.core.messages import Outgoing, TemplateOut
 class Send:
     """Say something to the person in this conversation. Already rendered: a retry sends the same words.
 
-    Outside of their 24-hour window `instead` is sent, if there is any.
+    Outside of their 24-hour window `instead` is sent, if there is any. `reply_to` is the provider's id of a message of
+    theirs that this one quotes.
     """
 
     content: Outgoing
     instead: TemplateOut | None = None
+    reply_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,7 @@ from bot.runtime.templates import TemplateKeeper
 from bot.runtime.turn import TurnTaker
 from bot.runtime.worker import Worker
 from providers.base import MediaClient, Provider, TemplateClient
+from providers.planning import plan
 from storage.base import Channel, FileStore
 from storage.crypto import Vault, parse_secret, secret_in
 from storage.migrations import current, head, upgrade
@@ -109,6 +110,11 @@ class System:
         """The flows in force."""
         return self.library.content
 
+    @property
+    def window_template(self) -> str:
+        """The template for what comes too late for words; empty when there is none, or templates are not sent."""
+        return self.settings.whatsapp_window_template if self.settings.whatsapp_enable_templates else ""
+
     def parts(self, names: Sequence[str]) -> list[Part]:
         """The background parts among `names`; the web part is composed by bot/web."""
         watch = self.settings.bot_watch and "worker" in names
@@ -148,6 +154,8 @@ class System:
                 actions=self.actions,
                 templates=self.settings.whatsapp_enable_templates,
                 media=self.settings.whatsapp_enable_media,
+                window_template=bool(self.window_template),
+                fit=lambda content: plan(content, self.provider.capabilities),
             ),
             bells=self.bells,
             clock=self.clock,
@@ -164,6 +172,7 @@ class System:
             unknown_wait=timedelta(seconds=s.bot_unknown_wait),
             channel=Pacer(1 / s.bot_channel_rate if s.bot_channel_rate else 0, max(int(s.bot_channel_rate), 1)),
             pair=Pacer(s.bot_pair_interval, s.bot_pair_burst),
+            window_template=self.window_template,
         )
         outbox = PostgresOutbox(self.foundation.database, self.foundation.vault, repeats=UNKNOWN_REPEATS)
         return Sender(outbox, {self.channel.channel_id: self.provider}, rules, self.bells, self.clock)

@@ -2,14 +2,18 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
 import structlog
 
 from bot.core.ids import ChannelId
+from bot.core.messages import ButtonsOut, ListOut, Outgoing, TemplateOut, TextOut, UrlOut
+from bot.core.plain import numbered, plain_text
+from bot.core.policy import window_open
 from bot.runtime.bells import OUTBOX, UPDATES, Bells
+from bot.runtime.circuits import Circuits
 from bot.runtime.failpoints import failpoint
 from bot.runtime.loop import Clock, Pulse, Stopping
 from bot.runtime.metrics import METRICS
@@ -32,9 +36,14 @@ log = structlog.get_logger(__name__)
 POLL_SECONDS = 0.5  # when no bell rings
 PULSE_SECONDS = 0.03  # least time between two exchanges, so that answers share commits
 
+MAX_IN_TEMPLATE = 800
+"""Characters of a text that a template may say in its place: with its own words it must stay below 1,024."""
+
+WINDOW_CLOSED = "More than 24 hours after the person's last message: it waits until they write again."
+
 _TRANSIENT = (1, 4, 15, 45, 60)  # seconds; about two minutes in all, then it has failed
 _MOST_MEDIA_TRIES = 2
-_REFUSED_ALL = {Fault.AUTH: timedelta(minutes=1), Fault.POLICY: timedelta(hours=1)}  # do not hammer
+_BEHIND_A_PROBE = timedelta(seconds=1)
 _AHEAD = 4  # times what is sent at once may be handed over: far less than a lease's worth, and no round trip to get it
 _USEFUL = timedelta(hours=24)  # a reply that could not be handed over for so long is not worth sending any more
 
@@ -49,6 +58,7 @@ class SendRules:
         unknown_wait: How long a status may still tell what became of an UNKNOWN attempt.
         channel: Paces each number.
         pair: Paces each conversation.
+        window_template: The template that says, outside the 24-hour window, what was to be said in words; empty: none.
     """
 
     concurrency: int
@@ -56,6 +66,7 @@ class SendRules:
     unknown_wait: timedelta
     channel: Pacer
     pair: Pacer
+    window_template: str = ""
 
 
 class Sender:
@@ -83,6 +94,7 @@ class Sender:
         self._landed = asyncio.Event()
         self._open = False
         self._berths = 0  # given and not yet taken
+        self._circuits = Circuits()
         self._troubled: set[ChannelId] = set(providers)  # until a message is accepted, an old alarm may stand
 
     async def run(self, stopping: Stopping) -> None:
@@ -205,18 +217,40 @@ class Sender:
         if provider is None:  # another process serves this number
             self._end(claim, Verdict.DEFER, retry_at=now + timedelta(seconds=5))
             return
+        content = self._may_say(claim, now)
+        if content is None:
+            self._ended.append(Result(claim=claim, verdict=Verdict.HELD, at=self._clock(), detail=WINDOW_CLOSED))
+            self._landed.set()
+            return
         wait = self._rules.channel.take(claim.channel_id, now.timestamp())
         wait = wait or self._rules.pair.take(claim.conversation_id, now.timestamp())
         if wait:
             self._end(claim, Verdict.DEFER, retry_at=now + timedelta(seconds=wait))
             return
-        task = asyncio.create_task(self._send(provider, claim, now + self._rules.lease / 2))
+        if not self._circuits.admits(claim.channel_id):
+            self._end(claim, Verdict.DEFER, retry_at=now + _BEHIND_A_PROBE)
+            return
+        task = asyncio.create_task(self._send(provider, claim, content, now + self._rules.lease / 2))
         self._flying.add(task)
         task.add_done_callback(self._flying.discard)
 
-    async def _send(self, provider: Provider, claim: Claim, begin_before: datetime) -> None:
+    def _may_say(self, claim: Claim, now: datetime) -> Outgoing | None:
+        """What may be said at this moment: the message, a template in its place, or nothing until the person writes.
+
+        Whether the window is open was known when the message was queued; it may have closed while it waited.
+        """
+        content = claim.content
+        if isinstance(content, TemplateOut) or window_open(claim.last_inbound_at, now):
+            return content
+        return in_template(content, self._rules.window_template, claim.language)
+
+    async def _send(self, provider: Provider, claim: Claim, content: Outgoing, begin_before: datetime) -> None:
         message = OutboundMessage(
-            phone=claim.phone, user_id=claim.user_id, content=claim.content, correlation=claim.correlation
+            phone=claim.phone,
+            user_id=claim.user_id,
+            content=content,
+            correlation=claim.correlation,
+            reply_to=claim.reply_to if content is claim.content else None,
         )
         failpoint("sender.before_http")
         outcome: SendOutcome
@@ -232,14 +266,15 @@ class Sender:
             log.exception("a provider failed", action="unknown", provider=provider.name, message_id=claim.message_id)
             outcome = Unknown(detail="the provider code failed")
         failpoint("sender.after_http")
-        self._ended.append(self._judge(claim, outcome))
+        result = self._judge(claim, outcome, self._circuits.after(claim.channel_id, outcome))
+        self._ended.append(result if content is claim.content else replace(result, content=content))
         self._landed.set()
 
     def _end(self, claim: Claim, verdict: Verdict, *, retry_at: datetime) -> None:
         self._ended.append(Result(claim=claim, verdict=verdict, at=self._clock(), retry_at=retry_at))
         self._landed.set()
 
-    def _judge(self, claim: Claim, outcome: SendOutcome) -> Result:
+    def _judge(self, claim: Claim, outcome: SendOutcome, pause: timedelta | None) -> Result:
         now = self._clock()
         match outcome:
             case Accepted(provider_message_id=wamid):
@@ -249,7 +284,14 @@ class Sender:
                 if now - claim.created_at > _USEFUL:
                     return Result(claim=claim, verdict=Verdict.FAILED, at=now, detail=detail)
                 wait = timedelta(seconds=min(0.2 * 2 ** min(claim.attempt, 10), 60))
-                return Result(claim=claim, verdict=Verdict.RETRY, at=now, retry_at=now + wait, detail=detail)
+                return Result(
+                    claim=claim,
+                    verdict=Verdict.RETRY,
+                    at=now,
+                    retry_at=now + wait,
+                    detail=detail,
+                    pause_until=now + pause if pause else None,
+                )
             case Unknown(detail=detail):
                 log.warning("a send is unknown", action="wait_for_status", message_id=claim.message_id, detail=detail)
                 return Result(
@@ -260,28 +302,33 @@ class Sender:
                     detail=detail,
                 )
             case Refused():
-                return self._judge_refusal(claim, outcome, now)
+                return self._judge_refusal(claim, outcome, now, pause or timedelta())
             case _:
                 assert_never(outcome)
 
-    def _judge_refusal(self, claim: Claim, refused: Refused, now: datetime) -> Result:
+    def _judge_refusal(self, claim: Claim, refused: Refused, now: datetime, pause: timedelta) -> Result:
         fault, told = refused.problem.fault, timedelta(seconds=refused.retry_after or 0)
         retry_at: datetime | None = None
         pause_until: datetime | None = None
         alarm: str | None = None
         tries = claim.attempt
+        verdict = Verdict.RETRY
         match fault:
+            case Fault.WINDOW if not isinstance(claim.content, TemplateOut):
+                # Whatever we thought, the window is closed: that is noted with the result, and decides the next time.
+                verdict, retry_at = (Verdict.RETRY if self._rules.window_template else Verdict.HELD), now
             case Fault.THROTTLE_CHANNEL:
                 pause_until = now + max(told, timedelta(seconds=min(2 ** (tries - 1), 60)))
                 retry_at = now
             case Fault.THROTTLE_PAIR:  # Meta's recipe: 4^X seconds, X = 0, 1, 2…
                 retry_at = now + max(told, timedelta(seconds=4 ** min(tries - 1, 4)))
             case Fault.TRANSIENT if tries <= len(_TRANSIENT):
+                pause_until = now + pause if pause else None
                 retry_at = now + max(told, timedelta(seconds=_TRANSIENT[tries - 1]))
             case Fault.MEDIA if tries < _MOST_MEDIA_TRIES:
                 retry_at = now + max(told, timedelta(seconds=5))
             case Fault.AUTH | Fault.POLICY:
-                pause_until, retry_at = now + max(told, _REFUSED_ALL[fault]), now
+                pause_until, retry_at = now + max(told, pause), now
                 alarm = f"{fault.value}: code {refused.problem.code}, {refused.problem.detail}"[:300]
                 self._troubled.add(claim.channel_id)
                 log.error(
@@ -293,7 +340,7 @@ class Sender:
             retry_at = None
         return Result(
             claim=claim,
-            verdict=Verdict.FAILED if retry_at is None else Verdict.RETRY,
+            verdict=Verdict.FAILED if retry_at is None else verdict,
             at=now,
             http_status=refused.http_status,
             error_code=refused.problem.code,
@@ -301,4 +348,15 @@ class Sender:
             retry_at=retry_at,
             pause_until=pause_until,
             alarm=alarm,
+            effect=refused.problem.effect.value,
         )
+
+
+def in_template(content: Outgoing, template: str, language: str) -> TemplateOut | None:
+    """Words as the parameter of a template; None when there is none, or they are no words or too many."""
+    if not template or not isinstance(content, TextOut | ButtonsOut | ListOut | UrlOut):
+        return None
+    text = " ".join((numbered(content) if isinstance(content, ButtonsOut | ListOut) else plain_text(content)).split())
+    if not text or len(text) > MAX_IN_TEMPLATE:
+        return None
+    return TemplateOut(name=template, language=language, parameters=(text,))

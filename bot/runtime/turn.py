@@ -1,6 +1,6 @@
 """One turn: an event, what the engine makes of it, and the actions it asks for; all inside the worker's transaction."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol, assert_never
@@ -29,9 +29,9 @@ from bot.core.effects import (
 from bot.core.engine import Step
 from bot.core.errors import ActionError, EngineError
 from bot.core.events import ActionDone, ActionFailed, BusinessChanged, Event, MessageReceived, TimerFired
-from bot.core.ids import ChannelId, RunId
-from bot.core.messages import MediaIn, TemplateOut, TextIn, TextOut, UnsupportedIn
-from bot.core.policy import said, told
+from bot.core.ids import ChannelId, ConversationId, RunId
+from bot.core.messages import MediaIn, Outgoing, TemplateOut, TextIn, TextOut, UnsupportedIn
+from bot.core.policy import said, told, window_open
 from storage.base import (
     AuditEntry,
     Consent,
@@ -65,6 +65,10 @@ class Brain(Protocol):
         """Advance a conversation by one event; pure."""
 
 
+def _as_it_is(content: Outgoing) -> Sequence[Outgoing]:
+    return (content,)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnTaker:
     """Takes turns with a project's flows and actions.
@@ -75,12 +79,16 @@ class TurnTaker:
         templates: Whether WhatsApp templates may be sent.
         media: Whether files are taken. If not, a caption counts as words, and a file without one as a kind of message
             that cannot be used.
+        window_template: Whether there is a template that says what comes too late for words: then nothing is held here.
+        fit: Plans a message around what the number's provider can carry.
     """
 
     brain: Brain
     actions: Actions
     templates: bool = True
     media: bool = True
+    window_template: bool = False
+    fit: Callable[[Outgoing], Sequence[Outgoing]] = _as_it_is
 
     async def take(
         self, store: TurnStore, channel: ChannelId, conversation: Conversation, event: InboxEvent, outcome: Outcome,
@@ -178,14 +186,7 @@ class TurnTaker:
             match effect:
                 case Send():
                     content, may = said(effect, conversation.last_inbound_at, event.at)
-                    outcome.outbound.append(
-                        NewOutbound(
-                            conversation_id=conversation.conversation_id,
-                            channel_id=channel,
-                            content=content,
-                            held=None if may else OUTSIDE_WINDOW,
-                        )
-                    )
+                    self._say(conversation.conversation_id, channel, content, may, effect.reply_to, outcome)
                 case Notify():
                     await self._notify(store, channel, effect, event.at, outcome)
                 case StartTimer():
@@ -218,8 +219,22 @@ class TurnTaker:
             held = None
             if isinstance(content, TemplateOut) and not self.templates:
                 content, held = TextOut(body=notify.text), OUTSIDE_WINDOW
+            self._say(member.conversation_id, channel, content, held is None, None, outcome)
+
+    def _say(
+        self, conversation: ConversationId, channel: ChannelId, content: Outgoing, may: bool, reply_to: str | None,
+        outcome: Outcome,
+    ) -> None:  # fmt: skip
+        """Queue a message, in as many parts as the provider needs; only the first one quotes."""
+        for place, part in enumerate(self.fit(content)):
             outcome.outbound.append(
-                NewOutbound(conversation_id=member.conversation_id, channel_id=channel, content=content, held=held)
+                NewOutbound(
+                    conversation_id=conversation,
+                    channel_id=channel,
+                    content=part,
+                    held=None if may or self.window_template else OUTSIDE_WINDOW,
+                    reply_to=reply_to if place == 0 else None,
+                )
             )
 
 
@@ -262,6 +277,8 @@ async def _recall(store: TurnStore, outcome: Outcome, conversation: Conversation
             frames.append(parked)
     last = conversation.last_inbound_at
     if event.sent_at is not None:
+        if not window_open(last, event.event.at):
+            outcome.reopened.add(conversation.conversation_id)
         last = max(last, event.sent_at) if last is not None else event.sent_at
     return replace(conversation, frames=tuple(frames), last_inbound_at=last)
 

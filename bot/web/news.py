@@ -11,6 +11,7 @@ from bot.core.ids import TenantId
 from bot.core.messages import Incoming, LocationIn, LocationOut, MediaIn, MediaOut, Outgoing, TextIn, TextOut
 from bot.runtime.templates import news_in
 from providers.base import (
+    RETRYABLE,
     AccountChanged,
     Effect,
     IdentityChanged,
@@ -18,6 +19,7 @@ from providers.base import (
     MessageEchoed,
     NotUnderstood,
     PreferenceChanged,
+    Problem,
     Sender,
     StatusUpdate,
     TemplateChanged,
@@ -147,7 +149,7 @@ class Sorting:
             correlation=item.correlation,
             error_code=problem.code if problem else None,
             error_detail=problem.detail if problem else None,
-            effect=problem.effect.value if problem else "",
+            effect=_entailed(problem),
         )
 
     def _preference(self, channel: Channel, item: PreferenceChanged) -> NewPreference:
@@ -173,6 +175,13 @@ class Sorting:
         """Whose account news that name no number belongs to, when there is only one tenant."""
         tenants = {channel.tenant_id for channel in self.by_address.values()}
         return tenants.pop() if len(tenants) == 1 else NOBODY
+
+
+def _entailed(problem: Problem | None) -> str:
+    """What a failure entails: at least another try, where one may succeed."""
+    if problem is None:
+        return ""
+    return problem.effect.value or (Effect.RETRY.value if problem.fault in RETRYABLE else "")
 
 
 def _person(sender: Sender) -> Person:

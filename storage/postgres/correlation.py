@@ -62,6 +62,9 @@ def claimed(
     content: Outgoing,
     phone: str | None,
     user_id: str | None,
+    reply_to: str | None = None,
+    last_inbound_at: datetime | None = None,
+    language: str = "en",
 ) -> Claim:
     """A claim on a message, with the text that its statuses will bring back."""
     named = Correlation(tenant_id=tenant_id, message_id=message_id, created_at=created_at, attempt=attempt)
@@ -77,4 +80,7 @@ def claimed(
         phone=phone,
         user_id=user_id,
         correlation=named.write(vault),
+        reply_to=reply_to,
+        last_inbound_at=last_inbound_at,
+        language=language,
     )

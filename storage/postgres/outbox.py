@@ -12,6 +12,7 @@ part that takes the lock (FOR UPDATE returns the newest version), not from the s
 empty, and kept, would otherwise walk through all rows of the tenant.
 """
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -21,23 +22,27 @@ from pydantic import ValidationError
 
 from bot.core.errors import StorageError
 from bot.core.ids import ChannelId, ConversationId, MessageId, TenantId
-from bot.core.messages import OUTGOING
+from bot.core.messages import OUTGOING, TemplateOut
+from bot.core.policy import window_open
 from storage.base import Claim, Result, Verdict
 from storage.crypto import Vault
 from storage.postgres.correlation import claimed
 from storage.postgres.database import Connection, Postgres, columns, enter
+from storage.postgres.entailing import Failure, entail
+from storage.postgres.reaching import reach
 
 OPTED_OUT = "They have asked for no messages, so no template is sent."
 
 _CLAIM = "SELECT * FROM claim_outbox($1, $2, $3, $4)"
 _CONTENT = """
-SELECT m.message_id, m.content, p.phone, p.user_id, m.kind = 'template' AND p.opted_out AS opted_out
+SELECT m.message_id, m.content, m.reply_to, p.phone, p.user_id, p.language, p.last_inbound_at,
+       m.kind = 'template' AND p.opted_out AS opted_out
 FROM unnest($2::bigint[], $3::timestamptz[]) AS c (message_id, created_at)
 CROSS JOIN LATERAL (
-    SELECT m.message_id, m.content, m.kind, m.conversation_id FROM whatsapp_messages m
+    SELECT m.message_id, m.content, m.kind, m.reply_to, m.conversation_id FROM whatsapp_messages m
     WHERE m.tenant_id = $1 AND m.message_id = c.message_id AND m.created_at = c.created_at OFFSET 0) AS m
 CROSS JOIN LATERAL (
-    SELECT p.phone, p.user_id, NOT coalesce((
+    SELECT p.phone, p.user_id, p.language, w.last_inbound_at, NOT coalesce((
         SELECT o.allowed FROM whatsapp_opt_ins o
         WHERE m.kind = 'template' AND o.tenant_id = $1 AND o.contact_id = p.contact_id AND o.purpose = 'all'
         ORDER BY o.created_at DESC, o.opt_in_id DESC LIMIT 1), true) AS opted_out
@@ -70,7 +75,7 @@ WITH answered AS (
 ), finished AS (
     DELETE FROM outbox o
     WHERE o.tenant_id = $1 AND o.conversation_id = ANY ($2) AND o.message_id = ANY (ARRAY(
-        SELECT h.message_id FROM held h WHERE h.counts AND (h.status_told OR h.verdict IN ('DONE', 'FAILED'))))
+        SELECT h.message_id FROM held h WHERE h.counts AND (h.status_told OR h.verdict IN ('DONE', 'FAILED', 'HELD'))))
 ), again AS (
     UPDATE outbox o
     SET state = CASE WHEN h.verdict = 'UNKNOWN' THEN 'UNKNOWN' ELSE 'READY' END,
@@ -113,8 +118,13 @@ SELECT $1, a.message_id, a.attempt, a.fence,
        a.http_status, a.error_code,
        nullif(concat_ws(': ', CASE WHEN a.late THEN a.verdict END, nullif(a.detail, '')), ''), a.at
 FROM judged a
-WHERE a.verdict <> 'DEFER'
+WHERE a.verdict NOT IN ('DEFER', 'HELD') OR a.http_status IS NOT NULL
 ON CONFLICT DO NOTHING
+"""
+# What was sent instead of what was asked for: the history shows what the person got.
+_SAID = """
+UPDATE whatsapp_messages SET content = $4::jsonb, kind = $5
+WHERE tenant_id = $1 AND message_id = $2 AND created_at = $3
 """
 _PAUSE = """
 UPDATE whatsapp_configurations
@@ -183,6 +193,7 @@ WITH batch AS (
     ORDER BY u.due_at, u.update_id LIMIT $4 FOR UPDATE SKIP LOCKED
 ), known AS (
     SELECT b.update_id, b.provider_message_id, b.status, b.happened_at, b.received_at, b.error_code, b.error_detail,
+           b.effect,
            coalesce(b.message_id, k.message_id) AS message_id,
            coalesce(b.message_created_at, k.created_at) AS created_at
     FROM batch b LEFT JOIN LATERAL (
@@ -195,7 +206,7 @@ WITH batch AS (
            min(k.happened_at) FILTER (WHERE k.status = 'DELIVERED') AS delivered_at,
            min(k.happened_at) FILTER (WHERE k.status IN ('READ', 'PLAYED')) AS read_at,
            min(k.happened_at) FILTER (WHERE k.status = 'FAILED') AS failed_at,
-           max(k.error_code) AS error_code, max(k.error_detail) AS error_detail,
+           max(k.error_code) AS error_code, max(k.error_detail) AS error_detail, max(k.effect) AS effect,
            min(k.provider_message_id) AS provider_message_id
     FROM known k WHERE k.message_id IS NOT NULL
     GROUP BY k.message_id, k.created_at ORDER BY k.message_id
@@ -210,15 +221,18 @@ WITH batch AS (
         WHERE o.tenant_id = $1 AND o.conversation_id = m.conversation_id AND o.message_id = r.message_id
         FOR UPDATE) AS o
 ), current AS (
-    SELECT r.*, m.status AS old_status, greatest(
+    SELECT r.*, m.status AS old_status, m.conversation_id, m.channel_id, greatest(
                r.rank, array_position(ARRAY['ACCEPTED', 'SENT', 'DELIVERED', 'READ', 'PLAYED'], m.status)) AS highest
     FROM ranked r
     CROSS JOIN LATERAL (
-        SELECT m.status FROM whatsapp_messages m
+        SELECT m.status, m.conversation_id, m.channel_id, m.sent_at, m.provider_message_id FROM whatsapp_messages m
         WHERE m.tenant_id = $1 AND m.message_id = r.message_id AND m.created_at = r.created_at
           AND m.direction = 'OUTBOUND'
         FOR UPDATE) AS m
     WHERE (SELECT count(*) FROM queued) >= 0 -- always true: locks the outbox rows first
+      -- A failure of an earlier attempt, told again after the message was sent anew, says nothing about this one.
+      AND (r.rank IS NOT NULL OR NOT (m.sent_at IS NOT NULL AND m.status IN ('QUEUED', 'HELD')
+                                      OR coalesce(m.provider_message_id <> r.provider_message_id, false)))
 ), judged AS (
     SELECT c.*, CASE WHEN c.highest >= 3 OR (c.failed_at IS NULL AND c.old_status <> 'FAILED')
                      THEN (ARRAY['ACCEPTED', 'SENT', 'DELIVERED', 'READ', 'PLAYED'])[c.highest]
@@ -239,7 +253,7 @@ WITH batch AS (
       AND m.message_id = ANY (ARRAY(SELECT c.message_id FROM current c))
 ), waiting AS (
     SELECT array_agg(q.conversation_id) AS conversations, array_agg(q.message_id) AS messages
-    FROM queued q WHERE q.state <> 'SENDING'
+    FROM queued q WHERE q.state <> 'SENDING' AND q.message_id = ANY (ARRAY(SELECT c.message_id FROM current c))
 ), resolved AS (
     DELETE FROM outbox o
     WHERE o.tenant_id = $1 AND o.conversation_id = ANY ((SELECT w.conversations FROM waiting w)::bigint[])
@@ -258,7 +272,11 @@ WITH batch AS (
 SELECT (SELECT count(*) FROM known k WHERE k.message_id IS NOT NULL) AS applied,
        (SELECT count(*) FROM known k WHERE k.message_id IS NULL AND k.received_at < $3) AS foreign_statuses,
        (SELECT count(*) FROM resolved) AS resolved,
-       (SELECT count(*) FROM batch) AS looked_at
+       (SELECT count(*) FROM batch) AS looked_at,
+       (SELECT json_agg(json_build_object('conversation_id', j.conversation_id, 'message_id', j.message_id,
+                                          'created_at', j.created_at, 'channel_id', j.channel_id, 'effect', j.effect,
+                                          'code', j.error_code)) FROM judged j
+        WHERE j.status = 'FAILED' AND j.old_status <> 'FAILED' AND j.effect <> '') AS entailed
 """
 _PARKED = timedelta(minutes=10)
 _ANSWERS = 64  # per statement: its time grows with the square where the planner guesses badly
@@ -314,7 +332,9 @@ class PostgresOutbox:
         counts: Counter[str] = Counter()
         for _ in range(_ROUNDS):
             async with self._database.tenant(tenant) as db:
-                done = await _counted(db, _APPLY_UPDATES, tenant, now, now - _PARKED, _UPDATES)
+                done: dict[str, Any] = await _counted(db, _APPLY_UPDATES, tenant, now, now - _PARKED, _UPDATES)
+                for failure in json.loads(done.pop("entailed") or "[]"):
+                    counts["resent"] += await entail(db, tenant, Failure.read(failure), now)
             full = done.pop("looked_at") == _UPDATES
             counts.update(done)
             if not full:
@@ -346,6 +366,12 @@ class PostgresOutbox:
         for r in sorted(results, key=lambda r: r.claim.channel_id):
             if r.pause_until or r.alarm is not None:
                 await db.execute(_PAUSE, tenant, r.claim.channel_id, r.pause_until, r.alarm)
+        for r in results:
+            if r.content is not None:
+                content = OUTGOING.dump_json(r.content).decode()
+                await db.execute(_SAID, tenant, r.claim.message_id, r.claim.created_at, content, r.content.kind)
+            if r.effect:
+                await entail(db, tenant, Failure.of(r), r.at)
 
     async def _claim(
         self, db: Connection, now: datetime, room: int, lease: timedelta, shut: Sequence[ChannelId]
@@ -360,12 +386,22 @@ class PostgresOutbox:
                     if contents[row["message_id"]]["opted_out"]:  # they said STOP after it was queued, or long before
                         await self._set_aside(db, tenant, row, now, None, OPTED_OUT, alarm=False)
                         continue
-                    claims.append(self._claimed(tenant, row, contents[row["message_id"]]))
+                    claim = self._claimed(tenant, row, contents[row["message_id"]])
+                    if (turned := await self._turned_away(db, claim, now)) is not None:
+                        await self._set_aside(db, tenant, row, now, *turned)
+                    else:
+                        claims.append(claim)
                 except (KeyError, ValidationError) as error:
                     await self._set_aside(db, tenant, row, now, None, f"It cannot be sent: {type(error).__name__}.")
                 except StorageError as error:
                     await self._set_aside(db, tenant, row, now, now + _UNREADABLE, str(error))
         return claims
+
+    async def _turned_away(self, db: Connection, claim: Claim, now: datetime) -> tuple[datetime, str] | None:
+        """Until when a template must wait that begins a conversation, and why; None when it may go out."""
+        if not isinstance(claim.content, TemplateOut) or window_open(claim.last_inbound_at, now):
+            return None
+        return await reach(db, claim, now)
 
     async def _set_aside(
         self, db: Connection, tenant: TenantId, row: Any, now: datetime, retry_at: datetime | None, reason: str,
@@ -392,6 +428,9 @@ class PostgresOutbox:
             content=OUTGOING.validate_json(content["content"]),
             phone=self._vault.decrypt(tenant, content["phone"]) if content["phone"] else None,
             user_id=self._vault.decrypt(tenant, content["user_id"]) if content["user_id"] else None,
+            reply_to=content["reply_to"],
+            last_inbound_at=content["last_inbound_at"],
+            language=content["language"],
         )
 
 

@@ -17,6 +17,7 @@ from storage.crypto import Vault
 from storage.postgres.audit import write_audit
 from storage.postgres.correlation import claimed
 from storage.postgres.database import Connection, Postgres, columns, savepoint
+from storage.postgres.holding import release_held
 from storage.postgres.people import conversations
 from storage.postgres.templates import await_templates, vet
 
@@ -66,21 +67,21 @@ WITH moved AS (
     RETURNING 1
 ), said AS (
     SELECT nextval('message_ids') AS message_id, CASE WHEN o.hand THEN nextval('fences') END AS fence, o.* FROM (
-        SELECT u.conversation_id, u.channel_id, u.kind, u.content, u.held, u.place,
+        SELECT u.conversation_id, u.channel_id, u.kind, u.content, u.held, u.reply_to, u.place,
                -- Values and not EXISTS, which a plan made on an empty table answers by reading all of it.
                u.hand AND (SELECT x.message_id FROM outbox x
                            WHERE x.tenant_id = $1 AND x.conversation_id = u.conversation_id LIMIT 1) IS NULL
                       AND (SELECT w.channel_id FROM whatsapp_configurations w
                            WHERE w.tenant_id = $1 AND w.channel_id = u.channel_id AND w.paused_until > $2) IS NULL
                    AS hand
-        FROM unnest($9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::boolean[])
-            WITH ORDINALITY AS u (conversation_id, channel_id, kind, content, held, hand, place)
+        FROM unnest($9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::boolean[], $27::text[])
+            WITH ORDINALITY AS u (conversation_id, channel_id, kind, content, held, hand, reply_to, place)
         ORDER BY u.place) AS o
 ), stored AS (
     INSERT INTO whatsapp_messages (tenant_id, message_id, created_at, conversation_id, channel_id, direction, status,
-                                   kind, content, error_detail)
+                                   kind, content, error_detail, reply_to)
     SELECT $1, s.message_id, $2, s.conversation_id, s.channel_id, 'OUTBOUND',
-           CASE WHEN s.held IS NULL THEN 'QUEUED' ELSE 'HELD' END, s.kind, s.content::jsonb, s.held
+           CASE WHEN s.held IS NULL THEN 'QUEUED' ELSE 'HELD' END, s.kind, s.content::jsonb, s.held, s.reply_to
     FROM said s
 ), queued AS (
     INSERT INTO outbox (tenant_id, conversation_id, message_id, message_created_at, channel_id, due_at, state, attempt,
@@ -290,7 +291,10 @@ class PostgresTurnStore:
         outcome.outbound = await vet(self.db, self.tenant_id, outcome.outbound)
         handed = self._handed(outcome, berth) if berth is not None else {}
         lease = berth.lease if berth is not None else None
-        rows = await self.db.fetch(_WRITE, self.tenant_id, at, *_columns_of(outcome, handed), lease)
+        if outcome.reopened:
+            await release_held(self.db, self.tenant_id, outcome.reopened, at)
+        replies = [said.reply_to for said in outcome.outbound]
+        rows = await self.db.fetch(_WRITE, self.tenant_id, at, *_columns_of(outcome, handed), lease, replies)
         if (done := rows[0]["done"]) != len(outcome.done):
             # Only possible when the row lock was lost, which PostgreSQL turns into a failed commit; say so early.
             raise RuntimeError(f"{len(outcome.done) - done} events were processed by somebody else")
@@ -353,6 +357,10 @@ class PostgresTurnStore:
             content=said.content,
             phone=phone,
             user_id=user_id,
+            reply_to=said.reply_to,
+            last_inbound_at=next(
+                c.last_inbound_at for c in outcome.conversations if c.conversation_id == said.conversation_id
+            ),
         )
 
 

@@ -2,19 +2,22 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
 from bot.core.ids import ChannelId, ConversationId, MessageId, TenantId
-from bot.core.messages import TextOut
+from bot.core.messages import ButtonsOut, Choice, MediaOut, Outgoing, TemplateOut, TextOut
 from bot.runtime.bells import Bells
+from bot.runtime.circuits import SILENCES
 from bot.runtime.loop import Stopping
 from bot.runtime.pacing import Pacer
-from bot.runtime.sender import Sender, SendRules
+from bot.runtime.sender import WINDOW_CLOSED, Sender, SendRules
 from providers.base import (
     Accepted,
     Capabilities,
+    Effect,
     Fault,
     NotSent,
     OutboundMessage,
@@ -103,6 +106,7 @@ def claim(number: int = 1, *, attempt: int = 1, created_at: datetime | None = No
         phone="+15550142233",
         user_id=None,
         correlation="s1…",
+        last_inbound_at=FakeClock().now,
     )
 
 
@@ -115,6 +119,90 @@ def sender(outbox: FakeOutbox, provider: FakeProvider, clock: FakeClock, **chang
         "pair": Pacer(0, 1),
     } | changes
     return Sender(outbox, {CHANNEL: provider}, SendRules(**rules), Bells(), clock)  # type: ignore[arg-type]
+
+
+async def sent_late(content: Outgoing, template: str = "") -> tuple[FakeOutbox, FakeProvider]:
+    """What becomes of a message whose window closed while it waited."""
+    late = replace(claim(), content=content, last_inbound_at=FakeClock().now - timedelta(hours=24))
+    outbox, provider = FakeOutbox(late), FakeProvider()
+    sends = sender(outbox, provider, FakeClock(), window_template=template)
+    await sends.exchange()
+    await sends.drain()
+    return outbox, provider
+
+
+async def test_words_wait_when_the_window_has_closed_and_say_why() -> None:
+    outbox, provider = await sent_late(TextOut(body="hello"))
+    assert not provider.sent
+    (result,) = outbox.results
+    assert (result.verdict, result.detail) == (Verdict.HELD, WINDOW_CLOSED)
+
+
+async def test_words_become_the_configured_template() -> None:
+    buttons = ButtonsOut(body="Sure?\nReally?", buttons=(Choice(id="y", title="Yes"),))
+    outbox, provider = await sent_late(buttons, "reminder")
+    template = TemplateOut(name="reminder", language="en", parameters=("Sure? Really? 1. Yes",))
+    assert provider.sent[0].content == template
+    (result,) = outbox.results
+    assert (result.verdict, result.content) == (Verdict.DONE, template)
+
+
+@pytest.mark.parametrize("content", [TextOut(body="x" * 801), MediaOut(media="image", link="https://x/a.png")])
+async def test_what_no_template_can_say_waits(content: Outgoing) -> None:
+    outbox, provider = await sent_late(content, "reminder")
+    assert not provider.sent
+    assert outbox.results[0].verdict is Verdict.HELD
+
+
+async def test_a_template_may_always_be_sent() -> None:
+    _, provider = await sent_late(TemplateOut(name="t", language="en"))
+    assert len(provider.sent) == 1
+
+
+async def test_a_window_that_the_provider_says_is_closed_is_closed() -> None:
+    refusal = Refused(problem=Problem(fault=Fault.WINDOW, code=131047, effect=Effect.USE_TEMPLATE), http_status=400)
+    for template, verdict in (("", Verdict.HELD), ("reminder", Verdict.RETRY)):
+        outbox = FakeOutbox(claim())
+        sends = sender(outbox, FakeProvider(refusal), FakeClock(), window_template=template)
+        await sends.exchange()
+        await sends.drain()
+        assert (outbox.results[0].verdict, outbox.results[0].effect) == (verdict, "use_template")
+
+
+async def test_after_a_refusal_of_everything_one_message_goes_ahead_as_a_probe() -> None:
+    clock = FakeClock()
+    outbox, provider = FakeOutbox(claim(1)), FakeProvider(refused(Fault.AUTH), refused(Fault.AUTH))
+    sends = sender(outbox, provider, clock)
+    await sends.exchange()
+    await sends.drain()
+    assert outbox.results[0].pause_until == clock.now + timedelta(minutes=1)
+    provider.gate.clear()
+    outbox.ready = [claim(2), claim(3), claim(4)]
+    await sends.exchange()
+    await asyncio.sleep(0)
+    assert len(provider.sent) == 2
+    provider.gate.set()
+    await sends.drain()
+    deferred = [r for r in outbox.results if r.verdict is Verdict.DEFER]
+    assert len(deferred) == 2
+    assert max(r.pause_until for r in outbox.results if r.pause_until) == clock.now + timedelta(minutes=2)
+    # An accepted probe closes the circuit.
+    outbox.ready = [claim(5)]
+    await sends.exchange()
+    await sends.drain()
+    outbox.ready = [claim(6), claim(7)]
+    await sends.exchange()
+    await sends.drain()
+    assert [r.verdict for r in outbox.results[-3:]] == [Verdict.DONE] * 3
+
+
+async def test_a_provider_that_is_not_there_is_left_alone_for_a_moment() -> None:
+    outbox = FakeOutbox(*(claim(n) for n in range(1, SILENCES + 1)))
+    provider = FakeProvider(*[NotSent(detail="refused")] * SILENCES)
+    sends = sender(outbox, provider, FakeClock())
+    await sends.exchange()
+    await sends.drain()
+    assert [r.pause_until is not None for r in outbox.results].count(True) == 1
 
 
 def refused(fault: Fault, *, retry_after: float | None = None) -> Refused:
@@ -144,7 +232,7 @@ def refused(fault: Fault, *, retry_after: float | None = None) -> Refused:
         (refused(Fault.POLICY), 1, Verdict.RETRY, 0, 3600),
         (refused(Fault.RECIPIENT), 1, Verdict.FAILED, None, None),
         (refused(Fault.CONSENT), 1, Verdict.FAILED, None, None),
-        (refused(Fault.WINDOW), 1, Verdict.FAILED, None, None),
+        (refused(Fault.WINDOW), 1, Verdict.HELD, 0, None),
         (refused(Fault.TEMPLATE), 1, Verdict.FAILED, None, None),
         (refused(Fault.REQUEST), 1, Verdict.FAILED, None, None),
         (RuntimeError("a bug in the provider"), 1, Verdict.UNKNOWN, 60, None),

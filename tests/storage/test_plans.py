@@ -125,7 +125,7 @@ def statements() -> dict[str, tuple[str, int, list[Any]]]:
                 *(some, conversations, nothing, words("[]")),
                 *(runs, [2] * BATCH),
                 *(runs, words("nudge"), [3] * BATCH, conversations, late),
-                timedelta(seconds=30),
+                *(timedelta(seconds=30), nothing),
             ],
         ),
         "content": (outbox._CONTENT, 5 * BATCH, [some, at]),
