@@ -53,6 +53,10 @@ def fake_actions() -> Actions:
             raise ActionError("bad_people", "Not thirteen.")
         return {"id": 17, "code": "LEAD17", "assignee": "Maya"}
 
+    @actions.action("quotes.current")
+    async def current_quote(call: ActionCall) -> dict[str, Any]:
+        raise ActionError("no_quote", "There is no open quote.")
+
     @actions.action("incidents.create")
     async def create_incident(call: ActionCall, *, trip: int, text: str) -> dict[str, Any]:
         if trip == 666:

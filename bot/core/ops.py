@@ -9,6 +9,7 @@ from typing import Any
 from bot.core.conversation import Pending
 from bot.core.cursor import Cursor
 from bot.core.effects import Handoff, Notify, SetLanguage
+from bot.core.errors import EngineError
 from bot.core.flow import LANGUAGE
 from bot.core.messages import TemplateOut
 from bot.core.sandbox import Value
@@ -29,11 +30,17 @@ class Filled:
         found = (str(cursor.evaluate(value, what)) for value in self.parameters)
         return tuple(" ".join(value.split())[:900] or "–" for value in found)
 
-    def message(self, cursor: Cursor) -> TemplateOut:
-        """As a message to the person in the conversation."""
-        return TemplateOut(
-            name=self.template.name, language=cursor.turn.contact.language, parameters=self.values(cursor)
-        )
+    def message(self, cursor: Cursor) -> TemplateOut | None:
+        """As a message to the person in the conversation; None when its values do not fit the data of this run.
+
+        Then only the words are there: what an event lacks must not keep the rest of the turn from happening.
+        """
+        try:
+            parameters = self.values(cursor)
+        except EngineError as error:
+            cursor.turn.note("error", template=self.template.name, error=str(error))
+            return None
+        return TemplateOut(name=self.template.name, language=cursor.turn.contact.language, parameters=parameters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
