@@ -38,6 +38,19 @@ class Failure:
 
 
 @dataclass(slots=True)
+class Pacing:
+    """Hold the next template sends for quality assessment, as Meta does with new templates.
+
+    Attributes:
+        times: How many sends are still to be held.
+        drop: Whether they fail afterwards (132015), instead of going out.
+    """
+
+    times: int = 1
+    drop: bool = False
+
+
+@dataclass(slots=True)
 class Faults:
     """What goes wrong from now on; the default is a good day. Whatever counts, counts down.
 
@@ -46,6 +59,7 @@ class Faults:
         media: Refusal of uploads, look-ups and downloads of files.
         templates: Refusal of calls about templates.
         fail: Sends that are accepted and fail later.
+        pace: Template sends that are held at first.
         drop_answer: How many sends are accepted and then left without an answer, the connection closed.
         delay: Seconds before a send is looked at.
         answer_delay: Seconds between taking a send and answering it: its statuses may come first.
@@ -65,6 +79,7 @@ class Faults:
     media: Refusal | None = None
     templates: Refusal | None = None
     fail: Failure | None = None
+    pace: Pacing | None = None
     drop_answer: int = 0
     delay: float = 0.0
     answer_delay: float = 0.0
@@ -98,6 +113,13 @@ class Faults:
             return None
         self.fail.times -= 1
         return self.fail.code
+
+    def take_pacing(self) -> Pacing | None:
+        """How this template send is held, counted down."""
+        if self.pace is None or self.pace.times <= 0:
+            return None
+        self.pace.times -= 1
+        return self.pace
 
     def take(self, fault: Counted) -> bool:
         """Whether a counted fault happens now, counted down."""
@@ -135,6 +157,8 @@ def _read(name: str, now: object, value: Any) -> object:
         return _refusal(value) if value else None
     if name == "fail":
         return Failure(code=int(value["code"]), times=int(value.get("times", 1))) if value else None
+    if name == "pace":
+        return Pacing(times=int(value.get("times", 1)), drop=bool(value.get("drop", False))) if value else None
     if isinstance(now, bool):
         return bool(value)
     number = float(value)

@@ -1,5 +1,7 @@
 """Nothing is missing from the reference, and nothing in it has ceased to exist."""
 
+import ast
+import dataclasses
 import importlib
 import inspect
 import re
@@ -18,6 +20,9 @@ from bot.config import Settings
 from bot.core import compiler, flow, intents, sandbox, slots
 from bot.operations import standard_actions
 from bot.runtime.metrics import METRICS
+from providers.emulator.control import Control
+from providers.emulator.deeds import DEEDS
+from providers.emulator.faults import Faults
 
 LANGUAGE = ROOT / "docs" / "flow-language.md"
 SLOTS = ROOT / "docs" / "language" / "slots.md"
@@ -225,3 +230,17 @@ def test_tests_that_stand_behind_a_promise_exist() -> None:
             assert re.search(rf"def {name}\(", (ROOT / file).read_text(encoding="utf-8")), (
                 f"{page.name}: {file}::{name}"
             )
+
+
+def test_every_fault_deed_and_control_call_of_the_emulator_is_described() -> None:
+    control, _, faults = section(ROOT / "docs" / "emulator.md", "The control API").text.partition("### Faults")
+    described = [name for fault, _ in rows(faults) for name in code_in(fault)]
+    assert sorted(described) == sorted(field.name for field in dataclasses.fields(Faults))
+    calls = {code_in(call)[0]: told for call, told in rows(control)}
+    routes = [
+        ast.literal_eval(path)
+        for path in re.findall(r'web\.(?:get|post)\(("/_control[^"]*")', inspect.getsource(Control))
+    ]
+    assert sorted(call.partition(" ")[2] for call in calls) == sorted(routes)
+    deeds = set(code_in(calls["POST /_control/act/{deed}"]))
+    assert deeds >= {*DEEDS, "opt_out"}

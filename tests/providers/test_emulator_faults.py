@@ -12,6 +12,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from providers.emulator import Emulator, EmulatorSettings, Phone
 
@@ -64,7 +66,7 @@ async def bot() -> AsyncIterator[Bot]:
     app = web.Application()
     app.router.add_post("/webhook", bot.take)
     async with TestServer(app) as server:
-        settings = EmulatorSettings(
+        account = EmulatorSettings(
             webhook_url=str(server.make_url("/webhook")),
             app_secret="s",
             verify_token="v",
@@ -76,7 +78,7 @@ async def bot() -> AsyncIterator[Bot]:
             seed=3,
         )
         headers = {"Authorization": "Bearer t"}
-        async with Emulator(settings, [ADA, BEN]) as emulator, aiohttp.ClientSession(headers=headers) as session:
+        async with Emulator(account, [ADA, BEN]) as emulator, aiohttp.ClientSession(headers=headers) as session:
             bot.emulator, bot.session = emulator, session
             for phone in (ADA, BEN):
                 await emulator.say(phone.number, "Hi")
@@ -245,3 +247,132 @@ async def test_message_history_tells_what_webhooks_did_not(bot: Bot) -> None:
     events = found["data"][0]["events"]["data"]
     assert [one["delivery_status"] for one in events] == ["SENT", "DELIVERED"]
     assert bot.bodies == []
+
+
+async def test_new_template_is_paced_and_may_be_dropped(bot: Bot) -> None:
+    template = {"name": "new", "language": "en", "category": "UTILITY", "components": [{"type": "BODY", "text": "Hi."}]}
+    await bot.call("POST", f"/v25.0/{ACCOUNT}/message_templates", template)
+    await bot.emulator.settled()
+    wanted = {"name": "new", "language": {"code": "en"}}
+    body = {"messaging_product": "whatsapp", "to": ADA.number, "type": "template", "template": wanted}
+    said = []
+    for pace in ({"times": 1}, {"drop": True}, None):
+        await bot.control("faults", pace=pace)
+        _, answer = await bot.call("POST", f"/v25.0/{NODE}/messages", body)
+        said.append(answer["messages"][0]["message_status"])
+    await bot.emulator.settled()
+    assert said == ["held_for_quality_assessment", "held_for_quality_assessment", "accepted"]
+    statuses = bot.all_of("statuses")
+    assert [one["status"] for one in statuses] == ["sent", "delivered", "failed", "sent", "delivered"]
+    assert statuses[2]["errors"][0]["code"] == 132015
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=30),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=5),
+    max_leaves=12,
+)
+BODY = {"text": "Which?"}
+BUTTON = {"type": "reply", "reply": {"id": "a", "title": "A"}}
+SENDS: list[dict[str, Any]] = [
+    {"type": "text", "text": {"body": "x"}},
+    {"type": "image", "image": {"link": "https://x.example/a.jpg", "caption": "c"}, "context": {"message_id": "w"}},
+    {"type": "document", "document": {"id": "1", "filename": "a.pdf"}},
+    {"type": "location", "location": {"latitude": 1, "longitude": "2", "name": "n"}},
+    {
+        "type": "contacts",
+        "contacts": [{"name": {"formatted_name": "A B", "first_name": "A"}, "phones": [{"phone": "1"}]}],
+    },
+    {"type": "reaction", "reaction": {"message_id": "w", "emoji": "x"}},
+    {"type": "interactive", "interactive": {"type": "button", "body": BODY, "action": {"buttons": [BUTTON]}}},
+    {
+        "type": "interactive",
+        "interactive": {
+            "type": "list",
+            "header": {"type": "text", "text": "h"},
+            "body": BODY,
+            "action": {"button": "b", "sections": [{"title": "t", "rows": [{"id": "1", "title": "r"}]}]},
+        },
+    },
+    {
+        "type": "interactive",
+        "interactive": {
+            "type": "flow",
+            "body": BODY,
+            "action": {
+                "name": "flow",
+                "parameters": {
+                    "flow_message_version": "3",
+                    "flow_id": "1",
+                    "flow_cta": "c",
+                    "flow_action": "navigate",
+                    "flow_action_payload": {"screen": "S", "data": {"a": 1}},
+                },
+            },
+        },
+    },
+    {
+        "type": "template",
+        "template": {
+            "name": "order",
+            "language": {"code": "en"},
+            "components": [
+                {"type": "header", "parameters": [{"type": "text", "text": "h"}]},
+                {"type": "body", "parameters": [{"type": "text", "text": "b"}]},
+                {"type": "button", "sub_type": "url", "index": "0", "parameters": [{"type": "text", "text": "s"}]},
+            ],
+        },
+    },
+]
+TEMPLATE = {
+    "name": "order",
+    "language": "en",
+    "category": "UTILITY",
+    "components": [
+        {"type": "HEADER", "format": "TEXT", "text": "About {{1}}", "example": {"header_text": ["x"]}},
+        {"type": "BODY", "text": "Dear {{1}}, hello.", "example": {"body_text": [["x"]]}},
+        {"type": "FOOTER", "text": "f"},
+        {"type": "BUTTONS", "buttons": [{"type": "URL", "text": "Pay", "url": "https://x.example/{{1}}"}]},
+    ],
+}
+
+
+def paths_in(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(found for key, one in inner for found in paths_in(one, (*path, key)))]
+
+
+@st.composite
+def spoilt(draw: st.DrawFn, wholes: list[dict[str, Any]]) -> dict[str, Any]:
+    """Something valid with one part of it replaced by anything at all."""
+    whole: dict[str, Any] = json.loads(json.dumps(draw(st.sampled_from(wholes))))
+    *way, last = draw(st.sampled_from(paths_in(whole)[1:]))
+    place: Any = whole
+    for key in way:
+        place = place[key]
+    place[last] = draw(JSON)
+    return whole
+
+
+async def test_no_json_makes_the_api_stumble(bot: Bot) -> None:
+    """Whatever a bot sends is taken or refused with a code: never an internal error."""
+    for valid in SENDS[:-1]:
+        status, answer = await bot.call(
+            "POST", f"/v25.0/{NODE}/messages", {"messaging_product": "whatsapp", "to": ADA.number} | valid
+        )
+        assert status == 200, answer
+    assert (await bot.call("POST", f"/v25.0/{ACCOUNT}/message_templates", TEMPLATE))[0] == 200
+    found: list[tuple[dict[str, Any], dict[str, Any]]] = []
+
+    @settings(max_examples=250, deadline=None, database=None)
+    @given(spoilt(SENDS), spoilt([TEMPLATE]))
+    def gather(send: dict[str, Any], template: dict[str, Any]) -> None:
+        found.append((send, template))
+
+    gather()
+    for send, template in found:
+        body = {"messaging_product": "whatsapp", "to": ADA.number} | send
+        status, answer = await bot.call("POST", f"/v25.0/{NODE}/messages", body)
+        assert status == 200 or (status in (400, 404) and answer["error"]["code"] >= 100), send
+        status, answer = await bot.call("POST", f"/v25.0/{ACCOUNT}/message_templates", template)
+        assert status == 200 or (status == 400 and answer["error"]["code"] >= 100), template

@@ -10,9 +10,12 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import aiohttp
+import hypothesis
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from hypothesis import given
+from hypothesis import strategies as st
 from twilio.base.exceptions import TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.request_validator import RequestValidator
@@ -569,3 +572,61 @@ async def test_forged_webhook_is_refused_by_the_validator(desk: Desk) -> None:
     believed = [RequestValidator(TOKEN).validate(desk.hook, form, h["X-Twilio-Signature"]) for _, form, h in desk.posts]
     assert believed == [False, True]
     desk.believed = True
+
+
+FIELDS = ["To", "From", "Body", "MediaUrl", "ContentSid", "ContentVariables", "StatusCallback", "PersistentAction"]
+VALUES = st.text(max_size=20) | st.sampled_from(
+    [TO_ADA, BUSINESS, "geo:1,2|x", "{}", "[1]", "http://[x", "https://x.example/"]
+)
+CONTENTS: list[dict[str, Any]] = [
+    {"twilio/text": {"body": "x"}},
+    {"twilio/quick-reply": {"body": "x", "actions": [{"title": "a", "id": "a"}]}},
+    {"twilio/list-picker": {"body": "x", "button": "b", "items": [{"item": "i", "id": "i", "description": "d"}]}},
+    {"twilio/call-to-action": {"body": "x", "actions": [{"type": "URL", "title": "t", "url": "https://x.example"}]}},
+    {"twilio/media": {"body": "x", "media": ["https://x.example/a.jpg"]}},
+    {"twilio/location": {"latitude": 1, "longitude": 2, "label": "l"}},
+    {"twilio/carousel": {"body": "x", "cards": [{"title": "t", "actions": [{"type": "URL", "title": "t"}]}]}},
+    {"whatsapp/card": {"body": "x", "header_text": "h", "actions": [{"type": "QUICK_REPLY", "title": "t", "id": "i"}]}},
+    {"whatsapp/flows": {"body": "x", "button_text": "b", "flow_id": "1"}},
+    {"whatsapp/authentication": {"actions": [{"type": "COPY_CODE", "copy_code_text": "c"}]}},
+]
+ANYTHING = (
+    st.none() | st.booleans() | st.integers() | VALUES | st.lists(VALUES, max_size=2) | st.just({}) | st.just([{}])
+)
+
+
+@st.composite
+def spoilt_types(draw: st.DrawFn) -> dict[str, Any]:
+    """Valid content with one member of it, or of what is in it, replaced by anything at all."""
+    types: dict[str, Any] = json.loads(json.dumps(draw(st.sampled_from(CONTENTS))))
+    (value,) = types.values()
+    name = draw(st.sampled_from(sorted(value)))
+    inner = value[name]
+    if isinstance(inner, list) and isinstance(inner[0], dict) and draw(st.booleans()):
+        inner[0][draw(st.sampled_from(sorted(inner[0])))] = draw(ANYTHING)
+    else:
+        value[name] = draw(ANYTHING)
+    return types
+
+
+async def test_no_form_and_no_content_makes_the_api_stumble(desk: Desk) -> None:
+    """Whatever a bot sends is taken or refused with a code: never an internal error."""
+    forms: list[dict[str, str]] = []
+    contents: list[dict[str, Any]] = []
+
+    @hypothesis.settings(max_examples=200, deadline=None, database=None)
+    @given(st.dictionaries(st.sampled_from(FIELDS), VALUES), spoilt_types())
+    def gather(form: dict[str, str], types: dict[str, Any]) -> None:
+        forms.append(form)
+        contents.append({"language": "en", "types": types})
+
+    gather()
+    path = f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json"
+    for form, content in zip(forms, contents, strict=True):
+        status, answer = await desk.plain("POST", path, data=form)
+        assert status == 201 or (status == 400 and answer["code"] > 20000), form
+        status, made = await desk.plain("POST", "/v1/Content", json=content)
+        assert status == 201 or (status == 400 and made["code"] == 20422), content
+        if status == 201:
+            wanted = {"To": TO_ADA, "From": BUSINESS, "ContentSid": made["sid"]}
+            assert (await desk.plain("POST", path, data=wanted))[0] == 201, content

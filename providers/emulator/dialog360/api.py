@@ -135,10 +135,7 @@ class Dialog360Api:
         url = body.value.get("url")
         if not isinstance(url, str) or not url:
             raise GatewayError(400, "url is required")
-        parts = urlsplit(url)
-        if not is_local(url) and (
-            parts.scheme != "https" or parts.port not in (None, 443) or "_" in (parts.hostname or "_")
-        ):
+        if not is_local(url) and not _is_public(url):
             raise GatewayError(400, "url must be https, on port 443, with no underscore in its host")
         headers = body.value.get("headers") or {}
         if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
@@ -225,6 +222,14 @@ class Dialog360Api:
             return await handler(request)
 
         return handle
+
+
+def _is_public(url: str) -> bool:
+    try:
+        parts, port = urlsplit(url), urlsplit(url).port
+    except ValueError:
+        return False
+    return parts.scheme == "https" and port in (None, 443) and "_" not in (parts.hostname or "_")
 
 
 def _headers(retry_after: float | None) -> dict[str, str]:

@@ -17,6 +17,7 @@ from providers.emulator.meta.templates import Template, Templates
 from providers.emulator.phones import Bubble, Chat
 
 UNREACHABLE, OUTSIDE_WINDOW, BAD_MEDIA, STOPPED_MARKETING = 131026, 131047, 131053, 131050
+DROPPED_BY_PACING = 132015
 
 
 def json_answer(value: object, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
@@ -103,10 +104,16 @@ class SendDesk:
             fetched = await fetch(exchange.courier.session, bubble.media, exchange.storeroom)
             bubble = replace(bubble, media=fetched.media)
             failure = BAD_MEDIA if fetched.failed else None
+        pacing = exchange.faults.take_pacing() if template is not None else None
+        if pacing is not None and pacing.drop and failure is None:
+            failure = DROPPED_BY_PACING
         exchange.business_sends(chat, sent, bubble, failure=failure)
         if reaction is not None and chat is not None and sent.failure is None:
             exchange.business_reacts(chat, *reaction)
-        return _accepted(body, sent, chat)
+        answer = _accepted(body, sent, chat)
+        if template is not None:
+            answer["messages"][0]["message_status"] = "held_for_quality_assessment" if pacing else "accepted"
+        return answer
 
     def _head(self, body: Field, kind: str, address: str, chat: Chat | None) -> tuple[Sent, Head]:
         exchange = self._exchange
@@ -170,5 +177,4 @@ def _accepted(body: Field, sent: Sent, chat: Chat | None) -> dict[str, Any]:
         contact["user_id"] = sent.to
     else:
         contact["wa_id"] = chat.phone.wa_id if chat else sent.to.lstrip("+")
-    message = {"id": sent.id} | ({"message_status": "accepted"} if sent.kind == "template" else {})
-    return {"messaging_product": "whatsapp", "contacts": [contact], "messages": [message]}
+    return {"messaging_product": "whatsapp", "contacts": [contact], "messages": [{"id": sent.id}]}

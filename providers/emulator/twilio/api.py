@@ -4,7 +4,6 @@ import asyncio
 import base64
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
@@ -14,7 +13,7 @@ from providers.emulator.twilio.content_api import ContentApi
 from providers.emulator.twilio.errors import TwilioError, not_found, refusal_error
 from providers.emulator.twilio.events import API_VERSION, CHANNEL, TwilioEvents, file_id_of
 from providers.emulator.twilio.resources import Message, Resources, page_of, rfc2822
-from providers.emulator.twilio.sending import Sending
+from providers.emulator.twilio.sending import Sending, is_url
 from providers.emulator.twilio.wire import json_answer, read_object
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -225,7 +224,7 @@ class TwilioApi:
         if isinstance(webhook, dict):
             for name in ("callback_url", "status_callback_url"):
                 url = webhook.get(name)
-                if url is not None and urlsplit(str(url)).scheme not in ("http", "https"):
+                if url is not None and not is_url(str(url)):
                     raise TwilioError(20422, f"{name} is not a valid URL")
             self._exchange.courier.url = str(webhook.get("callback_url") or self._exchange.courier.url)
             statuses = webhook.get("status_callback_url")

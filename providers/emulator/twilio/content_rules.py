@@ -67,8 +67,9 @@ def _check_call(kind: str, value: Value) -> None:
 
 def _check_media(kind: str, value: Value) -> None:
     _text(value, "body", kind, BODY_MOST, required=False)
-    if not isinstance(value.get("media"), list) or not value["media"]:
+    if not value.get("media"):
         raise TwilioError(20422, f"{kind}: media is required")
+    _links(kind, value)
 
 
 def _check_location(kind: str, value: Value) -> None:
@@ -79,12 +80,20 @@ def _check_location(kind: str, value: Value) -> None:
 
 def _check_carousel(kind: str, value: Value) -> None:
     _text(value, "body", kind, BODY_MOST)
-    _items(value, "cards", kind, CARDS_MOST)
+    for card in _items(value, "cards", kind, CARDS_MOST):
+        _check_card(kind, card)
 
 
 def _check_card(kind: str, value: Value) -> None:
-    if value.get("actions"):
+    _text(value, "body", kind, BODY_MOST, required=False)
+    _links(kind, value)
+    if value.get("actions") is not None:
         _check_actions(kind, value)
+
+
+def _check_code(kind: str, value: Value) -> None:
+    if value.get("actions") is not None:
+        _items(value, "actions", kind, 1)
 
 
 def _check_flow(kind: str, value: Value) -> None:
@@ -98,7 +107,7 @@ def _check_other(kind: str, value: Value) -> None:
 
 
 _CHECKS: dict[str, Callable[[str, Value], None]] = {
-    "whatsapp/authentication": _check_other,
+    "whatsapp/authentication": _check_code,
     "whatsapp/card": _check_card,
     "whatsapp/flows": _check_flow,
     "twilio/card": _check_card,
@@ -115,6 +124,12 @@ _CHECKS: dict[str, Callable[[str, Value], None]] = {
 }
 TYPES = tuple(_CHECKS)
 """In the order in which WhatsApp prefers them; text is what every channel can show."""
+
+
+def _links(kind: str, value: Value) -> None:
+    links = value.get("media")
+    if links is not None and not (isinstance(links, list) and all(isinstance(link, str) for link in links)):
+        raise TwilioError(20422, f"{kind}: media must be a list of addresses")
 
 
 def _check_actions(kind: str, value: Value) -> None:

@@ -136,5 +136,5 @@ def _place(value: dict[str, Any]) -> Place:
             name=str(value.get("label") or ""),
             address=str(value.get("address") or ""),
         )
-    except ValueError:
+    except (TypeError, ValueError):
         raise UndeliverableError(REFUSED_CONTENT) from None

@@ -223,7 +223,10 @@ class Sending:
 
 def is_url(text: str) -> bool:
     """Whether a text is an address that Twilio would call."""
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
     return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
