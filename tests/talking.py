@@ -48,7 +48,9 @@ def fake_actions() -> Actions:
         return [{"id": trip, "code": code, "name": "EBC"} for code, trip in known.items() if code in text.upper()]
 
     @actions.action("leads.create")
-    async def create_lead(call: ActionCall, *, trek: int, people: int, month: str = "") -> dict[str, Any]:
+    async def create_lead(
+        call: ActionCall, *, trek: int, people: int, month: str = "", note: str = "", contact: int | None = None
+    ) -> dict[str, Any]:
         if people == 13:
             raise ActionError("bad_people", "Not thirteen.")
         return {"id": 17, "code": "LEAD17", "assignee": "Maya"}
@@ -215,7 +217,11 @@ class Talk:
             return ActionDone(event_id=event.event_id, at=event.at, result=result)
         if invoke.receipt is not None and invoke.receipt in self.business.receipts:
             return ActionDone(event_id=event.event_id, at=event.at, result=self.business.receipts[invoke.receipt])
-        action = self.actions.by_name[invoke.name]
+        action = self.actions.by_name.get(invoke.name)
+        if action is None:  # of a flow that the test is not about: there is nothing, and nothing can be done
+            if invoke.name in standard_actions().names("lookup"):
+                return ActionDone(event_id=event.event_id, at=event.at, result=[])
+            return ActionFailed(event_id=event.event_id, at=event.at, code="not_here", message="Not in this test.")
         try:
             result = asyncio.run(_call(action.function, invoke.arguments))
         except ActionError as error:

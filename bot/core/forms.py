@@ -38,12 +38,16 @@ class SlotBlocks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """Fill slots, in this order, asking only for what is missing."""
+    """Fill slots, in this order, asking only for what is missing.
+
+    Those in `anew` were emptied to be asked for: neither a default nor what is known of the contact fills them again.
+    """
 
     slots: tuple[str, ...]
     blocks: Mapping[str, SlotBlocks]
     options: Mapping[str, Localised] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
+    anew: frozenset[str] = frozenset()
 
     # --- Going on -----------------------------------------------------------------------------------------------------
 
@@ -63,7 +67,7 @@ class Form:
         cursor.turn.text = None
         if any(cursor.flow.slots[name].source for name in self.slots):
             job = cursor.job = job or new_job("form")
-            prefill(cursor, job, self.slots)
+            prefill(cursor, job, [name for name in self.slots if name not in self.anew])
         self.go_on(cursor)
         return False
 
@@ -114,7 +118,7 @@ class Form:
     def missing(self, cursor: Cursor) -> list[str]:
         """Slots still to be asked for."""
         slots = cursor.flow.slots
-        return [name for name in self.slots if name not in cursor.slots and slots[name].is_asked]
+        return [name for name in self.slots if name not in cursor.slots and (slots[name].is_asked or name in self.anew)]
 
     def _forget(self, cursor: Cursor, rule: Rule) -> list[str]:
         for name in rule.forget:

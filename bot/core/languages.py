@@ -17,6 +17,7 @@ from babel.lists import format_list
 from babel.numbers import format_decimal
 
 _DATE = re.compile(r"(\d{4})-(\d{2})(?:-(\d{2}))?(?:T.*)?")
+_AMOUNT = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,6})?")
 _STYLES = {"and": "standard", "or": "or"}
 
 
@@ -64,7 +65,6 @@ def number_in(value: Any, language: str) -> str:
     return _number(str(value), "#,##0.###", language)
 
 
-_AMOUNT = re.compile(r"-?\d{1,15}(\.\d{1,4})?", re.ASCII)
 
 
 def money_in(value: Any, currency: str, language: str) -> str:

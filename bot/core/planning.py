@@ -192,7 +192,8 @@ class Planner:
         own = compile_rules(self.spec.rules, self.slots, self.texts, self.expressions, (*self.path, "rules"), known)
         rules = tuple(rule for rule in self.rules if not set(rule.forget).isdisjoint(known))
         options = form_options([self.slots[name] for name in known])
-        return Form(slots=tuple(known), blocks=blocks, options=options, rules=(*rules, *own))
+        anew = frozenset(self.spec.forget).intersection(known)
+        return Form(slots=tuple(known), blocks=blocks, options=options, rules=(*rules, *own), anew=anew)
 
     def _slot_blocks(self, name: str) -> SlotBlocks:
         own, slot = self.texts.has_own, self.slots[name]

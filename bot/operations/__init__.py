@@ -7,6 +7,7 @@ from bot.operations import (
     bookings,
     broadcasts,
     check_ins,
+    choosing,
     feedback,
     incidents,
     inventory,
@@ -23,7 +24,7 @@ from bot.operations.services import Service
 
 _PARTS = (
     leads, quotes, bookings, payments, trips, assignments, check_ins, incidents, approvals, feedback, inventory, people,
-    broadcasts,
+    broadcasts, choosing,
 )  # fmt: skip
 
 LIFECYCLES: dict[str, Lifecycle] = {

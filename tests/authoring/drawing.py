@@ -8,13 +8,14 @@ from talking import ROOT, fake_actions, write_content
 from bot.authoring.diagrams import START, Diagram, Edge, Fact, Node, diagrams_in
 from bot.authoring.diagrams.layout import ROOT as OUTSIDE
 from bot.authoring.diagrams.layout import Box, Wire
+from bot.operations import standard_actions
 
 BIG = Path(__file__).parent / "diagrams"
 TEMPLATE = 'name: new_lead\ncategory: UTILITY\nbody: "A lead: {{1}} for {{2}}."\nexamples: [Asha, EBC]\n'
 
 
 def shipped() -> dict[str, Diagram]:
-    return {diagram.flow: diagram for diagram in diagrams_in(ROOT, fake_actions())}
+    return {diagram.flow: diagram for diagram in diagrams_in(ROOT, standard_actions())}
 
 
 def large(folder: Path) -> Diagram:

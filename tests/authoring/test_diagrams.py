@@ -114,7 +114,7 @@ def test_content_with_mistakes_is_not_drawn(tmp_path: Path) -> None:
 def test_a_diagram_needs_no_words(tmp_path: Path, ours: dict[str, Diagram]) -> None:
     from bot.authoring.content import Loader
 
-    loader = Loader(ROOT, fake_actions())
+    loader = Loader(ROOT, standard_actions())
     content = loader.load()
     assert content is not None
     file = next(one for one in loader.flow_files if one.spec.flow == "enquiry")
@@ -255,7 +255,7 @@ def test_mermaid_has_every_state_group_and_way(booking: Diagram) -> None:
     assert text.startswith("flowchart TD\n")
     assert text.count("subgraph") == text.count("\n  end\n") == 3
     assert all(f"<b>{node.title}</b>" in text or f" {node.title}</b>" in text for node in booking.states)
-    assert '-.->|"⏱ after 3 days"|' in text
+    assert '-.->|"⏱ after 20 hours"|' in text
     assert "linkStyle" in text
     assert not re.search(r"(classDef|:::)\s*end\b", text), "a word Mermaid keeps for itself"
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
-from talking import fake_actions
 
 from bot.authoring.content import PROJECT
 from bot.authoring.reader import read
@@ -223,7 +222,7 @@ def test_names_of_the_project_are_offered_with_what_is_known_of_them(
 ) -> None:
     known = validators["flow"].schema["$defs"]
     actions = {one["const"]: one["description"] for one in known["known_actions"]["anyOf"]}
-    assert "Takes trek, people, month (optional)." in actions["leads.create"]
+    assert "Takes trek, people, month (optional)" in actions["leads.create"]
     assert {"customer", "sales", "field_staff", "operations"} <= set(known["known_roles"]["anyOf"][0]["enum"])
     assert {"type": "string"} in known["known_slots"]["anyOf"], "a new slot is no mistake"
     assert any(one.get("const") == "greet" for one in known["known_intents"]["anyOf"])
@@ -268,5 +267,5 @@ def test_settings_for_vs_code_name_every_schema() -> None:
 
 
 def test_actions_of_another_project_are_in_its_schema() -> None:
-    known = schemas(ROOT, fake_actions())["flow"]["$defs"]["known_actions"]["anyOf"]
+    known = schemas(ROOT, standard_actions())["flow"]["$defs"]["known_actions"]["anyOf"]
     assert {name for one in known for name in [one.get("const"), *one.get("enum", ())] if name} >= {"incidents.resolve"}

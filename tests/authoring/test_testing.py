@@ -156,14 +156,10 @@ def test_a_person_outside_their_window_hears_by_template(play: Play) -> None:
 
 
 def test_what_cannot_be_sent_is_held_back_and_not_said(play: Play) -> None:
-    head = "test: late\nflow: issue\nphones: {pasang: {role: field_staff}}\nstubs:\n" + "".join(
-        line + "\n" for line in HEAD.splitlines() if line.startswith(("  trips.", "  incidents."))
-    )
-    head = head.replace("{find: trips}", "{id: 7, code: TRP123}") + "steps:\n"
-    steps = "  - user: ISSUE TRP123 Vehicle breakdown\n  - wait: 2d\n"
-    event = "  - event: {name: incident.updated, data: {note: A jeep comes}, about: TRP123}\n    expect: "
-    assert passes(play(f"{steps}{event}{{held: A jeep comes, not_said: A jeep}}\n", head))
-    outcome = play(f"{steps}{event}{{said: A jeep comes}}\n", head)
+    steps = ENQUIRY + "  - user: {tap: Talk to a person}\n  - wait: 2d\n"
+    event = "  - event: handoff.returned\n    expect: "
+    assert passes(play(f"{steps}{event}{{held: I am back, not_said: I am back}}\n"))
+    outcome = play(f"{steps}{event}{{said: I am back}}\n")
     assert isinstance(outcome, Result)
     assert outcome.failure is not None
     assert "held back" in outcome.failure.complaints[0].problem.hint

@@ -36,8 +36,9 @@ def test_help_in_any_words(customer: Talk, text: str) -> None:
 
 
 def test_what_we_do_not_understand_names_what_one_can_do_and_leads_to_a_person(customer: Talk) -> None:
-    first = customer.text("what is the weather on mars")
-    assert first.startswith("Sorry, I didn't get that. Here you can:\n• plan a trek")
+    first = customer.text("qwertz yxcvb")
+    assert first.startswith("Sorry, I didn't get that. Here you can:\n• ")
+    assert "• plan a trek" in first
     assert customer.text("colourless green ideas").startswith("I still don't understand")
     customer.text("sleep furiously")
     assert customer.of(Handoff)[0].reason == "not_understood"
@@ -52,10 +53,10 @@ def test_being_understood_forgets_earlier_misunderstandings(customer: Talk) -> N
 
 
 def test_a_role_without_flows_is_answered(book: FlowBook) -> None:
-    manager = Talk(book, roles=("manager",))
-    assert manager.text("hello") == "Sorry, I didn't get that. Please try other words."
-    manager.text("agent")
-    assert manager.of(Handoff)[0].role == "operations"
+    cook = Talk(book, roles=("cook",))
+    assert cook.text("qwertz yxcvb").startswith("Sorry, I didn't get that.")
+    cook.text("agent")
+    assert cook.of(Handoff)[0].role == "operations"
     nobody = Talk(book, roles=())
     assert nobody.text("hello") != ""
 
