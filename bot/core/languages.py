@@ -65,8 +65,6 @@ def number_in(value: Any, language: str) -> str:
     return _number(str(value), "#,##0.###", language)
 
 
-
-
 def money_in(value: Any, currency: str, language: str) -> str:
     """An amount with its currency's code, and no cents where there are none: `USD 1,450`.
 

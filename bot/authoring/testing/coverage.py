@@ -173,6 +173,8 @@ def ways(flow: CompiledFlow) -> list[tuple[str, str, str]]:
 
 
 def _can_happen(flow: CompiledFlow, trigger: str, source: str) -> bool:
+    if trigger == "begin" and flow.commands:
+        return bool(flow.intents or flow.universals or flow.events)  # else its commands begin it, and nothing else does
     if source == START or trigger in _AT_ONCE:
         return True
     state = flow.states.get(source)
