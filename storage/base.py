@@ -1,6 +1,6 @@
 """What the runtime asks of storage, and the rows that pass between them."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -559,7 +559,7 @@ class FileStore(Protocol):
             StorageError: It could not be kept.
         """
 
-    def read(self, key: str) -> AsyncIterator[bytes]:
+    def read(self, key: str) -> AsyncGenerator[bytes, None]:
         """Read a file in pieces.
 
         Raises:

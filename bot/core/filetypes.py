@@ -19,6 +19,16 @@ OLE = "application/x-ole-storage"
 PROGRAM = "application/x-executable"
 HTML = "text/html"
 
+_MIB = 1024 * 1024
+OUTBOUND: dict[MediaKind, tuple[frozenset[str], int]] = {
+    "image": (frozenset({"image/jpeg", "image/png"}), 5 * _MIB),
+    "audio": (frozenset({"audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg"}), 16 * _MIB),
+    "video": (frozenset({"video/mp4", "video/3gpp"}), 16 * _MIB),
+    "document": (frozenset(), 100 * _MIB),
+    "sticker": (frozenset({"image/webp"}), 500 * 1024),
+}
+"""What WhatsApp takes from us of each kind: types (of documents, any that is no page or program), and bytes."""
+
 _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -131,6 +141,15 @@ def _document(said: str, found: str) -> str:
     if found == TEXT and said in ("text/csv", "text/calendar", "application/json", "text/markdown"):
         return said
     return found
+
+
+def outbound_mistake(kind: MediaKind, mime_type: str, size_bytes: int) -> str | None:
+    """Why WhatsApp would not take a file of ours, or None."""
+    types, most = OUTBOUND[kind]
+    found = plain_type(mime_type)
+    if (types and found not in types) or found in (HTML, PROGRAM):
+        return f"is {found}, which cannot be sent as {kind}."
+    return f"has {size_bytes} bytes, of this kind {most} are taken." if size_bytes > most else None
 
 
 def extension(mime_type: str) -> str:

@@ -23,10 +23,12 @@ from bot.runtime.failpoints import failpoint
 from bot.runtime.files import MediaLibrary
 from bot.runtime.intake import GroupCommit
 from bot.runtime.library import Library
+from bot.runtime.links import Links
 from bot.runtime.loop import Clock, Stopping, utc_now
 from bot.runtime.media import MediaKeeper
 from bot.runtime.metrics import METRICS
 from bot.runtime.office import Office
+from bot.runtime.outgoing import WithFiles
 from bot.runtime.pacing import Pacer
 from bot.runtime.parts import Part, PartLoop
 from bot.runtime.project import content_dir, project_actions
@@ -175,7 +177,28 @@ class System:
             window_template=self.window_template,
         )
         outbox = PostgresOutbox(self.foundation.database, self.foundation.vault, repeats=UNKNOWN_REPEATS)
-        return Sender(outbox, {self.channel.channel_id: self.provider}, rules, self.bells, self.clock)
+        return Sender(outbox, {self.channel.channel_id: self.carrier()}, rules, self.bells, self.clock)
+
+    def carrier(self) -> Provider:
+        """The provider, sending files of ours as well."""
+        if self.media_client is None:
+            return self.provider
+        return WithFiles(
+            provider=self.provider,
+            client=self.media_client,
+            files=self.files,
+            links=self.links,
+            tenant=self.channel.tenant_id,
+            channel=self.channel.channel_id,
+            patience=self.settings.bot_send_timeout / 2,
+            clock=self.clock,
+        )
+
+    @property
+    def links(self) -> Links | None:
+        """Makes links to files for others; None when they cannot reach us."""
+        base_url = self.settings.bot_public_url
+        return Links(base_url=base_url, ticket=self.foundation.vault.ticket) if base_url else None
 
     @property
     def office(self) -> Office:

@@ -34,6 +34,7 @@ class Metrics:
         self.media = Counter(
             "sirdar_media", "Files people sent, by what became of them", ["outcome"], registry=self.registry
         )
+        self.uploads = Counter("sirdar_uploads", "Files given to the provider", registry=self.registry)
         self.timers = Counter("sirdar_timers", "Timers fired", registry=self.registry)
         self.broadcasts = Counter(
             "sirdar_broadcast_recipients", "Recipients of broadcasts, by outcome", ["outcome"], registry=self.registry

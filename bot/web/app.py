@@ -11,6 +11,7 @@ from bot.runtime.bootstrap import System
 from bot.runtime.loop import Stopping
 from bot.runtime.parts import Part
 from bot.web.api import add_api
+from bot.web.files import SharedFiles
 from bot.web.health import Health
 from bot.web.pay import Payments
 from bot.web.webhook import MAX_BODY, Numbers, Webhook
@@ -33,6 +34,8 @@ def make_app(system: System) -> web.Application:
     webhook.routes(app)
     Payments(system.office).routes(app)
     add_api(app, system)
+    if system.links is not None:
+        SharedFiles(system.links, system.files, system.clock).routes(app)
     return app
 
 

@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from bot.core.errors import StorageError
@@ -45,7 +45,7 @@ class DirectoryStore:
         except OSError as error:
             raise StorageError(f"A file cannot be kept in {self._root}: {error.strerror}.") from error
 
-    async def read(self, key: str) -> AsyncIterator[bytes]:
+    async def read(self, key: str) -> AsyncGenerator[bytes, None]:
         """Read a file in pieces."""
         path = self._path(key)
         try:

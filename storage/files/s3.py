@@ -7,7 +7,7 @@ Source: Amazon, "Authenticating requests: AWS Signature Version 4", 2026.
 
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,7 +66,7 @@ class S3Store:
         if status not in (200, 201, 204):
             raise StorageError(f"The file store did not keep a file: HTTP {status}.")
 
-    async def read(self, key: str) -> AsyncIterator[bytes]:
+    async def read(self, key: str) -> AsyncGenerator[bytes, None]:
         """Read a file in pieces."""
         url, headers = self._signed("GET", key, _EMPTY)
         try:
