@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from bot.authoring import rules
 from bot.authoring.calls import check_calls, newest
+from bot.authoring.examples import IntentsRead, check_file
 from bot.authoring.mistakes import Finding, explain
 from bot.authoring.reader import Document, read
 from bot.authoring.sources import Files, Memory, Source, in_folder
@@ -30,7 +31,6 @@ from bot.core.errors import ContentError, ContentErrors, FlowError, Mark, Templa
 from bot.core.expanding import expand
 from bot.core.flow import FlowSpec, ProjectSpec
 from bot.core.intents import EntitySpec, IntentFile, IntentSpec
-from bot.core.patterns import compile_pattern
 from bot.core.report import Report, Severity, did_you_mean
 from bot.core.templates import FALLBACK, TemplateFile, Texts, compile_file
 from bot.core.whatsapp import WhatsAppTemplate
@@ -84,6 +84,7 @@ class Loader:
     whatsapp: dict[tuple[str, str], WhatsAppTemplate] = field(default_factory=dict)
     whatsapp_files: dict[tuple[str, str], str] = field(default_factory=dict)
     intents: dict[str, dict[str, IntentSpec]] = field(default_factory=dict)
+    intent_files: list[IntentsRead] = field(default_factory=list)
     entities: dict[str, dict[str, EntitySpec]] = field(default_factory=dict)
     flow_files: list[FlowFile] = field(default_factory=list)
     project: ProjectSpec = field(default_factory=ProjectSpec)
@@ -245,18 +246,10 @@ class Loader:
             if file is None or document is None:
                 continue
             report = Report()
-            for intent, spec in file.intents.items():
-                if not (spec.examples or spec.keywords or spec.patterns):
-                    report(
-                        ("intents", intent), f"Nobody could ever mean intent `{intent}`.", hint="Give it `examples:`."
-                    )
-                for place, source in enumerate(spec.patterns):
-                    try:
-                        compile_pattern(source)
-                    except ValueError as mistake:
-                        report(("intents", intent, "patterns", place), str(mistake), code="pattern")
+            check_file(file, report)
             self.report(document, report)
             if not report.mistakes:
+                self.intent_files.append(IntentsRead(document=document, file=file))
                 for role in file.roles:
                     self.intents.setdefault(role, {}).update(file.intents)
                     self.entities.setdefault(role, {}).update(file.entities)

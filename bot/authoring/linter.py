@@ -6,6 +6,7 @@ from pathlib import Path
 from bot.authoring import rules
 from bot.authoring.carriers import USUAL, Carrier
 from bot.authoring.content import COMMON, Loader
+from bot.authoring.examples import check_together
 from bot.authoring.limits import too_long
 from bot.authoring.mistakes import Finding
 from bot.authoring.translations import listed, missing_common, missing_templates
@@ -32,6 +33,9 @@ def check(content_root: Path, actions: Actions, carrier: Carrier = USUAL) -> lis
 def inspect(loader: Loader, carrier: Carrier = USUAL) -> list[Finding]:
     """Let a loader read its content folder, and check that, as `check` does."""
     loader.read()
+    languages = loader.project.languages or loader.templates.get(COMMON, {})
+    for document, report in check_together(loader.intent_files, languages):
+        loader.report(document, report)
     findings = [*loader.findings, *_common(loader), *_templates(loader), *_words(loader, carrier)]
     return sorted(findings, key=lambda one: (one.file, one.line, one.column, one.message))
 

@@ -95,16 +95,16 @@ class IntentUnderstanding:
             intents: By name.
             entities: What the examples name, by name.
         """
-        self._examples = tuple((text, name) for name, spec in intents.items() for text in spec.texts)
+        self.examples = tuple((text, name) for name, spec in intents.items() for text in spec.texts)
         self._phrases = _phrases(intents, entities or {})
-        self._exact = {normalise(text): (text, name) for text, name in reversed(self._examples)}
+        self._exact = {normalise(text): (text, name) for text, name in reversed(self.examples)}
         self._keywords = [(name, f" {normalise(word)} ", word) for name, spec in intents.items() for word in spec.words]
         self._patterns = [(name, compile_pattern(source)) for name, spec in intents.items() for source in spec.patterns]
 
     @property
     def classifier(self) -> Classifier:
         """The trained model."""
-        return trained(self._examples, self._phrases)
+        return trained(self.examples, self._phrases)
 
     def understand(self, text: str) -> Sequence[Scored]:
         """Every way a message can mean an intent, best first."""
@@ -115,12 +115,12 @@ class IntentUnderstanding:
         if exact is not None:
             return (Scored(intent=exact[1], score=1.0, because=exact[0], how="example"),)
         found = self._by_pattern(text) or {}
-        if not found and self._examples:
+        if not found and self.examples:
             found = {
                 one.intent: Scored(
                     intent=one.intent,
                     score=one.confidence,
-                    because=self._examples[one.nearest][0] if one.nearest is not None else "",
+                    because=self.examples[one.nearest][0] if one.nearest is not None else "",
                 )
                 for one in self.classifier.guesses(text, OFFERS)
             }

@@ -30,11 +30,11 @@ category: UTILITY
 body: "A lead: {{1}} for {{2}}."
 examples: [Asha, EBC]
 """
-INTENTS = "role: customer\nintents: {go: {examples: [go]}}\n"
+INTENTS = "role: customer\nintents: {go: {examples: [go, go on, let us go, off we go, go now]}}\n"
 _PART = re.compile(r"^#=== (\S+)\n", re.MULTILINE)
 CHECKED = [
     *(ROOT / "bot" / "authoring" / f"{name}.py" for name in (
-        "calls", "content", "guards", "limits", "linter", "rules", "translations", "windows",
+        "calls", "content", "examples", "guards", "limits", "linter", "rules", "translations", "windows",
     )),
     *(ROOT / "bot" / "core" / f"{name}.py" for name in (
         "compiler", "expanding", "migrations", "planning", "states", "wiring", "slots/compiling",

@@ -48,8 +48,8 @@ def content(root: Path, blocks: tuple[Fence, ...]) -> Path:
 
 
 def english(findings: list[str]) -> list[str]:
-    """Without what a language of one example lacks."""
-    return [finding for finding in findings if "translat" not in finding]
+    """Without what a language of one example lacks; and a page shows no five examples of everything."""
+    return [finding for finding in findings if "translat" not in finding and "too few examples" not in finding]
 
 
 @pytest.mark.parametrize("shown", examples(), ids=str)

@@ -37,6 +37,15 @@ class Guess:
     nearest: int | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistaken:
+    """An example, by its place, that would be taken for another intent if it had not been learnt."""
+
+    example: int
+    intent: str
+    confidence: float
+
+
 class Classifier:
     """Trained on examples of intents; immutable, and safe to share between threads."""
 
@@ -65,6 +74,7 @@ class Classifier:
                 self._machine = Wide(self._reader.examples, labels, len(self.intents), self._reader.features)
                 self._curve = _fit(len(self.intents), self._machine.unseen, self._trials(strangers))
         self._reader.examples.clear()
+        self.mistaken = self._mistaken() if self.intents else []
 
     def guesses(self, text: str, most: int = 3) -> list[Guess]:
         """The likeliest intents, best first, each with the probability that it is meant. Takes any text."""
@@ -96,6 +106,17 @@ class Classifier:
     def corrected(self, text: str) -> list[str]:
         """The words of a message as they are compared."""
         return self._reader.corrected(text)
+
+    def _mistaken(self) -> list[Mistaken]:
+        """The examples that would be taken for something else, if they had not been learnt."""
+        unseen = self._machine.unseen
+        sure = self._curve(signs(unseen.scores, unseen.near, unseen.known))
+        best = unseen.scores.argmax(axis=1)
+        wrong = np.flatnonzero((unseen.labels >= 0) & ~unseen.right & (sure >= OFFER))
+        return [
+            Mistaken(example=int(self._machine.tried[row]), intent=self.intents[best[row]], confidence=float(sure[row]))
+            for row in wrong
+        ]
 
     def _trials(self, strangers: Sequence[Read]) -> Trials:
         """What is said of messages that have none of the intents."""

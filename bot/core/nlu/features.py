@@ -17,7 +17,7 @@ from bot.core.nlu.tokens import pieces_of
 Ids = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 
-_SHARES = (0.4, 0.2, 0.4)
+_SHARES = (0.25, 0.15, 0.6)
 _BEGIN, _END = "\x02", "\x03"
 
 

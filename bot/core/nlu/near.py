@@ -54,6 +54,7 @@ class Near:
         known = np.array([one.spelling.known for one in examples], np.float32)
         siblings = (np.bincount(labels + 1, minlength=intents + 1)[labels + 1] > 1) | (labels < 0)
         alone: Floats = wanted - weights / inverse.diagonal()[:, None]
+        self.tried = np.flatnonzero(siblings)
         self.unseen = Trials(alone[siblings], near[siblings], known[siblings], labels[siblings])
 
     def _kernel(self, read: Read) -> Floats:

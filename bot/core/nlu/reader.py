@@ -9,7 +9,7 @@ from bot.core.nlu.speller import Speller
 from bot.core.nlu.table import WordTable
 from bot.core.nlu.tokens import words_of
 
-MEANING = 0.6
+MEANING = 0.65
 """Share of the word table in how alike two messages are, as far as it knows their words; the rest is spelling."""
 
 Mask = Callable[[Sequence[str]], Sequence[str]]
@@ -32,7 +32,7 @@ class Reader:
         """Learn words and features from the examples' texts."""
         self._mask, self._table = mask, table
         words = [self._words(text) for text in texts]
-        self._speller = Speller(Counter(word for one in words for word in one))
+        self._speller = Speller(Counter(word for one in words for word in one), table.dictionary)
         self._features = Features(words)
         self.examples = [self._read(one, own=True) for one in words]
         self.features = len(self._features)
@@ -51,4 +51,4 @@ class Reader:
 
     def corrected(self, text: str) -> list[str]:
         """The words that are compared, typing mistakes corrected."""
-        return [self._speller.correct(word) for word in self._words(text)]
+        return self._speller.correct(self._words(text))

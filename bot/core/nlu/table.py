@@ -6,13 +6,17 @@ scale; their length is the weight of the word, so a message's vector is simply t
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib import resources
 
 import numpy as np
 import numpy.typing as npt
 
 from bot.core.nlu.features import Floats
+from bot.core.nlu.speller import Dictionary
+
+_FREQUENT = 8000
+"""Words that others are corrected to; rare ones, often names, would catch too much."""
 
 
 class WordTable:
@@ -22,7 +26,7 @@ class WordTable:
         """Take them.
 
         Args:
-            words: In comparable form (`words_of`), without repeats.
+            words: In comparable form (`words_of`), without repeats, from frequent to rare.
             rows: One vector for each word.
             scales: What each row is to be multiplied with.
         """
@@ -31,9 +35,11 @@ class WordTable:
         self._rare = float(np.median(np.sqrt((rows.astype(np.float32) ** 2).sum(axis=1)) * scales))
         self.width = rows.shape[1]
 
-    def __contains__(self, word: str) -> bool:
-        """Whether the word is in it."""
-        return word in self._places
+    @cached_property
+    def dictionary(self) -> Dictionary:
+        """Its more frequent words, as a dictionary for the speller."""
+        frequent = list(self._places)[:_FREQUENT]
+        return Dictionary({word: len(frequent) - rank for rank, word in enumerate(frequent)}, most_slips=1)
 
     def vector(self, words: Sequence[str]) -> tuple[Floats, float]:
         """The direction of a message, of length 1, and how much of the message the table knows, 0 to 1."""

@@ -71,6 +71,7 @@ class Wide:
         first = _Separators(learnt, labels[~tried], intents, features, _TRIAL_ROUNDS)
         scores = np.array([first.scores(one) for one, held in zip(examples, tried, strict=True) if held])
         known = np.array([one.spelling.known for one in examples], np.float32)[tried]
+        self.tried = np.flatnonzero(tried)
         self.unseen = Trials(scores, _nearness(scores), known, labels[tried])
         self._separators = _Separators(examples, labels, intents, features, _ROUNDS)
 

@@ -1,0 +1,133 @@
+"""What `bot check` says about intents: examples that two share, intents that are told apart badly, gaps.
+
+How well intents are told apart is not guessed: each example is put to a model that has not learnt it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from bot.authoring.reader import Document
+from bot.core.book import ANY
+from bot.core.intents import EntitySpec, IntentFile, IntentSpec, by_language, marks, plain
+from bot.core.messages import MAX_BUTTON_TITLE
+from bot.core.patterns import compile_pattern
+from bot.core.report import Path, Report, did_you_mean
+from bot.core.understanding import IntentUnderstanding
+from bot.core.words import normalise
+
+ENOUGH = 5
+"""Examples from which an intent is learnt well enough; ten are better."""
+_CLOSE, _CLOSE_SHARE = 2, 0.3
+"""Examples, and share of all, that have to be taken for another intent before the two are called close."""
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntentsRead:
+    """An intents file that was read."""
+
+    document: Document
+    file: IntentFile
+
+
+def check_file(file: IntentFile, report: Report) -> None:
+    """What is wrong with a file in itself."""
+    for name, entity in file.entities.items():
+        for place, source in enumerate(entity.patterns):
+            _check_pattern(("entities", name, "patterns", place), source, report)
+    for name, intent in file.intents.items():
+        path: Path = ("intents", name)
+        if not (intent.examples or intent.keywords or intent.patterns):
+            report(path, f"Nobody could ever mean intent `{name}`.", hint="Give it `examples:`.")
+        for place, source in enumerate(intent.patterns):
+            _check_pattern((*path, "patterns", place), source, report)
+        for language, place, text in by_language(intent.examples):
+            for _, entity_name in marks(text):
+                if entity_name not in file.entities:
+                    where = (*path, "examples", *([language] if language else []), place)
+                    report(where, f"There is no entity `{entity_name}`.", code="unknown",
+                           hint=did_you_mean(entity_name, file.entities) or "List it under `entities:`.")  # fmt: skip
+
+
+def _check_pattern(path: Path, source: str, report: Report) -> None:
+    try:
+        compile_pattern(source)
+    except ValueError as mistake:
+        report(path, str(mistake), code="pattern")
+
+
+def check_together(files: Iterable[IntentsRead], languages: Iterable[str]) -> Iterator[tuple[Document, Report]]:
+    """What only all intents together show: warnings, for each file.
+
+    Args:
+        files: All that were read.
+        languages: Those the replies are written in.
+    """
+    reports = [(one, Report()) for one in files]
+    for one, report in reports:
+        for name, intent in one.file.intents.items():
+            _check_gaps(("intents", name), name, intent, sorted(languages), report)
+    for role in sorted({role for one, _ in reports for role in one.file.roles if role != ANY} or {ANY}):
+        _check_role(role, [(one, report) for one, report in reports if {role, ANY} & set(one.file.roles)])
+    yield from ((one.document, report) for one, report in reports)
+
+
+def _check_gaps(path: Path, name: str, intent: IntentSpec, languages: list[str], report: Report) -> None:
+    count = len(intent.texts)
+    if 0 < count < ENOUGH and not intent.patterns:
+        report(path, f"Intent `{name}` has too few examples: {count}.", severity="warning", code="few",
+               hint=f"Give it {ENOUGH} or more, as people really write.")  # fmt: skip
+    if isinstance(intent.examples, dict):
+        missing = [language for language in languages if language not in intent.examples]
+        if missing:
+            said = ", ".join(f"`{language}`" for language in missing)
+            report(path, f"Intent `{name}` has no examples in {said}.", severity="warning", code="translation",
+                   hint="People who write in this language will not be understood.")  # fmt: skip
+    labels = intent.label.values() if isinstance(intent.label, dict) else [intent.label]
+    for label in labels:
+        if len(label) > MAX_BUTTON_TITLE:
+            report((*path, "label"), f"`{label}` is longer than a button, {MAX_BUTTON_TITLE} characters.",
+                   severity="warning", code="limit", hint="Shorten it, or it becomes a list.")  # fmt: skip
+
+
+def _check_role(role: str, files: list[tuple[IntentsRead, Report]]) -> None:
+    intents: dict[str, IntentSpec] = {}
+    entities: dict[str, EntitySpec] = {}
+    reports: dict[str, Report] = {}
+    said_by: dict[str, str] = {}
+    for one, report in files:
+        entities |= one.file.entities
+        for name, intent in one.file.intents.items():
+            intents[name], reports[name] = intent, report
+            for language, place, text in by_language(intent.examples):
+                other = said_by.setdefault(normalise(plain(text)), name)
+                if other != name:
+                    where: Path = ("intents", name, "examples", *([language] if language else []), place)
+                    report(where, f"“{plain(text)}” is an example of intent `{other}` as well.", severity="warning",
+                           code="examples", hint="Only one of them can be meant: remove it here or there.")  # fmt: skip
+    for (name, other), texts in _confused(intents, entities).items():
+        shown = ", ".join(f"“{text}”" for text in texts[:_SHOWN])
+        more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+        reports[name](("intents", name),
+                      f"As {role}, intent `{name}` is close to `{other}`: {shown}{more} would be taken for it.",
+                      severity="warning", code="close",
+                      hint="Add examples that tell them apart, move these, or make one intent of both.")  # fmt: skip
+
+
+def _confused(
+    intents: Mapping[str, IntentSpec], entities: Mapping[str, EntitySpec]
+) -> dict[tuple[str, str], list[str]]:
+    """Pairs of intents, with the examples of the first that would be taken for the second had they not been learnt."""
+    if len(intents) < 2:
+        return {}
+    understanding = IntentUnderstanding(intents, entities)
+    pairs: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for one in understanding.classifier.mistaken:
+        text, own = understanding.examples[one.example]
+        pairs[own, one.intent].append(text)
+    return {
+        (name, other): texts
+        for (name, other), texts in sorted(pairs.items())
+        if len(texts) >= max(_CLOSE, _CLOSE_SHARE * len(intents[name].texts))
+    }
