@@ -116,7 +116,7 @@ CORRECTION: dict[str, tuple[str, ...]] = {
 
 UNIVERSAL_WORDS: dict[str, dict[str, tuple[str, ...]]] = {
     "en": {
-        "help": ("help", "menu", "options", "what can you do", "commands", "how does this work", "info"),
+        "help": ("help", "help me", "menu", "options", "what can you do", "commands", "how does this work", "info"),
         "back": ("back", "go back", "previous", "undo"),
         "cancel": (
             "cancel", "quit", "exit", "end", "never mind", "nevermind", "forget it", "abort", "leave it",

@@ -1,6 +1,21 @@
-"""What people write to any business that means nothing to it: confidence is fitted with these as strangers."""
+"""What people write to any business that mostly means nothing to it: confidence is fitted with these as strangers.
+
+Those whose words an example has are left out: there they do mean something.
+"""
 
 BACKGROUND = (
+    "hello",
+    "hi there",
+    "good morning",
+    "thanks a lot",
+    "ok",
+    "what",
+    "see you later",
+    "who is this",
+    "why not",
+    "namaste",
+    "kya hua",
+    "नमस्ते",
     "what is the meaning of life",
     "tell me a joke",
     "who won the match last night",

@@ -64,7 +64,7 @@ class Classifier:
         labels = np.array([places[intent] for _, intent in examples], np.intp)
         self._reader = Reader([text for text, _ in examples], mask, table if table is not None else word_table())
         if self.intents:
-            strangers = [self._reader.read(text) for text in BACKGROUND]
+            strangers = self._reader.strangers(BACKGROUND)
             if len(examples) <= MOST_COMPARED:
                 both = [*self._reader.examples, *strangers]
                 labels = np.append(labels, np.full(len(strangers), -1, np.intp))

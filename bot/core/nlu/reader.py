@@ -36,6 +36,7 @@ class Reader:
         self._features = Features(words)
         self.examples = [self._read(one, own=True) for one in words]
         self.features = len(self._features)
+        self._word_sets = [frozenset(one) for one in words]
 
     def _words(self, text: str) -> Sequence[str]:
         words = words_of(text)
@@ -48,6 +49,11 @@ class Reader:
     def read(self, text: str) -> Read:
         """Any text."""
         return self._read(self.corrected(text))
+
+    def strangers(self, texts: Sequence[str]) -> list[Read]:
+        """Those of some texts whose words are not all in one example."""
+        sets = self._word_sets
+        return [self.read(text) for text in texts if not any(one.issuperset(words_of(text)) for one in sets)]
 
     def corrected(self, text: str) -> list[str]:
         """The words that are compared, typing mistakes corrected."""
