@@ -38,8 +38,6 @@ def test_help_in_any_words(customer: Talk, text: str) -> None:
 def test_what_we_do_not_understand_names_what_one_can_do_and_leads_to_a_person(customer: Talk) -> None:
     first = customer.text("qwertz yxcvb")
     assert first.startswith("Sorry, I didn't get that. Here you can:\n• ")
-    first = customer.text("what is the weather on mars")
-    assert first.startswith("Sorry, I didn't get that. Here you can:\n•")
     assert "• plan a trek" in first
     assert customer.text("colourless green ideas").startswith("I still don't understand")
     customer.text("sleep furiously")
