@@ -43,6 +43,8 @@ templates.command("bot.cli.templates:ask", name="sync", help="Ask the provider, 
 templates.command("bot.cli.templates:status", name="status", help="Show what is known, and which flows need it.")
 app.command(templates)
 
+app.command("bot.cli.act:act", name="act", help="Do what the desk does: send a quote, follow an incident up.")
+
 staff = App(name="staff", help="Say who is more than a customer.")
 staff.command("bot.cli.staff:add", name="add", help="Give somebody a role.")
 staff.command("bot.cli.staff:invite", name="invite", help="Make a code that gives a role to whoever texts it.")

@@ -16,6 +16,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from bot.cli.backstage import SystemBackstage
 from bot.cli.bubbles import PLAIN_WIDTH, Bubbles, Lines
 from bot.cli.cast import troupe_of
 from bot.cli.logs import configure_logs
@@ -26,6 +27,13 @@ from bot.config import DatabaseSettings, load_database_settings
 from bot.core.errors import SirdarError
 from bot.runtime.project import content_dir
 from providers.emulator.settings import ProviderName
+
+DESK = (
+    "quotes.draft lead=LEAD1 trip=TRP123",
+    "quotes.send quote=QUO1",
+    "incidents.update incident=INC1 text='A jeep comes at 14:00' public='We go on an hour later'",
+)
+"""What the desk does between what the phones are suggested to write, for `bot act`."""
 
 
 def demo(
@@ -84,7 +92,8 @@ def _play(settings: DatabaseSettings, console: Console, file: Path | None, port:
     async def main() -> str | None:
         async with open_rehearsal(settings, Spinners(console), port, provider) as theatre:
             console.print()
-            return await Rehearsal(theatre.emulator, screen, people=troupe.people).play(steps)
+            backstage = SystemBackstage(theatre.system)
+            return await Rehearsal(theatre.emulator, screen, people=troupe.people, backstage=backstage).play(steps)
 
     began = time.monotonic()
     missing = run(main())
@@ -143,8 +152,14 @@ def _welcome(theatre: Theatre, wanted: int, folder: Path) -> Group:
         also = ("RESOLVED TRP123",) if troupe.file is None and one.part == "guide" else ()
         lines.append(Text.assemble((f"{place}  ", "bold"), f"On {one.name}'s phone ({one.part}), write"))
         lines += [Padding(Text(text, "green"), (0, 0, 0, 5)) for text in (one.hint, *also)]
-    lines.append(Text.assemble((f"{len(writers) + 1}  ", "bold"), "See why it answered as it did, in another terminal"))
-    lines.append(Padding(Text(f"BOT_DATA_DIR={folder} {_command()} explain latest", "green"), (0, 0, 0, 5)))
+    count = len(writers)
+    command = f"BOT_DATA_DIR={folder} {_command()}"
+    if troupe.file is None:
+        count += 1
+        lines.append(Text.assemble((f"{count}  ", "bold"), "In between, be sales and the manager, in another terminal"))
+        lines += [Padding(Text(f"{command} act {deed}", "green"), (0, 0, 0, 5)) for deed in DESK]
+    lines.append(Text.assemble((f"{count + 1}  ", "bold"), "See why it answered as it did"))
+    lines.append(Padding(Text(f"{command} explain latest", "green"), (0, 0, 0, 5)))
     lines += [Text(), Text("Ctrl-C stops everything. Nothing leaves this computer.", "dim")]
     panel = Panel(Group(*lines), title=Text("Sirdar demo", "bold"), title_align="left", padding=(1, 2), expand=False)
     bound = int(theatre.emulator.base_url.rpartition(":")[2])

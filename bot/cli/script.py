@@ -6,10 +6,12 @@
 - expect: {customer: "Your enquiry", sales: "New lead"}
 - guide: {location: "27.98 86.92"}
 - guide: {photo: "The broken axle"}
+- sales: {desk: {quotes.send: {quote: QUO1}}}
+- customer: {pay: link}
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +19,7 @@ from typing import Any
 
 from bot.authoring.reader import read
 from bot.authoring.simulator import SendPhoto, SendPlace, Tap, read_line
+from bot.cli.backstage import PAY_PATH, Backstage
 from bot.cli.bubbles import Bubbles, Lines, Said
 from bot.cli.cast import CAST, Player, player
 from bot.core.errors import FlowError, Mark, SirdarError
@@ -25,7 +28,8 @@ from providers.emulator import Bubble, Emulator
 BUILT_IN = Path(__file__).with_name("demo.yaml")
 PATIENCE_SECONDS = 10.0
 
-_DEEDS = "`tap:`, `photo:` or `location:`"
+_DEEDS = "`tap:`, `photo:`, `location:`, `desk:` or `pay: link`"
+_LINK = re.compile(r"https?://\S+" + PAY_PATH + r"\S+")
 _MARKUP = re.compile(r"[*_~]")
 _PIXEL = bytes.fromhex(
     "ffd8ffe000104a46494600010100000100010000ffdb004300" + "08" * 64 + "ffc00011080001000103012200021101031101ffd9"
@@ -52,6 +56,24 @@ class Do:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """Somebody does something at the desk."""
+
+    who: Player
+    service: str
+    arguments: Mapping[str, Any]
+    at: Mark
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pay:
+    """Somebody opens the newest payment link on their phone, and pays."""
+
+    who: Player
+    at: Mark
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hear:
     """Somebody should hear something."""
 
@@ -60,7 +82,7 @@ class Hear:
     at: Mark
 
 
-Step = Write | Do | Hear
+Step = Write | Do | Work | Pay | Hear
 
 
 def read_steps(path: Path, people: Sequence[Player] = CAST) -> list[Step]:
@@ -101,6 +123,10 @@ def _steps(at: Mark, item: Any, people: Sequence[Player]) -> list[Step]:
     who = _who(key, at, people)
     if isinstance(given, dict) and len(given) == 1:
         ((verb, argument),) = given.items()
+        if verb == "pay" and argument == "link":
+            return [Pay(who=who, at=at)]
+        if verb == "desk":
+            return [_work(who, argument, at)]
         try:
             deed = read_line(f"/{verb} {argument}")
         except ValueError:
@@ -111,6 +137,13 @@ def _steps(at: Mark, item: Any, people: Sequence[Player]) -> list[Step]:
     if isinstance(given, dict | list) or given is None:
         raise FlowError("What do they write?", at=at, hint=f"A text, or {_DEEDS}.")
     return [Write(who=who, text=str(given), at=at)]
+
+
+def _work(who: Player, given: Any, at: Mark) -> Work:
+    (service, arguments), *more = given.items() if isinstance(given, dict) and given else [("", None)]
+    if more or not isinstance(arguments, dict):
+        raise FlowError("What do they do at the desk?", at=at, hint="For example {desk: {quotes.send: {quote: QUO1}}}.")
+    return Work(who=who, service=str(service), arguments=arguments, at=at)
 
 
 def _who(part: str, at: Mark, people: Sequence[Player]) -> Player:
@@ -130,6 +163,7 @@ class Rehearsal:
         screen: Where to show it.
         patience: Seconds to wait for each expected answer.
         people: Whose phones they are.
+        backstage: Does what is not done on a phone.
     """
 
     def __init__(
@@ -138,11 +172,13 @@ class Rehearsal:
         screen: Bubbles | Lines,
         patience: float = PATIENCE_SECONDS,
         people: Sequence[Player] = CAST,
+        backstage: Backstage | None = None,
     ) -> None:
         self._emulator = emulator
         self._screen = screen
         self._patience = patience
         self._people = people
+        self._backstage = backstage
         self._shown = {one.number: 0 for one in people}
 
     async def play(self, steps: list[Step]) -> str | None:
@@ -167,12 +203,27 @@ class Rehearsal:
                 await self._emulator.send_location(number, latitude, longitude)
             case Do(deed=Tap(choice=wanted)):
                 return await self._tap(number, wanted)
+            case Work(who=who, service=service, arguments=arguments):
+                if self._backstage is None:
+                    return "there is no desk here."
+                self._screen.note(f"{who.name} at the desk: {service} {_shown(arguments)}".rstrip())
+                return await self._backstage.work(who, service, arguments)
+            case Pay(who=who):
+                return await self._pay(who)
             case Hear(who=who, text=text):
                 try:
                     await self._emulator.wait_for(number, _says(text), self._patience)
                 except TimeoutError:
                     return f"{who.name} ({who.part}) did not hear “{text}” within {self._patience:g} s."
         return None
+
+    async def _pay(self, who: Player) -> str | None:
+        for bubble in reversed(self._emulator.transcript(who.number)):
+            link = _LINK.search(bubble.text)
+            if link is not None and self._backstage is not None:
+                self._screen.note(f"{who.name} opens the payment page, and pays")
+                return await self._backstage.pay(link[0])
+        return f"{who.name} ({who.part}) has no payment link."
 
     async def _tap(self, number: str, wanted: str) -> str | None:
         for bubble in reversed(self._emulator.transcript(number)):
@@ -198,6 +249,10 @@ class Rehearsal:
             self._shown[one.number] = len(bubbles)
         for _, said in sorted(fresh, key=lambda entry: entry[0]):
             self._screen.said(said)
+
+
+def _shown(arguments: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in arguments.items())
 
 
 def _says(wanted: str) -> Callable[[Bubble], bool]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.core.errors import ActionError
 from bot.core.ids import ContactId
-from bot.operations import approvals, leads, news, timeline
+from bot.operations import approvals, leads, news, timeline, trips
 from bot.operations.acting import Acting, ident, money, text_of, whole
 from bot.operations.lifecycle import Change, Lifecycle
 from bot.operations.services import Services
@@ -126,7 +126,7 @@ async def draft_quote(
     good_for = timedelta(days=whole(days, "The days", least=1, most=_MOST_DAYS) if days else terms.quote_days)
     quote = await acting.db.fetchval(
         _CREATE, acting.tenant_id, row["lead_id"], version, row["contact_id"],
-        ident(trip, "") if trip is not None else None, party,
+        (await trips.trip_row(acting, trip))["trip_id"] if trip is not None else None, party,
         _currency(currency or (trek["currency"] if trek else terms.currency)), total,
         text_of(note, "The note", needed=False), acting.contact_id, acting.at + good_for, acting.at,
     )  # fmt: skip

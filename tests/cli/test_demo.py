@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli.script import BUILT_IN, Do, Hear, Write, read_steps
+from bot.cli.script import BUILT_IN, Do, Hear, Pay, Work, Write, read_steps
 from bot.core.errors import FlowError
 from tests.cli.conftest import BOT, PHONE_PORT, Run
 
@@ -35,7 +35,7 @@ def test_the_built_in_conversation_comes_out_as_it_should(bot: Run) -> None:
     assert "[1] Send me a quote\n" in shown
     assert "Sirdar Treks to sales: *New lead*\n" in shown
     assert "Sirdar Treks to guide: ✅ *INC1* logged for *TRP123*" in shown
-    assert shown.splitlines()[-1].startswith("✓ All 10 expected answers came")
+    assert shown.splitlines()[-1].startswith("✓ All 18 expected answers came")
 
 
 @pytest.mark.parametrize("provider", ["twilio", "360dialog"])
@@ -44,7 +44,7 @@ def test_the_conversation_is_the_same_with_every_provider(bot: Run, provider: st
     assert done.returncode == 0, done.stdout + done.stderr
     assert "[1] Send me a quote\n" in done.stdout
     assert "Sirdar Treks to sales: *New lead*\n" in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("✓ All 10 expected answers came")
+    assert done.stdout.splitlines()[-1].startswith("✓ All 18 expected answers came")
 
 
 def test_a_script_of_ones_own_says_what_is_missing(bot: Run, tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_the_built_in_script_is_what_the_panel_suggests() -> None:
     steps = read_steps(BUILT_IN)
     written = [step.text for step in steps if isinstance(step, Write)]
     assert written[0] == "Hi, interested in EBC Trek for 2 people in December"
-    assert {type(step) for step in steps} == {Write, Do, Hear}
+    assert {type(step) for step in steps} == {Write, Do, Work, Pay, Hear}
 
 
 @pytest.mark.parametrize(
@@ -140,6 +140,8 @@ def test_the_built_in_script_is_what_the_panel_suggests() -> None:
         ("- customer: {dance: tango}", "Nobody can `dance: tango`."),
         ("- customer: {location: here}", "Nobody can `location: here`."),
         ("- customer: []", "What do they write?"),
+        ("- sales: {desk: quotes.send}", "What do they do at the desk?"),
+        ("- customer: {pay: later}", "Nobody can `pay: later`."),
         ("- customer: [", "This is not YAML"),
     ],
 )
