@@ -138,6 +138,8 @@ class Story:
         message = self.found.message
         tree = Tree(self._headline(), guide_style="dim")
         tree.add(formatted(wording.content(message["content"])))
+        if self.found.file is not None:
+            tree.add(_file_line(self.found.file))
         if self.before is not None:
             tree.add(
                 Text(f"The person had written message {self.before} before: bot explain {self.before}", style="dim")
@@ -188,6 +190,25 @@ def decided(decision: wording.Decision) -> Text:
     """One decision of a turn, on a line."""
     label, sentence = wording.told(decision)
     return Text.assemble((f"{label:<11}", _KIND_STYLES.get(label, "blue")), sentence)
+
+
+def _file_line(file: dict[str, Any]) -> Text:
+    """What became of the file that somebody sent."""
+    words = {
+        "STORED": "is kept",
+        "FAILED": "could not be had",
+        "EXPIRED": "was deleted",
+        "REFERENCED": "is not here yet",
+    }
+    style = {"STORED": "green", "FAILED": "bold red"}.get(file["status"], "yellow")
+    size = f", {file['size_bytes']} bytes" if file["size_bytes"] is not None else ""
+    line = Text.assemble(("File ", "bold"), f"{file['media_id']} · {file['mime_type']}{size} · ",
+                         (words.get(file["status"], "is not here yet"), style))  # fmt: skip
+    if file["reason"]:
+        line.append(f": {file['reason']}", style)
+    if file["status"] == "REFERENCED" and file["due_at"] is not None:
+        line.append(f" Tried {file['attempts']} times, next {wording.moment(file['due_at'])}.", "dim")
+    return line
 
 
 def _answer_line(answer: Explanation) -> Text:

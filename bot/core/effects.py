@@ -26,13 +26,15 @@ class Send:
 class Notify:
     """Tell everybody with a role.
 
-    Inside a person's 24-hour window `text` is sent; outside it the WhatsApp template `template`, with `parameters`.
+    Inside a person's 24-hour window `text` is sent; outside it the WhatsApp template `template`, with `parameters`:
+    `content` is that, filled in, in a language of its own.
     """
 
     role: str
     text: str
     template: str
     parameters: tuple[str, ...] = ()
+    content: TemplateOut | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,7 +40,7 @@ class Filled:
         except EngineError as error:
             cursor.turn.note("error", template=self.template.name, error=str(error))
             return None
-        return TemplateOut(name=self.template.name, language=cursor.turn.contact.language, parameters=parameters)
+        return self.template.message(parameters, cursor.turn.contact.language)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +100,10 @@ class NotifyRole:
     def run(self, cursor: Cursor, step: int) -> bool:
         """Tell them, and go on."""
         template, parameters = self.notice.template, self.notice.values(cursor)
-        text = template.fill(parameters)
-        cursor.turn.effects.append(Notify(role=self.role, text=text, template=template.name, parameters=parameters))
+        text, content = template.fill(parameters), template.message(parameters, template.language)
+        cursor.turn.effects.append(
+            Notify(role=self.role, text=text, template=template.name, parameters=parameters, content=content)
+        )
         cursor.turn.note("send", notify=self.role, template=template.name)
         return True
 

@@ -170,12 +170,14 @@ class Planner:
         if template is None:
             self.report.unknown(place, "WhatsApp template", name, self.templates)
             return None
-        if len(parameters) != template.parameter_count:
+        if len(parameters) != template.value_count:
+            more = template.value_count - template.parameter_count
             self.report(
                 (*path, "with") if parameters else path,
-                f"WhatsApp template `{name}` takes {template.parameter_count} parameters, "
+                f"WhatsApp template `{name}` takes {template.value_count} parameters, "
                 f"but `with:` has {len(parameters)}.",
-                hint=f"Its body is: {template.body}",
+                hint=f"Its body is: {template.body}"
+                + (f" The last {more} fill its header and buttons." if more else ""),
             )
         values = tuple(self.expressions.value(value, (*path, "with", place)) for place, value in enumerate(parameters))
         return Filled(template=template, parameters=values)

@@ -1,5 +1,6 @@
 """WhatsApp's rules that decide what may be sent when."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.core.effects import Notify, Send
@@ -28,4 +29,6 @@ def told(effect: Notify, language: str, last_inbound_at: datetime | None, at: da
     """What of a `Notify` a colleague gets: words within their window, else the template."""
     if window_open(last_inbound_at, at):
         return TextOut(body=effect.text)
+    if effect.content is not None:
+        return replace(effect.content, language=language)
     return TemplateOut(name=effect.template, language=language, parameters=effect.parameters)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from bot.core.messages import TemplateOut
 from bot.core.parts import Part
 
 MAX_BODY = 1024
@@ -232,6 +233,36 @@ class WhatsAppTemplate(Part):
         return len(self.parameter_names)
 
     @property
+    def header_names(self) -> list[str]:
+        """The header's variable, if it has one."""
+        return variables_in(self.header or "")
+
+    @property
+    def value_count(self) -> int:
+        """How many values a send must give: the body's, then the header's, then those of the buttons."""
+        return self.parameter_count + len(self.header_names) + sum(button.takes_parameter for button in self.buttons)
+
+    def message(self, values: Sequence[str], language: str) -> TemplateOut:
+        """The template as a message.
+
+        Args:
+            values: `value_count` of them: the body's variables in order of appearance, the header's, the buttons'.
+            language: In which it is sent, if it is there in that.
+        """
+        count, head = self.parameter_count, len(self.header_names)
+        rest = iter(values[count + head :])
+        parts = [next(rest, "") if button.takes_parameter else "" for button in self.buttons]
+        return TemplateOut(
+            name=self.name,
+            language=language,
+            parameters=tuple(values[:count]),
+            names=tuple(self.parameter_names) if self.named and count else (),
+            header_parameters=tuple(values[count : count + head]),
+            header_names=tuple(self.header_names) if self.named else (),
+            button_parameters=tuple(parts) if any(parts) else (),
+        )
+
+    @property
     def signature(self) -> tuple[object, ...]:
         """What a send must fill in, whatever the language."""
         names = self.parameter_names if self.named else []
@@ -265,6 +296,7 @@ class WhatsAppTemplate(Part):
         return _VARIABLE.sub(lambda match: values.get(match[1], ""), self.body)
 
     def fill(self, parameters: Sequence[str]) -> str:
-        """The template as text, for people who are inside the window anyway."""
-        head = f"*{_VARIABLE.sub('', self.header).strip()}*\n" if self.header else ""
+        """The template as text, for people who are inside the window anyway. Takes what `message` takes."""
+        title = next(iter(parameters[self.parameter_count :]), "") if self.header_names else ""
+        head = f"*{_VARIABLE.sub(lambda _: title, self.header).strip()}*\n" if self.header else ""
         return head + self.filled(parameters) + (f"\n_{self.footer}_" if self.footer else "")

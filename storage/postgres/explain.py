@@ -19,6 +19,10 @@ _ATTEMPTS = "SELECT * FROM send_attempts WHERE tenant_id = $1 AND message_id = $
 _WAITING = "SELECT attempts, last_error, due_at FROM inbox WHERE tenant_id = $1 AND message_id = $2"
 _DEAD = "SELECT attempts, error, created_at FROM dead_letters WHERE tenant_id = $1 AND message_id = $2"
 _QUEUED = "SELECT state, due_at, attempt FROM outbox WHERE tenant_id = $1 AND conversation_id = $2 AND message_id = $3"
+_FILE = """
+SELECT media_id, status, mime_type, size_bytes, reason, due_at, attempts FROM whatsapp_media
+WHERE tenant_id = $1 AND message_id = $2
+"""
 # What was said in the turn: the messages written in the same commit have its very time.
 _ANSWERS = """
 SELECT message_id, status, kind, content FROM whatsapp_messages
@@ -38,6 +42,7 @@ class Explanation:
     waiting: dict[str, Any] | None
     dead: dict[str, Any] | None
     queued: dict[str, Any] | None
+    file: dict[str, Any] | None = None
 
 
 async def find_message(db: Connection, vault: Vault, tenant: TenantId, message: str) -> Any:
@@ -67,6 +72,7 @@ async def explain(database: Postgres, vault: Vault, tenant: TenantId, message: s
             waiting=_maybe(await db.fetchrow(_WAITING, tenant, message_id)),
             dead=_maybe(await db.fetchrow(_DEAD, tenant, message_id)),
             queued=_maybe(await db.fetchrow(_QUEUED, tenant, row["conversation_id"], message_id)),
+            file=_maybe(await db.fetchrow(_FILE, tenant, message_id)),
         )
 
 

@@ -142,3 +142,20 @@ def test_nothing_here_logs(tmp_path: Path) -> None:
     """Message texts are for the operator's terminal only."""
     for name in ("explain.py", "wording.py", "bubbles.py"):
         assert "structlog" not in (REPOSITORY / "bot" / "cli" / name).read_text()
+
+
+async def test_what_became_of_a_file(theatre: Theatre) -> None:
+    async def told_of(content: bytes, ending: str) -> str:
+        wamid = await theatre.emulator.send_image(CUSTOMER, content, caption="Here")
+        foundation, tenant = theatre.system.foundation, theatre.system.channel.tenant_id
+        async with asyncio.timeout(20):
+            while True:
+                story = await tell_story(foundation, tenant, wamid)
+                if story is not None and ending in (told := as_text(story)):
+                    return told
+                await asyncio.sleep(0.05)
+
+    told = await told_of(b"\xff\xd8\xff\xe0 a passport", "is kept")
+    assert re.search(r"File \d+ · image/jpeg, 15 bytes · is kept", told)
+    told = await told_of(b"<html>not a picture", "could not be had")
+    assert "it is image/jpeg and is something else" in told

@@ -135,6 +135,19 @@ def test_a_template_as_text() -> None:
     assert template.fill(["Asha {{2}}"]) == "*News*\nHi Asha {{2}}, all is well.\n_Us_"
 
 
+def test_values_fill_the_body_then_the_header_then_the_buttons() -> None:
+    parts = {"header": "For {{1}}", "header_example": "x", "buttons": [QUICK, URL, CODE]}
+    template = WhatsAppTemplate.model_validate(GOOD | parts)
+    assert template.value_count == 4
+    message = template.message(["Asha", "EBC", "BKG7", "SAVE"], "hi")
+    assert (message.language, message.parameters, message.names) == ("hi", ("Asha",), ())
+    assert (message.header_parameters, message.button_parameters) == (("EBC",), ("", "BKG7", "SAVE"))
+    assert template.fill(["Asha", "EBC", "BKG7", "SAVE"]).startswith("*For EBC*\nHi Asha")
+    named = {"body": "Hi {{name}}, all is {{how}} now.", "examples": {"name": "a", "how": "b"}}
+    sent = WhatsAppTemplate.model_validate(GOOD | named).message(["Ada", "well"], "en")
+    assert (sent.names, sent.parameters, sent.header_names) == (("name", "how"), ("Ada", "well"), ())
+
+
 def test_what_may_be_refused_is_only_a_caution() -> None:
     template = WhatsAppTemplate.model_validate(
         GOOD | {"body": "Hi {{1}}, {{2}} ok.", "examples": ["a", "b"]}

@@ -150,6 +150,7 @@ async def test_the_system_role_may_read_ids_and_due_times_only(database: Postgre
         "dead_letters": {"event", "error"},
         "whatsapp_audit_logs": {"actor", "action", "detail"},
         "api_tokens": {"digest", "name"},
+        "whatsapp_media": {"filename", "url", "sha256", "provider_media_id", "reason", "kind", "stored_at"},
     }
     async with database.connection() as db:
         for table, columns in content.items():
@@ -163,7 +164,7 @@ async def test_the_system_role_may_read_ids_and_due_times_only(database: Postgre
         )
     assert {row["relname"] for row in others} == {
         "inbox", "outbox", "timers", "delivery_updates", "whatsapp_configurations", "tenants", "dead_letters",
-        "audit_unsealed",
+        "audit_unsealed", "whatsapp_media",
     }  # fmt: skip
 
 
