@@ -1,20 +1,13 @@
-"""The provider that the demo plays: settings for it and for the bot, and our templates handed in as it takes them."""
+"""The provider that the demo plays: settings for it, and the same for the bot."""
 
 import hashlib
 import secrets
-from collections.abc import Iterable
 from typing import Any
-from urllib.parse import quote
-
-import aiohttp
 
 from bot.cli.cast import Player, Troupe
 from bot.config import WEBHOOK_PATH, Settings
-from bot.core.errors import SirdarError
-from bot.core.whatsapp import WhatsAppTemplate, variables_in
-from providers.emulator import Emulator, EmulatorSettings, Phone
+from providers.emulator import EmulatorSettings, Phone
 from providers.emulator.settings import ProviderName
-from providers.templates import build_components
 
 _PATIENT = "#rc=5&rp=all"
 """Twilio's own words for trying five times whatever goes wrong; it usually tries twice."""
@@ -64,79 +57,5 @@ def phones_of(troupe: Troupe) -> list[Phone]:
     return [Phone(one.name, one.number, one.part, bsuid=_bsuid(one), hint=one.hint) for one in troupe.people]
 
 
-async def hand_in(emulator: Emulator, templates: Iterable[WhatsAppTemplate]) -> None:
-    """Hand message templates in where the provider has its own way of taking them; here they are approved at once."""
-    settings = emulator.settings
-    async with aiohttp.ClientSession(headers=_credentials(settings)) as client:
-        for template in templates:
-            if settings.provider == "twilio":
-                await _submit(client, emulator, template)
-            else:
-                request = {
-                    "name": template.name,
-                    "language": template.language,
-                    "category": template.category,
-                    "parameter_format": "NAMED" if template.named else "POSITIONAL",
-                    "components": build_components(template),
-                }
-                await _post(client, f"{emulator.base_url}/v1/configs/templates", request, template)
-
-
 def _bsuid(one: Player) -> str:
     return "NP." + hashlib.sha256(one.number.encode()).hexdigest()[:20].upper()
-
-
-def _credentials(settings: EmulatorSettings) -> dict[str, str]:
-    if settings.provider == "twilio":
-        return {"Authorization": aiohttp.encode_basic_auth(settings.account_sid, settings.auth_token)}
-    return {"D360-API-KEY": settings.api_key}
-
-
-async def _submit(client: aiohttp.ClientSession, emulator: Emulator, template: WhatsAppTemplate) -> None:
-    made = await _post(client, f"{emulator.base_url}/v1/Content", content_of(template), template)
-    url = f"{emulator.base_url}/v1/Content/{quote(str(made['sid']))}/ApprovalRequests/whatsapp"
-    await _post(client, url, {"name": template.name, "category": template.category}, template)
-
-
-async def _post(
-    client: aiohttp.ClientSession, url: str, body: dict[str, Any], template: WhatsAppTemplate
-) -> dict[str, Any]:
-    async with client.post(url, json=body) as answer:
-        if answer.status not in (200, 201):
-            raise SirdarError(f"Template {template.name} was refused: {await answer.text()}")
-        made: dict[str, Any] = await answer.json()
-        return made
-
-
-def content_of(template: WhatsAppTemplate) -> dict[str, Any]:
-    """A template as Twilio's Content API takes it: variables numbered through, from the body over header to buttons."""
-    samples = dict(zip(template.parameter_names, template.example_values, strict=True))
-    count = 0 if template.named else len(samples)
-    header = template.header or ""
-    if variables_in(header) and not template.named:
-        count += 1
-        samples[str(count)] = template.header_example or ""
-        header = header.replace("{{1}}", f"{{{{{count}}}}}")
-    elif variables_in(header):
-        samples[variables_in(header)[0]] = template.header_example or ""
-    actions: list[dict[str, Any]] = []
-    for button in template.buttons:
-        action: dict[str, Any] = {"type": button.type.upper(), "title": button.text}
-        if button.url:
-            action["url"] = button.url
-        if button.url and variables_in(button.url):
-            count += 1
-            samples[str(count)] = (button.example or "").removeprefix(button.url.partition("{{")[0])
-            action["url"] = button.url.partition("{{")[0] + f"{{{{{count}}}}}"
-        if button.phone_number:
-            action["phone"] = button.phone_number
-        if button.type == "quick_reply":
-            action["id"] = button.text
-        actions.append(action)
-    card = {"body": template.body, "header_text": header, "footer": template.footer, "actions": actions}
-    return {
-        "friendly_name": template.name,
-        "language": template.language,
-        "variables": samples,
-        "types": {"whatsapp/card": {name: value for name, value in card.items() if value}},
-    }

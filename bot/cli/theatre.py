@@ -13,7 +13,7 @@ from typing import Protocol
 
 import asyncpg
 
-from bot.cli.carrier import emulated, hand_in, made_up, phones_of, webhook_address
+from bot.cli.carrier import emulated, made_up, phones_of, webhook_address
 from bot.cli.cast import Troupe, take_places, troupe_of
 from bot.cli.scratch import new_key, play_settings, scratch_database
 from bot.config import DatabaseSettings, Settings
@@ -155,7 +155,7 @@ async def perform(base: Settings, progress: Progress, port: int, *, signals: boo
             )
             stack.push_async_callback(_stop, running, stopping)
             await _introduce(emulator, running)
-            await _register(emulator, system)
+            await _register(system)
             done(server_url)
         yield Theatre(
             system=system, emulator=emulator, stopping=stopping, running=running, server_url=server_url, troupe=troupe
@@ -204,10 +204,9 @@ async def _introduce(emulator: Emulator, running: "asyncio.Task[None]") -> None:
         await asyncio.sleep(_POLL_SECONDS)
 
 
-async def _register(emulator: Emulator, system: System) -> None:
+async def _register(system: System) -> None:
     """Hand the message templates in, as an operator does; here they are approved at once."""
     if system.desk is None:
-        await hand_in(emulator, system.ours.values())
         return
     for one in await push(system.desk, system.templates, system.ours.values(), system.clock):
         if one.deed == "refused":

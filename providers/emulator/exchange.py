@@ -213,7 +213,15 @@ class Exchange:
         for bubble_id in unread:
             self.phones.advance(number, bubble_id, Receipt.READ)
 
-    def business_sends(self, chat: Chat | None, sent: Sent, bubble: Bubble | None, *, failure: int | None) -> None:
+    def business_sends(
+        self,
+        chat: Chat | None,
+        sent: Sent,
+        bubble: Bubble | None,
+        *,
+        failure: int | None,
+        queued: timedelta = timedelta(0),
+    ) -> None:
         """Take a send that passed the checks: show it and report its way, or report why it failed.
 
         Args:
@@ -221,6 +229,7 @@ class Exchange:
             sent: The send, for the log.
             bubble: What the phone shows; `None` for a reaction, which is only ever `sent`.
             failure: The error code with which it fails after all.
+            queued: How long the provider keeps it before it goes on.
         """
         self.sends.append(sent)
         failure = failure if failure is not None else self.faults.take_failure()
@@ -238,7 +247,7 @@ class Exchange:
         if self.faults.reorder_statuses:
             steps.reverse()
         for step in steps:
-            self._report(chat.phone, sent, step)
+            self._report(chat.phone, sent, step, queued=queued if step is steps[0] else timedelta(0))
 
     def business_reacts(self, chat: Chat, bubble_id: str, emoji: str) -> None:
         """Show the bot's reaction on a bubble; one that is gone shows nothing."""
@@ -289,7 +298,7 @@ class Exchange:
             )
             self.phones.show(number, said)
 
-    def _report(self, phone: Phone | None, sent: Sent, receipt: Receipt) -> None:
+    def _report(self, phone: Phone | None, sent: Sent, receipt: Receipt, *, queued: timedelta = timedelta(0)) -> None:
         seen = receipt in (Receipt.READ, Receipt.PLAYED)
         at = self.clock.now() if seen else None
 
@@ -303,5 +312,5 @@ class Exchange:
             return self.wire.receipt(phone, sent, receipt, moment)
 
         after = timedelta(0) if seen else self.settings.status_delay
-        after += timedelta(seconds=self.faults.status_delay)
+        after += queued + timedelta(seconds=self.faults.status_delay)
         self.courier.post(f"{sent.number or sent.to} statuses", Letter(write=write, after=after))

@@ -47,6 +47,20 @@ class Limits:
         used.append(self._now())
         return False
 
+    def queue(self, name: str, per_second: int | None) -> timedelta:
+        """How long one more has to wait for its turn at that pace; takes its place in the queue.
+
+        Args:
+            name: The queue.
+            per_second: Its pace; `None` for no queue.
+        """
+        if per_second is None:
+            return timedelta(0)
+        now = self._now()
+        turn = max(self._full_until.get(name, now), now)
+        self._full_until[name] = turn + timedelta(seconds=1) / per_second
+        return turn - now
+
     def count(self, name: str, within: timedelta) -> int:
         """How many were counted in that time."""
         since = self._now() - within

@@ -630,3 +630,15 @@ async def test_no_form_and_no_content_makes_the_api_stumble(desk: Desk) -> None:
         if status == 201:
             wanted = {"To": TO_ADA, "From": BUSINESS, "ContentSid": made["sid"]}
             assert (await desk.plain("POST", path, data=wanted))[0] == 201, content
+
+
+async def test_surplus_waits_at_twilio_and_fails_after_four_hours(desk: Desk) -> None:
+    limits, now = desk.emulator._exchange.limits, desk.emulator._exchange.clock.now()
+    limits._now = lambda: now
+    await desk.plain("POST", "/_control/limits", json={"throughput": 5})
+    assert await desk.outcome(body="at once") == [("sent", ""), ("delivered", "")]
+    began = asyncio.get_running_loop().time()
+    assert await desk.outcome(body="in its turn") == [("sent", ""), ("delivered", "")]
+    assert asyncio.get_running_loop().time() - began >= 0.19
+    limits._full_until["sends"] += timedelta(hours=4)
+    assert await desk.outcome(body="too late") == [("failed", "30001")]

@@ -25,6 +25,7 @@ QUEUE_LASTS = timedelta(hours=4)
 TOTAL_MOST, PICTURE_MOST = 16 * 1024 * 1024, 5 * 1024 * 1024
 
 UNREACHABLE, OUTSIDE_WINDOW, RATE_LIMITED, BAD_MEDIA, BIG_MEDIA = 63024, 63016, 63018, 63019, 63034
+QUEUE_OVERFLOW = 30001
 _OF_APPROVAL = {"rejected": 63040, "paused": 63041, "disabled": 63042}
 
 _BSUID = re.compile(r"[A-Z]{2}\.\w{1,128}(\.\w{1,128})?")
@@ -81,10 +82,13 @@ class Sending:
             sent.template_category = approval.category.lower()
         bubble, failure = await self._prepare(order, sent)
         if order.service:
-            queued = self._events.queued(sent)
+            first = self._events.queued(sent)
             lane = f"{sent.number or sent.to} statuses"
-            exchange.courier.post(lane, Letter(write=lambda: queued, after=self._settings.status_delay))
-        exchange.business_sends(order.chat, sent, bubble, failure=failure)
+            exchange.courier.post(lane, Letter(write=lambda: first, after=self._settings.status_delay))
+        queued = exchange.limits.queue("sends", self._settings.throughput)
+        if queued > QUEUE_LASTS:
+            failure = QUEUE_OVERFLOW
+        exchange.business_sends(order.chat, sent, bubble, failure=failure, queued=queued)
         return sent
 
     async def _prepare(self, order: Order, sent: Sent) -> tuple[Bubble | None, int | None]:
@@ -120,8 +124,6 @@ class Sending:
         if sent.template_category and any(_BAD_VARIABLE.search(value) for value in order.variables.values()):
             return REFUSED_CONTENT
         if self._settings.pair_limit and self._exchange.limits.pair_full(order.chat.phone.number):
-            return RATE_LIMITED
-        if self._exchange.limits.full("throughput", self._settings.throughput):
             return RATE_LIMITED
         return None
 
