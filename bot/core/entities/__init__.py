@@ -1,7 +1,7 @@
 """What people write, taken apart: numbers, dates, times, amounts, addresses. Thin grammars of our own, in any order.
 
-Deliberately small, and silent where they are not sure. Read at most `bot.core.words.MAX_ANALYSED` characters, with
-expressions that cannot backtrack far: well under a millisecond.
+Deliberately small, and silent where they are not sure. They read at most `bot.core.entities.wording.MAX_READ`
+characters, with expressions that cannot backtrack far: well under a millisecond.
 """
 
 from bot.core.entities.dates import month_like

@@ -35,6 +35,7 @@ _SHORT = re.compile(r"(?<![\d/.])(\d{1,2})/(\d{1,2})(?![\d/]|\.\d)")
 _MONTH_SLASHED = re.compile(r"\b(\d{1,2})/(20\d\d)\b")
 _DAY_MONTH = re.compile(rf"\b{_ORDINAL}(?: of)? ?({MONTH})\b\.?{_YEAR}")
 _MONTH_DAY = re.compile(rf"\b({MONTH})\.? (?:the )?{_ORDINAL}\b{_NOT_DAY}(?:,? ({_SOME_YEAR}))?")
+_YEAR_MONTH_DAY = re.compile(rf"\b((?:19|20)\d\d),? ({MONTH}) (\d{{1,2}})\b(?!:)")
 _MONTH_ALONE = re.compile(rf"\b(in |for |during |by |early |mid |late |next |this |of |around )?({MONTH})\b\.?{_YEAR}")
 _BESIDE_MONTH = re.compile(
     rf" ?(?:or|ya|/|-|to|till|se|and|,) ?{MONTH}\b| (?:month|mein|me|tira|ke|ka|ki)\b(?! [a-z]+ing)"
@@ -84,7 +85,7 @@ def find_dates(text: str, words: Sequence[str], today: date) -> tuple[DateFound,
         if parts is None:
             continue  # "31/02/2027": no date, and its pieces are none either
         year, month, day, dated, other = parts
-        if match.re in {_DAY_MONTH, _MONTH_DAY, _ISO, _SLASHED}:
+        if match.re in {_DAY_MONTH, _MONTH_DAY, _YEAR_MONTH_DAY, _ISO, _SLASHED}:
             named.append(span)
         birth = bool(births) and any(_of_birth(span, one) for one in births)
         found.append(
@@ -191,6 +192,8 @@ def _with_digits(text: str, today: date, *, months: bool) -> Iterator[tuple[re.M
         for match in _MONTH_SLASHED.finditer(text):
             yield match, resolve(int(match[2]), int(match[1]), None, today)
     if months:
+        for match in _YEAR_MONTH_DAY.finditer(text):
+            yield match, resolve(int(match[1]), MONTH_NUMBERS[match[2]], int(match[3]), today)
         for match in _DAY_MONTH.finditer(text):
             yield match, resolve(_year(match[3]), MONTH_NUMBERS[match[2]], int(match[1]), today)
         for match in _MONTH_DAY.finditer(text):

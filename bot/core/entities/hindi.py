@@ -40,8 +40,9 @@ DEVANAGARI = {
     "जुलाई": "july", "अगस्त": "august", "सितंबर": "september", "अक्टूबर": "october", "अक्तूबर": "october",
     "नवंबर": "november", "दिसंबर": "december", "सोमवार": "monday", "मंगलवार": "tuesday", "बुधवार": "wednesday",
     "गुरुवार": "thursday", "बृहस्पतिवार": "thursday", "शुक्रवार": "friday", "शनिवार": "saturday", "रविवार": "sunday",
-    "इतवार": "sunday", "घं॰": "hours", "मि॰": "minutes", "अपराह्न": "pm", "पूर्वाह्न": "am", "भारतीय": "indian",
-    "वीकेंड": "weekend",
+    "इतवार": "sunday", "जन॰": "january", "फ़र॰": "february", "अप्रै॰": "april", "जुल॰": "july", "अग॰": "august",
+    "सित॰": "september", "अक्तू॰": "october", "अक्टू॰": "october", "नव॰": "november", "दिस॰": "december", "घं॰": "hours",
+    "मि॰": "minutes", "अपराह्न": "pm", "पूर्वाह्न": "am", "भारतीय": "indian", "वीकेंड": "weekend",
 }  # fmt: skip
 
 LATIN_NUMBERS = {

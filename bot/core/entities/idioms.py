@@ -40,7 +40,7 @@ def unmistaken(word: str) -> str:
     meant = SHORTHAND.get(word)
     if meant is not None:
         return meant
-    if not 5 <= len(word) <= 11 or word in _NO_MISTAKE:
+    if not 5 <= len(word) <= 11 or word in _NO_MISTAKE or word in _FORGIVEN.get(word[0], ()):
         return word
     for known in _FORGIVEN.get(word[0], ()):
         allowed = 2 if len(known) >= 8 and len(word) >= 7 else 1

@@ -24,7 +24,7 @@ _ALSO_OTHERS = frozenset({"once", "uno", "mil"})
 _MONTHS = {
     "enero": "january", "febrero": "february", "marzo": "march", "abril": "april", "mayo": "may", "junio": "june",
     "julio": "july", "agosto": "august", "septiembre": "september", "setiembre": "september", "octubre": "october",
-    "noviembre": "november", "diciembre": "december",
+    "noviembre": "november", "diciembre": "december", "dic": "december", "ene": "january", "abr": "april",
 }  # fmt: skip
 _SHORT_MONTHS = {
     "ene": "january", "feb": "february", "abr": "april", "jun": "june", "jul": "july", "ago": "august",
@@ -174,9 +174,14 @@ def folded(text: str) -> str:
     return _ACCENTS.sub("", unicodedata.normalize("NFD", text))
 
 
-def is_spanish(words: list[str], language: str) -> bool:
-    """Whether a text with these words (folded) is to be read as Spanish."""
-    return language.startswith("es") or not _SURE_WORDS.isdisjoint(words)
+_JULIO = re.compile(r"\b(?:\d{1,2} (?:de )?|en |para )julio\b|\bjulio del? ")
+
+
+def is_spanish(text: str, words: list[str], language: str) -> bool:
+    """Whether a text (folded) is to be read as Spanish. Julio is July only beside what makes it a month."""
+    if language.startswith("es") or not _SURE_WORDS.isdisjoint(words):
+        return True
+    return "julio" in words and _JULIO.search(text) is not None
 
 
 def canonical_of(text: str, language: str) -> str:

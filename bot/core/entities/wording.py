@@ -12,8 +12,9 @@ from functools import lru_cache
 
 from bot.core.entities import hindi, nepali, spanish
 from bot.core.entities.idioms import SHORTHAND, plain, unmistaken
-from bot.core.words import MAX_ANALYSED
 
+MAX_READ = 400
+"""Characters of a message in which values are looked for: what somebody says beyond, a flow asks for."""
 _NASALS = re.compile("न्(?=[त-नट-ढ])|म्(?=[प-म])|ण्(?=[ट-ण])|ञ्(?=[च-ञ])|ङ्(?=[क-ङ])")
 _ALIKE = str.maketrans({"\u093c": None, "\u0901": "\u0902", "\u0940": "\u093f", "\u0942": "\u0941", "\u200d": None})
 
@@ -52,8 +53,8 @@ _WORDS = re.compile(r"[a-z]+")
 
 
 def lowered(text: str) -> str:
-    """Lower case, single spaces, plain apostrophes; at most `MAX_ANALYSED` characters."""
-    return " ".join(text[:MAX_ANALYSED].lower().replace("’", "'").split())
+    """Lower case, single spaces, plain apostrophes; at most `MAX_READ` characters."""
+    return " ".join(text[:MAX_READ].lower().replace("’", "'").split())
 
 
 def canonical(lower: str, language: str = "en") -> tuple[str, list[str]]:
@@ -64,7 +65,7 @@ def canonical(lower: str, language: str = "en") -> tuple[str, list[str]]:
         language: The person's, as far as it is known: it decides about words that several languages have.
     """
     if not lower.isascii():
-        lower = unicodedata.normalize("NFKC", lower)[:MAX_ANALYSED].lower().translate(_FIGURES)
+        lower = unicodedata.normalize("NFKC", lower)[:MAX_READ].lower().translate(_FIGURES)
         lower = _DEVANAGARI_RUN.sub(_from_devanagari, lower)
         if not lower.isascii():
             lower = spanish.folded(lower)
@@ -73,7 +74,7 @@ def canonical(lower: str, language: str = "en") -> tuple[str, list[str]]:
     tokens = _spelled(tokens)
     lower = " ".join(tokens)
     words: list[str] = _WORDS.findall(lower)
-    if spanish.is_spanish(words, language):
+    if spanish.is_spanish(lower, words, language):
         lower = spanish.canonical_of(lower, language)
         words = _WORDS.findall(lower)
     elif not _TOKENS.isdisjoint(words):

@@ -1,0 +1,130 @@
+"""Whatever people write, in whatever language: values are found quickly, and where they stand."""
+
+import time
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.core.entities import counted, extract
+from bot.core.entities.hindi import DEVANAGARI_NUMBERS as HINDI
+from bot.core.entities.nepali import DEVANAGARI_NUMBERS as NEPALI
+from bot.core.entities.wording import MAX_READ
+from bot.core.slots import DateReader, Filled, Heard
+from bot.core.tongues import guess
+from bot.core.values import show_date
+
+TODAY = date(2026, 11, 22)
+LANGUAGES = ("en", "es", "hi", "ne")
+KINDS = (
+    "dates",
+    "short_dates",
+    "periods",
+    "money",
+    "times",
+    "durations",
+    "emails",
+    "phones",
+    "found_numbers",
+    "amounts",
+)
+RELAXED = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+PIECES = (
+    "1 ", "two ", "december ", "15 ", "15 dec ", "1/1/", "3-", "12/12 - ", "a@b.", "+1 ", "$1", "k ",
+    "1 h ", "half past ", "at 5 ", "to ", "or ", "of ", "may ", "march or ", "for 5 nights ",
+    "first week of ", "me and my ", "me, ", "with 2 ", "2 friends and ", "my wife, ", "a couple of ",
+    "hundred and ", "one hundred ", "sadhe ", "do ", "teen ", "do-", "log ", "hafte ", "raat ", "kal ",
+    "aane wala ", "दो ", "दो-", "बजे ", "१५ ", "छ ", "मे ", "न्", "मा", "जना", "देखि ", "हप्ता",
+    "jana ", "ma ra ", "dekhi ", "el ", "a las ", "y media ", "de la tarde ", "uno ", "y ", "mil ",
+    "ciento ", "desde el ", "hace ", "una ", "que viene ", "proximo ", "saterda ", "tomorow ",
+    "in 1 week ", "next ", "born ", "²", "½", "İ", "ﷺ", "👍🏽", "\u200d", "\u0301", "{{", "(", ":", ".",
+    ",",
+)  # fmt: skip
+TEXTS = st.text(max_size=500) | st.lists(st.sampled_from(PIECES), max_size=120).map("".join)
+
+
+def read_all(text: str, language: str) -> Any:
+    found = extract(text, TODAY, language)
+    for kind in KINDS:
+        getattr(found, kind)
+    for of in ("people", "nights"):
+        found.count(of)
+    return found
+
+
+@RELAXED
+@given(TEXTS, st.sampled_from(LANGUAGES))
+def test_what_is_found_stands_in_the_text_and_apart(text: str, language: str) -> None:
+    found = read_all(text, language)
+    for kind in KINDS:
+        places = sorted((one.start, one.end) for one in getattr(found, kind))
+        assert all(0 <= start < end <= len(found.whole) for start, end in places)
+        if kind != "short_dates":
+            assert all(one[1] <= other[0] for one, other in pairwise(places)), kind
+
+
+@RELAXED
+@given(TEXTS, st.sampled_from(LANGUAGES))
+def test_the_same_text_has_the_same_values(text: str, language: str) -> None:
+    one, other = read_all(text, language), read_all(text, language)
+    assert [getattr(one, kind) for kind in KINDS] == [getattr(other, kind) for kind in KINDS]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("more", ["", "x ", "१ "])
+def test_no_text_takes_long(language: str, more: str) -> None:
+    """Everything that can be found in it, and its language: below 5 ms on an idle machine; here, four times that."""
+    read_all("warm up: 1", language)
+    for piece in PIECES:
+        text = f"{more}{piece}" * MAX_READ
+        took = 1.0
+        for _ in range(5):
+            began = time.process_time()
+            read_all(text, language)
+            guess(text)
+            took = min(took, time.process_time() - began)
+            if took < 0.02:
+                break
+        assert took < 0.02, (piece, took)
+
+
+# --- Numbers and dates, all of them -----------------------------------------------------------------------------------
+
+_UNITS = ["", "uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve"]
+_TENS = ["treinta", "cuarenta", "cincuenta", "sesenta", "setenta", "ochenta", "noventa"]
+SPANISH = {f"{ten} y {unit}" if unit else ten: 30 + 10 * place + number
+           for place, ten in enumerate(_TENS) for number, unit in enumerate(_UNITS)}  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "noun"), [(HINDI, "लोग"), (NEPALI, "जना"), (SPANISH, "personas")])
+def test_every_number_counts_people(words: dict[str, int], noun: str) -> None:
+    read = {word: counted(extract(f"{word} {noun}", TODAY), "people") for word in words}
+    assert read == words
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("mil doscientos treinta y cuatro", 1234), ("dos mil quinientos", 2500), ("ciento uno", 101),
+        ("one hundred and twenty", 120), ("two thousand five hundred", 2500), ("एक सौ बीस", 120),
+        ("दो हज़ार पाँच सौ", 2500),
+        ("तीन सय पच्चीस", 325), ("ek lakh bees hazar", 120_000),
+    ],
+)  # fmt: skip
+def test_numbers_of_several_words_are_one(text: str, number: int) -> None:
+    assert extract(text, TODAY).numbers == (number,)
+
+
+@RELAXED
+@given(st.dates(TODAY, TODAY + timedelta(days=900)), st.sampled_from(LANGUAGES), st.sampled_from(["long", "short"]))
+def test_days_are_read_as_they_are_printed(day: date, language: str, form: str) -> None:
+    shown = show_date(day.isoformat(), language, form)
+    for known in {language, "en"} if (language, form) != ("es", "short") else {"es"}:  # "1 ago" is English as well
+        reading = DateReader(name="day", label="day").read(
+            Heard(shown, extract(shown, TODAY, known), TODAY, known), asked=True
+        )
+        assert isinstance(reading, Filled), shown
+        assert reading.value == day.isoformat()
