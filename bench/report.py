@@ -6,6 +6,7 @@ from rich.table import Table
 from bench.authoring import AuthoringCost
 from bench.engine import StepCost
 from bench.phases import Measured
+from bench.receiving import ReceivingCost
 
 NOISE = 0.1  # of the machine's CPU time
 
@@ -16,6 +17,7 @@ def show(
     system: Measured | None,
     steps: dict[str, StepCost],
     authoring: AuthoringCost | None = None,
+    receiving: ReceivingCost | None = None,
 ) -> None:
     """Print what was measured."""
     table = Table(title="A message in, a reply out", title_justify="left")
@@ -53,6 +55,19 @@ def show(
         console.print(_steps(steps))
     if authoring:
         console.print(_authoring(authoring))
+    if receiving:
+        console.print(_receiving(receiving))
+
+
+def _receiving(cost: ReceivingCost) -> Table:
+    table = Table(title="Receiving", title_justify="left")
+    for column in ("", "median", "best"):
+        table.add_column(column, justify="right" if column else "left")
+    for name, read in cost.read_us.items():
+        table.add_row(f"{name}: verify and read one text", f"{read.median_us:.0f} µs", f"{read.best_us:.0f} µs")
+    size = cost.batch_bytes / 1024
+    table.add_row(f"200 for 1,000 messages in one request ({size:.0f} KiB)", f"{cost.batch_ms:.0f} ms", "")
+    return table
 
 
 def _authoring(cost: AuthoringCost) -> Table:

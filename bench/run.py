@@ -25,6 +25,7 @@ from bench.authoring import AuthoringCost, measure_authoring
 from bench.engine import StepCost, measure_shipped
 from bench.phases import Measured, Plan, Say, Under, grow, measure
 from bench.processes import Child, ProcessFailed, children, free_port
+from bench.receiving import ReceivingCost, measure_batch, measure_reading
 from bench.report import show
 from bench.traffic import BUSINESS_ACCOUNT_ID, BUSINESS_NUMBER, PHONE_NUMBER_ID, Traffic
 from storage.embedded import EmbeddedPostgres
@@ -146,8 +147,8 @@ def run(
     except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("Interrupted.")
         return 130
-    floor, system, steps, authoring = figures
-    show(console, floor, system, steps, authoring)
+    floor, system, steps, authoring, receiving = figures
+    show(console, floor, system, steps, authoring, receiving)
     if json_file is not None:
         document = {
             "plan": asdict(plan),
@@ -155,6 +156,7 @@ def run(
             "system": asdict(system) if system else None,
             "engine": {name: asdict(cost) for name, cost in steps.items()},
             "authoring": asdict(authoring) if authoring else None,
+            "receiving": asdict(receiving) if receiving else None,
         }
         json_file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     return 0
@@ -172,12 +174,12 @@ def _scratch() -> Iterator[Path]:
 
 async def _measure_all(
     console: Console, plan: Plan, only: str | None, order: str, path: str, texts: list[str], conversations: int
-) -> tuple[Measured | None, Measured | None, dict[str, StepCost], AuthoringCost | None]:
+) -> tuple[Measured | None, Measured | None, dict[str, StepCost], AuthoringCost | None, ReceivingCost | None]:
     task = asyncio.current_task()
     assert task is not None
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    floor = system = authoring = None
+    floor = system = authoring = receiving = None
     steps: dict[str, StepCost] = {}
     columns = (TextColumn("{task.description:<52}"), BarColumn(), TimeElapsedColumn())
     with (
@@ -197,7 +199,11 @@ async def _measure_all(
             steps = measure_shipped(min(plan.seconds, 3.0))
             say("authoring: a project of 200 flows", 0.0)
             authoring = measure_authoring()
-    return floor, system, steps, authoring
+            say("webhooks: one text, and 1,000 in one request", 0.0)
+            batch_ms, batch_bytes = await measure_batch(scratch / "batch")
+            reading = measure_reading(min(plan.seconds, 1.0))
+            receiving = ReceivingCost(read_us=reading, batch_ms=batch_ms, batch_bytes=batch_bytes)
+    return floor, system, steps, authoring, receiving
 
 
 if __name__ == "__main__":

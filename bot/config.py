@@ -155,6 +155,9 @@ class Settings(DatabaseSettings):
     )
     bot_api_rate: float = Field(20, ge=0, description="API requests per second and token, on average; 0: no limit")
     bot_api_burst: int = Field(100, ge=1, description="API requests a token may make at once")
+    bot_read_marks: Literal["off", "read", "typing"] = Field(
+        "off", description="whether people see that their message was read, and that we are typing"
+    )
     bot_channel_rate: float = Field(
         56, ge=0, description="messages per second from one number; 0: no limit. Meta's default is 80, in and out"
     )

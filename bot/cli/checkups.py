@@ -5,15 +5,17 @@ import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import aiohttp
 import asyncpg
 
 from bot.authoring.linter import check
+from bot.cli.carriers import check_provider, forged
+from bot.cli.findings import HTTP_SECONDS, Check, Verdict
 from bot.cli.wording import moment, span
 from bot.config import DatabaseSettings, Settings, load_database_settings, load_settings
 from bot.core.errors import ConfigError, SirdarError
@@ -21,10 +23,7 @@ from bot.core.ids import TenantId
 from bot.runtime.bootstrap import database_dsn
 from bot.runtime.project import content_dir, project_actions
 from bot.web.webhook import PATH
-from providers.fields import Unreadable, mapping, read_json
-from providers.meta.errors import meaning, read_problem
-from providers.meta.settings import API
-from providers.meta.signature import HEADER, sign
+from providers.meanings import meaning
 from storage.base import Backlog
 from storage.crypto import parse_secret
 from storage.migrations import current, head
@@ -32,23 +31,9 @@ from storage.postgres import Postgres, Upkeep
 from storage.postgres.database import RUNTIME_ROLE
 from storage.postgres.inspection import Inspection
 
-Verdict = Literal["ok", "warn", "fail"]
-
-HTTP_SECONDS = 5.0
 _LITTLE_SPACE, _NO_SPACE = 2 * 1024**3, 200 * 1024**2  # bytes
 _SMALL_SKEW, _LARGE_SKEW = timedelta(seconds=2), timedelta(seconds=30)
 _ANYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104  looked for, not bound to
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One line of the list. `remedy` is what to do, where there is something to do."""
-
-    group: str
-    name: str
-    verdict: Verdict
-    told: str
-    remedy: str = ""
 
 
 async def examine() -> list[Check]:
@@ -254,39 +239,6 @@ async def _numbers(inspection: Inspection, tenant: TenantId) -> list[Check]:
     return found
 
 
-async def check_provider(settings: Settings) -> list[Check]:
-    """Whether Meta answers, knows our number, and takes our token."""
-    group = "Provider"
-    if settings.whatsapp_provider != "meta":
-        told = f"not looked at: {settings.whatsapp_provider}"
-        return [Check(group=group, name="skipped", verdict="warn", told=told)]
-    base = (settings.whatsapp_api_base_url or API).rstrip("/")
-    url = f"{base}/{settings.whatsapp_api_version}/{settings.whatsapp_phone_number_id}"
-    headers = {"Authorization": f"Bearer {settings.whatsapp_access_token.get_secret_value()}"}
-    query = {"fields": "display_phone_number,verified_name,quality_rating"}
-    try:
-        status, body = await _get(url, headers=headers, params=query)
-    except (aiohttp.ClientError, OSError) as error:
-        remedy = "Check WHATSAPP_API_BASE_URL, and that this host may reach it."
-        told = f"{base} does not answer ({type(error).__name__})"
-        return [Check(group=group, name="reachable", verdict="fail", told=told, remedy=remedy)]
-    found = [Check(group=group, name="reachable", verdict="ok", told=base)]
-    answer = _object(body)
-    if status != 200:
-        problem = read_problem(answer.get("error"))
-        told = f"refused: HTTP {status}, code {problem.code}, {problem.detail}"
-        remedy = meaning(problem.code).text
-        return [*found, Check(group=group, name="token", verdict="fail", told=told, remedy=remedy)]
-    named = f"{answer.get('verified_name') or 'without a name'}, quality {answer.get('quality_rating') or 'not known'}"
-    found.append(Check(group=group, name="token", verdict="ok", told=f"valid for {named}"))
-    shown = re.sub(r"\D", "", str(answer.get("display_phone_number") or ""))
-    if shown and shown != settings.whatsapp_phone_number.lstrip("+"):
-        told = f"the id belongs to +{shown}, and WHATSAPP_PHONE_NUMBER is {settings.whatsapp_phone_number}"
-        remedy = "Correct WHATSAPP_PHONE_NUMBER or WHATSAPP_PHONE_NUMBER_ID."
-        found.append(Check(group=group, name="number", verdict="warn", told=told, remedy=remedy))
-    return found
-
-
 async def check_server(settings: Settings) -> list[Check]:
     """Whether our own server is up, and lets in whom it should."""
     group = "Server"
@@ -300,25 +252,12 @@ async def check_server(settings: Settings) -> list[Check]:
     if status != 200:
         told, remedy = f"{server}/healthz answers {status}", "Another program listens there: choose another BOT_PORT."
         return [Check(group=group, name="alive", verdict="fail", told=told, remedy=remedy)]
-    challenge = "1158201444"
-    token = settings.whatsapp_verify_token.get_secret_value()
-    query = {"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": token}
-    status, body = await _get(server + PATH, params=query)
-    shaken = status == 200 and body == challenge.encode()
-    forged = b'{"object":"whatsapp_business_account","entry":[]}'
-    async with _client() as client:
-        signature = {HEADER: sign("not the app secret", forged), "Content-Type": "application/json"}
-        async with client.post(server + PATH, data=forged, headers=signature) as refusal:
-            refused = refusal.status
+    body, headers = forged(settings)
+    async with _client() as client, client.post(server + PATH, data=body, headers=headers) as refusal:
+        refused = refusal.status
     return [
         Check(group=group, name="alive", verdict="ok", told=server),
-        Check(
-            group=group,
-            name="handshake",
-            verdict="ok" if shaken else "fail",
-            told="our verify token is taken" if shaken else f"our verify token gets HTTP {status}",
-            remedy="" if shaken else "The server runs with another WHATSAPP_VERIFY_TOKEN: restart it.",
-        ),
+        *(await _handshake(settings, server) if settings.whatsapp_provider == "meta" else []),
         Check(
             group=group,
             name="signatures",
@@ -329,6 +268,23 @@ async def check_server(settings: Settings) -> list[Check]:
     ]
 
 
+async def _handshake(settings: Settings, server: str) -> list[Check]:
+    challenge = "1158201444"
+    token = settings.whatsapp_verify_token.get_secret_value()
+    query = {"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": token}
+    status, body = await _get(server + PATH, params=query)
+    shaken = status == 200 and body == challenge.encode()
+    return [
+        Check(
+            group="Server",
+            name="handshake",
+            verdict="ok" if shaken else "fail",
+            told="our verify token is taken" if shaken else f"our verify token gets HTTP {status}",
+            remedy="" if shaken else "The server runs with another WHATSAPP_VERIFY_TOKEN: restart it.",
+        )
+    ]
+
+
 def _client() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=HTTP_SECONDS))
 
@@ -336,10 +292,3 @@ def _client() -> aiohttp.ClientSession:
 async def _get(url: str, **options: Any) -> tuple[int, bytes]:
     async with _client() as client, client.get(url, allow_redirects=False, **options) as answer:
         return answer.status, await answer.content.read(100_000)
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        return mapping(read_json(body))
-    except Unreadable:
-        return {}

@@ -10,7 +10,8 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.text import Text
 
-from bot.cli.checkups import Check, examine
+from bot.cli.checkups import examine
+from bot.cli.findings import Check
 from bot.cli.logs import configure_logs
 from bot.cli.running import run
 

@@ -17,7 +17,7 @@ from bot.config import load_database_settings
 from bot.core.errors import ConfigError, SirdarError
 from bot.core.ids import ConversationId, TenantId
 from bot.runtime.bootstrap import Foundation, open_foundation
-from providers.meta.errors import meaning
+from providers.meanings import meaning
 from storage.postgres.explain import Explanation
 from storage.postgres.explain import explain as look_up
 from storage.postgres.inspection import Inspection

@@ -19,6 +19,7 @@ from bot.operations import expire_what_is_over
 from bot.runtime.bells import OUTBOX, Bells
 from bot.runtime.carriers import make_desk, make_media, make_provider, make_store
 from bot.runtime.clock import Ticker
+from bot.runtime.courtesy import Courtesy
 from bot.runtime.failpoints import failpoint
 from bot.runtime.files import MediaLibrary
 from bot.runtime.intake import GroupCommit
@@ -98,6 +99,7 @@ class System:
     actions: Actions
     bells: Bells
     intake: GroupCommit
+    courtesy: Courtesy
     upkeep: Upkeep
     clock: Clock
     desk: TemplateClient | None = None
@@ -127,6 +129,8 @@ class System:
         if self.foundation.keep is not None:
             parts.append(Part("database", self.foundation.keep))
         sender = self.sender() if "sender" in names else None
+        if "web" in names:
+            parts.append(Part("courtesy", self.courtesy.run))
         if "worker" in names:
             parts.append(Part("worker", self.worker(sender).run))
         if sender is not None:
@@ -407,6 +411,7 @@ async def open_system(
             actions=known,
             bells=bells,
             intake=GroupCommit(intake, bells),
+            courtesy=Courtesy(provider, settings.bot_read_marks),
             upkeep=upkeep,
             clock=clock,
             desk=desk,

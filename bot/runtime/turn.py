@@ -30,7 +30,17 @@ from bot.core.engine import Step
 from bot.core.errors import ActionError, EngineError
 from bot.core.events import ActionDone, ActionFailed, BusinessChanged, Event, MessageReceived, TimerFired
 from bot.core.ids import ChannelId, ConversationId, RunId
-from bot.core.messages import MediaIn, Outgoing, TemplateOut, TextIn, TextOut, UnsupportedIn
+from bot.core.messages import (
+    EditIn,
+    MediaIn,
+    Outgoing,
+    ReactionIn,
+    RevokeIn,
+    TemplateOut,
+    TextIn,
+    TextOut,
+    UnsupportedIn,
+)
 from bot.core.policy import said, told, window_open
 from storage.base import (
     AuditEntry,
@@ -276,11 +286,16 @@ async def _recall(store: TurnStore, outcome: Outcome, conversation: Conversation
         if parked is not None:
             frames.append(parked)
     last = conversation.last_inbound_at
-    if event.sent_at is not None:
+    if event.sent_at is not None and not _opens_nothing(event.event):
         if not window_open(last, event.event.at):
             outcome.reopened.add(conversation.conversation_id)
         last = max(last, event.sent_at) if last is not None else event.sent_at
     return replace(conversation, frames=tuple(frames), last_inbound_at=last)
+
+
+def _opens_nothing(event: Event) -> bool:
+    """Whether what came in may not open the window: of reactions, edits and deletions WhatsApp does not say."""
+    return isinstance(event, MessageReceived) and isinstance(event.content, ReactionIn | EditIn | RevokeIn)
 
 
 async def _frame(store: TurnStore, outcome: Outcome, run: RunId) -> Frame | None:

@@ -28,6 +28,7 @@ def make_app(system: System) -> web.Application:
         provider=system.provider,
         numbers=Numbers(system.channel.provider, [system.channel], system.upkeep.channels),
         intake=system.intake,
+        courtesy=system.courtesy,
         clock=system.clock,
     )
     app = make_health_app(system)

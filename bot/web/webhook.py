@@ -9,6 +9,7 @@ from aiohttp import web
 
 from bot.config import STATUS_PATH, WEBHOOK_PATH
 from bot.core.messages import UnsupportedIn
+from bot.runtime.courtesy import Courtesy
 from bot.runtime.intake import GroupCommit
 from bot.runtime.metrics import METRICS
 from bot.runtime.trouble import is_outage
@@ -79,12 +80,14 @@ class Webhook:
         provider: Verifies and reads.
         numbers: Our numbers.
         intake: Stores.
+        courtesy: Shows people that their message was read.
         clock: The time.
     """
 
     provider: Provider
     numbers: Numbers
     intake: GroupCommit
+    courtesy: Courtesy
     clock: Callable[[], datetime]
 
     def routes(self, app: web.Application) -> None:
@@ -132,8 +135,11 @@ class Webhook:
             return web.Response(status=503, headers={"Retry-After": "1"})
         METRICS.webhooks.labels("stored").inc()
         for item in items:
-            if isinstance(item, InboundMessage) and isinstance(item.content, UnsupportedIn):
-                METRICS.unsupported.labels(_known(item.content.original_kind)).inc()
+            if isinstance(item, InboundMessage):
+                if isinstance(item.content, UnsupportedIn):
+                    METRICS.unsupported.labels(_known(item.content.original_kind)).inc()
+                if item.group_id is None and item.channel in sorting.by_address:
+                    self.courtesy.note(item.provider_message_id)
         return web.Response()  # empty: Twilio would send words in it to the person
 
 

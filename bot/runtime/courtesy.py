@@ -1,0 +1,59 @@
+"""Blue ticks and "typing…": told to the provider beside the work, never instead of it.
+
+A message is marked once it is stored. What comes faster than the provider takes it is left unmarked: it is a courtesy,
+and it counts against the number's throughput.
+"""
+
+import asyncio
+from typing import Literal
+
+import structlog
+
+from bot.runtime.loop import Stopping
+from providers.base import Provider
+
+log = structlog.get_logger(__name__)
+
+Manners = Literal["off", "read", "typing"]
+
+MOST_WAITING = 200
+_AT_ONCE = 4
+
+
+class Courtesy:
+    """Marks messages as read, and shows us typing.
+
+    Args:
+        provider: Whom to tell.
+        manners: `read`: mark them; `typing`: and show us typing until we answer, 25 seconds at most; `off`: nothing.
+    """
+
+    def __init__(self, provider: Provider, manners: Manners) -> None:
+        self._provider = provider
+        able = provider.capabilities
+        self._typing = manners == "typing" and able.typing
+        self._on = self._typing or (manners != "off" and able.read_marks)
+        self._waiting: asyncio.Queue[str] = asyncio.Queue(MOST_WAITING)
+
+    def note(self, message_id: str) -> None:
+        """A message has come in and is stored."""
+        if self._on and not self._waiting.full():
+            self._waiting.put_nowait(message_id)
+
+    async def run(self, stopping: Stopping) -> None:
+        """Tell the provider until `stopping`."""
+        tellers = [asyncio.create_task(self._tell()) for _ in range(_AT_ONCE if self._on else 0)]
+        try:
+            await stopping.wait()
+        finally:
+            for teller in tellers:
+                teller.cancel()
+            await asyncio.gather(*tellers, return_exceptions=True)
+
+    async def _tell(self) -> None:
+        while True:
+            message_id = await self._waiting.get()
+            try:
+                await self._provider.mark_read(message_id, typing=self._typing)
+            except Exception:  # a bug in a provider must not end the courtesy for everybody
+                log.exception("a message could not be marked as read", action="go_on")
