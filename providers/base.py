@@ -286,6 +286,7 @@ class Capabilities:
         document_captions: A caption under a document; else as a text before it.
         read_marks: Marking messages as read.
         typing: Showing that we type.
+        loses_statuses: A status that our server did not take is not told again: `look_up` finds it.
     """
 
     max_text: int
@@ -305,6 +306,7 @@ class Capabilities:
     document_captions: bool = True
     read_marks: bool = True
     typing: bool = True
+    loses_statuses: bool = False
 
 
 class Provider(Protocol):

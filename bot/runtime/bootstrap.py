@@ -33,6 +33,7 @@ from bot.runtime.outgoing import WithFiles
 from bot.runtime.pacing import Pacer
 from bot.runtime.parts import Part, PartLoop
 from bot.runtime.project import content_dir, project_actions
+from bot.runtime.reconciling import Reconciler
 from bot.runtime.retention import Retention
 from bot.runtime.rounds import Round
 from bot.runtime.sender import Sender, SendRules
@@ -64,6 +65,7 @@ from storage.postgres.database import RUNTIME_ROLE, session_settings
 log = structlog.get_logger(__name__)
 
 _DATABASE_CHECK_SECONDS = 1.0
+_ASK_SECONDS = 60.0
 _FEED_SECONDS = 0.5  # between two portions of a broadcast
 _SEAL_SECONDS = 2.0  # how long an audit entry may wait for its seal, about
 
@@ -144,7 +146,21 @@ class System:
             parts.append(Part("sealer", sealing.run))
             feeding = Round(name="broadcasts", seconds=_FEED_SECONDS, do=self.feed_broadcasts, clock=self.clock)
             parts.append(Part("broadcasts", feeding.run))
+            if self.provider.capabilities.loses_statuses:
+                asking = Round(name="statuses", seconds=_ASK_SECONDS, do=self.reconciler.reconcile, clock=self.clock)
+                parts.append(Part("statuses", asking.run))
         return parts
+
+    @property
+    def reconciler(self) -> Reconciler:
+        """What asks for statuses that were lost."""
+        return Reconciler(
+            provider=self.provider,
+            channel=self.channel,
+            database=self.foundation.database,
+            intake=self.intake,
+            chores=Chores(self.foundation.database),
+        )
 
     @property
     def audit(self) -> AuditChain:

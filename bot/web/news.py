@@ -43,6 +43,7 @@ NOBODY = TenantId(0)
 """The tenant of webhooks whose number we do not know."""
 
 MAX_ALARM = 300
+THROTTLED, STOPPED = timedelta(seconds=10), timedelta(minutes=10)
 RESTRICTED = timedelta(hours=6)
 """For how long a restriction stops us, unless it says how long it lasts."""
 
@@ -219,6 +220,7 @@ def _health(channel: Channel, item: AccountChanged, at: datetime) -> NewHealth:
         at=at,
         reach_limit=_reach_limit(item.data),
         alarm=_alarm(item),
+        pause_until=_pause_until(item, at),
         initiated_after=at + RESTRICTED if stopped else None,
     )
 
@@ -246,6 +248,19 @@ def _restricted(item: AccountChanged) -> bool:
         "ACCOUNT_DELETED",
         "DISABLED_UPDATE",
     )
+
+
+def _pause_until(item: AccountChanged, at: datetime) -> datetime | None:
+    """Until when the number sends nothing, because of an error that is about no message in particular."""
+    if item.field != "errors":
+        return None
+    match item.data.get("effect"):
+        case Effect.PAUSE_CHANNEL:
+            return at + THROTTLED
+        case Effect.STOP_CHANNEL:
+            return at + STOPPED
+        case _:
+            return None
 
 
 def _alarm(item: AccountChanged) -> str | None:

@@ -44,6 +44,7 @@ CAPABILITIES = Capabilities(
     media_ids=False,
     document_captions=False,
     read_marks=False,  # only together with typing
+    loses_statuses=True,
 )
 
 _CONTENT_GONE = frozenset({20404, 21654, 21655})

@@ -154,7 +154,10 @@ async def test_the_command_itself(settings: pytest.MonkeyPatch, bot: Run, as_env
 def test_without_any_settings_it_looks_at_the_rest(bot: Run, tmp_path: Path) -> None:
     done = bot("doctor", BOT_DATA_DIR=str(tmp_path / "var"))
     assert done.returncode == 1
-    assert "✗ complete    WHATSAPP_PROVIDER is missing: who carries our messages: meta, twilio or 360dialog.\n" in done.stdout
+    assert (
+        "✗ complete    WHATSAPP_PROVIDER is missing: who carries our messages: meta, twilio or 360dialog.\n"
+        in done.stdout
+    )
     assert "✓ flows" in done.stdout
     assert "! there       there is none" in done.stdout
     assert not (tmp_path / "var").exists()

@@ -16,7 +16,7 @@ from bot.core.messages import (
     TextIn,
     TextOut,
 )
-from bot.web.news import NOBODY, RESTRICTED, Sorting
+from bot.web.news import NOBODY, RESTRICTED, STOPPED, THROTTLED, Sorting
 from bot.web.webhook import LOOK_AGAIN, Numbers
 from providers.base import (
     AccountChanged,
@@ -221,6 +221,12 @@ def test_what_somebody_should_look_at_is_an_alarm(item: AccountChanged, alarm: s
     assert isinstance(row, NewHealth)
     assert row.alarm == alarm
     assert row.initiated_after == (NOW + RESTRICTED if restricted else None)
+
+
+@pytest.mark.parametrize(("effect", "pause"), [("pause_channel", THROTTLED), ("stop_channel", STOPPED), ("", None)])
+def test_an_error_about_no_message_pauses_the_number(effect: str, pause: timedelta | None) -> None:
+    row = one(told("errors", "701", fault="x", effect=effect, code=130429))
+    assert row.pause_until == (NOW + pause if pause else None)
 
 
 def test_news_we_do_not_act_on_are_kept() -> None:
