@@ -162,7 +162,7 @@ def test_a_template_belongs_to_every_tenant_of_the_account_once() -> None:
     assert [type(row) for row in found] == [NewTemplateNews] * 2
     assert {row.channel.tenant_id for row in found if isinstance(row, NewTemplateNews)} == {1, 2}
     assert isinstance(found[0], NewTemplateNews)
-    assert (found[0].news.status, found[0].news.category) == ("PAUSED", None)
+    assert (found[0].news.status, found[0].news.category) == ("PAUSED", "UTILITY")
     assert isinstance(one(item, channel(1, account=None)), Unread)
 
 
