@@ -94,7 +94,7 @@ async def create_booking(acting: Acting, *, quote: int | str, trip: int | str | 
     if known is not None:
         return _card(await booking_row(acting, known))
     if row["status"] != "ACCEPTED":
-        await quotes.accept_quote(acting, quote=row["quote_id"])
+        await quotes.accept_row(acting, row)
     where = (await trips.trip_row(acting, trip))["trip_id"] if trip else row["trip_id"]
     if where is not None:
         await trips.take_seats(acting, where, row["people"])

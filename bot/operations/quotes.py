@@ -161,10 +161,7 @@ async def accept_quote(acting: Acting, *, quote: int | str) -> dict[str, Any]:
         ActionError: `expired`, when its time is over; `wrong_status`, when it is not on offer.
     """
     row = await quote_row(acting, quote)
-    status = LIFECYCLE.after("accept", row["status"])
-    if row["valid_until"] <= acting.at:
-        raise ActionError("expired", f"This quote was good until {row['valid_until']:%d %B %Y}.")
-    accepted = await _move(acting, row, "accept", f"QUOTE_{status}")
+    accepted = await accept_row(acting, row)
     await news.tell_people(acting, [row["assignee_id"]], "quote.accepted", accepted)
     return accepted
 
@@ -219,6 +216,18 @@ async def _decided(acting: Acting, quote: int, approved: bool) -> None:
     await _move(acting, row, "approve" if approved else "reject", "QUOTE_APPROVED" if approved else "QUOTE_REJECTED")
     if approved:
         await send_quote(acting, quote=quote)
+
+
+async def accept_row(acting: Acting, row: Any) -> dict[str, Any]:
+    """Accept a quote that was read just now; a booking that follows tells the news of both.
+
+    Raises:
+        ActionError: As `quotes.accept`.
+    """
+    LIFECYCLE.after("accept", row["status"])
+    if row["valid_until"] <= acting.at:
+        raise ActionError("expired", f"This quote was good until {row['valid_until']:%d %B %Y}.")
+    return await _move(acting, row, "accept", "QUOTE_ACCEPTED")
 
 
 async def expire_quotes(acting: Acting, *, most: int = 100) -> int:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bench.authoring import measure_authoring
+from bench.business import measure as measure_business
 from bench.driver import Load, closed_loop, open_loop, percentile, reply_latencies
 from bench.engine import time_calls
 from bench.mock_graph import GraphProtocol, Sends, content_length, read_recipient
@@ -100,3 +101,9 @@ def test_a_large_project_is_written_checked_and_read() -> None:
     cost = measure_authoring(flows=5)
     assert cost.states == 75
     assert min(cost.check, cost.recheck, cost.load, cost.reload) > 0
+
+
+async def test_the_actions_of_the_business_are_timed_as_the_worker_runs_them(dsn: str) -> None:
+    costs = await measure_business(dsn, 3)
+    assert {"leads.create", "bookings.create", "incidents.create", "payments.request"} <= set(costs)
+    assert all(cost.calls == 3 and 0 < cost.median_ms <= cost.p95_ms for cost in costs.values())

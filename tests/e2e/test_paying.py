@@ -60,7 +60,7 @@ async def test_a_link_is_paid_on_its_page_and_only_once(running: Running) -> Non
     audit = await running.rows(
         "SELECT actor, action FROM whatsapp_audit_logs WHERE actor = 'token:1' ORDER BY audit_id"
     )
-    assert [row["action"] for row in audit][-3:] == ["quotes.accept", "bookings.create", "payments.request"]
+    assert [row["action"] for row in audit][-3:] == ["quotes.send", "bookings.create", "payments.request"]
 
 
 async def test_a_forged_link_and_a_strangers_webhook_do_nothing(running: Running) -> None:
