@@ -1,6 +1,7 @@
 """What `bot doctor` looks at. Each checkup says what it found and, when that is not well, what to do."""
 
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Iterable
@@ -18,9 +19,10 @@ from bot.cli.carriers import check_provider, forged
 from bot.cli.findings import HTTP_SECONDS, Check, Verdict
 from bot.cli.wording import moment, span
 from bot.config import DatabaseSettings, Settings, load_database_settings, load_settings
-from bot.core.errors import ConfigError, SirdarError
+from bot.core.errors import ConfigError, SirdarError, StorageError
 from bot.core.ids import TenantId
 from bot.runtime.bootstrap import database_dsn
+from bot.runtime.carriers import MEDIA, make_store
 from bot.runtime.project import content_dir, project_actions
 from bot.web.webhook import PATH
 from providers.meanings import meaning
@@ -42,6 +44,9 @@ async def examine() -> list[Check]:
     if base is None:
         return found
     found += await _guarded("Files", lambda: check_files(base))
+    if settings is not None and settings.whatsapp_enable_media:
+        full = settings
+        found += await _guarded("Files", lambda: check_store(full))
     found += await _guarded("Content", lambda: check_content(base))
     found += await _guarded("Database", lambda: check_database(base, settings))
     if settings is None:
@@ -112,6 +117,31 @@ async def check_files(settings: DatabaseSettings) -> list[Check]:
     remedy = "" if verdict == "ok" else "Free some; PostgreSQL stops when there is none."
     told = f"{free / 1024**3:.1f} GB free"
     return [writable, Check(group="Files", name="disk", verdict=verdict, told=told, remedy=remedy)]
+
+
+async def check_store(settings: Settings) -> list[Check]:
+    """Whether files that people send can be kept."""
+    store, key = make_store(settings), f"doctor/{secrets.token_hex(8)}"
+    told = settings.bot_media_store or str(settings.bot_data_dir / MEDIA)
+    remedy = "Check BOT_MEDIA_STORE, the settings BOT_S3_… and what the key may do."
+    if not settings.bot_media_store:
+        remedy = "Make it writable for this user, or use a bucket: BOT_MEDIA_STORE."
+    try:
+        with tempfile.NamedTemporaryFile() as probe:
+            probe.write(b"ok")
+            probe.flush()
+            await store.put(key, Path(probe.name))
+        kept = await store.has(key)
+        await store.delete(key)
+    except StorageError as error:
+        return [Check(group="Files", name="store", verdict="fail", told=f"{told}: {error}", remedy=remedy)]
+    finally:
+        await store.close()
+    if not kept:
+        return [
+            Check(group="Files", name="store", verdict="fail", told=f"{told} loses what is put there", remedy=remedy)
+        ]
+    return [Check(group="Files", name="store", verdict="ok", told=told)]
 
 
 async def check_content(settings: DatabaseSettings) -> list[Check]:

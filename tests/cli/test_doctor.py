@@ -48,6 +48,19 @@ async def test_all_is_well(settings: pytest.MonkeyPatch) -> None:
     assert all(check.remedy for check in checks if check.verdict != "ok")
 
 
+async def test_a_store_that_keeps_no_files(settings: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert (await found("Files", "store")).verdict == "ok"
+    (tmp_path / "media").rename(tmp_path / "elsewhere")
+    (tmp_path / "media").write_text("a file is in the way")
+    check = await found("Files", "store")
+    assert check.verdict == "fail"
+    assert "BOT_MEDIA_STORE" in check.remedy
+    settings.setenv("BOT_MEDIA_STORE", "s3://trips/media")
+    settings.setenv("BOT_S3_ENDPOINT", "http://127.0.0.1:9")
+    check = await found("Files", "store")
+    assert (check.verdict, "does not answer" in check.told) == ("fail", True)
+
+
 async def test_a_token_that_is_not_taken(settings: pytest.MonkeyPatch) -> None:
     settings.setenv("WHATSAPP_ACCESS_TOKEN", "no longer valid")
     check = await found("Provider", "token")
