@@ -942,6 +942,115 @@ CREATE TABLE api_tokens (
     FOREIGN KEY (tenant_id, contact_id) REFERENCES contacts
 );
 
+-- What each day came to, summed up from its rows (storage/postgres/metrics.py): reports read these few rows instead of
+-- millions. Days are UTC. Days of the last weeks are summed up again and again: replies, reads and bookings come late.
+CREATE TABLE metric_days (
+    tenant_id             bigint NOT NULL,
+    day                   date NOT NULL,
+    sent                  bigint NOT NULL,
+    delivered             bigint NOT NULL,
+    read                  bigint NOT NULL,
+    failed                bigint NOT NULL,
+    received              bigint NOT NULL,
+    active_conversations  bigint NOT NULL,
+    runs                  bigint NOT NULL,
+    runs_ended            bigint NOT NULL,
+    runs_completed        bigint NOT NULL,
+    run_seconds           double precision NOT NULL,
+    enquiries             bigint NOT NULL,
+    enquiries_with_lead   bigint NOT NULL,
+    leads                 bigint NOT NULL,
+    leads_booked          bigint NOT NULL,
+    summed_at             timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, day)
+);
+
+CREATE TABLE metric_responses (
+    tenant_id   bigint NOT NULL,
+    day         date NOT NULL,
+    kind        text NOT NULL CHECK (kind IN ('reply', 'staff')),
+    role        text NOT NULL,
+    answered    bigint NOT NULL,
+    unanswered  bigint NOT NULL,
+    seconds     double precision NOT NULL,
+    histogram   bigint[] NOT NULL,           -- how many took how long, see response_bounds()
+    PRIMARY KEY (tenant_id, day, kind, role)
+);
+
+-- Messages of a day (messages_of). BRIN: rows come in the order of time, and updates stay heap-only.
+CREATE INDEX whatsapp_messages_created ON whatsapp_messages USING brin (created_at) WITH (autosummarize = on);
+-- Runs of a day (runs_of).
+CREATE INDEX flow_runs_started ON flow_runs USING brin (started_at) WITH (autosummarize = on);
+-- Leads of a day (sales_of).
+CREATE INDEX leads_created ON leads USING brin (created_at) WITH (autosummarize = on);
+-- Incidents of a day (responses_of).
+CREATE INDEX incidents_created ON incidents USING brin (created_at) WITH (autosummarize = on);
+-- What became of a lead.
+CREATE INDEX bookings_lead ON bookings (tenant_id, lead_id) WHERE lead_id IS NOT NULL;
+
+-- --- Outside systems -------------------------------------------------------------------------------------------------
+
+-- Who is told of what happens to business objects.
+CREATE TABLE webhook_endpoints (
+    tenant_id    bigint NOT NULL,
+    endpoint_id  bigint GENERATED ALWAYS AS IDENTITY,
+    url          text NOT NULL,
+    secret       bytea NOT NULL,                     -- AES-GCM; signs what is sent
+    actions      text[] NOT NULL DEFAULT '{}',       -- of timeline entries: LEAD_CREATED…; empty: all
+    created_at   timestamptz NOT NULL,
+    removed_at   timestamptz,                        -- nothing is sent any more
+    PRIMARY KEY (tenant_id, endpoint_id)
+);
+
+CREATE SEQUENCE outside_job_ids AS bigint;
+
+-- What has to be told to, or asked of, other systems. Jobs of one lane are done one after the other, in order.
+CREATE TABLE outside_jobs (
+    tenant_id        bigint NOT NULL,
+    job_id           bigint NOT NULL DEFAULT nextval('outside_job_ids'),
+    kind             text NOT NULL CHECK (kind IN ('webhook', 'call')),
+    lane             text NOT NULL,                  -- receiver and object: "webhook:3:lead:17"
+    endpoint_id      bigint,                         -- of a webhook
+    entry_id         bigint,                         -- of a webhook: the timeline entry it tells of
+    call             text,                           -- of a call: its name in outside.yaml
+    payload          jsonb NOT NULL DEFAULT '{}',    -- of a call: its arguments
+    conversation_id  bigint,                         -- of a call: who hears the answer
+    run              text,
+    -- READY → SENDING (attempt committed, HTTP under way) → deleted (answered)
+    -- SENDING → READY (failed, or its runner died; tried again later) → DEAD (given up) → READY (`bot webhooks replay`)
+    state            text NOT NULL DEFAULT 'READY' CHECK (state IN ('READY', 'SENDING', 'DEAD')),
+    due_at           timestamptz NOT NULL,
+    attempts         smallint NOT NULL DEFAULT 0,
+    fence            bigint NOT NULL DEFAULT 0,      -- of the attempt under way; an answer with an older one is refused
+    lease_until      timestamptz,
+    last_error       text,
+    created_at       timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, job_id)
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
+-- What can be done now (claim_outside).
+CREATE INDEX outside_jobs_due ON outside_jobs (due_at, job_id) WHERE state = 'READY';
+-- Whose runner died (claim_outside).
+CREATE INDEX outside_jobs_leases ON outside_jobs (lease_until) WHERE state = 'SENDING';
+-- The first of a lane.
+CREATE INDEX outside_jobs_lane ON outside_jobs (tenant_id, lane, job_id) WHERE state <> 'DEAD';
+
+-- What is on the timeline goes to who wants to hear of it, in the same transaction.
+CREATE FUNCTION queue_webhooks() RETURNS trigger
+    LANGUAGE plpgsql AS
+$$
+BEGIN
+    INSERT INTO outside_jobs (tenant_id, kind, lane, endpoint_id, entry_id, due_at, created_at)
+    SELECT new.tenant_id, 'webhook', format('webhook:%s:%s:%s', e.endpoint_id, new.object_type, new.object_id),
+           e.endpoint_id, new.entry_id, new.created_at, new.created_at
+    FROM webhook_endpoints e
+    WHERE e.tenant_id = new.tenant_id AND e.removed_at IS NULL
+      AND (e.actions = '{}' OR new.content ->> 'action' = ANY (e.actions));
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER timeline_entries_webhooks AFTER INSERT ON timeline_entries
+    FOR EACH ROW EXECUTE FUNCTION queue_webhooks();
+
 -- --- Row-level security ----------------------------------------------------------------------------------------------
 
 DO $$
@@ -998,6 +1107,9 @@ CREATE POLICY system ON whatsapp_configurations TO sirdar_system USING (true);
 CREATE POLICY system ON tenants TO sirdar_system USING (true);
 CREATE POLICY system ON dead_letters TO sirdar_system USING (true);
 CREATE POLICY system ON audit_unsealed TO sirdar_system USING (true);
+GRANT SELECT (tenant_id, job_id, lane, state, due_at, attempts, fence, lease_until),
+    UPDATE (state, attempts, fence, lease_until) ON outside_jobs TO sirdar_system;
+CREATE POLICY system ON outside_jobs TO sirdar_system USING (true);
 
 -- Conversations whose first event is due, the longest waiting first. A hint: the row lock decides who gets one.
 -- Only first events count: neither what waits behind a failed one nor one busy person fills the list.
@@ -1255,3 +1367,299 @@ END
 $$;
 REVOKE EXECUTE ON FUNCTION drop_partitions(timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION drop_partitions(timestamptz) TO sirdar_runtime;
+
+-- Takes jobs that are due, only the first of each lane. What a dead runner held is taken again: its receiver knows it by
+-- its key.
+CREATE FUNCTION claim_outside(p_now timestamptz, p_limit integer, p_lease interval)
+    RETURNS TABLE (tenant_id bigint, job_id bigint, attempts smallint, fence bigint)
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+BEGIN ATOMIC
+    UPDATE outside_jobs j
+    SET state = 'SENDING', attempts = j.attempts + 1, fence = nextval('fences'), lease_until = p_now + p_lease
+    FROM (SELECT c.tenant_id, c.job_id FROM outside_jobs c
+          WHERE ((c.state = 'READY' AND c.due_at <= p_now) OR (c.state = 'SENDING' AND c.lease_until <= p_now))
+            AND NOT EXISTS (SELECT FROM outside_jobs earlier
+                            WHERE earlier.tenant_id = c.tenant_id AND earlier.lane = c.lane
+                              AND earlier.job_id < c.job_id AND earlier.state <> 'DEAD')
+          ORDER BY c.due_at, c.job_id LIMIT p_limit FOR UPDATE SKIP LOCKED) AS head
+    WHERE j.tenant_id = head.tenant_id AND j.job_id = head.job_id
+    RETURNING j.tenant_id, j.job_id, j.attempts, j.fence;
+END;
+
+DO $$
+BEGIN
+    GRANT CREATE ON SCHEMA public TO sirdar_system;
+    EXECUTE format('GRANT sirdar_system TO %I', current_user);
+    ALTER FUNCTION claim_outside(timestamptz, integer, interval) OWNER TO sirdar_system;
+    REVOKE CREATE ON SCHEMA public FROM sirdar_system;
+    REVOKE EXECUTE ON FUNCTION claim_outside(timestamptz, integer, interval) FROM PUBLIC;
+    GRANT EXECUTE ON FUNCTION claim_outside(timestamptz, integer, interval) TO sirdar_runtime;
+    REVOKE EXECUTE ON FUNCTION queue_webhooks() FROM PUBLIC;
+    GRANT EXECUTE ON FUNCTION queue_webhooks() TO sirdar_runtime;
+END
+$$;
+
+-- --- Metrics: what a day came to, of the current tenant --------------------------------------------------------------
+--
+-- Definitions are in the comments of the views below, and in docs/metrics.md.
+
+-- Upper ends, in seconds, of the classes in which times of response are counted; one more class is above the last.
+CREATE FUNCTION response_bounds() RETURNS double precision[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ARRAY[1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400, 86400]::double precision[];
+
+-- The upper end of the class in which a share of all lies: "95 % took at most so long". NULL when there is none.
+CREATE FUNCTION response_quantile(p_histogram bigint[], p_share double precision) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT (response_bounds() || 'infinity'::double precision)[min(c.place)]
+    FROM (SELECT u.place, sum(u.count) OVER (ORDER BY u.place) AS upto, sum(u.count) OVER () AS total
+          FROM unnest(p_histogram) WITH ORDINALITY AS u (count, place)) AS c
+    WHERE c.total > 0 AND c.upto >= p_share * c.total;
+END;
+
+CREATE FUNCTION messages_of(p_day date)
+    RETURNS TABLE (sent bigint, delivered bigint, read bigint, failed bigint, received bigint,
+                   active_conversations bigint)
+    LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT o.*, i.* FROM (
+        SELECT count(*), count(*) FILTER (WHERE m.status IN ('DELIVERED', 'READ', 'PLAYED')),
+               count(*) FILTER (WHERE m.status IN ('READ', 'PLAYED')), count(*) FILTER (WHERE m.status = 'FAILED')
+        FROM whatsapp_messages m
+        WHERE m.tenant_id = current_tenant() AND m.direction = 'OUTBOUND'
+          AND m.sent_at >= p_day::timestamp AT TIME ZONE 'UTC' AND m.sent_at < (p_day + 1)::timestamp AT TIME ZONE 'UTC'
+    ) AS o, (
+        SELECT count(*), count(DISTINCT m.conversation_id) FROM whatsapp_messages m
+        WHERE m.tenant_id = current_tenant() AND m.direction = 'INBOUND'
+          AND m.created_at >= p_day::timestamp AT TIME ZONE 'UTC'
+          AND m.created_at < (p_day + 1)::timestamp AT TIME ZONE 'UTC'
+    ) AS i;
+END;
+
+CREATE FUNCTION runs_of(p_day date)
+    RETURNS TABLE (runs bigint, runs_ended bigint, runs_completed bigint, run_seconds double precision)
+    LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT count(*), count(r.ended_at),
+           count(r.ended_at) FILTER (WHERE r.outcome NOT IN ('dropped', 'refused', 'failed', 'abandoned', 'cancelled',
+                                                             'expired', 'restarted', 'stopped')),
+           coalesce(sum(extract(epoch FROM r.ended_at - r.started_at)), 0)::double precision
+    FROM flow_runs r
+    WHERE r.tenant_id = current_tenant() AND r.started_at >= p_day::timestamp AT TIME ZONE 'UTC'
+      AND r.started_at < (p_day + 1)::timestamp AT TIME ZONE 'UTC';
+END;
+
+CREATE FUNCTION sales_of(p_day date)
+    RETURNS TABLE (enquiries bigint, enquiries_with_lead bigint, leads bigint, leads_booked bigint)
+    LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    WITH made AS (
+        SELECT l.conversation_id, l.created_at FROM leads l
+        WHERE l.tenant_id = current_tenant() AND l.conversation_id IS NOT NULL
+          AND l.created_at >= p_day::timestamp AT TIME ZONE 'UTC'
+          AND l.created_at < (p_day + 31)::timestamp AT TIME ZONE 'UTC'
+    ), asked AS (
+        SELECT r.run, bool_or(made.created_at IS NOT NULL) AS has_lead
+        FROM flow_runs r
+        LEFT JOIN made ON made.conversation_id = r.conversation_id AND made.created_at >= r.started_at
+                      AND made.created_at <= coalesce(r.ended_at, r.started_at + interval '30 days')
+        WHERE r.tenant_id = current_tenant() AND r.flow = 'enquiry'
+          AND r.started_at >= p_day::timestamp AT TIME ZONE 'UTC'
+          AND r.started_at < (p_day + 1)::timestamp AT TIME ZONE 'UTC'
+        GROUP BY r.run
+    )
+    SELECT e.*, b.* FROM (SELECT count(*), count(*) FILTER (WHERE a.has_lead) FROM asked a) AS e, (
+        SELECT count(*), count(*) FILTER (WHERE EXISTS (
+                   SELECT FROM bookings k
+                   WHERE k.tenant_id = current_tenant() AND k.lead_id = l.lead_id
+                     AND k.status NOT IN ('EXPIRED', 'CANCELLED')
+                     AND k.created_at < l.created_at + interval '30 days'))
+        FROM leads l
+        WHERE l.tenant_id = current_tenant() AND l.created_at >= p_day::timestamp AT TIME ZONE 'UTC'
+          AND l.created_at < (p_day + 1)::timestamp AT TIME ZONE 'UTC'
+    ) AS b;
+END;
+
+-- Replies: a turn of a person begins with a message that follows none of theirs within the hour; it is answered by our
+-- first message after it that the provider has accepted, within a day. Staff: see the view.
+CREATE FUNCTION responses_of(p_day date)
+    RETURNS TABLE (kind text, role text, answered bigint, unanswered bigint, seconds double precision,
+                   histogram bigint[])
+    LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    WITH said AS (
+        SELECT m.conversation_id, m.created_at, m.direction,
+               lag(m.direction) OVER before AS before, lag(m.created_at) OVER before AS before_at,
+               -- Looking back from the end, the least of what was seen is the next one.
+               min(m.sent_at) FILTER (WHERE m.direction = 'OUTBOUND')
+                   OVER (PARTITION BY m.conversation_id ORDER BY m.created_at DESC, m.message_id DESC
+                         ROWS UNBOUNDED PRECEDING) AS answered_at
+        FROM whatsapp_messages m
+        WHERE m.tenant_id = current_tenant()
+          AND m.created_at >= p_day::timestamp AT TIME ZONE 'UTC' - interval '1 hour'
+          AND m.created_at < (p_day + 2)::timestamp AT TIME ZONE 'UTC'
+        WINDOW before AS (PARTITION BY m.conversation_id ORDER BY m.created_at, m.message_id)
+    ), staff AS (
+        SELECT c.conversation_id,
+               (array_agg(r.role ORDER BY array_position('{manager,operations,sales,field_staff}', r.role)))[1] AS role
+        FROM contact_roles r
+        JOIN whatsapp_configurations w ON w.tenant_id = current_tenant()
+        JOIN whatsapp_conversations c
+          ON c.tenant_id = current_tenant() AND c.channel_id = w.channel_id AND c.contact_id = r.contact_id
+        WHERE r.tenant_id = current_tenant() AND r.role <> 'customer'
+        GROUP BY c.conversation_id
+    ), waits AS (
+        SELECT 'reply' AS kind, coalesce(staff.role, 'customer') AS role,
+               extract(epoch FROM s.answered_at - s.created_at)::double precision AS seconds
+        FROM said s LEFT JOIN staff ON staff.conversation_id = s.conversation_id
+        WHERE s.direction = 'INBOUND'
+          AND (s.before IS DISTINCT FROM 'INBOUND' OR s.created_at > s.before_at + interval '1 hour')
+          AND s.created_at >= p_day::timestamp AT TIME ZONE 'UTC'
+          AND s.created_at < (p_day + 1)::timestamp AT TIME ZONE 'UTC'
+        UNION ALL
+        SELECT 'staff', 'sales', extract(epoch FROM (
+                   SELECT min(q.sent_at) FROM quotes q WHERE q.tenant_id = current_tenant() AND q.lead_id = l.lead_id
+               ) - l.created_at)
+        FROM leads l
+        WHERE l.tenant_id = current_tenant() AND l.assignee_id IS NOT NULL
+          AND l.created_at >= p_day::timestamp AT TIME ZONE 'UTC'
+          AND l.created_at < (p_day + 1)::timestamp AT TIME ZONE 'UTC'
+        UNION ALL
+        SELECT 'staff', 'operations', extract(epoch FROM least(i.acknowledged_at, i.resolved_at) - i.created_at)
+        FROM incidents i
+        WHERE i.tenant_id = current_tenant() AND i.created_at >= p_day::timestamp AT TIME ZONE 'UTC'
+          AND i.created_at < (p_day + 1)::timestamp AT TIME ZONE 'UTC'
+        UNION ALL
+        SELECT 'staff', 'manager', extract(epoch FROM a.decided_at - a.created_at)
+        FROM approvals a
+        WHERE a.tenant_id = current_tenant() AND a.status <> 'WITHDRAWN'
+          AND a.created_at >= p_day::timestamp AT TIME ZONE 'UTC'
+          AND a.created_at < (p_day + 1)::timestamp AT TIME ZONE 'UTC'
+    ), judged AS (
+        -- A clock elsewhere may be a little behind: that is no answer before the question.
+        SELECT w.kind, w.role,
+               CASE WHEN w.seconds < 0 THEN 0
+                    WHEN w.kind = 'staff' OR w.seconds <= 86400 THEN w.seconds END AS seconds
+        FROM waits w
+    ), classes AS (
+        SELECT j.kind, j.role, width_bucket(j.seconds, response_bounds()) AS class, count(*) AS count,
+               coalesce(sum(j.seconds), 0) AS seconds
+        FROM judged j GROUP BY 1, 2, 3
+    )
+    SELECT c.kind, c.role, coalesce(sum(c.count) FILTER (WHERE c.class IS NOT NULL), 0)::bigint,
+           coalesce(sum(c.count) FILTER (WHERE c.class IS NULL), 0)::bigint, sum(c.seconds),
+           (SELECT array_agg(coalesce(mine.count, 0) ORDER BY n.class)
+            FROM generate_series(0, cardinality(response_bounds())) AS n (class)
+            LEFT JOIN classes mine ON mine.kind = c.kind AND mine.role = c.role AND mine.class = n.class)
+    FROM classes c GROUP BY c.kind, c.role;
+END;
+
+-- Sums up a day, again if need be.
+CREATE FUNCTION sum_up_day(p_day date, p_now timestamptz) RETURNS void
+    LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+    INSERT INTO metric_days (tenant_id, day, sent, delivered, read, failed, received, active_conversations, runs,
+                             runs_ended, runs_completed, run_seconds, enquiries, enquiries_with_lead, leads,
+                             leads_booked, summed_at)
+    SELECT current_tenant(), p_day, m.*, r.*, s.*, p_now FROM messages_of(p_day) m, runs_of(p_day) r, sales_of(p_day) s
+    ON CONFLICT (tenant_id, day) DO UPDATE
+    SET sent = excluded.sent, delivered = excluded.delivered, read = excluded.read, failed = excluded.failed,
+        received = excluded.received, active_conversations = excluded.active_conversations, runs = excluded.runs,
+        runs_ended = excluded.runs_ended, runs_completed = excluded.runs_completed,
+        run_seconds = excluded.run_seconds, enquiries = excluded.enquiries,
+        enquiries_with_lead = excluded.enquiries_with_lead, leads = excluded.leads,
+        leads_booked = excluded.leads_booked, summed_at = excluded.summed_at;
+    DELETE FROM metric_responses r WHERE r.tenant_id = current_tenant() AND r.day = p_day;
+    INSERT INTO metric_responses (tenant_id, day, kind, role, answered, unanswered, seconds, histogram)
+    SELECT current_tenant(), p_day, r.kind, r.role, r.answered, r.unanswered, r.seconds, r.histogram
+    FROM responses_of(p_day) r;
+END;
+
+-- Days that are not summed up yet, today first of all: they are counted when somebody asks. At most a week of them.
+CREATE FUNCTION live_days() RETURNS SETOF date
+    LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT d::date FROM generate_series(
+        greatest(coalesce((SELECT max(m.day) + 1 FROM metric_days m WHERE m.tenant_id = current_tenant()),
+                          (now() AT TIME ZONE 'UTC')::date),
+                 (now() AT TIME ZONE 'UTC')::date - 6)::timestamp,
+        (now() AT TIME ZONE 'UTC')::date::timestamp, interval '1 day') AS d;
+END;
+
+CREATE VIEW metric_messages WITH (security_invoker = true) AS
+SELECT c.day, c.sent, c.received, c.delivered, c.read, c.failed,
+       round(c.delivered::numeric / nullif(c.sent, 0), 4) AS delivery_rate,
+       round(c.read::numeric / nullif(c.delivered, 0), 4) AS read_rate
+FROM (SELECT m.day, m.sent, m.received, m.delivered, m.read, m.failed FROM metric_days m
+      WHERE m.tenant_id = current_tenant()
+      UNION ALL
+      SELECT d, m.sent, m.received, m.delivered, m.read, m.failed FROM live_days() d, messages_of(d) m) AS c;
+COMMENT ON VIEW metric_messages IS
+'Per day (UTC). sent: messages of ours that the provider accepted that day. received: messages people sent '
+'us. delivered, read, failed: how many of those sent that day have come so far by now. delivery_rate = '
+'delivered / sent; read_rate = read / delivered (people may switch read receipts off).';
+
+CREATE VIEW metric_conversations WITH (security_invoker = true) AS
+SELECT c.day, c.active_conversations, c.runs, c.runs_ended, c.runs_completed,
+       round(c.runs_completed::numeric / nullif(c.runs_ended, 0), 4) AS completion_rate,
+       round((c.run_seconds / nullif(c.runs_ended, 0))::numeric, 1) AS mean_seconds
+FROM (SELECT m.day, m.active_conversations, m.runs, m.runs_ended, m.runs_completed, m.run_seconds FROM metric_days m
+      WHERE m.tenant_id = current_tenant()
+      UNION ALL
+      SELECT d, m.active_conversations, r.runs, r.runs_ended, r.runs_completed, r.run_seconds
+      FROM live_days() d, messages_of(d) m, runs_of(d) r) AS c;
+COMMENT ON VIEW metric_conversations IS
+'Per day (UTC). active_conversations: conversations in which the person wrote that day. runs: walks through a '
+'flow that began that day; of these, runs_ended are over by now, and runs_completed ended otherwise than '
+'dropped, refused, failed, abandoned, cancelled, expired, restarted or stopped. completion_rate = '
+'runs_completed / runs_ended; mean_seconds: from beginning to end, of those that ended.';
+
+CREATE VIEW metric_sales WITH (security_invoker = true) AS
+SELECT c.day, c.enquiries, c.enquiries_with_lead,
+       round(c.enquiries_with_lead::numeric / nullif(c.enquiries, 0), 4) AS enquiry_to_lead_rate, c.leads,
+       c.leads_booked, round(c.leads_booked::numeric / nullif(c.leads, 0), 4) AS lead_to_booking_rate
+FROM (SELECT m.day, m.enquiries, m.enquiries_with_lead, m.leads, m.leads_booked FROM metric_days m
+      WHERE m.tenant_id = current_tenant()
+      UNION ALL
+      SELECT d, s.enquiries, s.enquiries_with_lead, s.leads, s.leads_booked FROM live_days() d, sales_of(d) s) AS c;
+COMMENT ON VIEW metric_sales IS
+'Per day (UTC). enquiries: runs of the flow enquiry that began that day; enquiries_with_lead: those in whose '
+'conversation a lead was created before the run ended (or within 30 days, while it goes on). leads: created '
+'that day, from wherever; leads_booked: those with a booking within 30 days that is neither expired nor '
+'cancelled. The rates are of these.';
+
+CREATE VIEW metric_response_times WITH (security_invoker = true) AS
+SELECT c.day, c.kind, c.role, c.answered, c.unanswered,
+       round((c.seconds / nullif(c.answered, 0))::numeric, 1) AS mean_seconds,
+       response_quantile(c.histogram, 0.5) AS p50_seconds, response_quantile(c.histogram, 0.95) AS p95_seconds,
+       c.seconds, c.histogram
+FROM (SELECT m.day, m.kind, m.role, m.answered, m.unanswered, m.seconds, m.histogram FROM metric_responses m
+      WHERE m.tenant_id = current_tenant()
+      UNION ALL
+      SELECT d, r.kind, r.role, r.answered, r.unanswered, r.seconds, r.histogram
+      FROM live_days() d, responses_of(d) r) AS c;
+COMMENT ON VIEW metric_response_times IS
+'Per day (UTC) and role. kind reply: how long we take to answer people, by the role of the person (their '
+'highest; customer without one): from a message that follows none of theirs within the hour to our first '
+'message after it that the provider accepted; unanswered after a day. kind staff: how long people of a role '
+'take: sales from a lead being assigned at its creation to its first quote sent; operations from an incident '
+'to its acknowledgement or resolution; manager from a question to the decision. p50_seconds and p95_seconds '
+'are upper ends of classes (response_bounds).';
+
+GRANT SELECT ON metric_messages, metric_conversations, metric_sales, metric_response_times TO sirdar_runtime;
+
+DO $$
+DECLARE
+    signature text;
+BEGIN
+    FOREACH signature IN ARRAY ARRAY[
+        'response_bounds()', 'response_quantile(bigint[], double precision)', 'messages_of(date)', 'runs_of(date)',
+        'sales_of(date)', 'responses_of(date)', 'sum_up_day(date, timestamptz)', 'live_days()']
+    LOOP
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', signature);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO sirdar_runtime', signature);
+    END LOOP;
+END
+$$;

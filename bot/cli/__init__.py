@@ -50,6 +50,13 @@ staff.command("bot.cli.staff:add", name="add", help="Give somebody a role.")
 staff.command("bot.cli.staff:invite", name="invite", help="Make a code that gives a role to whoever texts it.")
 app.command(staff)
 
+webhooks = App(name="webhooks", help="Say which programs are told of what happens.")
+webhooks.command("bot.cli.webhooks:add", name="add", help="Have a URL told; shows the secret that signs, once.")
+webhooks.command("bot.cli.webhooks:show", name="list", help="List who is told, and what was given up.")
+webhooks.command("bot.cli.webhooks:remove", name="remove", help="Tell a URL no more.")
+webhooks.command("bot.cli.webhooks:replay", name="replay", help="Try again what was given up.")
+app.command(webhooks)
+
 token = App(name="token", help="Say who may use the JSON API.")
 token.command("bot.cli.token:create", name="create", help="Make a token and show it, once.")
 token.command("bot.cli.token:show", name="list", help="List tokens, also those that are over.")

@@ -1,7 +1,5 @@
 """`bot token create|list|revoke`."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -10,15 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bot.cli.running import run
-from bot.config import load_database_settings
+from bot.cli.tenant import open_desk
 from bot.core.errors import ConfigError, StorageError
-from bot.core.ids import ContactId, TenantId
-from bot.runtime.bootstrap import Foundation, open_foundation
-from bot.runtime.loop import utc_now
-from storage.base import AuditEntry
-from storage.postgres.audit import write_audit
-from storage.postgres.database import Connection
-from storage.postgres.inspection import Inspection
+from bot.core.ids import ContactId
 from storage.postgres.tokens import create_token, list_tokens, revoke_token
 
 Role = Literal["customer", "sales", "operations", "field_staff", "manager"]
@@ -47,16 +39,15 @@ def create(
         raise ConfigError([f"--days {days}: between 0 and {_MOST_DAYS}."])
 
     async def main() -> str:
-        async with _tenant() as (base, tenant, db):
-            if contact and await db.fetchval(_KNOWN, tenant, contact) is None:
+        async with open_desk() as desk:
+            if contact and await desk.db.fetchval(_KNOWN, desk.tenant, contact) is None:
                 raise StorageError(f"There is no contact {contact}.")
-            now = utc_now()
             number, text = await create_token(
-                db, base.vault, tenant, name=name, role=role, scopes=scopes, at=now,
-                expires_at=now + timedelta(days=days) if days else None,
+                desk.db, desk.vault, desk.tenant, name=name, role=role, scopes=scopes, at=desk.now,
+                expires_at=desk.now + timedelta(days=days) if days else None,
                 contact_id=ContactId(contact) if contact else None,
             )  # fmt: skip
-            await _note(db, base, tenant, "tokens.created", number)
+            await desk.note("tokens.created", token=number)
             return text
 
     text = run(main())
@@ -69,8 +60,8 @@ def show() -> None:
 
     async def main() -> Table:
         table = Table("number", "name", "role", "scopes", "made", "ends", "last used")
-        async with _tenant() as (_, tenant, db):
-            for token in await list_tokens(db, tenant):
+        async with open_desk() as desk:
+            for token in await list_tokens(desk.db, desk.tenant):
                 ends = (
                     "revoked" if token.revoked_at else f"{token.expires_at:%Y-%m-%d}" if token.expires_at else "never"
                 )
@@ -87,10 +78,10 @@ def revoke(number: Annotated[int, Parameter(help="As `bot token list` shows it")
     """End a token at once."""
 
     async def main() -> None:
-        async with _tenant() as (base, tenant, db):
-            if not await revoke_token(db, tenant, number, utc_now()):
+        async with open_desk() as desk:
+            if not await revoke_token(desk.db, desk.tenant, number, desk.now):
                 raise StorageError(f"There is no token {number} that is in force.")
-            await _note(db, base, tenant, "tokens.revoked", number)
+            await desk.note("tokens.revoked", token=number)
 
     run(main())
     Console(highlight=False).print(f"Token {number} is revoked.", style="green")
@@ -101,19 +92,3 @@ def _scopes() -> frozenset[str]:
 
     known = {route.scope for route in all_routes().all if route.scope is not None}
     return frozenset(known | {"*:read", "*:write"})
-
-
-@asynccontextmanager
-async def _tenant() -> AsyncIterator[tuple[Foundation, TenantId, Connection]]:
-    settings = load_database_settings()
-    async with open_foundation(settings) as base:
-        tenant = await Inspection(base.database).tenant(settings.bot_tenant)
-        if tenant is None:
-            raise StorageError(f"There is no tenant {settings.bot_tenant}: start the server once, or set BOT_TENANT.")
-        async with base.database.tenant(tenant) as db:
-            yield base, tenant, db
-
-
-async def _note(db: Connection, base: Foundation, tenant: TenantId, action: str, number: int) -> None:
-    entry = AuditEntry(at=utc_now(), actor="cli", action=action, conversation_id=None, detail={"token": number})
-    await write_audit(db, base.vault, tenant, [entry])

@@ -16,6 +16,7 @@ from bot.core.actions import Actions
 from bot.core.errors import ConfigError, StorageError
 from bot.core.whatsapp import WhatsAppTemplate
 from bot.operations import expire_what_is_over
+from bot.operations.outside import load_outside
 from bot.runtime.bells import OUTBOX, Bells
 from bot.runtime.carriers import make_desk, make_media, make_provider, make_store
 from bot.runtime.clock import Ticker
@@ -30,6 +31,7 @@ from bot.runtime.media import MediaKeeper
 from bot.runtime.metrics import METRICS
 from bot.runtime.office import Office
 from bot.runtime.outgoing import WithFiles
+from bot.runtime.outside import OutsideRunner
 from bot.runtime.pacing import Pacer
 from bot.runtime.parts import Part, PartLoop
 from bot.runtime.project import content_dir, project_actions
@@ -61,12 +63,15 @@ from storage.postgres import (
 )
 from storage.postgres.audit import AuditChain
 from storage.postgres.database import RUNTIME_ROLE, session_settings
+from storage.postgres.metrics import MetricsStore
+from storage.postgres.outside import OutsideJobs
 
 log = structlog.get_logger(__name__)
 
 _DATABASE_CHECK_SECONDS = 1.0
 _ASK_SECONDS = 60.0
 _FEED_SECONDS = 0.5  # between two portions of a broadcast
+_SUM_SECONDS = 30.0  # between two looks whether days are to be summed up
 _SEAL_SECONDS = 2.0  # how long an audit entry may wait for its seal, about
 
 PARTS = ("web", "worker", "sender", "clock")
@@ -139,6 +144,7 @@ class System:
             parts += [Part("sender", sender.run), Part("settler", sender.settle)]
             if self.media_client is not None and self.settings.whatsapp_enable_media:
                 parts.append(Part("media", self.media_keeper(self.media_client).run))
+            parts.append(Part("outside", self.outside().run))
         if "clock" in names:
             ticker = Ticker(timers=self.upkeep, chores=self.chores, bells=self.bells, clock=self.clock)
             parts.append(Part("clock", ticker.run))
@@ -161,6 +167,14 @@ class System:
             intake=self.intake,
             chores=Chores(self.foundation.database),
         )
+            summing = Round(name="sum up", seconds=_SUM_SECONDS, do=self.metrics.sum_up, clock=self.clock)
+            parts.append(Part("summing", summing.run))
+        return parts
+
+    @property
+    def metrics(self) -> MetricsStore:
+        """What the days came to."""
+        return MetricsStore(self.foundation.database)
 
     @property
     def audit(self) -> AuditChain:
@@ -268,6 +282,12 @@ class System:
             folder=self.settings.bot_data_dir / INCOMING,
             clock=self.clock,
         )
+
+    def outside(self) -> OutsideRunner:
+        """Who tells and asks other systems."""
+        jobs = OutsideJobs(self.foundation.database, self.foundation.vault)
+        spec = load_outside(content_dir(self.settings))
+        return OutsideRunner(jobs=jobs, spec=spec, bells=self.bells, clock=self.clock)
 
     async def chores(self, now: datetime) -> None:
         """What has to be done now and then."""

@@ -39,6 +39,16 @@ class Metrics:
         self.broadcasts = Counter(
             "sirdar_broadcast_recipients", "Recipients of broadcasts, by outcome", ["outcome"], registry=self.registry
         )
+        self.outside = Counter(
+            "sirdar_outside", "Requests to other systems, by kind and outcome", ["kind", "outcome"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.today = Gauge(
+            "sirdar_today",
+            "What today (UTC) has come to so far, per tenant; docs/metrics.md says what it means",
+            ["tenant", "metric"],
+            registry=self.registry,
+        )
         self.backlog = Gauge("sirdar_backlog", "What waits in the queues", ["queue"], registry=self.registry)
         self.backlog_age = Gauge(
             "sirdar_backlog_age_seconds", "How long the oldest has waited", ["queue"], registry=self.registry

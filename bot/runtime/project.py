@@ -18,6 +18,7 @@ from bot.config import DatabaseSettings
 from bot.core.actions import Action, Actions, marked, two_alike
 from bot.core.errors import ConfigError, ContentError, ContentErrors, Mark
 from bot.operations import standard_actions
+from bot.operations.outside import load_outside, outside_actions
 
 USUAL = "actions"
 """The module that is taken without a setting, when the content folder has it."""
@@ -29,7 +30,7 @@ _CALLED = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 
 
 def project_actions(settings: DatabaseSettings, root: Path) -> Actions:
-    """Everything that flows may call: the standard actions and the project's own, which win.
+    """Everything that flows may call: standard actions, calls of outside.yaml, the project's own; later ones win.
 
     Args:
         settings: Whose BOT_ACTIONS names the module. Unset: `actions`, where the content folder has one.
@@ -41,7 +42,7 @@ def project_actions(settings: DatabaseSettings, root: Path) -> Actions:
         ContentErrors: With everything that is wrong in it; files are relative to the content folder.
     """
     name = settings.bot_actions or (USUAL if _has_usual(root) else None)
-    standard = standard_actions()
+    standard = standard_actions().including(outside_actions(load_outside(root)))
     if name is None:
         return standard
     if not _MODULE.fullmatch(name) or name.endswith(".py"):

@@ -14,6 +14,7 @@ from bot.web.api import add_api
 from bot.web.files import SharedFiles
 from bot.web.health import Health
 from bot.web.pay import Payments
+from bot.web.today import Today
 from bot.web.webhook import MAX_BODY, Numbers, Webhook
 
 log = structlog.get_logger(__name__)
@@ -42,7 +43,9 @@ def make_app(system: System) -> web.Application:
 
 def make_health_app(system: System) -> web.Application:
     """What an operator's machines ask, alone: for processes that take no webhooks."""
-    health = Health(queues=system.upkeep, clock=system.clock, limit_seconds=system.settings.bot_backlog_limit)
+    settings, tenant = system.settings, system.channel.tenant_id
+    today = Today(database=system.foundation.database, tenant=tenant, name=settings.bot_tenant, clock=system.clock)
+    health = Health(queues=system.upkeep, clock=system.clock, limit_seconds=settings.bot_backlog_limit, today=today)
     app = web.Application(client_max_size=MAX_BODY)
     app.router.add_get("/healthz", health.live)
     app.router.add_get("/readyz", health.ready)

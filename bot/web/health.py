@@ -12,6 +12,13 @@ from bot.runtime.metrics import METRICS
 from storage.base import Backlog
 
 
+class HasToday(Protocol):
+    """Who counts today's numbers."""
+
+    async def refresh(self) -> None:
+        """Set their gauges."""
+
+
 class HasBacklog(Protocol):
     """Where the queues are."""
 
@@ -27,11 +34,13 @@ class Health:
         queues: Where the queues are.
         clock: The time.
         limit_seconds: How long the oldest event may wait before we say we are not ready.
+        today: Today's numbers.
     """
 
     queues: HasBacklog
     clock: Callable[[], datetime]
     limit_seconds: float
+    today: HasToday
 
     async def live(self, _: web.Request) -> web.Response:
         """Say that the process runs and its loop turns; whatever else is wrong, restarting it would not help."""
@@ -63,8 +72,10 @@ class Health:
         """Everything we count, in Prometheus' text format."""
         try:
             backlog = await self.queues.backlog()
+            await self.today.refresh()
         except Exception:  # noqa: BLE001  the other metrics are worth having, above all when the database is down
             METRICS.backlog.clear()
+            METRICS.today.clear()
         else:
             now = self.clock()
             METRICS.backlog.labels("inbox").set(backlog.inbox_events)

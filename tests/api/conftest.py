@@ -156,9 +156,12 @@ async def fill(shop: Shop, vault: Vault) -> dict[str, int]:
     await shop.post(f"/quotes/{quote['id']}/accept", role="customer")
     booking = await shop.post("/bookings", {"quote": quote["id"]})
     payment = await shop.post("/payments", {"booking": booking["id"]})
+    assert payment["link"].startswith("https://pay.example/"), "whoever asks for it can pass it on"
+    assert (await shop.get(f"/payments/{payment['id']}"))["link"] is None
     trip = (await shop.get("/trips?code=TRP123"))["items"][0]["id"]
     check_in = await shop.post("/check-ins", {"trip": trip, "note": "fine"}, role="field_staff")
     incident = await shop.post("/incidents", {"trip": trip, "text": "Vehicle breakdown"}, role="field_staff")
+    await shop.post("/inventory", {"name": "Tent"})
     await shop.post(f"/incidents/{incident['id']}/update", {"text": "On the way", "public": "A little late"})
     (talk,) = await shop.rows(
         "SELECT conversation_id, channel_id FROM whatsapp_conversations WHERE contact_id = $1", shop.people["customer"]

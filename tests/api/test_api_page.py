@@ -72,3 +72,47 @@ async def test_what_programs_do_reaches_people_and_the_audit_log(shop: Shop, vau
 @pytest.mark.parametrize("path", ["/leads", "/quotes"])
 async def test_customers_cannot_read_lists(shop: Shop, path: str) -> None:
     assert (await shop.ask("GET", path, role="customer")).status == 403
+
+
+async def test_a_code_for_staff_is_kept_nowhere(shop: Shop) -> None:
+    body = {"roles": ["field_staff"], "name": "Dawa"}
+    first, second = [await shop.ask("POST", "/invites", body, Idempotency_Key="k") for _ in range(2)]
+    assert (first.status, second.status) == (201, 201)
+    assert first.body["code"] != second.body["code"], "no receipt holds it"
+    text = str(await shop.rows("SELECT t::text FROM receipts t UNION ALL SELECT t::text FROM whatsapp_audit_logs t"))
+    assert first.body["code"].replace("-", "") not in text.replace("-", "")
+
+
+async def test_a_broadcast_is_prepared_started_and_watched(shop: Shop) -> None:
+    made = await shop.post("/broadcasts", {"name": "Spring", "template": "spring", "segment": {"roles": ["customer"]}})
+    assert (made["status"], made["segment"]["roles"]) == ("DRAFT", ["customer"])
+    progress = await shop.get(f"/broadcasts/{made['id']}/progress")
+    assert set(progress["people"].values()) == {0}
+    refused = await shop.ask("POST", f"/broadcasts/{made['id']}/pause", {})
+    assert (refused.status, refused.body["code"]) == (409, "wrong_status")
+    assert (await shop.post(f"/broadcasts/{made['id']}/cancel"))["status"] == "CANCELLED"
+
+
+async def test_managers_look_after_people(shop: Shop) -> None:
+    someone = shop.people["customer"]
+    named = await shop.post(f"/contacts/{someone}/roles", {"roles": ["sales", "field_staff"]})
+    assert named["roles"] == ["field_staff", "sales"]
+    own = await shop.ask("POST", f"/contacts/{shop.people['manager']}/roles", {"roles": ["sales"]})
+    assert (own.status, own.body["code"]) == (409, "own_roles")
+    merged = await shop.post(f"/contacts/{someone}/merge", {"gone": shop.people["field_staff"]})
+    assert merged["id"] == someone
+
+
+async def test_money_that_came_another_way_is_written_down(shop: Shop, vault: Vault) -> None:
+    numbers = await fill(shop, vault)
+    due = (await shop.get(f"/bookings/{numbers['booking']}"))["due"]
+    booking = await shop.post(f"/bookings/{numbers['booking']}/payments", {"amount": due, "note": "cash"})
+    assert (booking["status"], booking["due"]) == ("CONFIRMED", "0.00")
+
+
+async def test_consent_given_elsewhere_is_noted_with_its_proof(shop: Shop) -> None:
+    body = {"contact": shop.people["customer"], "purpose": "marketing", "allowed": True, "proof": {"form": "spring"}}
+    made = await shop.post("/opt-ins", body)
+    assert (made["source"], made["proof"], made["allowed"]) == ("API", {"form": "spring"}, True)
+    assert (await shop.ask("POST", "/opt-ins", {**body, "proof": {}})).status == 422
+    assert (await shop.ask("POST", "/opt-ins", {**body, "contact": 999_999})).status == 404

@@ -11,7 +11,9 @@ from tests.api.conftest import EVERYTHING, ROLES, Shop, fill
 from tests.conftest import EPOCH
 
 ROUTES = all_routes().all
-LISTS = [route for route in ROUTES if route.method == "GET" and not route.names and route.scope]
+LISTS = [
+    route for route in ROUTES if route.method == "GET" and not route.names and "items" in route.answer.model_fields
+]
 ABOUT_ONE = [route for route in ROUTES if route.names]
 CHECKSUM = """
 SELECT c.relname AS name FROM pg_class c
@@ -39,6 +41,8 @@ def body_for(route: Route) -> Any:
     given: dict[str, Any] = {
         "trek": 1, "people": 2, "lead": 1, "quote": 1, "booking": 1, "trip": 1, "text": "x", "reason": "x", "seats": 5,
         "starts_on": "2027-01-01", "person": 1, "severity": "HIGH", "approve": True, "note": "x",
+        "quantity": "1", "amount": "1", "gone": 1, "roles": ["sales"], "rating": 5,
+        "object_type": "x", "object_id": 1, "subject": "x",
     }  # fmt: skip
     return {name: given[name] for name in route.body.model_fields if name in given}
 

@@ -28,11 +28,12 @@ NAMED: dict[str, Any] = {
     "flow_versions.source": "{}",
     "source": "WEB", "purpose": "all", "outcome": "ACCEPTED", "contact_identities.kind": "phone",
     "currency": "USD", "check_ins.kind": "STARTED", "inventory_moves.kind": "COUNTED", "payment_events.kind": "paid",
+    "metric_responses.kind": "reply", "outside_jobs.kind": "call",
     "inbox.kind": "message", "delivery_updates.status": "SENT", "whatsapp_messages.status": "RECEIVED",
 }  # fmt: skip
 TYPED: dict[str, Any] = {
     "integer": 1, "smallint": 1, "text": "x", "timestamp with time zone": EPOCH, "date": EPOCH.date(), "bytea": b"x",
-    "jsonb": "{}", "boolean": True, "numeric": 1, "text[]": ["x"], "bigint[]": [1],
+    "jsonb": "{}", "boolean": True, "numeric": 1, "text[]": ["x"], "double precision": 1.0, "bigint[]": [1],
 }  # fmt: skip
 
 
@@ -151,6 +152,8 @@ async def test_the_system_role_may_read_ids_and_due_times_only(database: Postgre
         "whatsapp_audit_logs": {"actor", "action", "detail"},
         "api_tokens": {"digest", "name"},
         "whatsapp_media": {"filename", "url", "sha256", "provider_media_id", "reason", "kind", "stored_at"},
+        "outside_jobs": {"payload", "run", "call", "last_error"},
+        "webhook_endpoints": {"secret", "url"},
     }
     async with database.connection() as db:
         for table, columns in content.items():
@@ -165,6 +168,7 @@ async def test_the_system_role_may_read_ids_and_due_times_only(database: Postgre
     assert {row["relname"] for row in others} == {
         "inbox", "outbox", "timers", "delivery_updates", "whatsapp_configurations", "tenants", "dead_letters",
         "audit_unsealed", "whatsapp_media",
+        "audit_unsealed", "outside_jobs",
     }  # fmt: skip
 
 

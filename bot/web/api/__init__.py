@@ -13,7 +13,7 @@ from bot.runtime.bells import INBOX
 from bot.runtime.bootstrap import System
 from bot.runtime.loop import Clock
 from bot.runtime.pacing import Pacer
-from bot.web.api import business, people, records, talk, trips
+from bot.web.api import business, events, metrics, people, records, stores, talk, trips
 from bot.web.api.openapi import document
 from bot.web.api.page import documentation
 from bot.web.api.route import Routes
@@ -25,7 +25,7 @@ from storage.postgres import Postgres
 @lru_cache(maxsize=1)
 def all_routes() -> Routes:
     """Every route there is."""
-    parts = (people, talk, business, trips, records)
+    parts = (people, talk, business, trips, records, stores, metrics, events)
     return Routes().including(*(part.ROUTES for part in parts))
 
 

@@ -236,6 +236,13 @@ class ChangeBooking(Given):
     total: Amount | None = None
 
 
+class Received(Given):
+    """Money that came another way: cash, a bank transfer."""
+
+    amount: Amount
+    note: Annotated[str, Field(max_length=300)] = ""
+
+
 _BOOKINGS = """
 SELECT b.booking_id AS id, 'BKG' || b.booking_id AS code, b.status, b.contact_id, c.name AS customer, b.lead_id,
        b.quote_id, b.trip_id, t.code AS trip, t.starts_on, b.people, b.currency, b.total, b.paid,
@@ -255,7 +262,9 @@ Collection(
     },
 ).listed().shown().created("bookings.create", NewBooking).verb(
     "change", "bookings.change", "booking", ChangeBooking
-).verb("cancel", "bookings.cancel", "booking", Reason).verb("complete", "bookings.complete", "booking")  # fmt: skip
+).verb("cancel", "bookings.cancel", "booking", Reason).verb("complete", "bookings.complete", "booking").verb(
+    "payments", "payments.record", "booking", Received
+)  # fmt: skip
 
 
 # --- Payments ---------------------------------------------------------------------------------------------------------
@@ -273,6 +282,7 @@ class Payment(BaseModel):
     amount: Decimal
     currency: str
     gateway: str
+    link: str | None = Field(None, description="Where to pay; shown to who asks for the payment, null afterwards")
     created_at: datetime
     expires_at: datetime
     paid_at: datetime | None
@@ -296,7 +306,7 @@ Collection(
         "status": Filter(kind=PaymentStatus, condition="p.status = {}"),
         "booking": Filter(kind=Id, condition="p.booking_id = {}"),
     },
-).listed().shown().created("payments.request", PaymentRequest).verb(
+).listed().shown().created("payments.request", PaymentRequest, "link").verb(
     "refund", "payments.refund", "payment"
 )  # fmt: skip
 
@@ -322,6 +332,14 @@ class Approval(BaseModel):
     decided_at: datetime | None
 
 
+class NewApproval(Given):
+    """A question to the managers, about anything."""
+
+    object_type: Annotated[str, Field(pattern=r"^[a-z][a-z_]{0,39}$")]
+    object_id: Id
+    subject: Annotated[str, Field(min_length=1, max_length=500)]
+
+
 class Decision(Given):
     """Yes or no, and why."""
 
@@ -340,7 +358,9 @@ Collection(
     filters={
         "status": Filter(kind=Literal["PENDING", "APPROVED", "REJECTED", "WITHDRAWN"], condition="a.status = {}")
     },
-).listed().shown().verb("decide", "approvals.decide", "approval", Decision)  # fmt: skip
+).listed().shown().created("approvals.request", NewApproval).verb(
+    "decide", "approvals.decide", "approval", Decision
+)  # fmt: skip
 
 
 class Feedback(BaseModel):
@@ -357,6 +377,14 @@ class Feedback(BaseModel):
     handled_at: datetime | None
 
 
+class NewFeedback(Given):
+    """What a customer thinks of it; the token must be that customer's."""
+
+    rating: Annotated[int, Field(ge=1, le=5)]
+    comment: Words = ""
+    booking: Id | None = None
+
+
 _FEEDBACK = """
 SELECT f.feedback_id AS id, f.status, f.contact_id, c.name AS customer, f.booking_id, f.rating, f.comment, f.created_at,
        f.handled_at
@@ -367,4 +395,4 @@ Collection(
     routes=ROUTES, path="/feedback", one="feedback", model=Feedback, select=_FEEDBACK, key="f.feedback_id",
     table="feedback", roles=("sales", "manager"),
     filters={"status": Filter(kind=Literal["NEW", "HANDLED"], condition="f.status = {}")},
-).listed().shown().verb("handle", "feedback.handle", "feedback")  # fmt: skip
+).listed().shown().created("feedback.give", NewFeedback).verb("handle", "feedback.handle", "feedback")  # fmt: skip

@@ -94,12 +94,13 @@ class Collection:
         )  # fmt: skip
         return self
 
-    def created(self, service: str, body: type[Given], *, result: str = "id") -> "Collection":
-        """Add making one by a service that returns its number as `result`."""
+    def created(self, service: str, body: type[Given], *extra: str, result: str = "id") -> "Collection":
+        """Add making one by a service that returns its number as `result`, and shows `extra` fields only then."""
 
         async def handler(asked: Asked, body: Given) -> BaseModel:
             made = await serve(asked, service, body)
-            return await self.show(asked, int(made[result]))
+            shown = await self.show(asked, int(made[result]))
+            return shown.model_copy(update={name: made[name] for name in extra})
 
         self._change(self.path, service, handler, body, {})
         return self

@@ -103,7 +103,7 @@ def _in_query(route: Route, references: Any, definitions: dict[str, Any]) -> lis
 
 def _headers(route: Route) -> list[dict[str, Any]]:
     found = []
-    if route.method == "POST":
+    if route.method == "POST" and not route.secret:
         text = "Any text of yours. The same request with the same key is done once; the answer is repeated."
         schema = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"^[\x20-\x7e]+$"}
         found.append({"name": "Idempotency-Key", "in": "header", "description": text, "schema": schema})

@@ -1,5 +1,6 @@
 """Contacts, what they agreed to, and the token itself."""
 
+import json
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -76,6 +77,18 @@ class ChangeContact(Given):
     timezone: Annotated[TimeZone | None, Field(description="An IANA name; empty to go by the phone again")] = None
 
 
+class NewRoles(Given):
+    """Exactly these roles; none: a customer again."""
+
+    roles: Annotated[list[Literal["sales", "operations", "field_staff", "manager"]], Field(max_length=4)]
+
+
+class Merge(Given):
+    """Who was found to be the same person: all that is theirs becomes this contact's."""
+
+    gone: Id
+
+
 _CONTACTS = """
 SELECT c.contact_id AS id, c.name, c.language, c.timezone, c.created_at,
        ARRAY(SELECT r.role FROM contact_roles r WHERE r.tenant_id = $1 AND r.contact_id = c.contact_id
@@ -98,7 +111,9 @@ CONTACTS = Collection(
             " WHERE r.tenant_id = $1 AND r.contact_id = c.contact_id AND r.role = {})",
         )
     },
-).listed().shown()  # fmt: skip
+).listed().shown().verb("roles", "staff.set_roles", "person", NewRoles).verb(
+    "merge", "people.merge", "keep", Merge
+)  # fmt: skip
 
 
 @ROUTES.get("/contacts/{contact}/phone", "Show a contact's phone number", scope="contacts:phone", roles=DESK)
@@ -141,11 +156,24 @@ class OptIn(BaseModel):
     created_at: datetime
 
 
+class NewOptIn(Given):
+    """What somebody said elsewhere, with the proof: a form, a call, a signature."""
+
+    contact: Id
+    purpose: Literal["all", "marketing"] = "all"
+    allowed: bool
+    proof: Annotated[dict[str, Annotated[str, Field(max_length=1000)]], Field(min_length=1, max_length=20)]
+
+
+_ADD_OPT_IN = """
+INSERT INTO whatsapp_opt_ins (tenant_id, contact_id, purpose, allowed, source, proof, created_at)
+VALUES ($1, $2, $3, $4, 'API', $5::jsonb, $6) RETURNING opt_in_id
+"""
 _OPT_INS = """
 SELECT o.opt_in_id AS id, o.contact_id, o.purpose, o.allowed, o.source, o.proof, o.created_at
 FROM whatsapp_opt_ins o WHERE o.tenant_id = $1
 """
-Collection(
+OPT_INS = Collection(
     routes=ROUTES, path="/opt-ins", one="opt_in", model=OptIn, select=_OPT_INS, key="o.opt_in_id",
     table="whatsapp_opt_ins", roles=("operations", "manager"), documents=("proof",),
     filters={
@@ -153,6 +181,18 @@ Collection(
         "purpose": Filter(kind=Literal["all", "marketing"], condition="o.purpose = {}"),
     },
 ).listed().shown()  # fmt: skip
+
+
+@ROUTES.post("/opt-ins", "Note what somebody agreed to, or forbade", scope="opt-ins:write",
+             roles=("operations", "manager"))  # fmt: skip
+async def add_opt_in(asked: Asked, body: NewOptIn) -> OptIn:
+    """Note what somebody agreed to, or forbade, elsewhere than on WhatsApp. The newest word counts."""
+    await CONTACTS.show(asked, body.contact)
+    made = await asked.db.fetchval(
+        _ADD_OPT_IN, asked.tenant, body.contact, body.purpose, body.allowed, json.dumps(body.proof), asked.at
+    )
+    note(asked, "contacts.opted_in" if body.allowed else "contacts.opted_out", contact_id=body.contact)
+    return OptIn.model_validate((await OPT_INS.show(asked, made)).model_dump())
 
 
 def note(asked: Asked, action: str, **detail: Any) -> None:

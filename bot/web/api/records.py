@@ -5,13 +5,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from bot.web.api.collections import Collection, Filter
-from bot.web.api.route import Id, Routes
+from bot.web.api.collections import Collection, Filter, serve
+from bot.web.api.route import Asked, Given, Id, Routes
 
 ROUTES = Routes()
 
 STAFF = ("sales", "operations", "field_staff", "manager")
 Name = Annotated[str, Field(max_length=100)]
+Names = Annotated[list[Annotated[str, Field(min_length=1, max_length=40)]] | None, Field(max_length=100)]
+Hour = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 
 
 class TimelineEntry(BaseModel):
@@ -98,24 +100,86 @@ Collection(
 ).listed().shown()  # fmt: skip
 
 
+class Segment(Given):
+    """Whom it is for; all that is given must hold."""
+
+    languages: Names = None
+    roles: Names = None
+    leads: Names = None
+    trips: Names = None
+    active_days: Annotated[int | None, Field(ge=1, le=3650)] = None
+    contacts: Annotated[list[Id] | None, Field(max_length=10_000)] = None
+
+
+class NewBroadcast(Given):
+    """A message to many, to be."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    template: Annotated[str, Field(min_length=1, max_length=512, description="Name of a message template")]
+    segment: Segment = Field(default_factory=Segment)
+    parameters: Annotated[
+        list[Annotated[str, Field(max_length=1000)]], Field(max_length=20, description="{name}, {first_name:friend}")
+    ] = Field(default_factory=list)
+    marketing: Annotated[bool, Field(description="Only to who agreed to it")] = True
+    per_minute: Annotated[int, Field(ge=1, le=60_000)] = 600
+    timezone: Annotated[str, Field(pattern=r"^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$", max_length=60)] = "UTC"
+    not_before: Hour = "09:00"
+    not_after: Hour = "20:00"
+
+
+class Start(Given):
+    """When it goes out; unset: now."""
+
+    at: Annotated[str, Field(pattern=r"^(\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?)?$", max_length=25)] = ""
+
+
 class Broadcast(BaseModel):
     """A message to many."""
 
     id: int
+    code: str
     name: str
     status: str
     template: str
     segment: dict[str, Any]
+    marketing: bool
+    per_minute: int
+    reason: str | None = Field(description="Why it paused by itself, or was refused")
     scheduled_at: datetime | None
     created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
 
 
 _BROADCASTS = """
-SELECT b.broadcast_id AS id, b.name, b.status, b.template, b.segment, b.scheduled_at, b.created_at
+SELECT b.broadcast_id AS id, 'BRC' || b.broadcast_id AS code, b.name, b.status, b.template, b.segment, b.marketing,
+       b.per_minute, b.reason, b.scheduled_at, b.created_at, b.started_at, b.finished_at
 FROM whatsapp_broadcast_lists b WHERE b.tenant_id = $1
 """
-Collection(
-    routes=ROUTES, path="/broadcasts", one="broadcast", model=Broadcast, select=_BROADCASTS, key="b.broadcast_id",
-    table="whatsapp_broadcast_lists", roles=("operations", "manager"), documents=("segment",),
-    filters={"status": Filter(kind=Name, condition="b.status = {}")},
-).listed().shown()  # fmt: skip
+BROADCASTS = (
+    Collection(
+        routes=ROUTES, path="/broadcasts", one="broadcast", model=Broadcast, select=_BROADCASTS, key="b.broadcast_id",
+        table="whatsapp_broadcast_lists", roles=("operations", "manager"), documents=("segment",),
+        filters={"status": Filter(kind=Name, condition="b.status = {}")},
+    )
+    .listed().shown().created("broadcasts.draft", NewBroadcast)
+    .verb("start", "broadcasts.start", "broadcast", Start).verb("pause", "broadcasts.pause", "broadcast")
+    .verb("resume", "broadcasts.resume", "broadcast").verb("cancel", "broadcasts.cancel", "broadcast")
+    .verb("retry", "broadcasts.retry", "broadcast")
+)  # fmt: skip
+
+
+class Progress(BaseModel):
+    """How far a broadcast has come."""
+
+    number: int
+    people: dict[str, int] = Field(description="How many recipients are pending, queued, sent, delivered, read…")
+
+
+@ROUTES.get("/broadcasts/{broadcast}/progress", "Show how far a broadcast has come", scope="broadcasts:read",
+            roles=("operations", "manager"))  # fmt: skip
+async def show_progress(asked: Asked, broadcast: Id) -> Progress:
+    """How many of a broadcast's recipients have come how far."""
+    await BROADCASTS.show(asked, broadcast)
+    status = await serve(asked, "broadcasts.status", Given(), broadcast=broadcast)
+    return Progress(number=broadcast, people=status["progress"])

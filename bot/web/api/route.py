@@ -78,6 +78,7 @@ class Route:
         lock: Statement that locks the object ($1: tenant, $2: its id), for changes that compare ETags.
         shows: The handler that shows the object a change is about; its ETag is what If-Match is compared with.
         needs_version: Whether a change without If-Match is refused.
+        secret: Whether the answer is shown once and kept nowhere: then there is no Idempotency-Key.
     """
 
     method: str
@@ -95,6 +96,7 @@ class Route:
     lock: str | None = None
     shows: Handler | None = None
     needs_version: bool = False
+    secret: bool = False
 
     @property
     def status(self) -> int:
@@ -121,9 +123,11 @@ class Routes:
         """Make the decorated function what answers a GET."""
         return self._decorate("GET", path, summary, scope=scope, roles=frozenset(roles))
 
-    def post(self, path: str, summary: str, *, scope: str, roles: tuple[str, ...] = ()) -> Callable[[_H], _H]:
+    def post(
+        self, path: str, summary: str, *, scope: str, roles: tuple[str, ...] = (), secret: bool = False
+    ) -> Callable[[_H], _H]:
         """Make the decorated function what makes or does something."""
-        return self._decorate("POST", path, summary, scope=scope, roles=frozenset(roles))
+        return self._decorate("POST", path, summary, scope=scope, roles=frozenset(roles), secret=secret)
 
     def patch(
         self, path: str, summary: str, *, scope: str, lock: str, shows: Handler, roles: tuple[str, ...] = ()

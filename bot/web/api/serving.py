@@ -130,7 +130,7 @@ class ApiServer:
         self, route: Route, request: web.Request, asked: Asked, arguments: dict[str, Any], body: bytes
     ) -> _Answer:
         """Do it, or find that it was done with this Idempotency-Key."""
-        key = request.headers.get("Idempotency-Key") if route.method == "POST" else None
+        key = request.headers.get("Idempotency-Key") if route.method == "POST" and not route.secret else None
         if key is None:
             return await self._do(route, request, asked, arguments)
         if not 0 < len(key) <= _MOST_KEY or not key.isascii() or not key.isprintable():
@@ -176,7 +176,7 @@ async def _check_version(route: Route, wanted: str | None, asked: Asked, argumen
 
 
 def _dump(found: BaseModel) -> bytes:
-    return found.model_dump_json().encode()
+    return found.model_dump_json(by_alias=True).encode()
 
 
 def _matches(header: str | None, etag: str) -> bool:

@@ -1,0 +1,55 @@
+"""Today's numbers for Prometheus: the same as the reports', at most a few seconds old."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from bot.core.ids import TenantId
+from bot.runtime.metrics import METRICS
+from storage.postgres import Postgres
+from storage.postgres.metrics import Report, report
+
+_FRESH = timedelta(seconds=15)
+"""Several scrapers, or an impatient one, cost one count."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Today:
+    """Sets the gauges of a tenant.
+
+    Attributes:
+        database: Where it is counted.
+        tenant: Whose.
+        name: What the label says.
+        clock: The time.
+    """
+
+    database: Postgres
+    tenant: TenantId
+    name: str
+    clock: Callable[[], datetime]
+    _counted_at: datetime | None = field(default=None, init=False)
+
+    async def refresh(self) -> None:
+        """Count, unless that was done a moment ago."""
+        now = self.clock()
+        if self._counted_at is not None and now - self._counted_at < _FRESH:
+            return
+        async with self.database.tenant(self.tenant) as db:
+            found = await report(db, now.date(), now.date())
+        for metric, value in _numbers(found).items():
+            METRICS.today.labels(self.name, metric).set(value)
+        self._counted_at = now
+
+
+def _numbers(found: Report) -> dict[str, float]:
+    numbers: dict[str, float] = {}
+    for row in (*found.messages, *found.conversations, *found.sales):
+        numbers |= {name: float(value) for name, value in row.items() if isinstance(value, int | float | Decimal)}
+    for one in found.responses:
+        about = f"{one.kind}_{one.role}"
+        numbers |= {f"{about}_answered": one.answered, f"{about}_unanswered": one.unanswered}
+        if one.mean_seconds is not None:
+            numbers[f"{about}_mean_seconds"] = one.mean_seconds
+    return numbers
