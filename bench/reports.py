@@ -32,8 +32,8 @@ FILL = {
     "people": """
         INSERT INTO contacts (tenant_id, contact_id, name) SELECT $1, n, 'x' FROM generate_series(1, $2::bigint) n""",
     "conversations": """
-        INSERT INTO whatsapp_conversations (tenant_id, conversation_id, channel_id, contact_id)
-        SELECT $1, n, $2, n FROM generate_series(1, $3::bigint) n""",
+        INSERT INTO whatsapp_conversations (tenant_id, conversation_id, channel_id, contact_id, created_at)
+        SELECT $1, n, $2, n, $4::timestamptz - $5::integer * interval '1 day' FROM generate_series(1, $3::bigint) n""",
     "staff": """
         INSERT INTO contact_roles (tenant_id, contact_id, role)
         SELECT $1, n, (ARRAY['sales', 'operations', 'field_staff', 'manager'])[n % 4 + 1]
@@ -88,7 +88,7 @@ def say(text: str) -> None:
 async def fill(database: Postgres, tenant: TenantId, channel: int, messages: int, people: int, now: datetime) -> None:
     """Make the business."""
     arguments = {
-        "people": (people,), "conversations": (channel, people), "staff": (),
+        "people": (people,), "conversations": (channel, people, now, DAYS), "staff": (),
         "messages": (channel, people, messages, now, DAYS), "runs": (people, now, DAYS), "leads": (people, now, DAYS),
         "bookings": (),
     }  # fmt: skip

@@ -152,6 +152,8 @@ class System:
             parts.append(Part("sealer", sealing.run))
             feeding = Round(name="broadcasts", seconds=_FEED_SECONDS, do=self.feed_broadcasts, clock=self.clock)
             parts.append(Part("broadcasts", feeding.run))
+            summing = Round(name="sum up", seconds=_SUM_SECONDS, do=self.metrics.sum_up, clock=self.clock)
+            parts.append(Part("summing", summing.run))
             if self.provider.capabilities.loses_statuses:
                 asking = Round(name="statuses", seconds=_ASK_SECONDS, do=self.reconciler.reconcile, clock=self.clock)
                 parts.append(Part("statuses", asking.run))
@@ -167,9 +169,6 @@ class System:
             intake=self.intake,
             chores=Chores(self.foundation.database),
         )
-            summing = Round(name="sum up", seconds=_SUM_SECONDS, do=self.metrics.sum_up, clock=self.clock)
-            parts.append(Part("summing", summing.run))
-        return parts
 
     @property
     def metrics(self) -> MetricsStore:

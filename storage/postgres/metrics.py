@@ -19,10 +19,11 @@ SETTLED_DAYS = 35
 """After so many days a day's numbers stand: a lead has 30 days to be booked, and a few to be confirmed."""
 
 FIRST_DAYS = 100
-"""How far back the first summing up of a tenant goes."""
+"""How far back the first summing up of a tenant goes at the most: else to its first conversation."""
 
 _TENANTS = "SELECT DISTINCT tenant_id FROM channels()"
 _LAST = "SELECT max(day) FROM metric_days WHERE tenant_id = $1"
+_BEGAN = "SELECT created_at FROM whatsapp_conversations WHERE tenant_id = $1 ORDER BY conversation_id LIMIT 1"
 _SUM_UP = "SELECT sum_up_day($1, $2)"
 _MESSAGES = """
 SELECT day, sent, received, delivered, read, failed, delivery_rate, read_rate FROM metric_messages
@@ -92,8 +93,11 @@ class MetricsStore:
             return 0
         async with self._database.tenant(tenant) as db:
             last: date | None = await db.fetchval(_LAST, tenant)
+            began: datetime | None = await db.fetchval(_BEGAN, tenant)
         today = now.date()
+        most = max((now - began).days + 1, 2) if began is not None else 2  # before that there is nothing to sum up
         back = FIRST_DAYS if last is None else SETTLED_DAYS if every == LATE else max((today - last).days, 2)
+        back = min(back, most)
         for days in range(back, 0, -1):
             async with self._database.tenant(tenant) as db:
                 await db.execute(_SUM_UP, today - timedelta(days=days), now, timeout=600)

@@ -167,8 +167,7 @@ async def test_the_system_role_may_read_ids_and_due_times_only(database: Postgre
         )
     assert {row["relname"] for row in others} == {
         "inbox", "outbox", "timers", "delivery_updates", "whatsapp_configurations", "tenants", "dead_letters",
-        "audit_unsealed", "whatsapp_media",
-        "audit_unsealed", "outside_jobs",
+        "audit_unsealed", "whatsapp_media", "outside_jobs",
     }  # fmt: skip
 
 
