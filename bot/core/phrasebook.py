@@ -9,10 +9,13 @@ LANGUAGES = ("ne", "es", "hi", "en")
 
 YES: dict[str, tuple[str, ...]] = {
     "en": (
-        "yes", "y", "yeah", "yep", "yup", "ya", "ok", "okay", "k", "sure", "of course", "correct", "right", "confirm",
+        "yes", "y", "yeah", "yep", "yup", "ya", "ok", "okay", "k", "sure", "of course", "correct", "right",
+        "confirm",
         "confirmed", "go ahead", "yes please", "please do", "looks good", "sounds good", "all good", "perfect",
-        "great", "thats right", "do it", "send it", "absolutely", "definitely", "certainly", "yess", "yesss", "okie",
-        "okies", "why not", "yes please do", "yea", "okey", "okk", "fine", "done", "agreed", "exactly",
+        "great", "thats right", "do it", "send it", "absolutely", "definitely", "certainly", "yess",
+        "yesss", "okie",
+        "okies", "why not", "sure thing", "that works", "yes please do", "yea", "okey", "okk", "fine",
+        "done", "agreed", "exactly",
         "of course yes", "ok sure", "yes sure", "yes ok", "yes correct", "yes thats right", "cool", "awesome",
         "alright", "correct yes", "lets do it", "lets go", "👍", "✅", "👌", "✔", "☑", "🆗", "💯", "👍👍",
         "❤", "🙌", "👏", "🤝",
@@ -20,8 +23,10 @@ YES: dict[str, tuple[str, ...]] = {
     "hi": (
         "haan", "han", "ha", "haan ji", "ji", "ji haan", "theek hai", "thik hai", "bilkul", "sahi", "sahi hai",
         "haanji", "hanji", "haan haan", "accha", "acha", "kar do", "chalega", "hao", "haa", "chalo", "pakka",
-        "zaroor", "zarur", "jarur", "thik h", "theek h", "thik", "theek", "bhej do", "kardo", "bhejdo", "ji bilkul",
-        "haan theek hai", "जरूर", "ज़रूर", "पक्का", "ठीक", "कर दो", "भेज दो", "कर दीजिए", "भेज दीजिए", "हाँ बिल्कुल",
+        "zaroor", "zarur", "jarur", "thik h", "theek h", "thik", "theek", "bhej do", "kardo", "bhejdo",
+        "ji bilkul",
+        "haan theek hai", "जरूर", "ज़रूर", "पक्का", "ठीक", "कर दो", "भेज दो", "कर दीजिए", "भेज दीजिए",
+        "हाँ बिल्कुल",
         "हाँ", "हां", "हा", "जी", "अच्छा", "सही है", "चलेगा", "जी हाँ", "जी हां", "ठीक है", "बिल्कुल", "सही",
     ),
     "es": (
@@ -42,17 +47,22 @@ NO: dict[str, tuple[str, ...]] = {
         "not interested", "no need", "please dont", "rather not", "⛔", "🙅",
     ),
     "hi": (
-        "nahi", "nahin", "na", "nahi ji", "mat", "galat", "nhi", "nai", "bilkul nahi", "nahi chahiye", "rehne do",
-        "rehne dijiye", "nahi karna", "ना", "नहीं चाहिए", "रहने दीजिए", "बिल्कुल नहीं", "नहीं करना", "galat hai",
+        "nahi", "nahin", "na", "nahi ji", "mat", "galat", "nhi", "nai", "bilkul nahi", "nahi chahiye",
+        "rehne do",
+        "rehne dijiye", "nahi karna", "ना", "नहीं चाहिए", "रहने दीजिए", "बिल्कुल नहीं", "नहीं करना",
+        "galat hai",
         "mat karo", "नहीं", "नही", "जी नहीं", "मत", "गलत",
     ),
     "es": (
-        "no gracias", "para nada", "nop", "ahora no", "ni hablar", "de ninguna manera", "no quiero", "todavia no",
+        "no gracias", "para nada", "nop", "ahora no", "ni hablar", "de ninguna manera", "no quiero",
+        "todavia no",
         "aun no", "incorrecto", "no es correcto", "nunca", "mejor no", "no me interesa",
     ),
     "ne": (
-        "hoina", "haina", "hudaina", "hunna", "pardaina", "chaina", "chahindaina", "chaidaina", "chaindaina", "nai",
-        "gardina", "होइन", "हैन", "हुँदैन", "हुदैन", "हुन्न", "पर्दैन", "छैन", "चाहिँदैन", "चाहिदैन", "अहिले होइन",
+        "hoina", "haina", "अहँ", "hudaina", "hunna", "pardaina", "chaina", "chahindaina", "chaidaina",
+        "chaindaina", "nai",
+        "gardina", "होइन", "हैन", "हुँदैन", "हुदैन", "हुन्न", "पर्दैन", "छैन", "चाहिँदैन", "चाहिदैन",
+        "अहिले होइन",
         "गर्दिन",
     ),
 }  # fmt: skip
@@ -74,18 +84,22 @@ MAYBE: dict[str, tuple[str, ...]] = {
         "lo pensare",
     ),
     "ne": (
-        "sayad", "shayad", "thaha chaina", "thaha xaina", "herau", "heraula", "herum", "sochchu", "सायद", "शायद",
+        "sayad", "shayad", "thaha chaina", "thaha bhayena", "थाहा भएन", "thaha xaina", "herau", "heraula",
+        "herum", "sochchu", "सायद", "शायद",
         "थाहा छैन", "हेरौं", "हेरौँ", "हेरौंला", "सोच्छु", "पक्का छैन",
     ),
 }  # fmt: skip
 SKIP: dict[str, tuple[str, ...]] = {
     "en": (
-        "skip", "skip it", "skip this", "none", "nothing", "no", "nope", "na", "n a", "not applicable", "no thanks",
-        "dont have", "i dont have one", "dont have one", "dont know", "i dont know", "not sure", "next", "leave it",
+        "skip", "skip it", "skip this", "none", "nothing", "no", "nope", "na", "n a", "not applicable",
+        "no thanks",
+        "dont have", "i dont have one", "dont have one", "dont know", "i dont know", "not sure", "next",
+        "leave it",
         "no preference", "nil", "pass",
     ),
     "hi": (
-        "nahi", "nahin", "koi nahi", "kuch nahi", "pata nahi", "chhodo", "नहीं", "कोई नहीं", "कुछ नहीं", "पता नहीं",
+        "nahi", "nahin", "koi nahi", "kuch nahi", "pata nahi", "chhodo", "नहीं", "कोई नहीं", "कुछ नहीं",
+        "पता नहीं",
         "छोड़ो",
     ),
     "es": (
@@ -93,7 +107,8 @@ SKIP: dict[str, tuple[str, ...]] = {
         "sin preferencia", "no gracias", "paso",
     ),
     "ne": (
-        "chaina", "kehi chaina", "thaha chaina", "chhodnus", "छैन", "केही छैन", "थाहा छैन", "छोड्नुस्", "छोड्नुहोस्",
+        "chaina", "kehi chaina", "thaha chaina", "chhodnus", "छैन", "केही छैन", "थाहा छैन", "छोड्नुस्",
+        "छोड्नुहोस्",
         "पर्दैन",
     ),
 }  # fmt: skip
@@ -104,7 +119,8 @@ CORRECTION: dict[str, tuple[str, ...]] = {
     ),
     "hi": ("nahi", "nahin", "galat", "badlo", "नहीं", "बदलो", "बदलें"),
     "es": (
-        "no", "mejor", "perdon", "perdona", "en realidad", "quise decir", "queria decir", "quiero decir", "cambia",
+        "no", "mejor", "perdon", "perdona", "en realidad", "quise decir", "queria decir", "quiero decir",
+        "cambia",
         "cambialo", "cambialo a", "cambiar", "cambiar a", "corrijo", "digo", "sino", "que sea", "que sean",
         "me equivoque", "espera", "ponle", "pon",
     ),
@@ -116,7 +132,8 @@ CORRECTION: dict[str, tuple[str, ...]] = {
 
 UNIVERSAL_WORDS: dict[str, dict[str, tuple[str, ...]]] = {
     "en": {
-        "help": ("help", "help me", "menu", "options", "what can you do", "commands", "how does this work", "info"),
+        "help": ("help", "help me", "menu", "options", "what can you do", "commands", "how does this work",
+        "info"),
         "back": ("back", "go back", "previous", "undo"),
         "cancel": (
             "cancel", "quit", "exit", "end", "never mind", "nevermind", "forget it", "abort", "leave it",
@@ -124,8 +141,10 @@ UNIVERSAL_WORDS: dict[str, dict[str, tuple[str, ...]]] = {
         "restart": ("restart", "start over", "start again", "begin again", "reset", "from the beginning"),
         "repeat": ("repeat", "again", "say that again", "what was the question", "pardon", "come again"),
         "agent": (
-            "agent", "human", "talk to a person", "talk to someone", "talk to a human", "talk to an agent", "person",
-            "real person", "representative", "speak to someone", "speak to a person", "speak to a human", "call me",
+            "agent", "human", "talk to a person", "talk to someone", "talk to a human", "talk to an agent",
+            "person",
+            "real person", "representative", "speak to someone", "speak to a person", "speak to a human",
+            "call me",
             "operator", "customer care", "support", "i want to talk to a person", "can i talk to someone",
             "connect me to a person", "connect me to an agent",
         ),
@@ -145,7 +164,8 @@ UNIVERSAL_WORDS: dict[str, dict[str, tuple[str, ...]]] = {
         "back": ("volver", "atras", "volver atras", "regresar", "anterior"),
         "cancel": ("cancelar", "cancela", "cancelalo", "salir", "olvidalo", "dejalo", "terminar"),
         "restart": (
-            "empezar de nuevo", "empezar otra vez", "reiniciar", "de nuevo desde el principio", "desde el principio",
+            "empezar de nuevo", "empezar otra vez", "reiniciar", "de nuevo desde el principio",
+            "desde el principio",
             "volver a empezar",
         ),
         "repeat": ("repetir", "repite", "repita", "otra vez", "de nuevo", "como dijo", "puedes repetir"),
@@ -159,7 +179,8 @@ UNIVERSAL_WORDS: dict[str, dict[str, tuple[str, ...]]] = {
         "help": ("madat", "maddat", "sahayog", "मद्दत", "सहयोग", "सहायता"),
         "back": ("pachadi", "pachhadi", "farka", "pharka", "पछाडि", "फर्क", "फर्कनुस्", "फर्कनुहोस्"),
         "cancel": (
-            "radda", "radda gara", "radda garnus", "रद्द", "रद्द गर", "रद्द गर्नुस्", "रद्द गर्नुहोस्", "छोड्दिनुस्",
+            "radda", "radda gara", "radda garnus", "रद्द", "रद्द गर", "रद्द गर्नुस्", "रद्द गर्नुहोस्",
+            "छोड्दिनुस्",
         ),
         "restart": ("feri suru", "feri suru gara", "suru dekhi", "फेरि सुरु", "सुरुदेखि", "फेरि सुरु गर्नुस्"),
         "repeat": (
@@ -173,12 +194,14 @@ UNIVERSAL_WORDS: dict[str, dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 
 CONSENT_WORDS: dict[str, str] = {
-    "stop": "stop", "unsubscribe": "stop", "opt out": "stop", "optout": "stop", "stop all": "stop", "stopall": "stop",
+    "stop": "stop", "unsubscribe": "stop", "opt out": "stop", "optout": "stop", "stop all": "stop",
+    "stopall": "stop",
     "revoke": "stop", "stop messages": "stop", "no more messages": "stop", "message band karo": "stop",
     "message mat bhejo": "stop", "बंद करो": "stop", "संदेश बंद करो": "stop", "संदेश मत भेजो": "stop",
     "start": "start", "unstop": "start", "subscribe": "start", "opt in": "start", "optin": "start",
     "message shuru karo": "start", "संदेश शुरू करो": "start", "darme de baja": "stop", "dar de baja": "stop",
-    "no mas mensajes": "stop", "detener mensajes": "stop", "message nagarnus": "stop", "message napathaunus": "stop",
+    "no mas mensajes": "stop", "detener mensajes": "stop", "message nagarnus": "stop",
+    "message napathaunus": "stop",
     "सन्देश नपठाउनुस्": "stop", "सन्देश नपठाउनुहोस्": "stop", "सन्देश बन्द गर्नुस्": "stop",
     "सन्देश बन्द गर्नुहोस्": "stop", "reanudar mensajes": "start", "सन्देश सुरु गर्नुस्": "start",
     "सन्देश पठाउनुस्": "start",
@@ -199,9 +222,11 @@ MAYBE_STOP = frozenset(
 )  # fmt: skip
 """Words that may mean STOP. In a conversation they mean what they mean there; outside of any we ask."""
 FILLERS: tuple[str, ...] = (
-    "please", "pls", "plz", "plss", "thanks", "thank", "thx", "ty", "you", "u", "hmm", "hm", "um", "well", "so",
+    "please", "pls", "sorry", "नि", "plz", "plss", "thanks", "thank", "thx", "ty", "you", "u", "hmm", "hm",
+    "um", "well", "so",
     "then", "oh", "sir", "madam", "mam", "bro", "dear", "bhai", "ji", "h", "hai", "yaar", "na", "didi", "dai",
-    "hajur", "gracias", "जी", "हजुर", "por", "favor", "amigo", "pues", "entonces", "hola", "🙏", "😊", "🙂", "😀", "😃",
+    "hajur", "gracias", "जी", "हजुर", "por", "favor", "amigo", "pues", "entonces", "hola", "🙏", "😊", "🙂",
+    "😀", "😃",
     "😄", "😁", "😅", "🥰",
 )  # fmt: skip
 """Words and signs that add nothing to a yes or no."""

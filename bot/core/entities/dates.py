@@ -30,7 +30,7 @@ _YEAR = rf"(?:,? ?({_SOME_YEAR}))?"
 _NOT_DAY = r"(?! ?(?:people|person|pax|adults|of us|nights|days|weeks|hours|o'?clock|am|pm|baje|:)|:)"
 
 _ISO = re.compile(r"\b((?:19|20)\d\d)[-/](\d{1,2})(?:[-/](\d{1,2}))?\b")
-_SLASHED = re.compile(r"\b(\d{1,2})[/.-](\d{1,2})[/.-]((?:19|20)\d\d|\d\d)\b")
+_SLASHED = re.compile(r"\b(\d{1,2})(?: ?/ ?|[.-])(\d{1,2})(?: ?/ ?|[.-])((?:19|20)\d\d|\d\d)\b")
 _SHORT = re.compile(r"(?<![\d/.])(\d{1,2})/(\d{1,2})(?![\d/]|\.\d)")
 _MONTH_SLASHED = re.compile(r"\b(\d{1,2})/(20\d\d)\b")
 _DAY_MONTH = re.compile(rf"\b{_ORDINAL}(?: of)? ?({MONTH})\b\.?{_YEAR}")

@@ -123,6 +123,8 @@ _IDIOMS: tuple[tuple[frozenset[str], re.Pattern[str], object], ...] = tuple(
          rf"\b{MONTH} (?:the )?({_ORDINAL})\b(?! (?:week|half))", _nth),
         (" ".join(word.split()[0] for word in ORDINAL_WORDS), rf"^(?:on )?(?:the )?({_ORDINAL})$", _nth),
         ("or", r"\b(main?|me) or my\b", r"\1 and my"),
+        ("mother father", r"\b(mother|mummy) (father|papa)\b", r"\1 and \2"),
+        ("after", rf"\b(\d{{1,2}}|{WORD_NUMBER}) days? after tomorrow\b", lambda m: f"in {number_of(m[1]) + 1} days"),
         ("day", rf"\blast day of ({MONTH})\b", lambda m: f"{_LENGTHS[m[1][:3]]} {m[1]}"),
         ("day", rf"\bfirst day of ({MONTH})\b", r"1 \1"),
         ("n", r"(?<=\bme) n (?=my\b)", " and "),

@@ -107,6 +107,12 @@ def either(text: str, of: str) -> tuple[int, int] | None:
     return (found[0], found[1]) if found and _either_of(of).match(text, found[2]) else None
 
 
+def either_at_all(text: str) -> tuple[int, int] | None:
+    """As `either`, whatever follows: for "2-3" as an answer."""
+    found = _alternatives(text)
+    return (found[0], found[1]) if found else None
+
+
 def _alternatives(text: str) -> tuple[int, int, int] | None:
     """Two numbers of which one is meant, and where they end."""
     match = _EITHER.search(text)

@@ -55,9 +55,9 @@ _SURE = _MONTHS | _WEEKDAYS | _NOUNS | {
     "dolares": "dollars", "dolar": "dollar", "rupias": "rupees", "nepalies": "nepali", "libras": "pounds",
     "nosotros": "us", "somos": "we are", "seremos": "we are", "seriamos": "we are", "iriamos": "we are",
     "iremos": "we are", "vamos": "we are", "familia": "family", "grupo": "group", "docena": "dozen",
-    "pareja": "couple", "cumpleanos": "birthday", "naci": "born", "nacimiento": "born", "nacio": "born",
-    "hola": "hola", "gracias": "gracias", "quiero": "quiero", "proximo": "next", "proxima": "next", "unas": "around",
-    "unos": "around", "aproximadamente": "around", "mejor": "mejor",
+    "parejas": "couples", "pareja": "couple", "cumpleanos": "birthday", "naci": "born", "nacimiento": "born",
+    "nacio": "born", "hola": "hola", "gracias": "gracias", "quiero": "quiero", "proximo": "next", "proxima": "next",
+    "unas": "around", "unos": "around", "aproximadamente": "around", "mejor": "mejor",
 }  # fmt: skip
 """Words that no other of our languages has."""
 _SHARED = {
@@ -174,14 +174,14 @@ def folded(text: str) -> str:
     return _ACCENTS.sub("", unicodedata.normalize("NFD", text))
 
 
-_JULIO = re.compile(r"\b(?:\d{1,2} (?:de )?|en |para )julio\b|\bjulio del? ")
+_BESIDE = re.compile(r"\b(?:\d{1,2} (?:de )?|en |para )julio\b|\bjulio del? |\d mil\b")
 
 
 def is_spanish(text: str, words: list[str], language: str) -> bool:
-    """Whether a text (folded) is to be read as Spanish. Julio is July only beside what makes it a month."""
+    """Whether a text (folded) is to be read as Spanish. Julio and mil count beside a number only."""
     if language.startswith("es") or not _SURE_WORDS.isdisjoint(words):
         return True
-    return "julio" in words and _JULIO.search(text) is not None
+    return ("julio" in words or "mil" in words) and _BESIDE.search(text) is not None
 
 
 def canonical_of(text: str, language: str) -> str:

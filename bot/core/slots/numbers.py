@@ -6,6 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from bot.core.entities import Entities, MoneyFound, either, is_party
+from bot.core.entities.parties import either_at_all
 from bot.core.slots.base import Ambiguous, Candidate, Filled, Heard, Reader, Reading, Refused, choose
 from bot.core.values import Money, plain, show_money
 
@@ -33,7 +34,9 @@ class IntegerReader(Reader):
             return self._checked(count.value, count.spans, inferred=count.inferred)
         numbers = entities.found_numbers
         several = len(numbers) > 1 or "-" in entities.text or "/" in entities.text
-        if several and (two := either(entities.text, self.of)) is not None:
+        text, answers = entities.text, asked and is_party(self.of)
+        two = (either_at_all(text) if answers else either(text, self.of)) if several else None
+        if two is not None:
             return self._between([value for value in two if self._why_not(value) is None])
         if not asked:
             return None
