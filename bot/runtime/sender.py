@@ -39,6 +39,8 @@ PULSE_SECONDS = 0.03  # least time between two exchanges, so that answers share 
 MAX_IN_TEMPLATE = 800
 """Characters of a text that a template may say in its place: with its own words it must stay below 1,024."""
 
+HELD_BY_PROVIDER = "The provider sends it once it has seen how people take this template."
+
 WINDOW_CLOSED = "More than 24 hours after the person's last message: it waits until they write again."
 
 _TRANSIENT = (1, 4, 15, 45, 60)  # seconds; about two minutes in all, then it has failed
@@ -277,9 +279,16 @@ class Sender:
     def _judge(self, claim: Claim, outcome: SendOutcome, pause: timedelta | None) -> Result:
         now = self._clock()
         match outcome:
-            case Accepted(provider_message_id=wamid):
+            case Accepted(provider_message_id=wamid, held=held):
                 well = "" if claim.channel_id in self._troubled else None
-                return Result(claim=claim, verdict=Verdict.DONE, at=now, provider_message_id=wamid, alarm=well)
+                return Result(
+                    claim=claim,
+                    verdict=Verdict.DONE,
+                    at=now,
+                    provider_message_id=wamid,
+                    alarm=well,
+                    detail=HELD_BY_PROVIDER if held else "",
+                )
             case NotSent(detail=detail):
                 if now - claim.created_at > _USEFUL:
                     return Result(claim=claim, verdict=Verdict.FAILED, at=now, detail=detail)

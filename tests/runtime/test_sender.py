@@ -13,7 +13,7 @@ from bot.runtime.bells import Bells
 from bot.runtime.circuits import SILENCES
 from bot.runtime.loop import Stopping
 from bot.runtime.pacing import Pacer
-from bot.runtime.sender import WINDOW_CLOSED, Sender, SendRules
+from bot.runtime.sender import HELD_BY_PROVIDER, WINDOW_CLOSED, Sender, SendRules
 from providers.base import (
     Accepted,
     Capabilities,
@@ -152,6 +152,14 @@ async def test_what_no_template_can_say_waits(content: Outgoing) -> None:
     outbox, provider = await sent_late(content, "reminder")
     assert not provider.sent
     assert outbox.results[0].verdict is Verdict.HELD
+
+
+async def test_a_template_that_the_provider_paces_says_so() -> None:
+    outbox = FakeOutbox(claim())
+    sends = sender(outbox, FakeProvider(Accepted(provider_message_id="wamid.1", held=True)), FakeClock())
+    await sends.exchange()
+    await sends.drain()
+    assert (outbox.results[0].verdict, outbox.results[0].detail) == (Verdict.DONE, HELD_BY_PROVIDER)
 
 
 async def test_a_template_may_always_be_sent() -> None:
