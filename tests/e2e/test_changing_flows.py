@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.processes import free_port
 from bot.authoring.watching import stamp
 from bot.cli.scratch import new_key, play_settings
 from bot.config import Settings
@@ -238,11 +240,11 @@ async def test_the_plan_tells_what_happens_to_whom(shop: Shop) -> None:
     assert "1 running with nowhere to go." in told.stdout
 
 
-def _plan(shop: Shop, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def _environment(shop: Shop) -> dict[str, str]:
     settings = shop.settings
     assert settings.bot_database_url is not None
     assert settings.bot_secret_key is not None
-    environment = {
+    return {
         "PATH": os.environ["PATH"],
         "BOT_DATABASE_URL": settings.bot_database_url.get_secret_value(),
         "BOT_SECRET_KEY": settings.bot_secret_key.get_secret_value(),
@@ -250,5 +252,91 @@ def _plan(shop: Shop, *arguments: str) -> "subprocess.CompletedProcess[str]":
         "BOT_TENANT": settings.bot_tenant,
         "COLUMNS": "140",
     }
+
+
+def _plan(shop: Shop, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-c", "from bot.cli import main; main()", "plan", *arguments]
+    environment = _environment(shop) | more
     return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=60)
+
+
+BREW = """
+from bot.core.actions import action
+
+
+@action("tea.brew")
+async def brew(call, *, sugar: int) -> dict:
+    return {"code": f"TEA{sugar}"}
+"""
+BREWED = RENAMED.replace("next: done", "next: brew").replace(
+    "  done:", '  brew: {do: tea.brew, with: {sugar: "{{ sugar }}"}, once: "tea:{{ run.id }}", next: done}\n  done:'
+)
+
+
+async def test_the_plan_knows_the_projects_own_actions(shop: Shop) -> None:
+    async with shop.open() as system:
+        await say(system, "tea please")
+    shop.write(BREWED)
+    unknown = await asyncio.to_thread(_plan, shop)
+    assert unknown.returncode != 0
+    assert "There is no action `tea.brew`" in unknown.stderr + unknown.stdout
+    (shop.root / "teahouse.py").write_text(BREW, encoding="utf-8")
+    known = await asyncio.to_thread(_plan, shop, BOT_ACTIONS="teahouse")
+    assert known.returncode == 0, known.stderr
+    assert "new  tea v2" in known.stdout
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
+async def test_sighup_puts_changed_flows_into_force(shop: Shop) -> None:
+    """A server that runs takes the new flows, own actions included, when it is told to, and not before."""
+    (shop.root / "teahouse.py").write_text(BREW, encoding="utf-8")
+    async with shop.open() as system:  # the schema is there, and the number is known
+        await say(system, "tea please")
+        environment = _environment(shop) | {
+            "BOT_ACTIONS": "teahouse", "WHATSAPP_PROVIDER": "meta", "WHATSAPP_PHONE_NUMBER": "+15550100200",
+            "WHATSAPP_PHONE_NUMBER_ID": shop.settings.whatsapp_phone_number_id, "WHATSAPP_BUSINESS_ACCOUNT_ID": "1",
+            "WHATSAPP_ACCESS_TOKEN": "none-of-them", "WHATSAPP_WEBHOOK_SECRET": "none-of-them", "WHATSAPP_VERIFY_TOKEN": "none-of-them",
+            "BOT_HOST": "127.0.0.1", "BOT_PORT": str(free_port()), "BOT_DATA_DIR": str(shop.settings.bot_data_dir),
+        }  # fmt: skip
+        command = [sys.executable, "-c", "from bot.cli import main; main()", "serve", "--only", "web,worker"]
+        server = await asyncio.create_subprocess_exec(
+            *command, env=environment, cwd=ROOT, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
+        )
+        try:
+            await _answers(server, int(environment["BOT_PORT"]))
+            shop.write(BREWED, "Two")
+            await asyncio.sleep(0)
+            assert await _versions(system) == [1], "files alone change nothing"
+            async with asyncio.timeout(60):
+                while await _versions(system) == [1]:
+                    server.send_signal(signal.SIGHUP)
+                    await asyncio.sleep(0.5)
+            assert await _versions(system) == [1, 2]
+            server.send_signal(signal.SIGTERM)
+            _, told = await asyncio.wait_for(server.communicate(), 60)
+            assert server.returncode == 0, told.decode()
+            assert b"other flows are in force" in told
+        finally:
+            if server.returncode is None:
+                server.kill()
+
+
+async def _answers(server: asyncio.subprocess.Process, port: int) -> None:
+    """Wait until a server listens."""
+    async with asyncio.timeout(60):
+        while True:
+            if server.returncode is not None:
+                pytest.fail((await server.communicate())[1].decode())
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.1)
+            else:
+                writer.close()
+                return
+
+
+async def _versions(system: System) -> list[int]:
+    """The versions of the flow that were put into force so far."""
+    async with system.foundation.database.tenant(system.channel.tenant_id) as db:
+        return [row["version"] for row in await db.fetch("SELECT version FROM flow_versions ORDER BY version")]
