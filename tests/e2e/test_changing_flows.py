@@ -295,7 +295,8 @@ async def test_sighup_puts_changed_flows_into_force(shop: Shop) -> None:
         environment = _environment(shop) | {
             "BOT_ACTIONS": "teahouse", "WHATSAPP_PROVIDER": "meta", "WHATSAPP_PHONE_NUMBER": "+15550100200",
             "WHATSAPP_PHONE_NUMBER_ID": shop.settings.whatsapp_phone_number_id, "WHATSAPP_BUSINESS_ACCOUNT_ID": "1",
-            "WHATSAPP_ACCESS_TOKEN": "none-of-them", "WHATSAPP_WEBHOOK_SECRET": "none-of-them", "WHATSAPP_VERIFY_TOKEN": "none-of-them",
+            "WHATSAPP_ACCESS_TOKEN": "none-of-them", "WHATSAPP_WEBHOOK_SECRET": "none-of-them",
+            "WHATSAPP_VERIFY_TOKEN": "none-of-them",
             "BOT_HOST": "127.0.0.1", "BOT_PORT": str(free_port()), "BOT_DATA_DIR": str(shop.settings.bot_data_dir),
         }  # fmt: skip
         command = [sys.executable, "-c", "from bot.cli import main; main()", "serve", "--only", "web,worker"]
