@@ -80,6 +80,10 @@ async def _contacts(emulator: "Emulator", number: str, wanted: dict[str, Any]) -
     return await emulator.send_contacts(number, cards)
 
 
+async def _share(emulator: "Emulator", number: str, wanted: dict[str, Any]) -> str:
+    return await emulator.share_number(number, str(wanted["message"]))
+
+
 async def _flow(emulator: "Emulator", number: str, wanted: dict[str, Any]) -> str:
     filled = wanted["filled"]
     if not isinstance(filled, dict) or len(filled) > FIELDS_MOST:
@@ -106,6 +110,7 @@ DEEDS: dict[str, Deed] = {
     "location": _location,
     "media": _media,
     "contacts": _contacts,
+    "share": _share,
     "flow": _flow,
     "react": _react,
     "read": _read,

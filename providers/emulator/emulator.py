@@ -236,6 +236,19 @@ class Emulator:
         """Send contacts; returns its id."""
         return self._send(number, "contacts", cards=tuple(cards))
 
+    async def share_number(self, number: str, message_id: str) -> str:
+        """Let the business have the phone's number, which a message asks for; returns the id of the answer.
+
+        Raises:
+            UnknownMessageError: There is no such message, or it asks for no number.
+        """
+        bubble = self._find(number, message_id)
+        if bubble.kind != "contact_request":
+            raise UnknownMessageError(f"message {message_id} asks for no number")
+        self._phones.alter(number, replace(bubble, pressed="share"))
+        card = Card(name=self._phones.chat(number).phone.name, phones=(number,))
+        return self._send(number, "contacts", cards=(card,), quotes=message_id, shares_number=True)
+
     async def fill_in(self, number: str, message_id: str, filled: Mapping[str, object]) -> str:
         """Fill in the flow that a message opens; returns the id of the answer. The flow's token goes back with it.
 
@@ -350,6 +363,7 @@ class Emulator:
         media: Attachment | None = None,
         cards: tuple[Card, ...] = (),
         flow_reply: str = "",
+        shares_number: bool = False,
     ) -> str:
         wa_id = self._phones.chat(number).phone.wa_id
         bubble = Bubble(
@@ -364,6 +378,7 @@ class Emulator:
             media=media,
             cards=cards,
             flow_reply=flow_reply,
+            shares_number=shares_number,
         )
         self._exchange.person_sends(number, bubble)
         return bubble.id

@@ -24,6 +24,7 @@ Kind = Literal[
     "link",
     "location",
     "location_request",
+    "contact_request",
     "image",
     "video",
     "audio",
@@ -152,6 +153,7 @@ class Bubble:
         quotes: Id of the message it replies to.
         cards: The contacts of a `contacts` bubble.
         flow_reply: What a person filled into a flow, as JSON.
+        shares_number: The contact is the person's own number, which the business had asked for.
         choice: Set on a person's bubble that came from a tap.
         pressed: Id of the button or row that the person tapped last.
         person_reaction: Emoji the person put on it, or ''.
@@ -173,6 +175,7 @@ class Bubble:
     quotes: str | None = None
     cards: tuple[Card, ...] = ()
     flow_reply: str = ""
+    shares_number: bool = False
     choice: Choice | None = None
     pressed: str | None = None
     person_reaction: str = ""

@@ -507,3 +507,25 @@ async def test_other_sites_cannot_act_on_phones(emulator: Emulator, headers: dic
     async with aiohttp.ClientSession() as session, session.post(url, data=b'{"text":"Hi"}', headers=filled) as answer:
         assert answer.status == status
     assert len(emulator.transcript(ADA.number)) == (status == 200)
+
+
+async def test_number_is_shared_only_when_it_was_asked_for(emulator: Emulator, bot: Bot, api: Api) -> None:
+    await emulator.say(BEN.number, "I hide my number")
+    request = {
+        "type": "request_contact_info",
+        "body": {"text": "Your number?"},
+        "action": {"name": "request_contact_info"},
+    }
+    _, answer = await api.send(to=None, recipient=BEN.bsuid, type="interactive", interactive=request)
+    asked = answer["messages"][0]["id"]
+    await emulator.share_number(BEN.number, asked)
+    await emulator.settled()
+    expected = json.loads((FIXTURES / "meta/in_contacts_requested_number.json").read_text())
+    recorded = expected["entry"][0]["changes"][0]["value"]["messages"][0]
+    shared = bot.messages()[-1]
+    assert shared.keys() == recorded.keys() | {"context"}
+    assert (shared["origin"], shared["context"]["id"]) == ("contact_request", asked)
+    assert shared["contacts"][0].keys() == recorded["contacts"][0].keys()
+    assert shared["contacts"][0]["phones"] == [{"phone": BEN.number}]
+    with pytest.raises(UnknownMessageError, match="asks for no number"):
+        await emulator.share_number(BEN.number, emulator.transcript(BEN.number)[0].id)

@@ -342,6 +342,12 @@ async def test_pictures_by_link_forms_and_failures_are_shown(bot: Bot, page: Pag
     reply = json.loads(bot.messages[-1]["interactive"]["nfm_reply"]["response_json"])
     assert reply == {"flow_token": "t1", "people": "2"}
 
+    await bot.interactive(to, "request_contact_info", {"text": "Your number?"}, {"name": "request_contact_info"})
+    await phone.get_by_role("button", name="Share phone number").click()
+    await expect(phone.locator(".mine .contact")).to_contain_text(CUSTOMER.number)
+    await emulator.settled()
+    assert bot.messages[-1]["origin"] == "contact_request"
+
     await bot.post(to | {"type": "image", "image": {"link": f"{emulator.base_url}/nothing.png"}})
     await expect(phone.get_by_text("Did not arrive here: 131053")).to_be_visible()
 

@@ -199,6 +199,8 @@ class MetaEvents:
             location |= {"name": bubble.place.name} if bubble.place.name else {}
             location |= {"address": bubble.place.address} if bubble.place.address else {}
             return {"type": "location", "location": location}
+        if bubble.cards and bubble.shares_number:
+            return {"type": "contacts", "contacts": [_own_number(bubble.cards[0])], "origin": "contact_request"}
         if bubble.cards:
             return {"type": "contacts", "contacts": [_card(card) for card in bubble.cards]}
         if bubble.flow_reply:
@@ -243,6 +245,12 @@ def _join(into: dict[str, Any], value: dict[str, Any], kind: str) -> None:
     known += [contact for contact in value.get("contacts", []) if contact not in known]
     if known:
         into["contacts"] = known
+
+
+def _own_number(card: Card) -> dict[str, Any]:
+    (number,) = card.phones
+    lines = ["BEGIN:VCARD", "VERSION:3.0", f"FN:{card.name}", f"TEL;type=CELL;waid={number[1:]}:{number}", "END:VCARD"]
+    return {"vcard": "\n".join(lines), "phones": [{"phone": number}]}
 
 
 def _card(card: Card) -> dict[str, Any]:

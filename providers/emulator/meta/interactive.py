@@ -130,7 +130,9 @@ def _location_request(content: Field, head: Head) -> Bubble:
 
 def _contact_request(content: Field, head: Head) -> Bubble:
     content.need("action").need("name").one_of(["request_contact_info"])
-    return _bare(content, head, Button(id="", title="Share phone number", url=""))
+    return head.bubble(
+        "contact_request", text=content.need("body").need("text").text(BUTTON_BODY_MOST), footer=_footer(content)
+    )
 
 
 def _flow(content: Field, head: Head) -> Bubble:

@@ -113,6 +113,10 @@ function actionsOf(bubble, phone) {
   if (bubble.kind === "location_request") {
     actions.push(labelled("pin", "Send location", "location", () => phone.openPlaces()));
   }
+  if (bubble.kind === "contact_request") {
+    const share = { id: "share", title: "Share phone number" };
+    actions.push(action(bubble, share, () => phone.shareNumber(bubble)));
+  }
   return actions;
 }
 

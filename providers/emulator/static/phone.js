@@ -120,6 +120,11 @@ export class Phone {
     flowSheet(this.screen, bubble, (filled) => this.#act("flow", { message: bubble.id, filled }));
   }
 
+  /** Let the business have this phone's number. */
+  shareNumber({ id }) {
+    return this.#act("share", { message: id });
+  }
+
   /** A voice note of the business was played. */
   listened({ id }) {
     return this.#act("play", { message: id });
