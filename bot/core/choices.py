@@ -27,7 +27,7 @@ from bot.core.messages import (
     TextOut,
 )
 from bot.core.splitting import split_text
-from bot.core.words import normalise, yes_no_in
+from bot.core.words import normalise, place_in, yes_no_in
 
 CLOSE_ENOUGH = 80
 """rapidfuzz ratio from which a typed label counts, if no other label comes within `MARGIN`."""
@@ -109,6 +109,9 @@ def match_exactly(normal: str, options: Sequence[Option], language: str) -> str 
     if number.isascii() and number.isdigit() and len(number) <= 3:
         position = int(number)
         return options[position - 1].key if 1 <= position <= len(options) else None
+    place = place_in(normal)
+    if place is not None and options and place <= len(options):
+        return options[place - 1 if place > 0 else place].key
     meaning = yes_no_in(normal, language)
     if meaning is not None and any(option.key == meaning for option in options):
         return meaning

@@ -230,3 +230,19 @@ FILLERS: tuple[str, ...] = (
     "😄", "😁", "😅", "🥰",
 )  # fmt: skip
 """Words and signs that add nothing to a yes or no."""
+
+ORDINALS: dict[int, tuple[str, ...]] = {
+    1: ("first", "1st", "pehla", "pehli", "पहला", "पहली", "primero", "primera", "primer", "pahilo", "पहिलो"),
+    2: ("second", "2nd", "dusra", "doosra", "dusri", "दूसरा", "दूसरी", "segundo", "segunda", "dosro", "दोस्रो"),
+    3: ("third", "3rd", "teesra", "tisra", "तीसरा", "तीसरी", "tercero", "tercera", "tesro", "तेस्रो"),
+    4: ("fourth", "4th", "chautha", "चौथा", "चौथी", "cuarto", "cuarta", "chautho", "चौथो"),
+    5: ("fifth", "5th", "paanchva", "पाँचवाँ", "पांचवां", "quinto", "quinta", "paanchau", "पाँचौं"),
+    -1: ("last", "aakhri", "akhri", "आखिरी", "ultimo", "ultima", "antim", "अन्तिम"),
+}  # fmt: skip
+"""Words that choose by place, counted from the end when negative."""
+AROUND_ORDINALS: tuple[str, ...] = (
+    "the", "one", "option", "choice", "please", "wala", "wali", "vala", "वाला", "वाली", "el", "la",
+    "opcion", "chahi",
+    "chai", "चाहिँ", "number",
+)  # fmt: skip
+"""Words that may stand beside them: "the second one", "दूसरा वाला"."""

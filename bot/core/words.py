@@ -12,6 +12,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from bot.core.phrasebook import (
+    AROUND_ORDINALS,
     CONSENT_WORDS,
     CORRECTION,
     FILLERS,
@@ -20,6 +21,7 @@ from bot.core.phrasebook import (
     MAYBE_STOP,
     MORE,
     NO,
+    ORDINALS,
     SKIP,
     UNIVERSAL_WORDS,
     YES,
@@ -32,6 +34,7 @@ __all__ = [
     "MORE",
     "correction_words",
     "normalise",
+    "place_in",
     "skips",
     "universal_in",
     "universal_words",
@@ -81,6 +84,23 @@ def yes_no_words(language: str) -> dict[str, str]:
     for code in _codes(language):
         words |= _by_phrase({"maybe": MAYBE.get(code, ()), "yes": YES.get(code, ()), "no": NO.get(code, ())})
     return words
+
+
+@lru_cache(maxsize=1)
+def _places() -> dict[str, int]:
+    return {normalise(word): place for place, words in ORDINALS.items() for word in words}
+
+
+_AROUND = frozenset(normalise(word) for word in AROUND_ORDINALS)
+
+
+def place_in(normal: str) -> int | None:
+    """The place a whole message chooses: 2 for "the second one", -1 for "el último"; None when it chooses none."""
+    words = normal.split()
+    if not 1 <= len(words) <= 4:
+        return None
+    rest = [word for word in words if word not in _AROUND]
+    return _places().get(rest[0]) if len(rest) == 1 else None
 
 
 def _codes(language: str) -> tuple[str, ...]:
