@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from bot.core.ids import TenantId
-from storage.base import NewAddress, NewFact, NewHealth, NewPreference, NewTemplateNews
+from storage.base import NewAddress, NewFact, NewHealth, NewPreference, NewTemplateNews, Unread
 from storage.crypto import Vault
 from storage.postgres.database import Postgres
 from storage.postgres.identities import move_address
@@ -41,14 +42,21 @@ class Facts:
         self._vault = vault
         self._directory = directory
 
-    async def take(self, tenant: TenantId, facts: Sequence[NewFact]) -> None:
-        """Write down facts of one tenant, in their order. Taken twice they are taken once."""
+    async def take(self, tenant: TenantId, facts: Sequence[NewFact]) -> list[Unread]:
+        """Write down facts of one tenant, in their order. Taken twice they are taken once.
+
+        Returns:
+            What concerns nobody we know, to be kept as it came.
+        """
+        strange: list[Unread] = []
         for fact in facts:
             match fact:
                 case NewAddress():
                     async with self._database.tenant(tenant) as db:
-                        await move_address(db, self._vault, fact)
+                        moved = await move_address(db, self._vault, fact)
                     self._directory.forget()
+                    if moved is None:
+                        strange.append(_strange(fact))
                 case NewPreference():
                     place = await self._directory.place(fact.channel, fact.person)
                     async with self._database.tenant(tenant) as db:
@@ -59,6 +67,7 @@ class Facts:
                     await TemplateBook(self._database, tenant, fact.channel.provider).record([fact.news], fact.at)
                 case NewHealth():
                     await self._keep_health(tenant, fact)
+        return strange
 
     async def _keep_health(self, tenant: TenantId, fact: NewHealth) -> None:
         news = json.dumps({**fact.data, "at": fact.at.isoformat()})
@@ -74,3 +83,14 @@ class Facts:
                 fact.pause_until,
                 fact.initiated_after,
             )
+
+
+def _strange(change: NewAddress) -> Unread:
+    """A change of somebody's address who has never written to us."""
+    people = {"old": asdict(change.old), "new": asdict(change.new), "at": change.at.isoformat()}
+    return Unread(
+        tenant_id=change.channel.tenant_id,
+        kind="IdentityChanged of nobody we know",
+        body=json.dumps(people).encode(),
+        received_at=change.at,
+    )

@@ -132,7 +132,7 @@ class PostgresIntake:
         echoes = [item for item in items if isinstance(item, NewEcho)]
         facts = [item for item in items if isinstance(item, NewFact)]
         if facts:  # before anybody's place is looked for: their address may be new
-            await self._facts.take(tenant, facts)
+            unread += await self._facts.take(tenant, facts)
         places = await self._directory.places(messages)
         theirs = [await self._directory.place(echo.channel, echo.person) for echo in echoes]
         fresh = 0

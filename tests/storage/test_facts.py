@@ -66,6 +66,7 @@ async def test_a_new_business_scoped_id_is_bound_and_told_twice_changes_nothing(
 async def test_nobody_we_know_moves_nowhere(world: World) -> None:
     await world.intake.accept([moved(world, by_phone("+111111111"), by_phone(NEW_PHONE))])
     assert await world.value("SELECT count(*) FROM contacts") == 0
+    assert await world.value("SELECT kind FROM webhook_events") == "IdentityChanged of nobody we know"
 
 
 async def test_somebody_who_wrote_from_the_new_number_first_is_the_same_person(world: World) -> None:
