@@ -17,7 +17,7 @@ _LANGUAGES = {
     "en": ("Please tell me", "Is that right", "Yes, go on", "Change it", "Thank you", "Still there", "ask for thing"),
     "hi": ("कृपया बताइए", "क्या यह सही है", "हाँ, आगे", "बदलिए", "धन्यवाद", "क्या आप यहाँ हैं", "सामान माँगिए"),
 }
-_WANTS = ("I want thing", "give me thing", "please order thing")
+_WANTS = ("I want thing", "give me thing", "please order thing", "I need thing", "can I have thing", "send thing")
 _ACTIONS = '''"""Actions of the large project."""
 
 from typing import Any
@@ -132,9 +132,7 @@ def intents(role: str, numbers: range) -> str:
     lines = [f"role: {role}", "intents:"]
     for number in numbers:
         lines += [f"  want_{number}:", "    examples:"]
-        lines += [
-            f"      - {words} number {number}" for words in ("I want thing", "give me thing", "please order thing")
-        ]
+        lines += [f"      - {words} number {number}" for words in _WANTS]
     return "\n".join([*lines, ""])
 
 
