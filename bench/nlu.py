@@ -255,7 +255,7 @@ def main(
         for number in shots or (5, 10, FULL):
             with console.status(f"{messages.name}, {number or 'all'} examples of each intent"):
                 figures.append(measure(train, messages, number, seeds))
-    show(figures, console)
+    show(figures, console if console.is_terminal else Console(width=110))
     if output is not None:
         output.write_text(json.dumps([asdict(one) for one in figures], indent=2) + "\n", encoding="utf-8")
 

@@ -76,6 +76,15 @@ for _name, _help in {
     broadcast.command(f"bot.cli.broadcast:{_name}", name=_name, help=_help)
 app.command(broadcast)
 
+understanding = App(name="nlu", help="Try, measure and improve how messages are understood.")
+understanding.command("bot.cli.nlu:attempt", name="try", help="Show what a message is taken for, and why.")
+understanding.command("bot.cli.nlu:evaluate", name="eval", help="Measure it, on a file or on the own examples.")
+understanding.command(
+    "bot.cli.nlu:unmatched", name="unmatched", help="Show what was not understood, alike messages together."
+)
+understanding.command("bot.cli.nlu:add", name="add", help="Make a message an example, with a test.")
+app.command(understanding)
+
 audit = App(name="audit", help="Look after the audit log.")
 audit.command("bot.cli.audit:verify", name="verify", help="Find out whether anybody has changed the audit log.")
 app.command(audit)

@@ -102,6 +102,11 @@ class IntentUnderstanding:
         self._patterns = [(name, compile_pattern(source)) for name, spec in intents.items() for source in spec.patterns]
 
     @property
+    def mask(self) -> Masks | None:
+        """What puts the names of entities in the place of the words that name them."""
+        return Masks(self._phrases) if self._phrases else None
+
+    @property
     def classifier(self) -> Classifier:
         """The trained model."""
         return trained(self.examples, self._phrases)

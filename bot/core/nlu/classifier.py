@@ -9,8 +9,8 @@ import numpy as np
 from bot.core.nlu.background import BACKGROUND
 from bot.core.nlu.confidence import Curve, fit
 from bot.core.nlu.near import Near
-from bot.core.nlu.reader import Mask, Read, Reader
-from bot.core.nlu.table import WordTable, word_table
+from bot.core.nlu.reader import Mask, Meaning, Read, Reader
+from bot.core.nlu.table import word_table
 from bot.core.nlu.trials import Trials, signs
 from bot.core.nlu.wide import Wide
 
@@ -50,19 +50,19 @@ class Classifier:
     """Trained on examples of intents; immutable, and safe to share between threads."""
 
     def __init__(
-        self, examples: Sequence[tuple[str, str]], *, mask: Mask | None = None, table: WordTable | None = None
+        self, examples: Sequence[tuple[str, str]], *, mask: Mask | None = None, meaning: Meaning | None = None
     ) -> None:
         """Train.
 
         Args:
             examples: Text and intent.
             mask: What to put in the place of entities, in examples and messages alike.
-            table: Word vectors, else those that ship with the code.
+            meaning: What tells what words mean, else the word table that ships with the code.
         """
         self.intents = sorted({intent for _, intent in examples})
         places = {intent: place for place, intent in enumerate(self.intents)}
         labels = np.array([places[intent] for _, intent in examples], np.intp)
-        self._reader = Reader([text for text, _ in examples], mask, table if table is not None else word_table())
+        self._reader = Reader([text for text, _ in examples], mask, meaning if meaning is not None else word_table())
         if self.intents:
             strangers = self._reader.strangers(BACKGROUND)
             if len(examples) <= MOST_COMPARED:

@@ -1,0 +1,230 @@
+"""`bot nlu`: try what messages are taken for, measure it, and learn from what was not understood."""
+
+import csv
+import random
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+
+from bot.authoring.adding import conversation_test, path_of_test, with_example
+from bot.authoring.content import load_content
+from bot.cli.running import run
+from bot.config import load_database_settings, load_settings
+from bot.core.book import FlowBook
+from bot.core.errors import ConfigError
+from bot.core.nlu import ACT, OFFER, Classifier
+from bot.core.report import did_you_mean
+from bot.core.understanding import IntentUnderstanding, Scored, decide, to_offer
+from bot.core.words import normalise
+from bot.runtime.project import content_dir, project_actions
+
+FOLDS = 5
+_SHOWN = 12
+
+Row = tuple[str, str]
+
+
+def attempt(
+    text: Annotated[str, Parameter(help="What somebody writes")],
+    *,
+    role: Annotated[str, Parameter(help="Who writes it")] = "customer",
+) -> None:
+    """Show what a message is taken for: all candidates, and why."""
+    book = _book()
+    _check_role(book, role)
+    understanding = book.understanding(role)
+    scored = understanding.understand(text)
+    console = Console(highlight=False)
+    chosen, offered = decide(scored), to_offer(scored)
+    if chosen is not None:
+        flow = book.started_by(role, chosen.intent)
+        console.print(f"[bold green]{chosen.intent}[/] begins {flow.name if flow else 'nothing'}")
+    elif offered:
+        console.print(f"[bold yellow]Did you mean…[/] {', '.join(one.intent for one in offered)}")
+    else:
+        console.print("[bold red]Not understood[/]")
+    if isinstance(understanding, IntentUnderstanding) and understanding.examples:
+        read = " ".join(understanding.classifier.corrected(text))
+        if read != normalise(text):
+            console.print(f"read as: {read}", style="dim", markup=False)
+    table = Table(box=None, pad_edge=False)
+    for head in ("intent", "confidence", "", "because"):
+        table.add_column(head)
+    for one in scored:
+        table.add_row(one.intent, f"{one.score:.2f}", "█" * round(one.score * 20), _because(one))
+    console.print(table)
+
+
+def _because(one: Scored) -> str:
+    how = {"example": "exactly", "pattern": "of the form", "keyword": "says", "classifier": "like"}[one.how]
+    return f"{how} “{one.because}”" if one.because else "its words"
+
+
+def evaluate(
+    file: Annotated[Path | None, Parameter(help="A CSV with text and intent; none: the role's own examples")] = None,
+    *,
+    role: Annotated[str, Parameter(help="Whose intents")] = "customer",
+) -> None:
+    """Measure how well intents are told apart: on a file, or on the own examples, each by a model that lacks it."""
+    book = _book()
+    _check_role(book, role)
+    understanding = book.understanding(role)
+    if not isinstance(understanding, IntentUnderstanding) or not understanding.examples:
+        raise ConfigError([f"Role {role} has no intents with examples."])
+    if file is None:
+        answers = cross_validated(list(understanding.examples), understanding)
+    else:
+        with file.open(encoding="utf-8", newline="") as lines:
+            rows = [(row[0], row[1]) for row in csv.reader(lines) if len(row) > 1]
+        rows = rows[1:] if rows and rows[0][1] not in understanding.classifier.intents else rows
+        answers = [(text, intent, _best(understanding.understand(text))) for text, intent in rows]
+    _report(answers, Console(highlight=False))
+
+
+Answer = tuple[str, str, tuple[str, float]]
+
+
+def _best(scored: Sequence[Scored]) -> tuple[str, float]:
+    return (scored[0].intent, scored[0].score) if scored else ("", 0.0)
+
+
+def cross_validated(rows: list[Row], understanding: IntentUnderstanding, folds: int = FOLDS) -> list[Answer]:
+    """Each example as it is understood by a model that was trained without its fold."""
+    places = list(range(len(rows)))
+    random.Random(1).shuffle(places)  # noqa: S311  which example is in which fold is no secret
+    answers: list[Answer] = []
+    for fold in range(min(folds, len(rows))):
+        held = set(places[fold::folds])
+        model = Classifier([row for place, row in enumerate(rows) if place not in held], mask=understanding.mask)
+        answers += [(*rows[place], model.decide(rows[place][0]) or ("", 0.0)) for place in sorted(held)]
+    return answers
+
+
+def _report(answers: Sequence[Answer], console: Console) -> None:
+    bands = Counter(
+        "acted on" if sure >= ACT else "asked about" if sure >= OFFER else "refused" for *_, (_, sure) in answers
+    )
+    right = sum(intent == best for _, intent, (best, _) in answers)
+    console.print(f"[bold]{right} of {len(answers)}[/] have the right intent first: {right / max(len(answers), 1):.1%}")
+    acted = [intent == best for _, intent, (best, sure) in answers if sure >= ACT]
+    console.print(f"{bands['acted on']} acted on, {sum(acted)} of these rightly; {bands['asked about']} asked about; "
+                  f"{bands['refused']} refused")  # fmt: skip
+    scripts: dict[str, list[bool]] = defaultdict(list)
+    for text, intent, (best, _) in answers:
+        scripts["Devanagari" if any("\u0900" <= letter <= "\u097f" for letter in text) else "Latin"].append(
+            intent == best
+        )
+    if len(scripts) > 1:
+        console.print("; ".join(f"{name} letters {sum(hits)} of {len(hits)}" for name, hits in sorted(scripts.items())))
+    confused = Counter((intent, best or "nothing") for _, intent, (best, _) in answers if intent != best)
+    if not confused:
+        return
+    table = Table(box=None, pad_edge=False, title="Taken for something else", title_justify="left")
+    for head in ("intent", "taken for", "times", "for example"):
+        table.add_column(head)
+    for (intent, best), count in confused.most_common(_SHOWN):
+        example = next(text for text, own, (other, _) in answers if (own, other or "nothing") == (intent, best))
+        table.add_row(intent, best, str(count), example)
+    console.print(table)
+
+
+def unmatched(
+    *,
+    days: Annotated[int, Parameter(help="How far to look back")] = 30,
+    role: Annotated[str, Parameter(help="Whose intents to compare with")] = "customer",
+    limit: Annotated[int, Parameter(help="How many messages to look at")] = 2000,
+) -> None:
+    """Show what people wrote that was not understood: alike messages together, the most frequent first."""
+    from bot.runtime.bootstrap import open_system
+    from storage.postgres.unmatched import unmatched_messages
+
+    settings = load_settings()
+    understanding = _book().understanding(role)
+
+    async def main() -> list[str]:
+        async with open_system(settings, deploy=False) as system:
+            since = datetime.now(UTC) - timedelta(days=days)
+            found = await unmatched_messages(system.foundation.database, system.channel.tenant_id, since, limit)
+            return [one.text for one in found]
+
+    texts = run(main())
+    console = Console(highlight=False)
+    if not texts:
+        console.print(f"Everything was understood in the last {days} days.", style="green")
+        return
+    groups = clusters(texts)
+    for group in groups[:_SHOWN]:
+        best = _best(understanding.understand(group[0]))
+        near = f"nearest: {best[0]} ({best[1]:.2f})" if best[0] else "near nothing"
+        console.print(f"{len(group):>4} ×  {group[0]}", style="bold", markup=False)
+        for text in group[1:4]:
+            console.print(f"        {text}", markup=False)
+        console.print(f"        {near}", style="dim", markup=False)
+    console.print(
+        f"{len(texts)} messages in {len(groups)} groups. `bot nlu add TEXT INTENT` makes one an example.", style="dim"
+    )
+
+
+def clusters(texts: Sequence[str]) -> list[list[str]]:
+    """Alike messages together, the largest group first; each begins with what is most like the others."""
+    from bot.core.nlu.grouping import grouped
+
+    return [[texts[place] for place in group] for group in grouped(texts)]
+
+
+def add(
+    text: Annotated[str, Parameter(help="What somebody wrote")],
+    intent: Annotated[str, Parameter(help="What it means")],
+    *,
+    role: Annotated[str, Parameter(help="Who writes it")] = "customer",
+    language: Annotated[str | None, Parameter(help="For intents whose examples are by language")] = None,
+) -> None:
+    """Make a message an example of an intent, and write a conversation test for it."""
+    settings = load_database_settings()
+    root = content_dir(settings)
+    book = _book()
+    _check_role(book, role)
+    known = book.intents_of(role)
+    if intent not in known:
+        raise ConfigError([f"Role {role} has no intent `{intent}`. {did_you_mean(intent, known)}"])
+    if any(normalise(one) == normalise(text) for one in known[intent].texts):
+        raise ConfigError([f"That is an example of `{intent}` already."])
+    for path in sorted((root / "intents").rglob("*.yaml")):
+        source = path.read_text(encoding="utf-8")
+        if f"{intent}:" not in source:
+            continue
+        try:
+            added = with_example(source, intent, text, language)
+        except ConfigError:
+            continue
+        path.write_text(added.text, encoding="utf-8")
+        console = Console(highlight=False)
+        console.print(f"{path.relative_to(root)}:{added.line}  an example more", style="green")
+        flow = book.started_by(role, intent)
+        if flow is not None:
+            test = path_of_test(root, intent, text)
+            test.parent.mkdir(parents=True, exist_ok=True)
+            test.write_text(conversation_test(text, flow.name, role), encoding="utf-8")
+            console.print(f"{test.relative_to(root)}  a test that it begins {flow.name}", style="green")
+        return
+    raise ConfigError(
+        [f"No file has a list of examples of `{intent}` to add to{f' in {language}' if language else ''}."]
+    )
+
+
+def _book() -> FlowBook:
+    settings = load_database_settings()
+    root = content_dir(settings)
+    return load_content(root, project_actions(settings, root)).book
+
+
+def _check_role(book: FlowBook, role: str) -> None:
+    roles = sorted({role for flow in book.flows() for role in flow.roles} | set(book.intents))
+    if role not in roles:
+        raise ConfigError([f"Nobody has the role `{role}`. {did_you_mean(role, roles)}"])

@@ -1,0 +1,104 @@
+"""Two classifiers: the usual one, and for what it is not sure of, one that asks the sentence encoder."""
+
+import math
+from collections.abc import Sequence
+
+from bot.core.nlu import ACT, Classifier, Guess, Mask
+from bot.core.nlu.features import Floats
+from bot.core.nlu.speller import Dictionary
+from bot.core.nlu.table import word_table
+from bot.semantic.encoder import WIDTH, SentenceEncoder
+
+ASK_BELOW = 0.9
+"""Confidence of the usual classifier below which the encoder is asked."""
+_KEPT = 4096
+
+
+class EncodedMeaning:
+    """The encoder, as what tells the meaning of messages. Keeps the last few thousand vectors."""
+
+    width = WIDTH
+    share = 0.9
+
+    def __init__(self, encoder: SentenceEncoder) -> None:
+        """Ask an encoder."""
+        self._encoder = encoder
+        self._known: dict[str, Floats] = {}
+
+    @property
+    def dictionary(self) -> Dictionary | None:
+        """The words of the usual table."""
+        return word_table().dictionary
+
+    def prepare(self, texts: Sequence[str]) -> None:
+        """Encode many at once, which is faster than one by one."""
+        missing = list(dict.fromkeys(text for text in texts if text not in self._known))
+        self._known |= dict(zip(missing, self._encoder.encode(missing), strict=True))
+
+    def vector(self, text: str, words: Sequence[str]) -> tuple[Floats, float]:
+        """The direction of a message; all of it is known, as long as it says anything."""
+        found = self._known.get(text)
+        if found is None:
+            if len(self._known) >= _KEPT:
+                self._known.clear()
+            found = self._known[text] = self._encoder.encode([text])[0]
+        return found, 1.0 if text.strip() else 0.0
+
+
+class SemanticClassifier:
+    """Says what `Classifier` says, and asks the encoder when that is not sure."""
+
+    def __init__(
+        self, examples: Sequence[tuple[str, str]], encoder: SentenceEncoder, *, mask: Mask | None = None
+    ) -> None:
+        """Train both."""
+        self._usual = Classifier(examples, mask=mask)
+        self._deep = Classifier(examples, mask=mask, meaning=EncodedMeaning(encoder))
+        self.asked = 0
+
+    def guesses(self, text: str, most: int = 3) -> list[Guess]:
+        """The likeliest intents, best first, as of whoever is asked."""
+        guesses = self._usual.guesses(text, most)
+        if guesses and guesses[0].confidence < ASK_BELOW:
+            self.asked += 1
+            guesses = self._deep.guesses(text, most)
+        return guesses
+
+    def decide(self, text: str) -> tuple[str, float] | None:
+        """The likeliest intent and how sure that is."""
+        decided = self._usual.decide(text)
+        if decided is not None and decided[1] < ASK_BELOW:
+            self.asked += 1
+            decided = self._deep.decide(text)
+        return decided
+
+
+class Predict:
+    """What `train` returns: call it with a message."""
+
+    def __init__(self, classifier: SemanticClassifier, threshold: float) -> None:
+        """Predict with a classifier; below the threshold, the answer is that it means nothing we know."""
+        self.classifier = classifier
+        self._threshold = threshold
+
+    def __call__(self, text: str) -> tuple[str | None, float]:
+        """The intent, or None, and the probability that the likeliest intent is meant."""
+        intent, confidence = self.argmax(text)
+        return (intent if confidence >= self._threshold else None), confidence
+
+    def argmax(self, text: str) -> tuple[str | None, float]:
+        """The likeliest intent, however unsure."""
+        return self.classifier.decide(text) or (None, 0.0)
+
+    def batch(self, texts: Sequence[str]) -> list[tuple[str | None, float]]:
+        """The same as calling it, for many messages."""
+        return [self(text) for text in texts]
+
+
+def train(examples: Sequence[tuple[str, str]], *, argmax: bool = False) -> Predict:
+    """Train on (text, intent) pairs, with the encoder of this machine.
+
+    Raises:
+        MissingExtraError: The extra is not installed.
+    """
+    return Predict(SemanticClassifier(examples, SentenceEncoder()), -math.inf if argmax else ACT)

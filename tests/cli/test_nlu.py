@@ -1,0 +1,138 @@
+"""`bot nlu`: authors see what messages are taken for, and turn what was not understood into examples."""
+
+import csv
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bot.authoring.adding import conversation_test, scalar, with_example
+from bot.authoring.testing.spec import ConversationSpec
+from bot.cli import nlu
+from bot.cli.theatre import Theatre
+from bot.core.errors import ConfigError
+from storage.postgres.unmatched import unmatched_messages
+from tests.cli.conftest import REPOSITORY
+
+BLOCKS = """\
+# What guests say.
+role: customer
+intents:
+  pay:   # money
+    examples:
+      - I want to pay   # the usual
+      - "send: the link"
+    keywords: [pay]
+  greet: {examples: [hi, hello]}
+  stay:
+    examples:
+      en: [a room please]
+      hi:
+        - कमरा चाहिए
+"""
+
+
+@pytest.mark.parametrize(
+    ("intent", "language", "path"),
+    [("pay", None, ()), ("greet", None, ()), ("stay", "en", ("en",)), ("stay", "hi", ("hi",))],
+)
+@pytest.mark.parametrize("text", ["where do I pay", "yes", "pay: now # please", 'he said "no"', "पैसे कहाँ भेजूँ?", "[x]"])
+def test_an_example_is_added_and_nothing_else_changes(
+    intent: str, language: str | None, path: tuple[str, ...], text: str
+) -> None:
+    added = with_example(BLOCKS, intent, text, language)
+    before, after = yaml.safe_load(BLOCKS), yaml.safe_load(added.text)
+    examples = before["intents"][intent]["examples"]
+    for key in path:
+        examples = examples[key]
+    examples.append(text)
+    assert after == before
+    assert "# money" in added.text
+    assert "# the usual" in added.text
+    assert scalar(text) in added.text.splitlines()[added.line - 1]
+
+
+def test_there_is_nothing_to_add_to() -> None:
+    with pytest.raises(ConfigError, match="Write the first one by hand"):
+        with_example(BLOCKS, "leave", "bye")
+    with pytest.raises(ConfigError, match="in `ne`"):
+        with_example(BLOCKS, "stay", "कोठा", "ne")
+
+
+def test_the_written_test_is_one() -> None:
+    spec = ConversationSpec.model_validate(yaml.safe_load(conversation_test('say "hi": now', "welcome", "customer")))
+    assert spec.flow == "welcome"
+
+
+def test_add_writes_into_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("flows", "intents", "templates"):
+        (tmp_path / name).symlink_to(REPOSITORY / name) if name != "intents" else None
+    (tmp_path / "intents").mkdir()
+    for file in (REPOSITORY / "intents").glob("*.yaml"):
+        (tmp_path / "intents" / file.name).write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BOT_CONTENT_DIR", str(tmp_path))
+    nlu.add("somebody at your office should ring me", "talk_to_person")
+    changed = [
+        file.name for file in (tmp_path / "intents").glob("*.yaml")
+        if file.read_text(encoding="utf-8") != (REPOSITORY / "intents" / file.name).read_text(encoding="utf-8")
+    ]  # fmt: skip
+    assert changed == ["customer.yaml"]
+    (written,) = (tmp_path / "tests").rglob("says_talk_to_person_*.yaml")
+    assert "somebody at your office" in written.read_text(encoding="utf-8")
+    with pytest.raises(ConfigError, match="already"):
+        nlu.add("Somebody at your office should ring me!", "talk_to_person")
+    with pytest.raises(ConfigError, match="no intent `greet_me`"):
+        nlu.add("hi you", "greet_me")
+
+
+def test_try_and_eval_of_the_shipped_intents(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    nlu.attempt("plan a trek")
+    said = capsys.readouterr().out
+    assert "enquire_trip begins enquiry" in said
+    assert "exactly “plan a trek”" in said
+    nlu.attempt("qwertz yxcvb")
+    assert "Not understood" in capsys.readouterr().out
+    file = tmp_path / "heard.csv"
+    with file.open("w", encoding="utf-8", newline="") as out:
+        csv.writer(out).writerows([("text", "intent"), ("plan a trek", "enquire_trip"), ("hello", "enquire_trip")])
+    nlu.evaluate(file)
+    said = capsys.readouterr().out
+    assert "1 of 2 have the right intent first: 50.0%" in said
+    assert "greet" in said
+    nlu.evaluate()
+    assert "acted on" in capsys.readouterr().out
+    with pytest.raises(ConfigError, match="Nobody has the role"):
+        nlu.attempt("hi", role="custmer")
+
+
+def test_alike_messages_are_grouped() -> None:
+    texts = [
+        "do you have wifi",
+        "is there wifi in the lodge",
+        "do you have any wifi",
+        "my dog can come?",
+        "can my dog come",
+    ]
+    groups = nlu.clusters(texts)
+    assert {frozenset(group) for group in groups} == {frozenset(texts[:3]), frozenset(texts[3:])}
+    assert len(groups[0]) == 3
+    assert nlu.clusters([]) == []
+
+
+async def test_what_was_not_understood_is_found_in_the_database(theatre: Theatre) -> None:
+    who = "+46701234567"
+    await theatre.emulator.say(who, "qwertz yxcvb asdf")
+    await theatre.emulator.wait_for(who, 1, 10)
+    await theatre.emulator.say(who, "plan a trek")
+    await theatre.emulator.wait_for(who, 1, 10)
+    system = theatre.system
+    since = datetime.now(UTC) - timedelta(days=1)
+    found = await unmatched_messages(system.foundation.database, system.channel.tenant_id, since, 50)
+    assert "qwertz yxcvb asdf" in [one.text for one in found]
+    assert "plan a trek" not in [one.text for one in found]
+    later = await unmatched_messages(
+        system.foundation.database, system.channel.tenant_id, since + timedelta(days=2), 50
+    )
+    assert later == []

@@ -1,0 +1,83 @@
+"""The sentence encoder is asked when words alone do not decide, and never over a network."""
+
+import socket
+
+import numpy as np
+import pytest
+
+from bot.core.nlu import Classifier
+from bot.semantic import MissingExtraError, SemanticClassifier, SentenceEncoder, train
+from bot.semantic import encoder as encoding
+from bot.semantic.wordpiece import pieces
+
+ROWS = [
+    ("I want to book a trek", "book"), ("can I reserve a place", "book"), ("sign me up for the tour", "book"),
+    ("cancel my booking", "cancel"), ("I have to call it off", "cancel"), ("we cannot come any more", "cancel"),
+    ("how do I pay", "pay"), ("send me the payment link", "pay"), ("do you take credit cards", "pay"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def encoder() -> SentenceEncoder:
+    return SentenceEncoder()
+
+
+def test_what_means_the_same_is_near(encoder: SentenceEncoder) -> None:
+    pair, same, other = encoder.encode(["How can I settle the bill?", "Where do I pay what I owe?", "It snows."])
+    assert pair @ same > pair @ other + 0.2
+    assert np.allclose(np.linalg.norm([pair, same, other], axis=1), 1, atol=1e-5)
+
+
+def test_one_by_one_and_together_are_alike(encoder: SentenceEncoder) -> None:
+    texts = ["short", "a somewhat longer sentence about money", ""]
+    together = encoder.encode(texts)
+    for place, text in enumerate(texts):
+        assert encoder.encode([text])[0] @ together[place] > 0.98
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("Hello, world!", [101, 7592, 1010, 2088, 999, 102]),
+        ("Café embeddings", [101, 7668, 7861, 8270, 4667, 2015, 102]),
+        ("", [101, 102]),
+    ],
+)
+def test_pieces_are_those_of_bert(text: str, numbers: list[int]) -> None:
+    assert pieces(text, 20) == numbers
+    assert len(pieces("word " * 500, 96)) == 96
+
+
+def test_it_is_asked_only_when_the_usual_classifier_is_unsure(
+    encoder: SentenceEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*given: object, **named: object) -> None:
+        raise AssertionError("the encoder wanted a network")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    classifier = SemanticClassifier(ROWS, encoder)
+    for text in ("how do I settle the invoice", "please put my name down", "no longer able to join"):
+        before = classifier.asked
+        guesses = classifier.guesses(text)
+        usual = Classifier(ROWS).guesses(text)
+        assert classifier.asked - before == (usual[0].confidence < 0.9)
+        assert 0 <= guesses[0].confidence <= 1
+    assert classifier.guesses("how do I settle the invoice")[0].intent == "pay"
+
+
+def test_train_as_for_benchmarks() -> None:
+    predict = train(ROWS, argmax=True)
+    assert predict.batch(["cancel my booking"])[0][0] == "cancel"
+    assert train([])("hi") == (None, 0.0)
+
+
+def test_without_the_extra_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoding, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'sirdar\[semantic\]'"):
+        SentenceEncoder()
+
+
+def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoding, "_CHECKSUM", "0" * 64)
+    with pytest.raises(MissingExtraError, match="not the model we know"):
+        SentenceEncoder()
