@@ -109,8 +109,8 @@ def test_try_and_eval_of_the_shipped_intents(capsys: pytest.CaptureFixture[str],
 
 def test_alike_messages_are_grouped() -> None:
     texts = [
-        "do you have wifi",
-        "is there wifi in the lodge",
+        "do you have wifi there",
+        "have you wifi there",
         "do you have any wifi",
         "my dog can come?",
         "can my dog come",
