@@ -611,7 +611,12 @@ CREATE TABLE business_settings (
     public_url        text,                                                  -- where people reach our pay page
     payment_gateway   text,
     link_key          bytea,                                                 -- signs payment links
-    updated_at        timestamptz NOT NULL DEFAULT now()
+    updated_at        timestamptz NOT NULL DEFAULT now(),
+    timezone          text NOT NULL DEFAULT 'UTC',        -- of the hours, an IANA name
+    opens             time,                               -- hours of business; NULL: always open
+    closes            time,
+    workdays          smallint[] NOT NULL DEFAULT '{1,2,3,4,5,6,7}', -- ISO: 1 is Monday
+    keep_minutes      integer NOT NULL DEFAULT 240 CHECK (keep_minutes > 0) -- a person who says no more keeps it so long
 );
 
 -- What decides who gets work: whoever has a role and no row here is available, without a limit.
@@ -858,6 +863,31 @@ CREATE TABLE inventory_moves (
 CREATE INDEX inventory_moves_trip ON inventory_moves (tenant_id, trip_id);
 -- An item's history.
 CREATE INDEX inventory_moves_item ON inventory_moves (tenant_id, item_id, created_at);
+
+-- Who has a conversation instead of the bot, since when, and by when somebody has to answer.
+CREATE TABLE handoffs (
+    tenant_id        bigint NOT NULL,
+    handoff_id       bigint GENERATED ALWAYS AS IDENTITY,
+    conversation_id  bigint NOT NULL,
+    role             text,                   -- whose turn it is; NULL: a person took it unasked
+    reason           text NOT NULL,
+    -- WAITING (for somebody of the role) → TAKEN (a person has it) → RETURNED (to the bot); WAITING → RETURNED
+    status           text NOT NULL DEFAULT 'WAITING' CHECK (status IN ('WAITING', 'TAKEN', 'RETURNED')),
+    asked_at         timestamptz NOT NULL,
+    due_at           timestamptz,            -- by when somebody has to answer, counted in hours of business
+    overdue_at       timestamptz,            -- when the role and managers were told that nobody has
+    taken_by         text,                   -- "contact:17", "phone", "token:3"
+    taken_at         timestamptz,
+    keep_until       timestamptz,            -- after which it is the bot's again, unless the person says something
+    returned_at      timestamptz,
+    PRIMARY KEY (tenant_id, handoff_id)
+);
+-- At most one at a time per conversation; finds it.
+CREATE UNIQUE INDEX handoffs_open ON handoffs (tenant_id, conversation_id) WHERE status <> 'RETURNED';
+-- Which nobody has answered in time (handoffs.overdue).
+CREATE INDEX handoffs_due ON handoffs (tenant_id, due_at) WHERE status = 'WAITING' AND overdue_at IS NULL;
+-- Which a person has kept for long enough (handoffs.lapsed).
+CREATE INDEX handoffs_keep ON handoffs (tenant_id, keep_until) WHERE status = 'TAKEN';
 
 -- What happened to each business object, for people to read and dashboards to count.
 CREATE TABLE timeline_entries (

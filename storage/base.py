@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from bot.core.actions import Database
 from bot.core.conversation import Conversation
@@ -308,6 +308,19 @@ class Consent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerChange:
+    """A conversation went to a role (`role`, with `sla`), to a person (`by`; None: nobody), or back to the bot."""
+
+    conversation_id: ConversationId
+    at: datetime
+    change: Literal["asked", "taken", "returned"]
+    role: str | None = None
+    reason: str = ""
+    sla: timedelta | None = None
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnTrace:
     """Why a turn went as it did; `trace` is JSON."""
 
@@ -334,6 +347,7 @@ class Outcome:
     consents: list[Consent] = field(default_factory=list)
     reopened: set[ConversationId] = field(default_factory=set)
     """Whose 24-hour window has opened again: what waited for that goes out, before anything new."""
+    owners: list[OwnerChange] = field(default_factory=list)
 
 
 class TurnStore(Protocol):

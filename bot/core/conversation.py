@@ -103,7 +103,8 @@ class Conversation:
         conversation_id: The row this is the snapshot of.
         contact: Who it is with.
         frames: The stack of runs.
-        owner: "bot", or who has taken over ("role:sales", "person:17"); then the bot keeps quiet.
+        owner: "bot", or who has taken over ("role:sales" waits for somebody, "person:contact:17",
+            "person:phone", "paused"); then the bot keeps quiet.
         scope: What is remembered about the contact between runs (JSON values).
         last_inbound_at: When the person last wrote, which opens WhatsApp's 24-hour window.
     """

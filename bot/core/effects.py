@@ -146,9 +146,21 @@ class Handoff:
     sla: timedelta | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeOver:
+    """A person has the conversation now; `by` says who: "contact:17", "phone". Nobody, when it is only paused."""
+
+    by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveBack:
+    """The conversation is the bot's again."""
+
+
 Effect = (
     Send | Notify | StartTimer | CancelTimers | Invoke | StartRun | MoveRun | EndRun | ParkRun | Handoff | SetLanguage
-    | RecordConsent
+    | RecordConsent | TakeOver | GiveBack
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from bot.core.commands import CommandRead, read_command
 from bot.core.compiled import CommandUse, CompiledFlow
 from bot.core.conversation import Conversation
 from bot.core.cursor import Cursor, Said, Turn
+from bot.core.effects import GiveBack, TakeOver
 from bot.core.engine import Step, finish
 from bot.core.events import ActionDone, ActionFailed, BusinessChanged, Event, MessageReceived, TimerFired
 from bot.core.gathering import attach, new_job
@@ -36,6 +37,9 @@ from bot.core.starting import INTENT, UNMATCHED
 from bot.core.universals import CONFIRM
 from bot.core.upgrading import Upgrading
 from bot.core.words import CONSENT_WORDS
+
+_TAKEN = {"handoff.taken", "handoff.paused", "phone.wrote"}
+"""News that a person has the conversation, or nobody; `phone.wrote`: a colleague wrote on the business's own phone."""
 
 _FILE_KINDS = {"image": "photo", "video": "video", "audio": "audio", "document": "document", "sticker": "sticker"}
 
@@ -280,6 +284,11 @@ class _Router(Upgrading, Offering):
         Neither an open question nor a person who has taken over holds it up: it is news. Everybody may be a customer.
         """
         turn = self.turn
+        if event.name in _TAKEN:
+            self._taken(event)
+            return
+        if event.name == "handoff.returned" and turn.owner != "bot":
+            turn.effects.append(GiveBack())
         for frame in reversed(turn.frames):
             if event.run is not None and frame.run != event.run:
                 continue
@@ -291,6 +300,7 @@ class _Router(Upgrading, Offering):
         if event.name == "handoff.returned" and turn.owner != "bot":
             turn.owner = "bot"
             turn.note("route", rule="business", event=event.name)
+            self.resume_beneath()
             return
         flow = self.started_by(lambda role: self.book.told(role, event.name)) or self.book.told("customer", event.name)
         if event.run is None and flow is not None:
@@ -298,6 +308,13 @@ class _Router(Upgrading, Offering):
             self.begin_with(flow, event)
             return
         turn.note("ignore", why="no run listens to this", event=event.name)
+
+    def _taken(self, event: BusinessChanged) -> None:
+        """A person has taken over, or only the bot is to keep quiet."""
+        by = {"phone.wrote": "phone", "handoff.paused": None}.get(event.name, event.data.get("by"))
+        self.turn.owner = f"person:{by}" if by else "paused"
+        self.turn.note("route", rule="business", event=event.name, owner=self.turn.owner)
+        self.turn.effects.append(TakeOver(by=str(by) if by else None))
 
     def answer(self, event: ActionDone | ActionFailed) -> None:
         """Go on with the run that awaits an action."""

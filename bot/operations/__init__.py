@@ -9,6 +9,7 @@ from bot.operations import (
     check_ins,
     choosing,
     feedback,
+    handoffs,
     incidents,
     inventory,
     leads,
@@ -24,7 +25,7 @@ from bot.operations.services import Service
 
 _PARTS = (
     leads, quotes, bookings, payments, trips, assignments, check_ins, incidents, approvals, feedback, inventory, people,
-    broadcasts, choosing,
+    broadcasts, choosing, handoffs,
 )  # fmt: skip
 
 LIFECYCLES: dict[str, Lifecycle] = {
@@ -38,6 +39,7 @@ LIFECYCLES: dict[str, Lifecycle] = {
     "approval": approvals.LIFECYCLE,
     "feedback": feedback.LIFECYCLE,
     "broadcast": broadcasts.LIFECYCLE,
+    "handoff": handoffs.LIFECYCLE,
     "invite": people.INVITES,
     "merge": people.MERGES,
 }

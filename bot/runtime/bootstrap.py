@@ -15,7 +15,7 @@ from bot.config import DatabaseSettings, Settings
 from bot.core.actions import Actions
 from bot.core.errors import ConfigError, StorageError
 from bot.core.whatsapp import WhatsAppTemplate
-from bot.operations import expire_what_is_over
+from bot.operations import expire_what_is_over, handoffs
 from bot.operations.outside import load_outside
 from bot.runtime.bells import OUTBOX, Bells
 from bot.runtime.carriers import make_desk, make_media, make_provider, make_store
@@ -72,6 +72,7 @@ _DATABASE_CHECK_SECONDS = 1.0
 _ASK_SECONDS = 60.0
 _FEED_SECONDS = 0.5  # between two portions of a broadcast
 _SUM_SECONDS = 30.0  # between two looks whether days are to be summed up
+_MIND_SECONDS = 5.0  # how late a colleague hears that somebody waits for them
 _SEAL_SECONDS = 2.0  # how long an audit entry may wait for its seal, about
 
 PARTS = ("web", "worker", "sender", "clock")
@@ -157,6 +158,8 @@ class System:
             if self.provider.capabilities.loses_statuses:
                 asking = Round(name="statuses", seconds=_ASK_SECONDS, do=self.reconciler.reconcile, clock=self.clock)
                 parts.append(Part("statuses", asking.run))
+            minding = Round(name="handoffs", seconds=_MIND_SECONDS, do=self.mind_handoffs, clock=self.clock)
+            parts.append(Part("handoffs", minding.run))
         return parts
 
     @property
@@ -238,6 +241,11 @@ class System:
         """Where services are called from outside of flows."""
         base = self.foundation
         return Office(database=base.database, vault=base.vault, bells=self.bells, clock=self.clock)
+
+    async def mind_handoffs(self, now: datetime) -> None:
+        """Tell who is waited for in vain, and take back conversations that a person has left."""
+        async with self.office.acting(self.channel.tenant_id) as acting:
+            await handoffs.look_after(acting)
 
     async def feed_broadcasts(self, now: datetime) -> None:
         """Hand on the next recipients of the broadcasts under way."""

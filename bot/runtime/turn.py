@@ -14,6 +14,7 @@ from bot.core.effects import (
     ATTACH_RUN,
     CancelTimers,
     EndRun,
+    GiveBack,
     Handoff,
     Invoke,
     MoveRun,
@@ -24,6 +25,7 @@ from bot.core.effects import (
     SetLanguage,
     StartRun,
     StartTimer,
+    TakeOver,
     Trace,
 )
 from bot.core.engine import Step
@@ -49,6 +51,7 @@ from storage.base import (
     NewOutbound,
     NewTimer,
     Outcome,
+    OwnerChange,
     RunChange,
     TurnStore,
     TurnTrace,
@@ -215,6 +218,8 @@ class TurnTaker:
                     outcome.languages[conversation.contact.contact_id] = language
                 case RecordConsent():
                     _note_consent(effect, conversation, event.at, outcome)
+                case TakeOver() | GiveBack():
+                    _note_owner(effect, conversation, event.at, outcome)
                 case Invoke():
                     pass
                 case _:
@@ -371,6 +376,16 @@ def _note_run(
                 outcome=effect.outcome,
             )
         case Handoff():
+            outcome.owners.append(
+                OwnerChange(
+                    conversation_id=conversation.conversation_id,
+                    at=at,
+                    change="asked",
+                    role=effect.role,
+                    reason=effect.reason,
+                    sla=effect.sla,
+                )
+            )
             outcome.audit.append(
                 AuditEntry(
                     at=at,
@@ -380,6 +395,24 @@ def _note_run(
                     detail={"role": effect.role, "reason": effect.reason, "run": effect.run},
                 )
             )
+
+
+def _note_owner(effect: TakeOver | GiveBack, conversation: Conversation, at: datetime, outcome: Outcome) -> None:
+    taken = isinstance(effect, TakeOver)
+    by = effect.by if isinstance(effect, TakeOver) else None
+    change = OwnerChange(
+        conversation_id=conversation.conversation_id, at=at, change="taken" if taken else "returned", by=by
+    )
+    outcome.owners.append(change)
+    outcome.audit.append(
+        AuditEntry(
+            at=at,
+            actor=by or "bot",
+            action="conversation.taken" if taken else "conversation.returned",
+            conversation_id=conversation.conversation_id,
+            detail={},
+        )
+    )
 
 
 def _note_consent(effect: RecordConsent, conversation: Conversation, at: datetime, outcome: Outcome) -> None:

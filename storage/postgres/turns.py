@@ -17,6 +17,7 @@ from storage.crypto import Vault
 from storage.postgres.audit import write_audit
 from storage.postgres.correlation import claimed
 from storage.postgres.database import Connection, Postgres, columns, savepoint
+from storage.postgres.handoffs import write_owners
 from storage.postgres.holding import release_held
 from storage.postgres.people import conversations
 from storage.postgres.templates import await_templates, vet
@@ -311,6 +312,8 @@ class PostgresTurnStore:
         if outcome.consents:
             consents = [(c.contact_id, c.allowed, json.dumps({"words": c.words}), c.at) for c in outcome.consents]
             await self.db.execute(_WRITE_CONSENTS, self.tenant_id, *columns(consents, 4))
+        if outcome.owners:
+            await write_owners(self.db, self.tenant_id, outcome.owners)
         await write_audit(self.db, self._vault, self.tenant_id, outcome.audit)
         return [self._claimed(row, outcome, handed, at) for row in rows if row["place"] is not None]
 

@@ -2,14 +2,14 @@
 
 import json
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
 from bot.web.api.collections import Collection, Filter
 from bot.web.api.paging import Page, PageQuery, cut, place_of
 from bot.web.api.problems import Problem
-from bot.web.api.route import Asked, Id, Routes
+from bot.web.api.route import Asked, Given, Id, Routes
 
 ROUTES = Routes()
 
@@ -28,6 +28,12 @@ class Conversation(BaseModel):
     last_inbound_at: datetime | None
     updated_at: datetime
     created_at: datetime
+
+
+class Reply(Given):
+    """What a colleague says to somebody, in their own words."""
+
+    text: Annotated[str, Field(min_length=1, max_length=4096)]
 
 
 _CONVERSATIONS = """
