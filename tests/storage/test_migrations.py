@@ -82,6 +82,15 @@ class ToyVersions:
         return script
 
 
+ROLES = """
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'sirdar_runtime') THEN
+        CREATE ROLE sirdar_runtime NOLOGIN;
+    END IF;
+END $$
+"""
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="sirdar-test-"))
@@ -92,6 +101,9 @@ def cluster() -> Iterator[Path]:
 @pytest.fixture
 async def server(cluster: Path) -> AsyncIterator[EmbeddedPostgres]:
     async with await EmbeddedPostgres.start(cluster, settings={"fsync": "off"}) as running:
+        connection = await asyncpg.connect(running.dsn())
+        await connection.execute(ROLES)  # of the whole cluster: any test may be the first one here
+        await connection.close()
         yield running
 
 
