@@ -13,8 +13,10 @@ from bot.core.nlu.features import Floats
 from bot.core.nlu.reader import Read
 from bot.core.nlu.trials import Labels, Trials
 
-SLACK = 0.5
+SLACK = 0.4
 """How much one example may bend a separator; the inverse of twice the usual `C`."""
+_MEANING = 0.7
+"""How much of the usual share of meaning is left: with many examples, spelling tells more."""
 _ROUNDS = 12
 _TRIAL_ROUNDS = 6
 _TRIAL = 5
@@ -88,8 +90,9 @@ class Wide:
 
 def _parts(read: Read) -> tuple[Floats, Floats]:
     """The values of spelling features; those of the meaning, and of what all have in common."""
-    rest = np.append(read.meaning * np.sqrt(np.float32(read.share)), np.float32(1))
-    return read.spelling.values * np.sqrt(np.float32(1 - read.share)), rest.astype(np.float32)
+    share = np.float32(read.share * _MEANING)
+    rest = np.append(read.meaning * np.sqrt(share), np.float32(1))
+    return read.spelling.values * np.sqrt(1 - share), rest.astype(np.float32)
 
 
 def _nearness(scores: Floats) -> Floats:
