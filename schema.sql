@@ -85,6 +85,18 @@ CREATE TABLE contact_identities (
 -- For merging people and for erasure.
 CREATE INDEX contact_identities_contact ON contact_identities (tenant_id, contact_id);
 
+-- Blind indexes of the addresses of people who were erased, while providers may still deliver what they wrote before:
+-- only what they write from then on makes a contact.
+CREATE TABLE erased_addresses (
+    tenant_id   bigint NOT NULL,
+    identity    bytea NOT NULL,
+    erasure_id  bigint GENERATED ALWAYS AS IDENTITY,
+    erased_at   timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, identity)
+);
+-- Whether there are new ones (PostgresIntake).
+CREATE INDEX erased_addresses_newest ON erased_addresses (tenant_id, erasure_id);
+
 -- Who is more than a customer. A phone number alone never gives a role.
 CREATE TABLE contact_roles (
     tenant_id   bigint NOT NULL,
@@ -1081,6 +1093,20 @@ $$;
 CREATE TRIGGER timeline_entries_webhooks AFTER INSERT ON timeline_entries
     FOR EACH ROW EXECUTE FUNCTION queue_webhooks();
 
+-- An entry may lose what it says, for the sake of somebody who is erased; it may not say anything else.
+CREATE FUNCTION only_blank_timeline() RETURNS trigger
+    LANGUAGE plpgsql AS
+$$
+BEGIN
+    IF new.content <> jsonb_build_object('action', old.content -> 'action', 'erased', true) THEN
+        RAISE EXCEPTION 'timeline entries do not change' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN new;
+END
+$$;
+CREATE TRIGGER timeline_entries_blank BEFORE UPDATE ON timeline_entries
+    FOR EACH ROW EXECUTE FUNCTION only_blank_timeline();
+
 -- --- Row-level security ----------------------------------------------------------------------------------------------
 
 DO $$
@@ -1104,6 +1130,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO sirdar_ru
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO sirdar_runtime, sirdar_system;
 REVOKE INSERT, UPDATE, DELETE ON tenants FROM sirdar_runtime;
 REVOKE UPDATE, DELETE ON whatsapp_audit_logs, audit_seals, timeline_entries FROM sirdar_runtime;
+GRANT UPDATE (content) ON timeline_entries TO sirdar_runtime;
 REVOKE UPDATE ON audit_unsealed FROM sirdar_runtime;
 REVOKE DELETE ON audit_heads FROM sirdar_runtime;
 REVOKE EXECUTE ON FUNCTION current_tenant() FROM PUBLIC;
@@ -1427,6 +1454,8 @@ BEGIN
     GRANT EXECUTE ON FUNCTION claim_outside(timestamptz, integer, interval) TO sirdar_runtime;
     REVOKE EXECUTE ON FUNCTION queue_webhooks() FROM PUBLIC;
     GRANT EXECUTE ON FUNCTION queue_webhooks() TO sirdar_runtime;
+    REVOKE EXECUTE ON FUNCTION only_blank_timeline() FROM PUBLIC;
+    GRANT EXECUTE ON FUNCTION only_blank_timeline() TO sirdar_runtime;
 END
 $$;
 

@@ -50,6 +50,11 @@ staff.command("bot.cli.staff:add", name="add", help="Give somebody a role.")
 staff.command("bot.cli.staff:invite", name="invite", help="Make a code that gives a role to whoever texts it.")
 app.command(staff)
 
+contact = App(name="contact", help="Hand out or erase what is kept about a person.")
+contact.command("bot.cli.contact:export", name="export", help="Write everything kept about a person.")
+contact.command("bot.cli.contact:erase", name="erase", help="Erase a person, for good.")
+app.command(contact)
+
 webhooks = App(name="webhooks", help="Say which programs are told of what happens.")
 webhooks.command("bot.cli.webhooks:add", name="add", help="Have a URL told; shows the secret that signs, once.")
 webhooks.command("bot.cli.webhooks:show", name="list", help="List who is told, and what was given up.")

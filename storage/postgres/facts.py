@@ -58,7 +58,9 @@ class Facts:
                     if moved is None:
                         strange.append(_strange(fact))
                 case NewPreference():
-                    place = await self._directory.place(fact.channel, fact.person)
+                    place = await self._directory.place_since(fact.channel, fact.person, fact.at)
+                    if place is None:
+                        continue
                     async with self._database.tenant(tenant) as db:
                         await db.execute(
                             _KEEP_PREFERENCE, tenant, place.contact_id, fact.marketing, json.dumps(fact.proof), fact.at

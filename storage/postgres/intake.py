@@ -12,7 +12,7 @@ from storage.postgres.correlation import read_correlation
 from storage.postgres.database import Connection, Postgres, columns
 from storage.postgres.facts import Facts
 from storage.postgres.media import refer
-from storage.postgres.people import Directory
+from storage.postgres.people import NEWEST_ERASURE, Directory
 
 # A message whose key is known is a re-delivery: nothing of it is stored again. Messages and events get their numbers in
 # the order of the batch, so a person's messages are processed in the order in which they came. Keys are written in
@@ -93,6 +93,14 @@ SELECT $1, u.* FROM unnest($2::timestamptz[], $3::text[], $4::bytea[]) AS u
 """
 
 
+class _ErasedMeanwhile(Exception):  # noqa: N818  it is no error, and stays in here
+    """What is remembered of people may be out of date."""
+
+    def __init__(self, erasure_id: int | None) -> None:
+        super().__init__()
+        self.erasure_id = erasure_id
+
+
 class PostgresIntake:
     """Stores what webhooks bring.
 
@@ -109,6 +117,7 @@ class PostgresIntake:
         self._directory = directory
         self._media = media
         self._facts = Facts(database, vault, directory)
+        self._newest_erasure: dict[TenantId, int | None] = {}
 
     async def accept(self, items: Sequence[NewItem]) -> Taken:
         """Store all items; returning means they are committed. Items of several tenants take a commit each."""
@@ -133,28 +142,9 @@ class PostgresIntake:
         facts = [item for item in items if isinstance(item, NewFact)]
         if facts:  # before anybody's place is looked for: their address may be new
             unread += await self._facts.take(tenant, facts)
-        places = await self._directory.places(messages)
-        theirs = [await self._directory.place(echo.channel, echo.person) for echo in echoes]
-        fresh = 0
-        async with self._database.tenant(tenant) as db:
-            if messages:
-                rows = [
-                    (*self._message_row(tenant, message, place.conversation_id),)
-                    for message, place in zip(messages, places, strict=True)
-                ]
-                fresh = await db.fetchval(_ACCEPT_MESSAGES, tenant, *columns(rows, 10))
-                await refer(db, self._vault, tenant, messages, places, fetch=self._media)
-            if statuses:
-                await self._keep_statuses(db, tenant, statuses)
-            if echoes:
-                rows = [
-                    self._echo_row(tenant, echo, place.conversation_id)
-                    for echo, place in zip(echoes, theirs, strict=True)
-                ]
-                await db.execute(_ACCEPT_ECHOES, tenant, *columns(rows, 9))
-            if unread:
-                rows = [(u.received_at, u.kind, self._vault.seal(tenant, u.body)) for u in unread]
-                await db.execute(_KEEP_UNREAD, tenant, *columns(rows, 3))
+        fresh: int | None = None
+        while fresh is None:
+            fresh = await self._store(tenant, messages, echoes, statuses, unread)
         return Taken(
             messages=fresh,
             duplicates=len(messages) - fresh,
@@ -162,6 +152,44 @@ class PostgresIntake:
             unread=len(unread),
             facts=len(facts) + len(echoes),
         )
+
+    async def _store(
+        self, tenant: TenantId, messages: Sequence[NewMessage], echoes: Sequence[NewEcho],
+        statuses: Sequence[NewStatus], unread: Sequence[Unread],
+    ) -> int | None:  # fmt: skip
+        """Store what was read; returns how many messages are new.
+
+        None when somebody was erased since the directory was asked: nothing is stored, and it has to be asked again.
+        """
+        heard = [(m, p) for m, p in zip(messages, await self._directory.places(messages), strict=True) if p is not None]
+        typed = [(e, p) for e, p in zip(echoes, await self._directory.places(echoes), strict=True) if p is not None]
+        fresh = 0
+        try:
+            async with self._database.tenant(tenant) as db:
+                if heard:
+                    rows = [self._message_row(tenant, message, place.conversation_id) for message, place in heard]
+                    fresh = await db.fetchval(_ACCEPT_MESSAGES, tenant, *columns(rows, 10))
+                    await refer(
+                        db, self._vault, tenant, [m for m, _ in heard], [p for _, p in heard], fetch=self._media
+                    )
+                if statuses:
+                    await self._keep_statuses(db, tenant, statuses)
+                if typed:
+                    rows = [self._echo_row(tenant, echo, place.conversation_id) for echo, place in typed]
+                    await db.execute(_ACCEPT_ECHOES, tenant, *columns(rows, 9))
+                if unread:
+                    kept = [(u.received_at, u.kind, self._vault.seal(tenant, u.body)) for u in unread]
+                    await db.execute(_KEEP_UNREAD, tenant, *columns(kept, 3))
+                if heard or typed:
+                    # Last: an erasure waits for whoever has written keys, and is waited for by who has not yet.
+                    newest = await db.fetchval(NEWEST_ERASURE, tenant)
+                    if newest != self._newest_erasure.get(tenant):
+                        raise _ErasedMeanwhile(newest)  # noqa: TRY301  undoes the transaction
+        except _ErasedMeanwhile as news:
+            self._directory.forget()
+            self._newest_erasure[tenant] = news.erasure_id
+            return None
+        return fresh
 
     def _message_row(self, tenant: TenantId, message: NewMessage, conversation: int) -> tuple[object, ...]:
         channel = message.channel.channel_id

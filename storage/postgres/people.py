@@ -3,10 +3,11 @@
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from time import monotonic
 
 from bot.core.ids import ChannelId, ContactId, ConversationId, TenantId
-from storage.base import Channel, NewMessage, Person
+from storage.base import Channel, NewEcho, NewMessage, Person
 from storage.crypto import Vault
 from storage.postgres.database import Connection, Postgres, columns
 
@@ -67,6 +68,16 @@ SELECT contact_id, conversation_id FROM made UNION ALL SELECT contact_id, conver
 """
 
 
+# Of people who were erased, what they wrote before is not taken again, whether it had come by then (its key is known)
+# or not. Providers' times are whole seconds.
+_ERASED = "SELECT identity, erased_at FROM erased_addresses WHERE tenant_id = $1 AND identity = ANY ($2::bytea[])"
+_KNOWN_KEYS = "SELECT k.key FROM message_keys k WHERE k.tenant_id = $1 AND k.key = ANY ($2::bytea[])"
+NEWEST_ERASURE = "SELECT max(erasure_id) FROM erased_addresses WHERE tenant_id = $1"
+
+Written = NewMessage | NewEcho
+"""What is said in somebody's conversation."""
+
+
 async def conversations(
     db: Connection, tenant: TenantId, channel: ChannelId, contacts: Collection[ContactId]
 ) -> dict[ContactId, ConversationId]:
@@ -106,26 +117,69 @@ class Directory:
         self._known: OrderedDict[tuple[int, str | None, str | None], Place] = OrderedDict()
         self._forget_at = monotonic() + REMEMBER_SECONDS
 
-    async def places(self, messages: Sequence[NewMessage]) -> list[Place]:
-        """The place of each message's sender, in the same order. New people are stored before this returns."""
+    async def places(self, messages: Sequence[Written]) -> list[Place | None]:
+        """The place of each message's person, in the same order. New people are stored before this returns.
+
+        None for what was written before that person was erased: it must not be stored.
+        """
         if monotonic() > self._forget_at:
             self.forget()
-        places: dict[tuple[int, str | None, str | None], Place] = {}
-        missing: dict[Channel, dict[tuple[int, str | None, str | None], Person]] = {}
-        for message in messages:
-            key = _key(message.channel, message.person)
-            known = self._known.get(key)
+        found: list[Place | None] = [None] * len(messages)
+        missing: dict[Channel, list[int]] = {}
+        for n, message in enumerate(messages):
+            known = self._known.get(_key(message.channel, message.person))
             if known is None or (message.person.name and message.person.name != known.name):
-                missing.setdefault(message.channel, {})[key] = message.person
+                missing.setdefault(message.channel, []).append(n)
             else:
-                places[key] = known
-        for channel, people in missing.items():
-            found = await self._resolve(channel, list(people.values()))
-            places.update(zip(people, found, strict=True))
-        self._known.update(places)
+                found[n] = known
+        for channel, numbers in missing.items():
+            asked = [messages[n] for n in numbers]
+            for n, place in zip(numbers, await self._take_in(channel, asked), strict=True):
+                found[n] = place
         while len(self._known) > self._size:
             self._known.popitem(last=False)
-        return [places[_key(message.channel, message.person)] for message in messages]
+        return found
+
+    async def _take_in(self, channel: Channel, messages: Sequence[Written]) -> list[Place | None]:
+        """The places of messages of one channel whose people are not remembered."""
+        tenant = channel.tenant_id
+        async with self._database.tenant(tenant) as db:
+            await db.execute(LOCK_PEOPLE, tenant)
+            erased, late = await self._late(db, tenant, messages)
+            people = {
+                _key(channel, message.person): message.person
+                for message, is_late in zip(messages, late, strict=True)
+                if not is_late
+            }
+            places = dict(zip(people, await self._resolve(db, channel, list(people.values())), strict=True))
+        # Of addresses that were erased each message is looked at.
+        self._known.update((key, place) for key, place in places.items() if key not in erased)
+        return [
+            None if is_late else places[_key(channel, message.person)]
+            for message, is_late in zip(messages, late, strict=True)
+        ]
+
+    async def _late(
+        self, db: Connection, tenant: TenantId, messages: Sequence[Written]
+    ) -> tuple[set[tuple[int, str | None, str | None]], list[bool]]:
+        """Whose addresses were erased, and which messages are from before."""
+        identities = [
+            [self._vault.identity(tenant, value) for value in (m.person.phone, m.person.user_id) if value]
+            for m in messages
+        ]
+        rows = await db.fetch(_ERASED, tenant, [one for theirs in identities for one in theirs])
+        if not rows:
+            return set(), [False] * len(messages)
+        since = {row["identity"]: row["erased_at"] for row in rows}
+        keys = [self._vault.message_key(tenant, m.channel.channel_id, m.provider_message_id) for m in messages]
+        known = {row["key"] for row in await db.fetch(_KNOWN_KEYS, tenant, keys)}
+        erased, late = set(), []
+        for message, theirs, key in zip(messages, identities, keys, strict=True):
+            at = max((since[one] for one in theirs if one in since), default=None)
+            if at is not None:
+                erased.add(_key(message.channel, message.person))
+            late.append(at is not None and (key in known or message.sent_at < at.replace(microsecond=0)))
+        return erased, late
 
     def forget(self) -> None:
         """Forget everybody: an address belongs to somebody else now."""
@@ -134,13 +188,25 @@ class Directory:
 
     async def place(self, channel: Channel, person: Person) -> Place:
         """The place of one person, made when they are new."""
-        return (await self._resolve(channel, [person]))[0]
-
-    async def _resolve(self, channel: Channel, people: list[Person]) -> list[Place]:
         async with self._database.tenant(channel.tenant_id) as db:
             await db.execute(LOCK_PEOPLE, channel.tenant_id)
-            contacts = await self._contacts(db, channel.tenant_id, people)
-            found = await conversations(db, channel.tenant_id, channel.channel_id, contacts)
+            return (await self._resolve(db, channel, [person]))[0]
+
+    async def place_since(self, channel: Channel, person: Person, at: datetime) -> Place | None:
+        """The place of somebody something is told of; None when they were erased after that."""
+        tenant = channel.tenant_id
+        async with self._database.tenant(tenant) as db:
+            await db.execute(LOCK_PEOPLE, tenant)
+            identities = [self._vault.identity(tenant, value) for value in (person.phone, person.user_id) if value]
+            if any(at < row["erased_at"] for row in await db.fetch(_ERASED, tenant, identities)):
+                return None
+            return (await self._resolve(db, channel, [person]))[0]
+
+    async def _resolve(self, db: Connection, channel: Channel, people: list[Person]) -> list[Place]:
+        if not people:
+            return []
+        contacts = await self._contacts(db, channel.tenant_id, people)
+        found = await conversations(db, channel.tenant_id, channel.channel_id, contacts)
         return [Place(contact, found[contact], person.name) for contact, person in zip(contacts, people, strict=True)]
 
     async def _contacts(self, db: Connection, tenant: TenantId, people: list[Person]) -> list[ContactId]:

@@ -1,7 +1,7 @@
 """Timers, partitions, channels, and how much waits."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import asyncpg
 
@@ -31,6 +31,10 @@ _OLD = tuple(
         ("send_attempts", "finished_at"),
     )
 )
+
+SUPPRESSED = timedelta(days=8)
+"""How much longer than anything else erased addresses are known: providers deliver again for up to 7 days."""
+_FORGET_ERASED = "DELETE FROM erased_addresses WHERE tenant_id = $1 AND erased_at < $2"
 
 _NAME_ACCOUNT = "UPDATE whatsapp_configurations SET account = $3 WHERE tenant_id = $1 AND channel_id = $2"
 
@@ -63,6 +67,8 @@ class Upkeep:
     async def delete_old(self, tenant: TenantId, before: datetime) -> int:
         """Delete what a tenant's rows outside of monthly partitions tell of the time before; returns how many rows."""
         deleted = 0
+        async with self._database.tenant(tenant) as db:
+            await db.execute(_FORGET_ERASED, tenant, before - SUPPRESSED)
         for statement in _OLD:
             while True:
                 async with self._database.tenant(tenant) as db:

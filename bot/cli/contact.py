@@ -1,0 +1,103 @@
+"""`bot contact export|erase`."""
+
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+
+import asyncpg
+from cyclopts import Parameter
+from rich.console import Console
+
+from bot.cli.running import run
+from bot.config import load_settings
+from bot.core.errors import ActionError, ConfigError, StorageError
+from bot.core.phones import read_phone
+from bot.operations.erasing import MediaLeftError, erase_person
+from bot.operations.privacy import export_person, find_person
+from bot.runtime.bootstrap import System, open_system
+from storage.postgres import PostgresMedia
+
+_TRIES = 5
+
+Who = Annotated[str, Parameter(help="Number of the contact, or phone number like +9779812345678")]
+
+
+def export(
+    who: Who,
+    *,
+    to: Annotated[
+        Path | None, Parameter(help="File to write, readable by its owner only; unset: standard output")
+    ] = None,
+) -> None:
+    """Write everything kept about a person, as one JSON document."""
+
+    async def main() -> str:
+        async with _opened() as system, system.office.acting(system.channel.tenant_id, name="cli") as acting:
+            try:
+                document = await export_person(acting, system.foundation.vault, _plain(who))
+            except ActionError as error:
+                raise StorageError(str(error)) from None
+        return json.dumps(document, indent=2, ensure_ascii=False, default=str)
+
+    text = run(main())
+    if to is None:
+        sys.stdout.write(text + "\n")
+        return
+    to.touch(mode=0o600)
+    to.write_text(text + "\n", encoding="utf-8")
+    Console(highlight=False, stderr=True).print(f"Written to {to}.", style="green", markup=False)
+
+
+def erase(who: Who, *, yes: Annotated[bool, Parameter(negative="", help="Do not ask")] = False) -> int:
+    """Erase a person: name, addresses, words, files. Amounts of bookings and payments stay. It cannot be undone."""
+    if not yes:
+        if not sys.stdin.isatty():
+            raise ConfigError(["Nobody can be asked here: add --yes to erase."])
+        console = Console(highlight=False)
+        console.print("Everything that tells of this person is erased for good.", style="yellow")
+        if console.input("Type yes to go on: ").strip().lower() != "yes":
+            console.print("Nothing was changed.")
+            return 1
+
+    async def main() -> int:
+        async with _opened() as system:
+            return await erase_in(system, _plain(who))
+
+    rows = run(main())
+    Console(highlight=False).print(f"Erased: {rows} rows were deleted or emptied.", style="green")
+    return 0
+
+
+async def erase_in(system: System, who: int | str) -> int:
+    """Erase somebody's files, then the rest; returns how many rows."""
+    tenant, base = system.channel.tenant_id, system.foundation
+    try:
+        async with system.office.acting(tenant, name="cli") as acting:
+            person = await find_person(acting.db, base.vault, tenant, who)
+        for _ in range(_TRIES):
+            try:
+                async with system.office.acting(tenant, name="cli") as acting:
+                    return int((await erase_person(acting, base.vault, person))["rows"])
+            except MediaLeftError as error:
+                await PostgresMedia(base.database).forget(tenant, system.store, error.media)
+            except asyncpg.DeadlockDetectedError:
+                continue  # somebody was at work there; they have gone on
+    except ActionError as error:
+        raise StorageError(str(error)) from None
+    raise StorageError("The person is busy right now: nothing was erased but files. Try again.")
+
+
+def _plain(who: str) -> int | str:
+    """A contact's number, or a phone number in E.164."""
+    if who.isascii() and who.isdigit() and len(who) < 8:
+        return int(who)
+    return read_phone(who, load_settings().whatsapp_phone_number) or who
+
+
+@asynccontextmanager
+async def _opened() -> AsyncIterator[System]:
+    async with open_system(load_settings(), deploy=False) as system:
+        yield system
