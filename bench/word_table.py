@@ -97,7 +97,7 @@ def main_directions(table: Floats, wanted: Floats) -> Floats:
 
 @app.default
 def main(
-    count: int = 60_000,
+    count: int = 50_000,
     output: Annotated[Path, cyclopts.Parameter()] = OUTPUT,
     threads: int = 2,
     cache: Path | None = None,
