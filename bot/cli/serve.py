@@ -63,6 +63,8 @@ async def run_server(settings: Settings, names: Sequence[str], *, actions: Actio
         async with AsyncExitStack() as stack:
             with _interruptible(stopping):
                 system = await stack.enter_async_context(open_system(settings, actions=actions))
+            if "worker" in names:
+                system.content.book.learn()
             parts = [*system.parts(names), *web_parts(system, names)]
             if hasattr(signal, "SIGHUP"):  # Windows has none
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, system.library.ask_for_reload)

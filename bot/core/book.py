@@ -110,6 +110,14 @@ class FlowBook:
         """The commands a role may type."""
         return self._of(self._commands, role)
 
+    def learn(self) -> None:
+        """Train what tells intents apart, for all roles; else the first message of each waits for it.
+
+        What was learnt from the same examples before is not learnt again.
+        """
+        for understanding in self._understanding.values():
+            understanding.learn()
+
     def understanding(self, role: str) -> Understanding:
         """What tells this role's intents apart."""
         return self._of(self._understanding, role)

@@ -48,6 +48,9 @@ class Scored:
 class Understanding(Protocol):
     """Whatever tells intents apart."""
 
+    def learn(self) -> None:
+        """Get ready, so that the first message need not wait."""
+
     def understand(self, text: str) -> Sequence[Scored]:
         """Intents the message may have, best first; empty when it is beyond us. Must take any text."""
 
@@ -110,6 +113,11 @@ class IntentUnderstanding:
     def classifier(self) -> Classifier:
         """The trained model."""
         return trained(self.examples, self._phrases)
+
+    def learn(self) -> None:
+        """Train now, where there is something to learn from."""
+        if self.examples:
+            _ = self.classifier
 
     def understand(self, text: str) -> Sequence[Scored]:
         """Every way a message can mean an intent, best first."""

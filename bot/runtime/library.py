@@ -188,6 +188,7 @@ class Library:
         async with self._turn:
             try:
                 content = await asyncio.to_thread(load_content, self._root, self._actions, self._memory)
+                await asyncio.to_thread(content.book.learn)
                 await self.register(content)
             except ContentErrors as mistakes:
                 for one in mistakes.errors:
