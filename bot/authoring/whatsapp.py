@@ -32,7 +32,7 @@ def check_templates(root: Path, actions: Actions) -> CheckedTemplates:
 
 
 def _cautions(loader: Loader) -> Iterator[Finding]:
-    languages = set(loader.templates.get(COMMON, {}))
+    languages = set(loader.project.languages or loader.templates.get(COMMON, {}))
     for (name, language), template in sorted(loader.whatsapp.items()):
         file = loader.whatsapp_files[name, language]
         for told in template.cautions():

@@ -22,6 +22,7 @@ _KINDS = {
     "invoke": "called",
     "variant": "drew",
     "ignore": "ignored",
+    "language": "language",
     "error": "error",
 }
 _MOST_VALUE = 100  # characters of a value worth showing
@@ -118,6 +119,7 @@ _ROUTES = {
     "answer": "an answer to what {flow}.{state} asks",
     "did_you_mean": "nothing is sure, so we ask: {intents}",
     "offer": "{intent}, which we had asked about",
+    "language": "an answer to whether to go on in another language",
     "not_understood": "nothing we know; {count} in a row",
     "ladder": "not an answer ({reason}), time {count}: {rung}",
     "business": "news from the business: {event}",
@@ -211,6 +213,12 @@ def _ignore(d: Decision) -> str:
     return f"{d.get('why')}{f' ({_pairs(rest)})' if rest else ''}"
 
 
+def _language(d: Decision) -> str:
+    if "chosen" in d:
+        return f"from now on in {d['chosen']}"
+    return f"sounds like {d.get('heard')}, weight {d.get('weight')}; {d.get('evidence')} so far"
+
+
 def _anything(d: Decision) -> str:
     return _pairs({key: given for key, given in d.items() if key != "kind"})
 
@@ -239,4 +247,5 @@ _WORDS: dict[str, Callable[[Decision], str]] = {
     "invoke": _invoke,
     "variant": _variant,
     "ignore": _ignore,
+    "language": _language,
 }

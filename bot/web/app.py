@@ -1,5 +1,6 @@
 """The aiohttp application, and serving it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
@@ -10,6 +11,7 @@ from bot.operations.terms import take_payments
 from bot.runtime.bootstrap import System
 from bot.runtime.loop import Stopping
 from bot.runtime.parts import Part
+from bot.runtime.trouble import is_outage
 from bot.web.api import add_api
 from bot.web.files import SharedFiles
 from bot.web.health import Health
@@ -20,6 +22,7 @@ from bot.web.webhook import MAX_BODY, Numbers, Webhook
 log = structlog.get_logger(__name__)
 
 _FINISH_SECONDS = 20  # for requests under way when told to stop; less than BOT_DRAIN_SECONDS
+_RETRY_SECONDS = 0.5
 _BACKLOG = 1024  # connections the kernel holds while we are busy
 
 
@@ -64,10 +67,19 @@ def web_parts(system: System, names: Sequence[str]) -> list[Part]:
 
 
 async def _open_shop(system: System, url: str) -> None:
-    """Note who takes payments, and where people reach the page for it."""
+    """Note who takes payments, and where people reach the page for it; as soon as there is a database."""
     settings = system.settings
-    async with system.office.acting(system.channel.tenant_id) as acting:
-        await take_payments(acting, settings.bot_payment_gateway, settings.bot_public_url or url)
+    while True:
+        try:
+            async with system.office.acting(system.channel.tenant_id) as acting:
+                await take_payments(acting, settings.bot_payment_gateway, settings.bot_public_url or url)
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            log.warning("the database is out of reach", action="wait", error=type(error).__name__)
+            await asyncio.sleep(_RETRY_SECONDS)
+        else:
+            return
 
 
 def _serving(
@@ -87,7 +99,7 @@ def _serving(
             url = f"http://{bound_host}:{bound_port}"
             log.info("listening", action="serve", part=name, url=url)
             if opened is not None:
-                await opened(url)
+                await stopping.first(opened(url))
             await stopping.wait()
         finally:
             await runner.cleanup()

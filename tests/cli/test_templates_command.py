@@ -19,6 +19,7 @@ def content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the example, in the folder we are in."""
     for folder in ("flows", "intents", "templates"):
         shutil.copytree(REPOSITORY / folder, tmp_path / folder)
+    shutil.copy(REPOSITORY / "project.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("BOT_CONTENT_DIR", raising=False)
     return tmp_path
@@ -61,7 +62,7 @@ async def test_status_follows_the_provider(theatre: Theatre, as_environment: dic
     assert done.returncode == 0, done.stderr
     lines = json.loads(done.stdout)
     assert {one["status"] for one in lines} == {"APPROVED"}
-    assert next(one["flows"] for one in lines if one["name"] == "trip_issue") == ["issue"]
+    assert next(one["flows"] for one in lines if one["name"] == "trip_issue") == ["issue", "trip_update"]
 
     control = f"{theatre.emulator.base_url}/_control/templates/trip_issue"
     async with aiohttp.ClientSession() as http, http.post(control, json={"status": "PAUSED"}) as answer:
@@ -71,7 +72,7 @@ async def test_status_follows_the_provider(theatre: Theatre, as_environment: dic
     assert "PAUSED" in synced.stdout, synced.stderr
     assert (await bot("templates", "status")).returncode == 1
     plan = json.loads((await bot("plan", "--format", "json")).stdout)
-    assert "WhatsApp template trip_issue (en) is PAUSED; used by issue." in plan["warnings"]
+    assert "WhatsApp template trip_issue (en) is PAUSED; used by issue, trip_update." in plan["warnings"]
     pushed = await bot("templates", "push", "trip_issue", "--dry-run", "--format", "json")
     assert {one["deed"] for one in json.loads(pushed.stdout)} == {"as it was"}
 

@@ -103,10 +103,6 @@ async def test_the_roles_of_the_guide_upgrade_serve_back_up_and_restore(
                 == person.phone
             )
 
-    (drop,) = statements("Retention")
-    await run(new_cluster.dsn("guide"), "SELECT ensure_partitions('2026-08-15', 0)")
-    await run(new_cluster.dsn("guide", "sirdar_owner"), drop)
-
 
 async def test_a_server_says_what_to_run_when_the_schema_is_not_its_own(cluster: EmbeddedPostgres) -> None:
     name = f"guide_empty_{os.getpid()}"

@@ -19,6 +19,7 @@ from bot.operations import standard_actions
 LANGUAGE = ROOT / "docs" / "flow-language.md"
 SLOTS = ROOT / "docs" / "language" / "slots.md"
 TUTORIAL = ROOT / "docs" / "tutorial.md"  # its files are made by test_tutorial.py
+INTEGRATIONS = ROOT / "docs" / "integrations.md"  # its files are loaded by test_integrations_page.py
 QUIET = {name: value for name, value in os.environ.items() if not name.startswith("BOT_")} | {"NO_COLOR": "1"}
 CONTENT = {"yaml", "jinja"}
 BROKEN = "What the linter proves"
@@ -71,7 +72,9 @@ def test_the_linter_says_what_its_section_shows(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in pages() if page not in (LANGUAGE, SLOTS, TUTORIAL)], ids=lambda page: page.name
+    "page",
+    [page for page in pages() if page not in (LANGUAGE, SLOTS, TUTORIAL, INTEGRATIONS)],
+    ids=lambda page: page.name,
 )
 def test_excerpts_are_what_the_files_say(page: Path) -> None:
     for block in fences(page):
