@@ -110,12 +110,14 @@ class Deployment:
         await self.until("everything processed, sent and settled", settled, patience=patience)
 
     async def judge(self) -> Verdict:
-        """Check every promise, and that no process gave up by itself."""
+        """Check every promise, that no process gave up by itself, and that no log tells of anybody."""
         assert not self.meta.complaints, self.meta.complaints[:3]
         for death in self.fleet.deaths:
             if death.code >= 0:  # only who was just starting may give up, and only because PostgreSQL was down
                 excused = any(death.started < up and down < death.ended for down, up in self.outages)
                 assert excused, f"{death.name} ended with {death.code}:\n{self.fleet.log_of(death.name)}"
+        canaries = [ACCESS_TOKEN, APP_SECRET, "COUNT ", *(person.phone.removeprefix("+") for person in self.people)]
+        assert not (logged := self.fleet.logged(canaries)), f"no log holds numbers, tokens or texts: {logged[:3]}"
         return await judge(self.query, self.people, self.meta, in_flight=self.in_flight)
 
     # --- Faults -------------------------------------------------------------------------------------------------------

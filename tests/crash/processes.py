@@ -119,6 +119,11 @@ class Fleet:
         """The end of a process's log."""
         return (self._folder / f"{name}.log").read_text(errors="replace")[-4000:]
 
+    def logged(self, canaries: Sequence[str]) -> list[str]:
+        """Which of these any process has ever logged, with its log."""
+        logs = {log.name: log.read_text(errors="replace") for log in self._folder.glob("*.log")}
+        return [f"{canary} in {name}" for name, log in logs.items() for canary in canaries if canary in log]
+
     async def _keep(self, child: Child) -> None:
         while child.wanted:
             failpoints = child.failpoints.pop(0) if child.failpoints else ""

@@ -2,14 +2,16 @@
 
 import asyncio
 import io
+import json
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import asyncpg
 import pytest
 
 from bot.config import Settings
@@ -23,6 +25,7 @@ from providers.emulator import Emulator, EmulatorSettings, Phone
 from providers.meta.signature import sign
 from storage.base import Person
 from storage.postgres import grant_role
+from tests.e2e.canaries import Watch, texts_in, watching
 
 ROOT = Path(__file__).parents[2]
 CUSTOMER, GUIDE, SALES, MANAGER = "+15550142233", "+9779800000001", "+9779800000002", "+9779800000003"
@@ -98,8 +101,25 @@ def settings_for(emulator: Emulator, dsn: str, port: int, data_dir: Path) -> Set
     )
 
 
+@pytest.fixture(autouse=True)
+def watch(capfd: pytest.CaptureFixture[str]) -> Iterator[Watch]:
+    """Every test here fails when a phone number, a secret, or a text of its conversations is logged or printed."""
+    with watching() as watch:
+        watch.add(*(phone.number for phone in PHONES), SECRET, "fixture-access-token", "fixture-verify-token")
+        yield watch
+    assert watch.found("".join(capfd.readouterr())) == [], "no log holds any of these"
+
+
+async def read_canaries(watch: Watch, system: System) -> None:
+    """Whatever was said in a test's conversations is a canary."""
+    db = await asyncpg.connect(system.foundation.dsn)  # the test may have broken the system's own pool
+    rows = await db.fetch("SELECT content FROM whatsapp_messages UNION ALL SELECT proof FROM whatsapp_opt_ins")
+    await db.close()
+    watch.add_texts(text for row in rows for text in texts_in(json.loads(row["content"])))
+
+
 @pytest.fixture
-async def running(dsn: str, tmp_path: Path) -> AsyncIterator[Running]:
+async def running(dsn: str, tmp_path: Path, watch: Watch) -> AsyncIterator[Running]:
     """Server, worker, sender and clock, with the example business, at a provider that is the emulator."""
     port = free_port()
     emulator_settings = EmulatorSettings(
@@ -124,6 +144,7 @@ async def running(dsn: str, tmp_path: Path) -> AsyncIterator[Running]:
         await _listening(http, url, served)
         await emulator.verify_webhook()
         yield Running(system, emulator, http, url)
+        await read_canaries(watch, system)
         stopping.set()
         await served
 

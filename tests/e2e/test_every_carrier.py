@@ -18,7 +18,8 @@ from bot.runtime.parts import run_parts
 from bot.web.app import web_parts
 from bot.web.webhook import PATH
 from providers.emulator import Emulator, EmulatorSettings
-from tests.e2e.conftest import CUSTOMER, PHONES, ROOT, Running, _listening, free_port
+from tests.e2e.canaries import Watch
+from tests.e2e.conftest import CUSTOMER, PHONES, ROOT, Running, _listening, free_port, read_canaries
 
 ACCOUNT, TOKEN = "AC" + "0f" * 16, "fixture-auth-token-0001"
 KEY, HOOK = "fixture-api-key", "fixture-shared-secret"
@@ -35,7 +36,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(params=SETTINGS)
-async def carried(request: pytest.FixtureRequest, dsn: str, tmp_path: Path) -> AsyncIterator[Running]:
+async def carried(request: pytest.FixtureRequest, dsn: str, tmp_path: Path, watch: Watch) -> AsyncIterator[Running]:
     """Server, worker, sender and clock, at one of the other providers."""
     port = free_port()
     public = f"http://127.0.0.1:{port}"
@@ -77,6 +78,8 @@ async def carried(request: pytest.FixtureRequest, dsn: str, tmp_path: Path) -> A
         served = asyncio.create_task(run_parts(parts, stopping=stopping, drain_seconds=10, signals=False))
         await _listening(http, public, served)
         yield Running(system, emulator, http, public)
+        watch.add(CUSTOMER, TOKEN, KEY, HOOK)
+        await read_canaries(watch, system)
         stopping.set()
         await served
 
