@@ -246,6 +246,27 @@ async def test_a_redelivery_brings_nobody_back(world: World, dsn: str) -> None:
     assert rows[0]["contact_id"] != old
 
 
+async def test_a_process_that_remembers_the_person_makes_somebody_new_of_their_next_message(world: World) -> None:
+    """Erased by another process: nothing tells this one but the row it looks for after storing."""
+    await world.intake.accept([message(world.channel, WORDS, sender=QUIRINA)])
+    old = await world.value("SELECT conversation_id FROM whatsapp_conversations")
+    async with desk(world) as acting:
+        await erase_person(acting, world.vault, PHONE)
+    taken = await world.intake.accept([message(world.channel, "hello", sender=QUIRINA, at=LATER)])
+    assert taken.messages == 1
+    (row,) = await world.rows("SELECT conversation_id FROM inbox")
+    assert row["conversation_id"] != old
+
+
+async def test_hashes_of_erased_addresses_go_a_week_after_everything_else(world: World) -> None:
+    await world.intake.accept([message(world.channel, WORDS, sender=QUIRINA)])
+    async with desk(world) as acting:
+        await erase_person(acting, world.vault, PHONE)
+    for days, left in ((7, 2), (9, 0)):
+        await world.upkeep.delete_old(world.tenant, LATER + timedelta(days=days))
+        assert await world.value("SELECT count(*) FROM erased_addresses") == left
+
+
 async def test_the_audit_is_whole_and_tells_of_the_erasure(world: World) -> None:
     await world.intake.accept([message(world.channel, WORDS, sender=QUIRINA)])
     chain = AuditChain(world.database, world.vault)
