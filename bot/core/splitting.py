@@ -27,6 +27,8 @@ def split_text(text: str, limit: int = MAX_TEXT) -> list[str]:
 
 def _reach(text: str, limit: int) -> int:
     """How many characters of a text fit."""
+    if 2 * len(text) <= limit:
+        return len(text)
     head = text[:limit]
     if head.isascii() or max(head, default="") <= "\uffff":
         return len(head)
