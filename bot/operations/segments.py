@@ -9,11 +9,7 @@ from bot.operations.acting import Acting, ident
 
 _MOST_NAMED = 10_000
 
-# $2…$7 are the segment; NULL: it does not matter. $8: only who has agreed; else all who have not forbidden it. The
-# newest word counts, and STOP ('all') is stronger than a yes to marketing that came before it.
-WHO = """
-FROM contacts c
-LEFT JOIN LATERAL (
+CONSENT = """LEFT JOIN LATERAL (
     SELECT o.allowed, o.created_at FROM whatsapp_opt_ins o
     WHERE o.tenant_id = $1 AND o.contact_id = c.contact_id AND o.purpose = 'all'
     ORDER BY o.created_at DESC, o.opt_in_id DESC LIMIT 1) AS every ON true
@@ -21,7 +17,14 @@ LEFT JOIN LATERAL (
     SELECT o.allowed, o.created_at FROM whatsapp_opt_ins o
     WHERE o.tenant_id = $1 AND o.contact_id = c.contact_id AND o.purpose = 'marketing'
     ORDER BY o.created_at DESC, o.opt_in_id DESC LIMIT 1) AS offers ON true
-WHERE c.tenant_id = $1 AND c.merged_into IS NULL
+"""
+"""Joins the newest word of a contact `c` about all messages (`every`) and about offers (`offers`)."""
+
+# $2…$7 are the segment; NULL: it does not matter. $8: only who has agreed; else all who have not forbidden it. The
+# newest word counts, and STOP ('all') is stronger than a yes to marketing that came before it.
+WHO = f"""
+FROM contacts c
+{CONSENT}WHERE c.tenant_id = $1 AND c.merged_into IS NULL
   AND every.allowed IS NOT FALSE
   AND (NOT $8::boolean OR CASE WHEN offers.created_at IS NULL THEN every.allowed
                                WHEN every.created_at > offers.created_at THEN every.allowed
@@ -29,7 +32,7 @@ WHERE c.tenant_id = $1 AND c.merged_into IS NULL
   AND ($2::text[] IS NULL OR c.language = ANY ($2))
   AND ($3::text[] IS NULL OR coalesce(
           (SELECT array_agg(r.role) FROM contact_roles r WHERE r.tenant_id = $1 AND r.contact_id = c.contact_id),
-          '{customer}') && $3)
+          '{{customer}}') && $3)
   AND ($4::text[] IS NULL OR EXISTS (
           SELECT FROM leads l WHERE l.tenant_id = $1 AND l.contact_id = c.contact_id AND l.status = ANY ($4)))
   AND ($5::text[] IS NULL OR EXISTS (
@@ -40,7 +43,7 @@ WHERE c.tenant_id = $1 AND c.merged_into IS NULL
           SELECT FROM whatsapp_conversations w WHERE w.tenant_id = $1 AND w.contact_id = c.contact_id
             AND w.last_inbound_at > $9::timestamptz - make_interval(days => $6)))
   AND ($7::bigint[] IS NULL OR c.contact_id = ANY ($7))
-"""
+"""  # noqa: S608  no text from outside
 _COUNT = f"SELECT count(*) {WHO}"
 
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from bot.core.ids import ChannelId, ContactId, TenantId
 from bot.core.messages import OUTGOING, TemplateOut
-from bot.operations.segments import WHO, Segment
+from bot.operations.segments import CONSENT, WHO, Segment
 from storage.base import Fed, NewOutbound
 from storage.postgres.database import Connection, Postgres, columns
 from storage.postgres.people import conversations
@@ -53,7 +53,7 @@ _WAITING = """
 SELECT count(*) FROM (SELECT FROM outbox o WHERE o.tenant_id = $1 AND o.channel_id = $2 LIMIT $3) AS waiting
 """
 # Asked again for each person at the last moment: may we still write to them?
-_NEXT = """
+_NEXT = f"""
 SELECT r.contact_id, r.language, r.name, CASE
     WHEN c.merged_into IS NOT NULL THEN 'They are somebody else by now.'
     WHEN every.allowed IS FALSE THEN 'They have asked for no messages.'
@@ -62,17 +62,9 @@ SELECT r.contact_id, r.language, r.name, CASE
     END AS reason
 FROM broadcast_recipients r
 JOIN contacts c ON c.tenant_id = $1 AND c.contact_id = r.contact_id
-LEFT JOIN LATERAL (
-    SELECT o.allowed, o.created_at FROM whatsapp_opt_ins o
-    WHERE o.tenant_id = $1 AND o.contact_id = r.contact_id AND o.purpose = 'all'
-    ORDER BY o.created_at DESC, o.opt_in_id DESC LIMIT 1) AS every ON true
-LEFT JOIN LATERAL (
-    SELECT o.allowed, o.created_at FROM whatsapp_opt_ins o
-    WHERE o.tenant_id = $1 AND o.contact_id = r.contact_id AND o.purpose = 'marketing'
-    ORDER BY o.created_at DESC, o.opt_in_id DESC LIMIT 1) AS offers ON true
-WHERE r.tenant_id = $1 AND r.broadcast_id = $2 AND r.status = 'PENDING'
+{CONSENT}WHERE r.tenant_id = $1 AND r.broadcast_id = $2 AND r.status = 'PENDING'
 ORDER BY r.contact_id LIMIT $4
-"""
+"""  # noqa: S608  no text from outside
 _HAND_ON = """
 WITH said AS (
     SELECT nextval('message_ids') AS message_id, u.*
