@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -183,6 +184,15 @@ async def test_sales_converts_in_the_customers_name_who_hears_of_it(desk: Desk) 
     request = await desk.run("payments.request", "anita", "sales", booking=booking["id"])
     assert request["link"].startswith("https://pay.example/pay/")
     assert await desk.news() == [("maya", "booking.created"), ("maya", "payment.requested")]
+
+
+async def test_a_payment_link_has_nothing_in_it_that_a_chat_reads_as_a_mark(desk: Desk) -> None:
+    """WhatsApp's marks are * _ ~ `; whoever shows a message without them would show another address."""
+    booking = await desk.run("bookings.create", "maya", "customer", quote=(await sent(desk))["id"])
+    for total in range(1000, 1015):
+        await desk.run("bookings.change", "anita", "sales", booking=booking["id"], total=total)  # closes the old link
+        request = await desk.run("payments.request", "maya", "customer", booking=booking["id"])
+        assert re.fullmatch(r"https://pay\.example/pay/[0-9a-z.]+", request["link"]), request["link"]
 
 
 async def test_an_unpaid_booking_is_let_go_and_its_seats_are_free_again(desk: Desk) -> None:
