@@ -59,7 +59,7 @@ class DatabaseSettings(BaseSettings):
     )
 
     bot_database_url: SecretStr | None = Field(None, description="PostgreSQL to use; unset: an embedded one")
-    bot_data_dir: Path = Field(Path("var"), description="embedded database, secret key, files")
+    bot_data_dir: Path = Field(Path("var"), description="embedded database, secret key, files, models")
     bot_secret_key: Secret | None = Field(
         None, description="32 bytes in base64; encrypts phone numbers. Unset: made in the data directory"
     )

@@ -24,7 +24,7 @@ from bot.authoring.watching import stamp
 from bot.config import DatabaseSettings, chosen_provider, load_database_settings
 from bot.core.errors import ConfigError, ContentErrors
 from bot.operations import standard_actions
-from bot.runtime.project import content_dir, project_actions
+from bot.runtime.project import content_dir, keep_models, project_actions
 
 Format = Literal["text", "json", "github"]
 Provider = Literal["meta", "twilio", "360dialog"]
@@ -70,6 +70,7 @@ def check(
     """
     settings = load_database_settings()
     root = content_dir(settings)
+    keep_models(settings)
     if watch:
         if as_format != "text":
             raise ConfigError(["--watch is for people: leave --format out."])

@@ -22,7 +22,7 @@ from bot.core.nlu import ACT, OFFER, Classifier
 from bot.core.report import did_you_mean
 from bot.core.understanding import IntentUnderstanding, Scored, decide, to_offer
 from bot.core.words import normalise
-from bot.runtime.project import content_dir, project_actions
+from bot.runtime.project import content_dir, keep_models, project_actions
 
 FOLDS = 5
 _SHOWN = 12
@@ -101,7 +101,7 @@ def cross_validated(rows: list[Row], understanding: IntentUnderstanding, folds: 
     answers: list[Answer] = []
     for fold in range(min(folds, len(rows))):
         held = set(places[fold::folds])
-        model = Classifier([row for place, row in enumerate(rows) if place not in held], mask=understanding.mask)
+        model = Classifier.of([row for place, row in enumerate(rows) if place not in held], mask=understanding.mask)
         answers += [(*rows[place], model.decide(rows[place][0]) or ("", 0.0)) for place in sorted(held)]
     return answers
 
@@ -221,6 +221,7 @@ def add(
 def _book() -> FlowBook:
     settings = load_database_settings()
     root = content_dir(settings)
+    keep_models(settings)
     return load_content(root, project_actions(settings, root)).book
 
 

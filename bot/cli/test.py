@@ -18,7 +18,7 @@ from bot.authoring.testing.suite import Broken, Outcome, Suite, files_among, ope
 from bot.cli import reports, verdicts
 from bot.config import load_database_settings
 from bot.core.errors import SirdarError
-from bot.runtime.project import content_dir, project_actions
+from bot.runtime.project import content_dir, keep_models, project_actions
 
 Format = Literal["text", "json", "github"]
 _FEW = 60
@@ -46,6 +46,7 @@ def play(
     Exits with 1 when a test fails, cannot be read, or coverage is too low; with 2 when there is nothing to run.
     """
     settings = load_database_settings()
+    keep_models(settings)
     content = _near(content_dir(settings))
     folder = next((path for path in paths if path.is_dir()), None)
     suite = open_suite(content, project_actions(settings, content), folder)

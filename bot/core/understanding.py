@@ -8,12 +8,12 @@ first needed, and again only when its examples have changed.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Protocol
 
 from bot.core.intents import EntitySpec, IntentSpec, by_language, marks
+from bot.core.models import MODELS
 from bot.core.nlu import ACT, OFFER, Classifier
-from bot.core.nlu.tokens import words_of
+from bot.core.nlu.masks import Masks, Phrases
 from bot.core.patterns import compile_pattern
 from bot.core.words import normalise
 
@@ -24,10 +24,6 @@ _WORTH_OFFERING = OFFER / 3
 _HINT = 0.15
 _KEYWORD = ACT + 0.05
 """What a keyword alone is worth, when nothing else is likely."""
-_KEPT_MODELS = 64
-
-Phrases = tuple[tuple[str, str], ...]
-"""Normalised words, and the entity they name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,39 +51,6 @@ class Understanding(Protocol):
         """Intents the message may have, best first; empty when it is beyond us. Must take any text."""
 
 
-class Masks:
-    """Puts the names of entities in the place of the words that name them."""
-
-    def __init__(self, phrases: Phrases) -> None:
-        self._phrases: dict[str, list[tuple[tuple[str, ...], str]]] = {}
-        for phrase, name in phrases:
-            words = tuple(words_of(phrase))
-            self._phrases.setdefault(words[0], []).append((words, f"<{name}>"))
-        for found in self._phrases.values():
-            found.sort(key=lambda one: -len(one[0]))
-
-    def __call__(self, words: Sequence[str]) -> list[str]:
-        """Replace the longest phrases, from left to right."""
-        masked: list[str] = []
-        place = 0
-        while place < len(words):
-            for phrase, name in self._phrases.get(words[place], ()):
-                if tuple(words[place : place + len(phrase)]) == phrase:
-                    masked.append(name)
-                    place += len(phrase)
-                    break
-            else:
-                masked.append(words[place])
-                place += 1
-        return masked
-
-
-@lru_cache(maxsize=_KEPT_MODELS)
-def trained(examples: tuple[tuple[str, str], ...], phrases: Phrases) -> Classifier:
-    """The model for some examples; the same examples are learnt once in a process, whoever asks."""
-    return Classifier(examples, mask=Masks(phrases) if phrases else None)
-
-
 class IntentUnderstanding:
     """The intents of a role."""
 
@@ -112,12 +75,12 @@ class IntentUnderstanding:
     @property
     def classifier(self) -> Classifier:
         """The trained model."""
-        return trained(self.examples, self._phrases)
+        return MODELS.of(self.examples, self._phrases)
 
     def learn(self) -> None:
         """Train now, where there is something to learn from."""
         if self.examples:
-            _ = self.classifier
+            self.classifier.get_ready()
 
     def understand(self, text: str) -> Sequence[Scored]:
         """Every way a message can mean an intent, best first."""

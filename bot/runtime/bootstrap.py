@@ -34,7 +34,7 @@ from bot.runtime.outgoing import WithFiles
 from bot.runtime.outside import OutsideRunner
 from bot.runtime.pacing import Pacer
 from bot.runtime.parts import Part, PartLoop
-from bot.runtime.project import content_dir, project_actions
+from bot.runtime.project import content_dir, keep_models, project_actions
 from bot.runtime.reconciling import Reconciler
 from bot.runtime.retention import Retention
 from bot.runtime.rounds import Round
@@ -412,6 +412,7 @@ async def open_system(
         StorageError: The database is not usable.
     """
     root = content_dir(settings)
+    keep_models(settings)
     known = actions or project_actions(settings, root)
     memory: Memory[FlowFile] = Memory()
     content = load_content(root, known, memory)

@@ -14,12 +14,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, TracebackType
 
+from bot.authoring.modelfolder import ModelFolder
 from bot.config import DatabaseSettings
 from bot.core.actions import Action, Actions, marked, two_alike
 from bot.core.errors import ConfigError, ContentError, ContentErrors, Mark
+from bot.core.models import MODELS
 from bot.operations import standard_actions
 from bot.operations.outside import load_outside, outside_actions
 
+TRAINED = "models"
+"""Below the data folder: what was learnt from examples."""
 USUAL = "actions"
 """The module that is taken without a setting, when the content folder has it."""
 NAME = "ACTIONS"
@@ -27,6 +31,11 @@ NAME = "ACTIONS"
 _EXAMPLE = "async def book(call: ActionCall, *, day: str) -> dict[str, Any]"
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _CALLED = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
+
+
+def keep_models(settings: DatabaseSettings) -> None:
+    """Let what this process learns from examples be found by the next one."""
+    MODELS.store = ModelFolder(settings.bot_data_dir / TRAINED)
 
 
 def project_actions(settings: DatabaseSettings, root: Path) -> Actions:

@@ -52,8 +52,8 @@ class SemanticClassifier:
         self, examples: Sequence[tuple[str, str]], encoder: SentenceEncoder, *, mask: Mask | None = None
     ) -> None:
         """Train both."""
-        self._usual = Classifier(examples, mask=mask)
-        self._deep = Classifier(examples, mask=mask, meaning=EncodedMeaning(encoder))
+        self._usual = Classifier.of(examples, mask=mask)
+        self._deep = Classifier.of(examples, mask=mask, meaning=EncodedMeaning(encoder))
         self.asked = 0
 
     def guesses(self, text: str, most: int = 3) -> list[Guess]:

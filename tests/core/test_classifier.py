@@ -28,7 +28,7 @@ ROWS = [(text, intent) for intent, texts in EXAMPLES.items() for text in texts]
 
 @pytest.fixture(scope="module")
 def classifier() -> Classifier:
-    return Classifier(ROWS)
+    return Classifier.of(ROWS)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_each_guess_names_the_example_that_speaks_for_it(classifier: Classifier)
 
 
 def test_training_twice_gives_the_same_figures(classifier: Classifier) -> None:
-    again = Classifier(ROWS)
+    again = Classifier.of(ROWS)
     for text in ("how do I reserve", "snow?", "रद्द"):
         assert again.guesses(text) == classifier.guesses(text)
 
@@ -94,7 +94,7 @@ def test_any_text_has_an_answer(text: str) -> None:
     assert [one.confidence for one in guesses] == sorted((one.confidence for one in guesses), reverse=True)
 
 
-_SMALL = Classifier(ROWS[::3])
+_SMALL = Classifier.of(ROWS[::3])
 
 
 def test_many_examples_are_learnt_by_a_separator_for_each_intent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,9 +130,9 @@ def test_slips_are_forgiven(said: str, meant: str) -> None:
 
 def test_a_message_is_wholly_like_itself() -> None:
     examples = [words_of(text) for text, _ in ROWS]
-    features = Features(examples)
+    features = Features.of(examples)
     vectors = [features.vector(words) for words in examples]
-    index = Index(vectors, len(features))
+    index = Index.of(vectors, len(features))
     for place, vector in enumerate(vectors):
         alike = index.similarities(vector)
         assert alike[place] == pytest.approx(1.0, abs=1e-5)

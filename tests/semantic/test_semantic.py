@@ -59,7 +59,7 @@ def test_it_is_asked_only_when_the_usual_classifier_is_unsure(
     for text in ("how do I settle the invoice", "please put my name down", "no longer able to join"):
         before = classifier.asked
         guesses = classifier.guesses(text)
-        usual = Classifier(ROWS).guesses(text)
+        usual = Classifier.of(ROWS).guesses(text)
         assert classifier.asked - before == (usual[0].confidence < 0.9)
         assert 0 <= guesses[0].confidence <= 1
     assert classifier.guesses("how do I settle the invoice")[0].intent == "pay"

@@ -8,11 +8,14 @@ import numpy as np
 
 from bot.core.nlu.background import BACKGROUND
 from bot.core.nlu.confidence import Curve, fit
-from bot.core.nlu.near import Near
-from bot.core.nlu.reader import Mask, Meaning, Read, Reader
+from bot.core.nlu.features import Floats
+from bot.core.nlu.near import Near, learn_near
+from bot.core.nlu.reader import Mask, Meaning, Read, Reader, masked
+from bot.core.nlu.stored import Arrays, named, packed, part, unpacked
 from bot.core.nlu.table import word_table
+from bot.core.nlu.tokens import words_of
 from bot.core.nlu.trials import Trials, signs
-from bot.core.nlu.wide import Wide
+from bot.core.nlu.wide import Wide, learn_wide
 
 ACT = 0.6
 """Confidence from which an intent is acted on."""
@@ -47,11 +50,21 @@ class Mistaken:
 
 
 class Classifier:
-    """Trained on examples of intents; immutable, and safe to share between threads."""
+    """Trained on examples of intents; safe to share between threads."""
 
     def __init__(
-        self, examples: Sequence[tuple[str, str]], *, mask: Mask | None = None, meaning: Meaning | None = None
-    ) -> None:
+        self, intents: Sequence[str], reader: Reader, machine: Near | Wide | None, curve: Curve | None,
+        mistaken: Sequence[Mistaken] = (),
+    ) -> None:  # fmt: skip
+        """Put together what was learnt: see `Classifier.of`."""
+        self.intents = list(intents)
+        self.mistaken = list(mistaken)
+        self._reader, self._machine, self._curve = reader, machine, curve
+
+    @classmethod
+    def of(
+        cls, examples: Sequence[tuple[str, str]], *, mask: Mask | None = None, meaning: Meaning | None = None
+    ) -> "Classifier":
         """Train.
 
         Args:
@@ -59,74 +72,131 @@ class Classifier:
             mask: What to put in the place of entities, in examples and messages alike.
             meaning: What tells what words mean, else the word table that ships with the code.
         """
-        self.intents = sorted({intent for _, intent in examples})
-        places = {intent: place for place, intent in enumerate(self.intents)}
+        intents = sorted({intent for _, intent in examples})
+        places = {intent: place for place, intent in enumerate(intents)}
         labels = np.array([places[intent] for _, intent in examples], np.intp)
-        self._reader = Reader([text for text, _ in examples], mask, meaning if meaning is not None else word_table())
-        if self.intents:
-            strangers = self._reader.strangers(BACKGROUND)
-            if len(examples) <= MOST_COMPARED:
-                both = [*self._reader.examples, *strangers]
-                labels = np.append(labels, np.full(len(strangers), -1, np.intp))
-                self._machine: Near | Wide = Near(both, labels, len(self.intents), self._reader.features)
-                self._curve = _fit(len(self.intents), self._machine.unseen)
-            else:
-                self._machine = Wide(self._reader.examples, labels, len(self.intents), self._reader.features)
-                self._curve = _fit(len(self.intents), self._machine.unseen, self._trials(strangers))
-        self._reader.examples.clear()
-        self.mistaken = self._mistaken() if self.intents else []
+        texts = [text for text, _ in examples]
+        reader, reads = Reader.of(texts, mask, meaning if meaning is not None else word_table())
+        reader.get_ready()
+        if not intents:
+            return cls(intents, reader, None, None)
+        strangers = _strangers(reader, texts, mask)
+        machine: Near | Wide
+        if len(examples) <= MOST_COMPARED:
+            labels = np.append(labels, np.full(len(strangers), -1, np.intp))
+            machine, unseen = learn_near([*reads, *strangers], labels, len(intents), reader.features)
+            curve = _fit(len(intents), unseen)
+        else:
+            machine, unseen = learn_wide(reads, labels, len(intents), reader.features)
+            curve = _fit(len(intents), unseen, _trials(machine, strangers))
+        return cls(intents, reader, machine, curve, _mistaken(intents, unseen, curve))
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, *, mask: Mask | None = None, meaning: Meaning | None = None) -> "Classifier":
+        """Take what `arrays` has given, with the same mask and meaning as for the training.
+
+        Raises:
+            KeyError, ValueError: These arrays are not a classifier's.
+        """
+        intents = unpacked(arrays["intents"])
+        reader = Reader.from_arrays(part("reader", arrays), mask, meaning if meaning is not None else word_table())
+        if not intents:
+            return cls(intents, reader, None, None)
+        near = part("near", arrays)
+        machine = Near.from_arrays(near) if near else Wide.from_arrays(part("wide", arrays))
+        rows = zip(*(arrays[f"mistaken.{name}"].tolist() for name in ("examples", "intents", "sure")), strict=True)
+        mistaken = [Mistaken(example=row, intent=intents[place], confidence=sure) for row, place, sure in rows]
+        return cls(intents, reader, machine, Curve.from_arrays(part("curve", arrays)), mistaken)
+
+    @property
+    def arrays(self) -> Arrays:
+        """What it is made of; mask and meaning are not among it."""
+        arrays = {"intents": packed(self.intents)} | named("reader", self._reader.arrays)
+        if self._machine is None or self._curve is None:
+            return arrays
+        places = {intent: place for place, intent in enumerate(self.intents)}
+        return (
+            arrays
+            | named("near" if isinstance(self._machine, Near) else "wide", self._machine.arrays)
+            | named("curve", self._curve.arrays)
+            | {
+                "mistaken.examples": np.array([one.example for one in self.mistaken], np.int32),
+                "mistaken.intents": np.array([places[one.intent] for one in self.mistaken], np.int32),
+                "mistaken.sure": np.array([one.confidence for one in self.mistaken], np.float64),
+            }
+        )
+
+    def get_ready(self) -> None:
+        """Do now what the first messages would have to wait for."""
+        self._reader.get_ready()
 
     def guesses(self, text: str, most: int = 3) -> list[Guess]:
         """The likeliest intents, best first, each with the probability that it is meant. Takes any text."""
-        if not self.intents:
+        judged = self._judged(text)
+        if judged is None or self._machine is None:
             return []
-        read = self._reader.read(text)
-        scores, near = self._machine.scores(read)
-        sure = float(self._curve(signs(scores[None], np.array([near], np.float32), [read.spelling.known]))[0])
-        order = np.argsort(-scores, kind="stable")[: max(most, 1)]
-        falls = np.exp(_TEMPERATURE * (scores[order] - scores[order[0]]))
+        read, scores, _, sure = judged
+        order = np.argsort(-scores, kind="stable")[: max(most, 1)].tolist()
+        best = float(scores[order[0]])
         return [
             Guess(
                 intent=self.intents[place],
-                confidence=round(sure * float(fall), 4),
-                nearest=self._machine.nearest(read, int(place)),
+                confidence=round(sure * math.exp(_TEMPERATURE * (float(scores[place]) - best)), 4),
+                nearest=self._machine.nearest(read, place),
             )
-            for place, fall in zip(order, falls, strict=True)
+            for place in order
         ]
 
     def decide(self, text: str) -> tuple[str, float] | None:
         """The likeliest intent and how sure that is; None when there is no intent at all. The quick way."""
-        if not self.intents:
+        judged = self._judged(text)
+        return (self.intents[judged[2]], judged[3]) if judged is not None else None
+
+    def _judged(self, text: str) -> tuple[Read, Floats, int, float] | None:
+        """A message as it is read, the scores of all intents, the place of the best, and how sure that is."""
+        if self._machine is None or self._curve is None:
             return None
         read = self._reader.read(text)
         scores, near = self._machine.scores(read)
-        sure = self._curve(signs(scores[None], np.array([near], np.float32), [read.spelling.known]))[0]
-        return self.intents[int(scores.argmax())], float(sure)
+        best = int(scores.argmax())
+        top, second = float(scores[best]), 0.0
+        if len(scores) > 1:
+            second = max(float(np.partition(scores, -2)[-2]), -1.0)
+        sure = self._curve.one(top, top - second, math.log(max(near, 1e-6)), read.spelling.known)
+        return read, scores, best, sure
 
     def corrected(self, text: str) -> list[str]:
         """The words of a message as they are compared."""
         return self._reader.corrected(text)
 
-    def _mistaken(self) -> list[Mistaken]:
-        """The examples that would be taken for something else, if they had not been learnt."""
-        unseen = self._machine.unseen
-        sure = self._curve(signs(unseen.scores, unseen.near, unseen.known))
-        best = unseen.scores.argmax(axis=1)
-        wrong = np.flatnonzero((unseen.labels >= 0) & ~unseen.right & (sure >= OFFER))
-        return [
-            Mistaken(example=int(self._machine.tried[row]), intent=self.intents[best[row]], confidence=float(sure[row]))
-            for row in wrong
-        ]
 
-    def _trials(self, strangers: Sequence[Read]) -> Trials:
-        """What is said of messages that have none of the intents."""
-        said = [self._machine.scores(one) for one in strangers]
-        return Trials(
-            np.array([scores for scores, _ in said]),
-            np.array([near for _, near in said], np.float32),
-            np.array([one.spelling.known for one in strangers], np.float32),
-            np.full(len(strangers), -1, np.intp),
-        )
+def _strangers(reader: Reader, texts: Sequence[str], mask: Mask | None) -> list[Read]:
+    """What mostly means nothing to a business, without what has all its words in one example."""
+    sets = [frozenset(masked(text, mask)) for text in texts]
+    return [reader.read(text) for text in BACKGROUND if not any(one.issuperset(words_of(text)) for one in sets)]
+
+
+def _mistaken(intents: Sequence[str], unseen: Trials, curve: Curve) -> list[Mistaken]:
+    """The examples that would be taken for something else, if they had not been learnt."""
+    if unseen.places is None:
+        return []
+    sure = curve(signs(unseen.scores, unseen.near, unseen.known))
+    best = unseen.scores.argmax(axis=1)
+    return [
+        Mistaken(example=int(unseen.places[row]), intent=intents[best[row]], confidence=float(sure[row]))
+        for row in np.flatnonzero((unseen.labels >= 0) & ~unseen.right & (sure >= OFFER))
+    ]
+
+
+def _trials(machine: Wide, strangers: Sequence[Read]) -> Trials:
+    """What is said of messages that have none of the intents."""
+    said = [machine.scores(one) for one in strangers]
+    return Trials(
+        np.array([scores for scores, _ in said]),
+        np.array([near for _, near in said], np.float32),
+        np.array([one.spelling.known for one in strangers], np.float32),
+        np.full(len(strangers), -1, np.intp),
+    )
 
 
 def _fit(intents: int, *trials: Trials) -> Curve:
@@ -172,7 +242,7 @@ def train(examples: Sequence[tuple[str, str]], *, argmax: bool = False) -> Predi
         examples: What to learn from.
         argmax: Always name the likeliest intent, however unsure.
     """
-    return Predict(Classifier(examples), -math.inf if argmax else ACT)
+    return Predict(Classifier.of(examples), -math.inf if argmax else ACT)
 
 
 def train_argmax(examples: Sequence[tuple[str, str]]) -> Predict:

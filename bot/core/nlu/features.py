@@ -5,13 +5,14 @@ between 0 and 1. A vector is two arrays: which features (`int32`, without repeat
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
+from bot.core.nlu.stored import Arrays, packed, unpacked
 from bot.core.nlu.tokens import pieces_of
 
 Ids = npt.NDArray[np.int32]
@@ -19,14 +20,20 @@ Floats = npt.NDArray[np.float32]
 
 _SHARES = (0.25, 0.15, 0.6)
 _BEGIN, _END = "\x02", "\x03"
+_KEPT_WORDS = 8192
 
 
-def _families(words: Sequence[str]) -> Iterator[tuple[int, Iterator[str]]]:
-    """What a message is made of, by family; names of different families never collide."""
-    yield 0, (word + "\x00" for word in words)
-    ends = [_BEGIN, *words, _END]
-    yield 1, (f"{one}\x01{other}" for one, other in pairwise(ends))
-    yield 2, (piece for word in words for piece in pieces_of(word))
+def _whole(word: str) -> str:
+    return word + "\x00"
+
+
+def _pairs(words: Sequence[str]) -> Iterator[str]:
+    return (f"{one}\x01{other}" for one, other in pairwise([_BEGIN, *words, _END]))
+
+
+def _names(words: Sequence[str]) -> set[str]:
+    """What a message is made of; names of different families never collide."""
+    return {*map(_whole, words), *_pairs(words), *(piece for word in words for piece in pieces_of(word))}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,24 +48,39 @@ class Vector:
 class Features:
     """The features of a set of examples, each with its weight."""
 
-    def __init__(self, examples: Sequence[Sequence[str]]) -> None:
-        """Learn them.
+    def __init__(self, seen: Mapping[str, int], count: int) -> None:
+        """Take them.
 
         Args:
-            examples: The words of each example.
+            seen: Each feature with the number of examples it is in; its place is its number.
+            count: How many examples there are.
         """
-        self._places: dict[str, int] = {}
-        seen: list[int] = []
+        self._places = {name: place for place, name in enumerate(seen)}
+        self._seen = list(seen.values())
+        self._count = count
+        self._weights = [math.log((1 + count) / (1 + often)) + 1 for often in self._seen]
+        self._rare = (math.log(1 + count) + 1) ** 2
+        self._known_words: dict[str, tuple[int | None, list[int]]] = {}
+
+    @classmethod
+    def of(cls, examples: Sequence[Sequence[str]]) -> "Features":
+        """Learn them from the words of each example."""
+        seen: dict[str, int] = {}
         for words in examples:
-            for name in {name for _, names in _families(words) for name in names}:
-                place = self._places.setdefault(name, len(seen))
-                if place == len(seen):
-                    seen.append(0)
-                seen[place] += 1
-        self._seen = seen
-        count = len(examples)
-        self._weights = [math.log((1 + count) / (1 + often)) + 1 for often in seen]
-        self._rare = math.log(1 + count) + 1
+            for name in sorted(_names(words)):
+                seen[name] = seen.get(name, 0) + 1
+        return cls(seen, len(examples))
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> "Features":
+        """Take what `arrays` has given."""
+        names = unpacked(arrays["names"])
+        return cls(dict(zip(names, arrays["seen"].tolist(), strict=True)), int(arrays["count"]))
+
+    @property
+    def arrays(self) -> Arrays:
+        """What they are made of."""
+        return {"names": packed(self._places), "seen": np.array(self._seen, np.int32), "count": np.array(self._count)}
 
     def __len__(self) -> int:
         """How many there are."""
@@ -71,49 +93,93 @@ class Features:
             words: The message.
             own: It is one of the examples, so what only it has counts as unknown.
         """
+        wholes: dict[int, int] = {}
+        pairs: dict[int, int] = {}
+        pieces: dict[int, int] = {}
+        unknown: set[str] = set()
+        for word in words:
+            whole, places = self._known_words.get(word) or self._places_of(word)
+            if whole is None:
+                unknown.add(word)
+            else:
+                wholes[whole] = wholes.get(whole, 0) + 1
+            for place in places:
+                pieces[place] = pieces.get(place, 0) + 1
+        for name in _pairs(words):
+            found = self._places.get(name)
+            if found is not None:
+                pairs[found] = pairs.get(found, 0) + 1
         ids: list[int] = []
         values: list[float] = []
-        known = 0.0
-        for family, names in _families(words):
-            counts: dict[str, int] = {}
-            for name in names:
-                counts[name] = counts.get(name, 0) + 1
-            mine: list[float] = []
-            total = strange = heard = 0.0
-            enough = 2 if own else 1
-            for name, often in counts.items():
-                place = self._places.get(name)
-                if place is None:
-                    strange += 1
-                    continue
-                value = self._weights[place] * (1.0 if often == 1 else 1.0 + math.log(often))
-                ids.append(place)
-                mine.append(value)
-                total += value * value
-                if self._seen[place] >= enough:
-                    heard += value * value
-                else:
-                    strange += 1
-            if family == 0:
-                strange *= self._rare * self._rare
-                known = heard / (heard + strange) if heard else 0.0
-            scale = math.sqrt(_SHARES[family] / total) if total else 0.0
+        weights = self._weights
+        for share, counts in zip(_SHARES, (wholes, pairs, pieces), strict=True):
+            mine = [
+                weights[place] if often == 1 else weights[place] * (1.0 + math.log(often))
+                for place, often in counts.items()
+            ]
+            scale = math.sqrt(share / sum([value * value for value in mine])) if mine else 0.0
+            ids += counts
             values += [value * scale for value in mine]
+        known = self._heard(wholes, len(unknown), 2 if own else 1)
         return Vector(np.array(ids, np.int32), np.array(values, np.float32), known)
+
+    def _places_of(self, word: str) -> tuple[int | None, list[int]]:
+        """The place of a word, if it has one, and those of its pieces; kept for the next time."""
+        if len(self._known_words) >= _KEPT_WORDS:
+            self._known_words.clear()
+        pieces = [place for piece in pieces_of(word) if (place := self._places.get(piece)) is not None]
+        found = self._known_words[word] = (self._places.get(_whole(word)), pieces)
+        return found
+
+    def _heard(self, wholes: Mapping[int, int], unknown: int, enough: int) -> float:
+        """The share of known words, by weight."""
+        heard = 0.0
+        for place, often in wholes.items():
+            if self._seen[place] >= enough:
+                value = self._weights[place] * (1.0 if often == 1 else 1.0 + math.log(often))
+                heard += value * value
+            else:
+                unknown += 1
+        return heard / (heard + unknown * self._rare) if heard else 0.0
 
 
 class Index:
     """The examples' vectors turned around: feature → the examples it is in."""
 
-    def __init__(self, vectors: Sequence[Vector], features: int) -> None:
+    def __init__(self, rows: npt.NDArray[np.intp], values: Floats, starts: npt.NDArray[np.intp], size: int) -> None:
+        """Take it.
+
+        Args:
+            rows: The examples, feature by feature.
+            values: How much of the feature is in each of them.
+            starts: Where each feature begins among them, and where the last ends.
+            size: How many examples there are.
+        """
+        self.size = size
+        self._rows, self._values, self._starts = rows, values, starts
+        self._steps = np.arange(len(rows))
+
+    @classmethod
+    def of(cls, vectors: Sequence[Vector], features: int) -> "Index":
         """Build it."""
-        self.size = len(vectors)
         ids = np.concatenate([vector.ids for vector in vectors]) if vectors else np.empty(0, np.int32)
         values = np.concatenate([vector.values for vector in vectors]) if vectors else np.empty(0, np.float32)
-        rows = np.repeat(np.arange(self.size, dtype=np.int32), [len(vector.ids) for vector in vectors])
+        rows = np.repeat(np.arange(len(vectors)), [len(vector.ids) for vector in vectors])
         order = np.argsort(ids, kind="stable")
-        self._rows, self._values = rows[order], values[order]
-        self._starts = np.concatenate(([0], np.cumsum(np.bincount(ids, minlength=features)))).astype(np.int64)
+        starts = np.concatenate(([0], np.cumsum(np.bincount(ids, minlength=features))))
+        return cls(rows[order].astype(np.intp), values[order], starts.astype(np.intp), len(vectors))
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> "Index":
+        """Take what `arrays` has given."""
+        rows, starts = arrays["rows"].astype(np.intp), arrays["starts"].astype(np.intp)
+        return cls(rows, arrays["values"], starts, int(arrays["size"]))
+
+    @property
+    def arrays(self) -> Arrays:
+        """What it is made of."""
+        rows, starts = self._rows.astype(np.int32), self._starts.astype(np.int32)
+        return {"rows": rows, "values": self._values, "starts": starts, "size": np.array(self.size)}
 
     def similarities(self, vector: Vector) -> Floats:
         """How alike a message is to each example, 0 to 1."""
@@ -121,7 +187,8 @@ class Index:
             return np.zeros(self.size, np.float32)
         starts = self._starts[vector.ids]
         lengths = self._starts[vector.ids + 1] - starts
-        ends = np.cumsum(lengths)
-        places = np.repeat(starts - ends + lengths, lengths) + np.arange(ends[-1])
+        ends = lengths.cumsum()
+        places = np.repeat(starts - ends + lengths, lengths)
+        places += self._steps[: len(places)] if len(places) <= len(self._steps) else np.arange(len(places))
         weights = self._values[places] * np.repeat(vector.values, lengths)
         return np.bincount(self._rows[places], weights, self.size).astype(np.float32)

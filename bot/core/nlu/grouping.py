@@ -17,9 +17,9 @@ def grouped(texts: Sequence[str]) -> list[list[int]]:
     The message with most neighbours and these become a group, then the next of what is left.
     """
     words = [words_of(text) for text in texts]
-    features = Features(words)
+    features = Features.of(words)
     vectors = [features.vector(one) for one in words]
-    index = Index(vectors, len(features))
+    index = Index.of(vectors, len(features))
     meanings = np.array([word_table().vector(text, one)[0] for text, one in zip(texts, words, strict=True)])
     meanings = meanings.reshape(len(texts), word_table().width)
     alike = [

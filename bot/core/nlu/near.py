@@ -8,11 +8,13 @@ The inverse `G` also tells, without training again, what would be said of an exa
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bot.core.nlu.features import Floats, Index
 from bot.core.nlu.reader import Read
+from bot.core.nlu.stored import Arrays, named, part
 from bot.core.nlu.trials import Labels, Trials
 
 SHARPNESS = 2.5
@@ -21,54 +23,85 @@ RIDGE = 0.1
 """λ. Examples contradict each other, so none is taken at its word."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Near:
-    """Compares with every example."""
+    """Compares with every example.
 
-    def __init__(self, examples: Sequence[Read], labels: Labels, intents: int, features: int) -> None:
-        """Train.
+    Attributes:
+        labels: The intent of each example, from 0; -1 for what has none of the intents.
+        index: Their spelling.
+        meanings: Their meaning.
+        shares: How much the meaning of each counts.
+        weights: A row for each intent, of what each example says of it.
+    """
 
-        Args:
-            examples: What to learn from.
-            labels: The intent of each, from 0; -1 for what has none of the intents.
-            intents: How many there are.
-            features: How many features the reader knows.
-        """
-        count = len(examples)
-        self._labels = labels
-        self._index = Index([one.spelling for one in examples], features)
-        self._meanings = np.array([one.meaning for one in examples], np.float32)
-        self._shares = np.array([one.share for one in examples], np.float32)
-        kernel = np.empty((count, count), np.float32)
-        for row, one in enumerate(examples):
-            kernel[row] = self._kernel(one)
-        itself = kernel.diagonal().copy()
-        np.fill_diagonal(kernel, 0)
-        near = np.where(labels >= 0, kernel, np.float32(0)).max(axis=1)
-        np.fill_diagonal(kernel, itself + np.float32(RIDGE))
-        inverse = np.linalg.inv(kernel)
-        wanted = np.full((count, intents), -1.0 / max(intents - 1, 1), np.float32)
-        own = np.flatnonzero(labels >= 0)
-        wanted[own, labels[own]] = 1.0
-        weights: Floats = (inverse @ wanted).astype(np.float32, copy=False)
-        self._weights = np.ascontiguousarray(weights.T)
-        known = np.array([one.spelling.known for one in examples], np.float32)
-        siblings = (np.bincount(labels + 1, minlength=intents + 1)[labels + 1] > 1) | (labels < 0)
-        alone: Floats = wanted - weights / inverse.diagonal()[:, None]
-        self.tried = np.flatnonzero(siblings)
-        self.unseen = Trials(alone[siblings], near[siblings], known[siblings], labels[siblings])
+    labels: Labels
+    index: Index
+    meanings: Floats
+    shares: Floats
+    weights: Floats
 
-    def _kernel(self, read: Read) -> Floats:
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> "Near":
+        """Take what `arrays` has given."""
+        index = Index.from_arrays(part("index", arrays))
+        return cls(arrays["labels"].astype(np.intp), index, arrays["meanings"], arrays["shares"], arrays["weights"])
+
+    @property
+    def arrays(self) -> Arrays:
+        """What it is made of."""
+        return named("index", self.index.arrays) | {
+            "labels": self.labels, "meanings": self.meanings, "shares": self.shares, "weights": self.weights,
+        }  # fmt: skip
+
+    def kernel(self, read: Read) -> Floats:
         """How near a message is to each example: 1 to itself, and little to most."""
-        spelling = self._index.similarities(read.spelling) * np.sqrt((1 - read.share) * (1 - self._shares))
-        meaning = np.einsum("ij,j->i", self._meanings, read.meaning) * np.sqrt(read.share * self._shares)
-        near: Floats = np.exp(np.float32(SHARPNESS) * (spelling + meaning - np.float32(1.0)))
-        return near
+        near = self.index.similarities(read.spelling)
+        near *= np.sqrt((1 - read.share) * (1 - self.shares))
+        near += np.einsum("ij,j->i", self.meanings, read.meaning) * np.sqrt(read.share * self.shares)
+        near -= np.float32(1.0)
+        near *= np.float32(SHARPNESS)
+        return np.exp(near, out=near)
 
     def scores(self, read: Read) -> tuple[Floats, float]:
         """A score for each intent, around 1 for what is certainly meant; and how near the nearest example is."""
-        kernel = self._kernel(read)
-        return np.einsum("ij,j->i", self._weights, kernel), float(kernel[self._labels >= 0].max())
+        kernel = self.kernel(read)
+        return np.einsum("ij,j->i", self.weights, kernel), float(kernel[self.labels >= 0].max())
 
     def nearest(self, read: Read, intent: int) -> int | None:
         """The example of an intent that is nearest to a message."""
-        return int(np.where(self._labels == intent, self._kernel(read), np.float32(-1)).argmax())
+        return int(np.where(self.labels == intent, self.kernel(read), np.float32(-1)).argmax())
+
+
+def learn_near(examples: Sequence[Read], labels: Labels, intents: int, features: int) -> tuple[Near, Trials]:
+    """Train, and tell what would be said of each example had it not been learnt.
+
+    Args:
+        examples: What to learn from.
+        labels: The intent of each, from 0; -1 for what has none of the intents.
+        intents: How many there are.
+        features: How many features the reader knows.
+    """
+    count = len(examples)
+    index = Index.of([one.spelling for one in examples], features)
+    meanings = np.array([one.meaning for one in examples], np.float32)
+    shares = np.array([one.share for one in examples], np.float32)
+    untrained = Near(labels, index, meanings, shares, np.empty((0, count), np.float32))
+    kernel = np.empty((count, count), np.float32)
+    for row, one in enumerate(examples):
+        kernel[row] = untrained.kernel(one)
+    itself = kernel.diagonal().copy()
+    np.fill_diagonal(kernel, 0)
+    near = np.where(labels >= 0, kernel, np.float32(0)).max(axis=1)
+    np.fill_diagonal(kernel, itself + np.float32(RIDGE))
+    inverse = np.linalg.inv(kernel)
+    wanted = np.full((count, intents), -1.0 / max(intents - 1, 1), np.float32)
+    own = np.flatnonzero(labels >= 0)
+    wanted[own, labels[own]] = 1.0
+    weights: Floats = (inverse @ wanted).astype(np.float32, copy=False)
+    known = np.array([one.spelling.known for one in examples], np.float32)
+    siblings = (np.bincount(labels + 1, minlength=intents + 1)[labels + 1] > 1) | (labels < 0)
+    alone: Floats = wanted - weights / inverse.diagonal()[:, None]
+    trained = replace(untrained, weights=np.ascontiguousarray(weights.T))
+    places = np.flatnonzero(siblings)
+    return trained, Trials(alone[siblings], near[siblings], known[siblings], labels[siblings], places)

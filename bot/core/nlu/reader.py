@@ -7,6 +7,7 @@ from typing import Protocol
 
 from bot.core.nlu.features import Features, Floats, Vector
 from bot.core.nlu.speller import Dictionary, Speller
+from bot.core.nlu.stored import Arrays, named, part
 from bot.core.nlu.tokens import words_of
 
 Mask = Callable[[Sequence[str]], Sequence[str]]
@@ -47,34 +48,61 @@ class Read:
 class Reader:
     """Reads messages as the examples were read."""
 
-    def __init__(self, texts: Sequence[str], mask: Mask | None, meaning: Meaning) -> None:
-        """Learn words and features from the examples' texts."""
+    def __init__(self, speller: Speller, features: Features, mask: Mask | None, meaning: Meaning) -> None:
+        """Take what was learnt, and what is the same for all."""
+        self._speller, self._features = speller, features
         self._mask, self._meaning = mask, meaning
+
+    @classmethod
+    def of(cls, texts: Sequence[str], mask: Mask | None, meaning: Meaning) -> tuple["Reader", list[Read]]:
+        """Learn words and features from the examples' texts. Returns the examples as well, as they are read."""
         meaning.prepare(texts)
-        words = [self._words(text) for text in texts]
-        self._speller = Speller(Counter(word for one in words for word in one), meaning.dictionary)
-        self._features = Features(words)
-        self.examples = [self._read(text, one, own=True) for text, one in zip(texts, words, strict=True)]
-        self.features = len(self._features)
-        self._word_sets = [frozenset(one) for one in words]
+        words = [masked(text, mask) for text in texts]
+        speller = Speller(Counter(word for one in words for word in one), meaning.dictionary)
+        reader = cls(speller, Features.of(words), mask, meaning)
+        return reader, [reader.as_read(text, one, own=True) for text, one in zip(texts, words, strict=True)]
 
-    def _words(self, text: str) -> Sequence[str]:
-        words = words_of(text)
-        return self._mask(words) if self._mask is not None else words
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, mask: Mask | None, meaning: Meaning) -> "Reader":
+        """Take what `arrays` has given."""
+        speller = Speller.from_arrays(part("speller", arrays), meaning.dictionary)
+        return cls(speller, Features.from_arrays(part("features", arrays)), mask, meaning)
 
-    def _read(self, text: str, words: Sequence[str], *, own: bool = False) -> Read:
+    @property
+    def arrays(self) -> Arrays:
+        """What it has learnt."""
+        return named("speller", self._speller.arrays) | named("features", self._features.arrays)
+
+    @property
+    def features(self) -> int:
+        """How many features it knows."""
+        return len(self._features)
+
+    def get_ready(self) -> None:
+        """Do now what the first messages would have to wait for."""
+        self._speller.get_ready()
+
+    def as_read(self, text: str, words: Sequence[str], *, own: bool = False) -> Read:
+        """A message, given the words of it that count.
+
+        Args:
+            text: The message.
+            words: Its words, masked and corrected.
+            own: It is one of the examples.
+        """
         meaning, known = self._meaning.vector(text, words)
         return Read(self._features.vector(words, own=own), meaning, self._meaning.share * known)
 
     def read(self, text: str) -> Read:
         """Any text."""
-        return self._read(text, self.corrected(text))
-
-    def strangers(self, texts: Sequence[str]) -> list[Read]:
-        """Those of some texts whose words are not all in one example."""
-        sets = self._word_sets
-        return [self.read(text) for text in texts if not any(one.issuperset(words_of(text)) for one in sets)]
+        return self.as_read(text, self.corrected(text))
 
     def corrected(self, text: str) -> list[str]:
         """The words that are compared, typing mistakes corrected."""
-        return self._speller.correct(self._words(text))
+        return self._speller.correct(masked(text, self._mask))
+
+
+def masked(text: str, mask: Mask | None) -> Sequence[str]:
+    """The words of a text, with kinds in the place of entities."""
+    words = words_of(text)
+    return mask(words) if mask is not None else words

@@ -15,13 +15,14 @@ Labels = npt.NDArray[np.intp]
 class Trials:
     """Some decisions: the scores of each intent, how near the nearest example was, and the intent that was right.
 
-    A label of -1 says that no intent is.
+    A label of -1 says that no intent is. `places` tells which examples were tried, where it was examples.
     """
 
     scores: Floats
     near: Floats
     known: Floats
     labels: Labels
+    places: Labels | None = None
 
     @property
     def right(self) -> npt.NDArray[np.bool_]:

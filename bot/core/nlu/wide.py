@@ -6,11 +6,13 @@ SVM"), an example at a time and all intents at once.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from bot.core.nlu.features import Floats
 from bot.core.nlu.reader import Read
+from bot.core.nlu.stored import Arrays
 from bot.core.nlu.trials import Labels, Trials
 
 SLACK = 0.4
@@ -23,69 +25,87 @@ _TRIAL = 5
 """Each fifth example is kept back to fit confidence on."""
 
 
-class _Separators:
-    """The weights: of spelling features, of meanings, and what all messages have in common."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Wide:
+    """Adds up weights of features.
 
-    def __init__(self, examples: Sequence[Read], labels: Labels, intents: int, features: int, rounds: int) -> None:
-        self.spelling = np.zeros((features, intents), np.float32)
-        width = len(examples[0].meaning) if examples else 0
-        self.meaning = np.zeros((width + 1, intents), np.float32)
-        side = np.full((len(examples), intents), -1, np.float32)
-        side[np.arange(len(examples)), labels] = 1
-        pull = np.zeros_like(side)
-        parts = [_parts(one) for one in examples]
-        sizes = np.array([float(values @ values + rest @ rest) for values, rest in parts], np.float32)
-        order = np.random.default_rng(1)
-        for _ in range(rounds):
-            for place in order.permutation(len(examples)):
-                ids, (values, rest) = examples[place].spelling.ids, parts[place]
-                rows = self.spelling[ids]
-                scores = values @ rows + rest @ self.meaning
-                slope = side[place] * scores - 1 + np.float32(SLACK) * pull[place]
-                moved = np.maximum(pull[place] - slope / (sizes[place] + np.float32(SLACK)), 0)
-                change = (moved - pull[place]) * side[place]
-                pull[place] = moved
-                rows += values[:, None] * change
-                self.spelling[ids] = rows
-                self.meaning += rest[:, None] * change
+    Attributes:
+        spelling: A row for each feature of the spelling, a column for each intent.
+        meaning: The same for the meaning; the last row is what all messages have in common.
+    """
 
-    def scores(self, read: Read) -> Floats:
+    spelling: Floats
+    meaning: Floats
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> "Wide":
+        """Take what `arrays` has given."""
+        return cls(arrays["spelling"], arrays["meaning"])
+
+    @property
+    def arrays(self) -> Arrays:
+        """What it is made of."""
+        return {"spelling": self.spelling, "meaning": self.meaning}
+
+    def intents(self, read: Read) -> Floats:
+        """A score for each intent."""
         values, rest = _parts(read)
         scores: Floats = np.einsum("ij,i->j", self.spelling[read.spelling.ids], values)
         scores += np.einsum("ij,i->j", self.meaning, rest)
         return scores
 
-
-class Wide:
-    """Adds up weights of features."""
-
-    def __init__(self, examples: Sequence[Read], labels: Labels, intents: int, features: int) -> None:
-        """Train, twice: first to see how it does on examples that were kept back.
-
-        Args:
-            examples: What to learn from.
-            labels: The intent of each, from 0.
-            intents: How many there are.
-            features: How many features the reader knows.
-        """
-        tried = np.arange(len(labels)) % _TRIAL == 0
-        learnt = [one for one, held in zip(examples, tried, strict=True) if not held]
-        first = _Separators(learnt, labels[~tried], intents, features, _TRIAL_ROUNDS)
-        scores = np.array([first.scores(one) for one, held in zip(examples, tried, strict=True) if held])
-        known = np.array([one.spelling.known for one in examples], np.float32)[tried]
-        self.tried = np.flatnonzero(tried)
-        self.unseen = Trials(scores, _nearness(scores), known, labels[tried])
-        self._separators = _Separators(examples, labels, intents, features, _ROUNDS)
-
     def scores(self, read: Read) -> tuple[Floats, float]:
         """A score for each intent, around 1 for what is certainly meant; and how clear it is that anything is meant."""
-        scores = self._separators.scores(read)
+        scores = self.intents(read)
         return scores, float(_nearness(scores[None])[0])
 
     @staticmethod
     def nearest(read: Read, intent: int) -> int | None:
         """Unknown: messages are not compared with examples."""
         return None
+
+
+def _separated(examples: Sequence[Read], labels: Labels, intents: int, features: int, rounds: int) -> Wide:
+    """Find the weights."""
+    spelling = np.zeros((features, intents), np.float32)
+    meaning = np.zeros((len(examples[0].meaning) + 1 if examples else 1, intents), np.float32)
+    side = np.full((len(examples), intents), -1, np.float32)
+    side[np.arange(len(examples)), labels] = 1
+    pull = np.zeros_like(side)
+    parts = [_parts(one) for one in examples]
+    sizes = np.array([float(values @ values + rest @ rest) for values, rest in parts], np.float32)
+    order = np.random.default_rng(1)
+    for _ in range(rounds):
+        for place in order.permutation(len(examples)):
+            ids, (values, rest) = examples[place].spelling.ids, parts[place]
+            rows = spelling[ids]
+            scores = values @ rows + rest @ meaning
+            slope = side[place] * scores - 1 + np.float32(SLACK) * pull[place]
+            moved = np.maximum(pull[place] - slope / (sizes[place] + np.float32(SLACK)), 0)
+            change = (moved - pull[place]) * side[place]
+            pull[place] = moved
+            rows += values[:, None] * change
+            spelling[ids] = rows
+            meaning += rest[:, None] * change
+    return Wide(spelling, meaning)
+
+
+def learn_wide(examples: Sequence[Read], labels: Labels, intents: int, features: int) -> tuple[Wide, Trials]:
+    """Train, twice: first to see how it does on examples that were kept back.
+
+    Args:
+        examples: What to learn from.
+        labels: The intent of each, from 0.
+        intents: How many there are.
+        features: How many features the reader knows.
+    """
+    tried = np.arange(len(labels)) % _TRIAL == 0
+    learnt = [one for one, held in zip(examples, tried, strict=True) if not held]
+    first = _separated(learnt, labels[~tried], intents, features, _TRIAL_ROUNDS)
+    scores = np.array([first.intents(one) for one, held in zip(examples, tried, strict=True) if held])
+    known = np.array([one.spelling.known for one in examples], np.float32)[tried]
+    trials = Trials(scores, _nearness(scores), known, labels[tried], np.flatnonzero(tried))
+    return _separated(examples, labels, intents, features, _ROUNDS), trials
 
 
 def _parts(read: Read) -> tuple[Floats, Floats]:

@@ -1,0 +1,84 @@
+"""Trained models, one for each set of examples: learnt once in a process, and once on a disk where there is a store."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Protocol
+
+from bot.core.nlu import Classifier
+from bot.core.nlu.masks import Masks, Phrases
+from bot.core.nlu.stored import Arrays
+
+MOST = 64
+"""Models that a process keeps."""
+
+Examples = tuple[tuple[str, str], ...]
+"""Text and intent."""
+
+
+class ModelStore(Protocol):
+    """Keeps models beyond a process. Neither call fails: what cannot be kept is learnt again."""
+
+    def find(self, key: str) -> Arrays | None:
+        """What was kept under a key by this version of the code."""
+
+    def keep(self, key: str, arrays: Arrays) -> None:
+        """Keep a model."""
+
+
+class Models:
+    """The models of a process.
+
+    Attributes:
+        store: Where they are kept beyond it; None keeps them nowhere else.
+        learnt: How many were trained, not found.
+    """
+
+    def __init__(self, store: ModelStore | None = None) -> None:
+        self.store = store
+        self.learnt = 0
+        self._known: dict[tuple[Examples, Phrases], Classifier] = {}
+
+    def of(self, examples: Examples, phrases: Phrases = ()) -> Classifier:
+        """The model for some examples, whoever asks.
+
+        Args:
+            examples: What it learns from.
+            phrases: The words that are masked in them.
+        """
+        key = (examples, phrases)
+        found = self._known.get(key)
+        if found is None:
+            found = self._found(examples, phrases)
+            while len(self._known) >= MOST:
+                self._known.pop(next(iter(self._known)), None)
+            self._known[key] = found
+        return found
+
+    def forget(self) -> None:
+        """Forget what this process has learnt; what the store keeps stays."""
+        self._known.clear()
+
+    def _found(self, examples: Examples, phrases: Phrases) -> Classifier:
+        mask = Masks(phrases) if phrases else None
+        key = content_hash(examples, phrases)
+        arrays = self.store.find(key) if self.store is not None else None
+        if arrays is not None:
+            try:
+                return Classifier.from_arrays(arrays, mask=mask)
+            except (KeyError, ValueError, IndexError):
+                pass  # it is not what we keep: learn it, and keep that in its place
+        self.learnt += 1
+        learnt = Classifier.of(examples, mask=mask)
+        if self.store is not None:
+            self.store.keep(key, learnt.arrays)
+        return learnt
+
+
+def content_hash(examples: Sequence[tuple[str, str]], phrases: Phrases) -> str:
+    """Differs whenever a model would: a SHA-256 of all it learns from."""
+    return hashlib.sha256(json.dumps([examples, phrases]).encode("ascii")).hexdigest()
+
+
+MODELS = Models()
+"""Those of this process. Whoever puts the process together gives it a store."""
