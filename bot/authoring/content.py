@@ -91,7 +91,7 @@ class Loader:
 
     def read(self) -> list[CompiledFlow]:
         """Read and check all of it; returns the flows that compile."""
-        with _collecting_later():
+        with collecting_later():
             self._templates()
             self._whatsapp()
             self._intents()
@@ -220,17 +220,20 @@ class Loader:
             if key in self.whatsapp:
                 self.finding(document.mark(("name",)), f"Template `{key[0]}` exists in `{key[1]}` already.",
                              "Change its name or language.", "error", "duplicate")  # fmt: skip
-            self._compare_translation(template, document.mark(("body",)))
+            self._compare_translation(template, document)
             self.whatsapp[key] = template
             self.whatsapp_files[key] = name
 
-    def _compare_translation(self, template: WhatsAppTemplate, at: Mark) -> None:
+    def _compare_translation(self, template: WhatsAppTemplate, document: Document) -> None:
         """Refuse a translation that takes other parameters: whoever sends it does not know in which language."""
         other = next((one for (name, _), one in self.whatsapp.items() if name == template.name), None)
         if other is not None and other.signature != template.signature:
-            self.finding(at, f"In `{template.language}`, template `{template.name}` takes other parameters than in "
-                         f"`{other.language}`.", "Translations have the same variables and kinds of buttons.",
-                         "error", "translation")  # fmt: skip
+            self.finding(
+                document.mark(("body",)),
+                f"In `{template.language}`, template `{template.name}` takes other parameters than in "
+                f"`{other.language}`.",
+                "Translations have the same variables and kinds of buttons.", "error", "translation",
+            )  # fmt: skip
 
     def _whatsapp_by_name(self) -> dict[str, WhatsAppTemplate]:
         """One version of each template, in the fallback language where there is one."""
@@ -257,20 +260,20 @@ class Loader:
     # --- Flows --------------------------------------------------------------------------------------------------------
 
     def _flows(self) -> Iterable[FlowFile]:
-        seen: dict[tuple[str, int], Mark] = {}
+        seen: dict[tuple[str, int], str] = {}
         for name, path in self._files("flows", ".yaml"):
             file = self._flow_file(name, path)
             if file is None:
                 continue
-            key, mark = (file.spec.flow, file.spec.version), file.document.mark(("flow",))
+            key = (file.spec.flow, file.spec.version)
             if key in seen:
                 self.finding(
-                    mark,
-                    f"Flow `{key[0]}` version {key[1]} exists already, in {seen[key].file}.",
+                    file.document.mark(("flow",)),
+                    f"Flow `{key[0]}` version {key[1]} exists already, in {seen[key]}.",
                     "Give it another name, or raise `version:`.", "error", "duplicate",
                 )  # fmt: skip
                 continue
-            seen[key] = mark
+            seen[key] = name
             self.flow_files.append(file)
             yield file
 
@@ -315,10 +318,7 @@ class Loader:
         report = file.report
         flow = compile_flow(file.spec, file.texts, self._whatsapp_by_name(), report)
         languages = tuple(self.project.languages)
-        subject = rules.Subject(
-            spec=file.spec, flow=flow, texts=file.texts, actions=self.actions, languages=languages
-        )  # fmt: skip
-        rules.check(subject, report)
+        rules.check(rules.Subject.of(file.spec, flow, file.texts, self.actions, languages), report)
         self.report(file.document, report)
         for template in file.texts.own.values():
             for block, message, hint in rules.template_mistakes(template, file.spec):
@@ -375,7 +375,7 @@ class Loader:
 
 
 @contextlib.contextmanager
-def _collecting_later() -> Iterator[None]:
+def collecting_later() -> Iterator[None]:
     """Hold the garbage collector: reading makes many objects, nearly all of them to stay."""
     was_on = gc.isenabled()
     gc.disable()

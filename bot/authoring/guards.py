@@ -10,6 +10,7 @@ import itertools
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from jinja2 import nodes
@@ -166,8 +167,9 @@ def _reason(found: _Alternatives, domains: Mapping[str, Domain]) -> str:
 # --- Reading conditions -----------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=4096)
 def _read(source: str) -> _Alternatives | None:
-    """A condition as alternatives; None when there are too many, or it is no expression."""
+    """A condition as alternatives; None when there are too many, or it is no expression. The same one comes often."""
     try:
         tree = ENVIRONMENT.parse("{{ (" + source + ") }}")
     except TemplateSyntaxError:

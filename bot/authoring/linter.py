@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bot.authoring import rules
 from bot.authoring.carriers import USUAL, Carrier
-from bot.authoring.content import COMMON, Loader
+from bot.authoring.content import COMMON, Loader, collecting_later
 from bot.authoring.examples import check_together
 from bot.authoring.limits import too_long
 from bot.authoring.mistakes import Finding
@@ -32,6 +32,11 @@ def check(content_root: Path, actions: Actions, carrier: Carrier = USUAL) -> lis
 
 def inspect(loader: Loader, carrier: Carrier = USUAL) -> list[Finding]:
     """Let a loader read its content folder, and check that, as `check` does."""
+    with collecting_later():
+        return _inspect(loader, carrier)
+
+
+def _inspect(loader: Loader, carrier: Carrier) -> list[Finding]:
     loader.read()
     languages = loader.project.languages or loader.templates.get(COMMON, {})
     for document, report in check_together(loader.intent_files, languages):
@@ -73,10 +78,8 @@ def _words(loader: Loader, carrier: Carrier) -> Iterable[Finding]:
         for file in flow_file.texts.own.values():
             for block, message in too_long(file, flow_file.spec, carrier):
                 yield _finding(file, block.line, "warning", "limit", message, "Shorten it, or say it in two blocks.")
-            for block in rules.unused_blocks(file, flow_file.spec):
-                yield _finding(
-                    file, block.line, "warning", "unused", f"Nobody says block `{block.name}`.", "Remove it."
-                )
+        for file, block in rules.unused_blocks(flow_file.texts, flow_file.spec):
+            yield _finding(file, block.line, "warning", "unused", f"Nobody says block `{block.name}`.", "Remove it.")
 
 
 def _finding(file: TemplateFile, line: int, severity: str, code: str, message: str, hint: str = "") -> Finding:

@@ -48,6 +48,14 @@ class Subject:
     texts: Texts
     actions: Actions
     languages: tuple[str, ...] = ()
+    said: tuple[tuple[Path, str], ...] = ()
+
+    @classmethod
+    def of(
+        cls, spec: FlowSpec, flow: CompiledFlow | None, texts: Texts, actions: Actions, languages: tuple[str, ...]
+    ) -> "Subject":
+        """A flow with the blocks it names, and the place of each."""
+        return cls(spec=spec, flow=flow, texts=texts, actions=actions, languages=languages, said=tuple(_said(spec)))
 
 
 def check(subject: Subject, report: Report) -> None:
@@ -56,7 +64,7 @@ def check(subject: Subject, report: Report) -> None:
     for rule in (_blocks, _variants, _actions, _lookups, _receipts, _roles):
         rule(subject, report)
     check_limits(spec, texts, report)
-    check_translations(spec, texts, _said(spec), subject.languages, report)
+    check_translations(spec, texts, subject.said, subject.languages, report)
     check_guards(spec, report)
     if flow is not None:
         edges = _edges(flow)
@@ -101,7 +109,7 @@ def _said_in(state: StateSpec) -> Iterator[tuple[Path, str]]:
 def _blocks(subject: Subject, report: Report) -> None:
     """Every block exists."""
     own = {name for file in subject.texts.own.values() for name in file.blocks}
-    for path, block in _said(subject.spec):
+    for path, block in subject.said:
         if not subject.texts.has(block):
             report(path, f"There is no block `{block}`.", code="unknown",
                    hint=did_you_mean(block, own) or f"Add it to templates/{FALLBACK}/….j2.")  # fmt: skip
@@ -128,13 +136,13 @@ def template_mistakes(file: TemplateFile, spec: FlowSpec) -> Iterator[tuple[Bloc
             )
 
 
-def unused_blocks(file: TemplateFile, spec: FlowSpec) -> Iterator[Block]:
-    """Blocks nobody says."""
+def unused_blocks(texts: Texts, spec: FlowSpec) -> Iterator[tuple[TemplateFile, Block]]:
+    """Blocks nobody says, in any language."""
     used = {block for _, block in _said(spec)} | _OWN_NAMES | COMMON_BLOCKS
-    for block in file.blocks.values():
-        names = {block.name, block.name.rpartition("__")[0]}
-        if not names & used and not block.name.startswith(_PREFIXES):
-            yield block
+    for file in texts.own.values():
+        for name, block in file.blocks.items():
+            if name not in used and not name.startswith(_PREFIXES) and name.rpartition("__")[0] not in used:
+                yield file, block
 
 
 def _calls(spec: FlowSpec) -> Iterator[tuple[Path, str, dict[str, Any], bool]]:

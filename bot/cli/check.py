@@ -1,6 +1,8 @@
 """`bot check`: what is wrong with flows, intents and templates, where, and what to do."""
 
+import atexit
 import contextlib
+import gc
 import itertools
 import json
 import os
@@ -30,6 +32,7 @@ Format = Literal["text", "json", "github"]
 Provider = Literal["meta", "twilio", "360dialog"]
 
 WATCH_SECONDS = 0.3
+atexit.register(gc.freeze)  # at the end, nobody need look for garbage among a million objects that stay
 _STYLES = {"error": "bold red", "warning": "bold yellow"}
 
 
