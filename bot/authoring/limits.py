@@ -4,8 +4,16 @@ import re
 from collections.abc import Iterator, Mapping
 
 from bot.authoring.carriers import Carrier
-from bot.core.flow import ChoiceOption, ChoiceSlot, FlowSpec
-from bot.core.messages import MAX_BUTTON_TITLE, MAX_BUTTONS, MAX_ROW_DESCRIPTION, MAX_ROW_TITLE, MAX_ROWS
+from bot.core.flow import ChoiceOption, ChoiceSlot, FlowSpec, LocationSlot, PhoneSlot, StateSpec
+from bot.core.messages import (
+    MAX_BUTTON_TITLE,
+    MAX_BUTTONS,
+    MAX_CAPTION,
+    MAX_ROW_DESCRIPTION,
+    MAX_ROW_TITLE,
+    MAX_ROWS,
+)
+from bot.core.outspecs import MEDIA, SendSpec
 from bot.core.report import Path, Report
 from bot.core.templates import Block, TemplateFile, Texts
 
@@ -38,6 +46,15 @@ def check_limits(spec: FlowSpec, texts: Texts, report: Report) -> None:
                            f"{limit}.", code="limit", hint=f"Shorten block `choice_{key}`.")  # fmt: skip
 
 
+def sends_of(state: StateSpec) -> Iterator[tuple[Path, SendSpec]]:
+    """The messages of a state that are more than words, with their places."""
+    for place, one in enumerate(state.send):
+        yield ("send", place), one
+    for number, op in enumerate(state.enter):
+        for place, one in enumerate(op.send):
+            yield ("enter", number, "send", place), one
+
+
 def options_of(spec: FlowSpec) -> Iterator[tuple[Path, Mapping[str, ChoiceOption]]]:
     """All choices of a flow, with their places."""
     for name, state in spec.states.items():
@@ -59,9 +76,14 @@ def _translated(texts: Texts, key: str) -> Iterator[tuple[str, str]]:
 def too_long(file: TemplateFile, spec: FlowSpec, carrier: Carrier) -> Iterator[tuple[Block, str]]:
     """Blocks that do not fit into one message, whatever they are filled with."""
     asked = {state.ask: len(state.choices or ()) for state in spec.states.values() if state.ask}
+    beside = dict(_beside(spec, carrier))
     for block in file.blocks.values():
         length = least_length(block)
         choices = asked.get(block.name)
+        where, limit, instead = beside.get(block.name, ("", length, ""))
+        if length > limit:
+            yield block, f"Block `{block.name}` has {length} characters or more; {where} shows {limit}, so {instead}."
+            continue
         if choices is not None and length > (limit := _above(choices, carrier)):
             yield (
                 block,
@@ -78,6 +100,45 @@ def too_long(file: TemplateFile, spec: FlowSpec, carrier: Carrier) -> Iterator[t
                     "message, so it is sent in parts."
                 ),
             )
+
+
+def _beside(spec: FlowSpec, carrier: Carrier) -> Iterator[tuple[str, tuple[str, int, str]]]:
+    """The blocks that stand beside something that is sent: where, how long they may be, and what happens to others."""
+    for state in spec.states.values():
+        for _, one in sends_of(state):
+            for path, block in one.blocks:
+                match path:
+                    case (_, "button"):
+                        yield block, ("a button", MAX_BUTTON_TITLE, "the rest is cut off")
+                    case (_, "caption"):
+                        yield block, ("a caption", MAX_CAPTION, "it is sent as a message of its own")
+                    case _:
+                        yield block, (f"{carrier.name} above a button", carrier.button_body, "the rest is sent before")
+
+
+def check_carrier(spec: FlowSpec, carrier: Carrier, report: Report) -> None:
+    """Warn of what the provider that carries the messages has no shape for."""
+    for name, state in spec.states.items():
+        lacking = [((*path, word), word) for path, one in sends_of(state) for word in _used(one)]
+        lacking += [(("reply",), "reply")] if state.reply else []
+        lacking += [(("enter", place, "reply"), "reply") for place, op in enumerate(state.enter) if op.reply]
+        for path, word in lacking:
+            _lacking(("states", name, *path), word, carrier, report)
+    for name, slot in spec.slots.items():
+        if isinstance(slot, LocationSlot | PhoneSlot) and slot.button:
+            word = "ask_location" if isinstance(slot, LocationSlot) else "ask_number"
+            _lacking(("slots", name, "button"), word, carrier, report)
+
+
+def _used(one: SendSpec) -> list[str]:
+    files = [file for word in MEDIA if (file := getattr(one, word)) is not None]
+    return [*one.words, *("id" for file in files if file.id is not None)]
+
+
+def _lacking(path: Path, word: str, carrier: Carrier, report: Report) -> None:
+    if word in carrier.lacks:
+        report(path, f"{carrier.name} has no `{word}:`: {carrier.lacks[word]}.", severity="warning", code="provider",
+               hint="Give `link:` or `file:`." if word == "id" else "Nothing to do, if that will do.")  # fmt: skip
 
 
 def _above(choices: int, carrier: Carrier) -> int:

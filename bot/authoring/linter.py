@@ -7,10 +7,11 @@ from bot.authoring import rules
 from bot.authoring.carriers import USUAL, Carrier
 from bot.authoring.content import COMMON, Loader, collecting_later
 from bot.authoring.examples import check_together
-from bot.authoring.limits import too_long
+from bot.authoring.limits import check_carrier, too_long
 from bot.authoring.mistakes import Finding
 from bot.authoring.translations import listed, missing_common, missing_templates
 from bot.core.actions import Actions
+from bot.core.report import Report
 from bot.core.templates import FALLBACK, TemplateFile
 
 __all__ = ["Finding", "check"]
@@ -41,6 +42,11 @@ def _inspect(loader: Loader, carrier: Carrier) -> list[Finding]:
     languages = loader.project.languages or loader.templates.get(COMMON, {})
     for document, report in check_together(loader.intent_files, languages):
         loader.report(document, report)
+    for flow_file in loader.flow_files:
+        if carrier.lacks:
+            report = Report(places=flow_file.report.places)
+            check_carrier(flow_file.spec, carrier, report)
+            loader.report(flow_file.document, report)
     findings = [*loader.findings, *_common(loader), *_templates(loader), *_words(loader, carrier)]
     return sorted(findings, key=lambda one: (one.file, one.line, one.column, one.message))
 

@@ -87,7 +87,9 @@ def _words(detail: ErrorDetails, path: Path, model: type[BaseModel], document: D
             hint = did_you_mean(key, known) or "It has " + ", ".join(f"`{name}`" for name in sorted(known)) + "."
             return f"A slot of type `{detail['loc'][-2]}` has no `{key}:`.", hint, False
         case "extra_forbidden":
-            return f"There is no key `{key}:` here.", did_you_mean(key, _keys_at(detail["loc"][:-1], model)), False
+            known = _keys_at(detail["loc"][:-1], model)
+            few = "There are " + ", ".join(f"`{name}`" for name in sorted(known)) + "." if len(known) <= _FEW else ""
+            return f"There is no key `{key}:` here.", did_you_mean(key, known) or few, False
         case "missing":
             name = detail["loc"][-1]
             return f"`{name}:` is missing.", "", False
@@ -121,6 +123,8 @@ def _words(detail: ErrorDetails, path: Path, model: type[BaseModel], document: D
     return f"{detail['msg']}.", "", True
 
 
+_FEW = 14
+"""So many keys are listed where none is near the one that is wrong."""
 _EXPECTED = {
     "string_type": "text",
     "int_type": "a whole number",

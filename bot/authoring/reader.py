@@ -60,7 +60,7 @@ class Document:
 
     def mark(self, path: Path) -> Mark:
         """The place of a path: of its key when it has one, of its value otherwise; of the nearest parent at worst."""
-        path = tuple(path)
+        path = self._written(path)
         while path:
             for places in (self.keys, self.values):
                 if path in places:
@@ -70,7 +70,17 @@ class Document:
 
     def value_mark(self, path: Path) -> Mark:
         """The place of a path's value, for mistakes in what is written rather than where."""
-        return self.values.get(tuple(path)) or self.mark(path)
+        return self.values.get(self._written(path)) or self.mark(path)
+
+    def _written(self, path: Path) -> Path:
+        """A path as it stands in the file, where a lone thing may stand for a list of one."""
+        if tuple(path) in self.values:
+            return tuple(path)
+        found: Path = ()
+        for part in path:
+            if part != 0 or (*found, part) in self.values:
+                found = (*found, part)
+        return found
 
 
 def read(text: str, file: str) -> Document:

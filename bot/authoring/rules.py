@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.authoring.guards import check_guards
-from bot.authoring.limits import check_limits
+from bot.authoring.limits import check_limits, sends_of
 from bot.authoring.translations import check_translations
 from bot.authoring.windows import check_windows
 from bot.core.actions import Action, Actions
@@ -96,6 +96,7 @@ def _said(spec: FlowSpec) -> Iterator[tuple[Path, str]]:
 def _said_in(state: StateSpec) -> Iterator[tuple[Path, str]]:
     named: list[tuple[Path, str | None]] = [(("say",), block) for block in state.say]
     named += [(("enter", place, "say"), block) for place, op in enumerate(state.enter) for block in op.say]
+    named += [((*path, *where), block) for path, one in sends_of(state) for where, block in one.blocks]
     named += [(("after", key, "say"), timer.say) for key, timer in state.after.items()]
     named += [(("no_input", place, "say"), rung.say) for place, rung in enumerate(state.no_input or ())]
     named += [(("collect", kind, "say"), collector.say) for kind, collector in state.collect.items()]

@@ -17,6 +17,7 @@ from bot.core.forms import Form
 from bot.core.ops import End, Go, HandOver, Say
 from bot.core.policy import MARGIN, SERVICE_WINDOW
 from bot.core.report import Path, Report
+from bot.core.sending import Post
 
 LIMIT = SERVICE_WINDOW - MARGIN
 _AT_ONCE = frozenset({"next", "error"})
@@ -112,7 +113,7 @@ def _spoken(flow: CompiledFlow, edges: Edges, targets: "set[str] | tuple[()]") -
 
 def _speaks(op: object) -> bool:
     match op:
-        case Say(instead=instead):
+        case Say(instead=instead) | Post(instead=instead):
             return instead is None
         case HandOver(block=block):
             return block is not None

@@ -1,7 +1,6 @@
 """Chat bubbles in a terminal: boxes on a screen, plain lines in a pipe."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -16,9 +15,6 @@ from rich.rule import Rule
 from rich.text import Text
 
 from bot.cli.cast import BUSINESS
-from bot.core.messages import ButtonsOut, ListOut, Outgoing, TemplateOut, TextOut
-from bot.core.plain import plain_text
-from bot.core.whatsapp import WhatsAppTemplate
 
 _WIDEST = 64  # characters of a bubble; longer lines are hard to read
 _CHAT = 100  # characters of a chat; beyond, the two sides would lose sight of each other
@@ -27,8 +23,6 @@ _MARKUP = re.compile(r"(?<![\w*_~])([*_~])(?=\S)(.+?)(?<=\S)\1(?![\w*_~])")
 PLAIN_WIDTH = 200
 """Columns of a pipe: it has none of its own, and trees need some."""
 _MINE, _THEIRS, _ASIDE = "green", "cyan", "yellow"
-
-Templates = Mapping[tuple[str, str], WhatsAppTemplate]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,23 +186,6 @@ def formatted(text: str) -> Text:
         place = match.end()
     found.append(text[place:])
     return found
-
-
-def outgoing(content: Outgoing, templates: Templates) -> tuple[str, tuple[tuple[str, str], ...], str, str]:
-    """A message of ours as `Said` has it: text, choices, label, note."""
-    match content:
-        case TextOut(body=body):
-            return body, (), "", ""
-        case ButtonsOut(body=body, buttons=buttons):
-            return body, tuple((one.title, "") for one in buttons), "", ""
-        case ListOut(body=body, rows=rows, label=label):
-            return body, tuple((one.title, one.description or "") for one in rows), label, ""
-        case TemplateOut(name=name, language=language, parameters=parameters):
-            template = templates.get((name, language)) or templates.get((name, "en"))
-            text = template.fill(parameters) if template is not None else ", ".join(parameters)
-            return text, (), "", f"template {name}: outside of the 24-hour window"
-        case _:
-            return plain_text(content), (), "", content.kind.replace("_", " ")
 
 
 def _title(one: Said, business: str) -> Text:

@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from bot.authoring.content import load_content
 from bot.authoring.simulator import SimulatorMistake
-from bot.cli.bubbles import Said, outgoing
+from bot.authoring.testing.showing import spoken
+from bot.cli.bubbles import Said
 from bot.cli.cast import Player
 from bot.cli.deeds import (
     Chat,
@@ -372,7 +373,7 @@ class Session:
 
     def _shown(self, part: str, content: Outgoing, *, note: str = "") -> Said:
         chat, one = self._desk.chats[part], self.player(part)
-        text, choices, label, about = outgoing(content, self.machine.system.content.whatsapp_templates)
+        text, choices, label, about = spoken(content, self.machine.system.content.whatsapp_templates)
         offer = None
         match content:
             case ButtonsOut(buttons=tappable) | ListOut(rows=tappable) if not note:

@@ -20,9 +20,10 @@ A flow version becomes ONE `transitions.Machine`, shared by all runs and holding
     return              a person hands the conversation back           from `handoff:`'s `back:`
 
 An ordered list of guarded branches is several transitions of one trigger; the machine takes the first whose
-`conditions` hold. Entering a state (`on_enter`) runs its *plan*: `forget`, `enter`, `do`, `say`, `notify`, and last
-the one operation that decides what then. Operations only read the cursor and add effects to its turn; whichever wants
-to move on sets `cursor.trigger`, and the engine's loop fires it. So no transition ever starts inside another one.
+`conditions` hold. Entering a state (`on_enter`) runs its *plan*: `forget`, `enter`, `do`, `say`, `send`, `notify`,
+and last the one operation that decides what then. Operations only read the cursor and add effects to its turn;
+whichever wants to move on sets `cursor.trigger`, and the engine's loop fires it. So no transition ever starts inside
+another one.
 
 Nested states and calls inside branches are plain states by now (`bot.core.expanding`). `bot.core.states` finds the
 transitions of each state, `bot.core.wiring` keeps them.
@@ -39,13 +40,15 @@ from transitions.core import State
 from bot.core.commands import Command, parse_command
 from bot.core.compiled import CommandUse, CompiledFlow, CompiledState, Machinery, Way
 from bot.core.cursor import START
+from bot.core.expressions import Expressions
 from bot.core.flow import CommandRule, FlowSpec
 from bot.core.forms import Form
 from bot.core.migrations import compile_migrations
 from bot.core.ops import Do, End, Forget, Go, Rest, Speak, Split
-from bot.core.planning import Expressions, Planner, compile_rules, compile_slots, kept_names
+from bot.core.planning import Planner, compile_rules, compile_slots, kept_names
 from bot.core.report import Path, Report
 from bot.core.ruling import Rule
+from bot.core.sending import Quote
 from bot.core.slots import AnySlot
 from bot.core.states import AGENT, StateCompiler
 from bot.core.templates import Texts
@@ -181,7 +184,7 @@ def _heard(trigger: str, source: str, states: Mapping[str, CompiledState], wirin
         if name in seen or name not in states:
             continue
         seen.add(name)
-        if any(not isinstance(op, Do | Forget | Speak | Split | Go | End | Rest) for op in states[name].plan):
+        if any(not isinstance(op, Do | Forget | Speak | Split | Quote | Go | End | Rest) for op in states[name].plan):
             return True
         todo += [*wiring.destinations("next", name), *wiring.destinations("error", name)]
     return False

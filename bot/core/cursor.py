@@ -63,8 +63,8 @@ class Turn:
     """Everything one event changes."""
 
     __slots__ = (
-        "at", "contact", "effects", "entered", "event", "frames", "heard", "muted", "original", "owner", "runs",
-        "scope", "text", "trace",
+        "at", "contact", "effects", "entered", "event", "frames", "heard", "message", "muted", "original", "owner",
+        "quotes", "runs", "scope", "text", "trace",
     )  # fmt: skip
 
     def __init__(self, conversation: Conversation, event: Event) -> None:
@@ -82,6 +82,8 @@ class Turn:
         self.muted = False  # a timer's words to somebody who does not want any
         self.heard = False  # the person has said something
         self.text: str | None = None  # the message that began a run, until something has used it up
+        self.message: str | None = getattr(event, "sent_as", None)  # the provider's id of what is being answered
+        self.quotes = False  # the next message quotes it
 
     @property
     def today(self) -> date:
@@ -119,8 +121,11 @@ class Turn:
         if self.muted:
             self.note("ignore", why="the person wants no messages", block=block)
             return
-        for place, message in enumerate(messages):
-            self.effects.append(Send(content=message, instead=instead if place == 0 else None))
+        quoted = self.message if self.quotes else None
+        for message in messages:
+            self.effects.append(Send(content=message, instead=instead, reply_to=quoted))
+            instead = quoted = None
+        self.quotes = False
         self.trace.append(Trace(kind="send", detail={"block": block, "messages": len(messages)}))
 
     def send_text(self, body: str, block: str = "") -> None:
@@ -310,6 +315,8 @@ class Cursor:
         """Stop for an action; `resume` in the engine goes on from `pending`."""
         turn = self.turn
         pending.detail["turn"] = {"entered": turn.entered, "runs": turn.runs, "text": turn.text, "heard": turn.heard}
+        if turn.message is not None:
+            pending.detail["turn"] |= {"message": turn.message, "quotes": turn.quotes}
         if self.extra:
             pending.detail["extra"] = self.extra
         self.pending = pending

@@ -16,7 +16,7 @@ class MessageReceived:
 
     `reply_to` is the provider's id of the message that was quoted or tapped, when there was one; `referral` is what
     brought the person here (an advert, a product page), as the provider tells it. `file` is the number under which a
-    file is kept: flows refer to it by that.
+    file is kept: flows refer to it by that. `sent_as` is the provider's id of this message, for what answers it.
     """
 
     event_id: EventId
@@ -26,6 +26,7 @@ class MessageReceived:
     reply_to: str | None = None
     referral: dict[str, Any] | None = None
     file: str | None = None
+    sent_as: str | None = None
     type: Literal["message"] = "message"
 
 

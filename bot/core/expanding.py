@@ -18,7 +18,21 @@ from bot.core.report import Path, Report
 
 CORRECT = "common/correct"
 """Built in, as it works on the caller's own slots, replies and timers: asks which slot to change, and for its value."""
-_ENTRY = ("forget", "variants", "language", "enter", "do", "arguments", "once", "save", "error", "say", "notify")
+_ENTRY = (
+    "forget",
+    "variants",
+    "language",
+    "enter",
+    "do",
+    "arguments",
+    "once",
+    "save",
+    "error",
+    "say",
+    "send",
+    "reply",
+    "notify",
+)
 """Keys of a composed state that are carried out when it is entered."""
 _NOT_COMPOSED = ("ask", "choices", "when", "form", "call", "end", "handoff", "sla", "back")
 _WORDS = {"arguments": "with"}

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
+from bot.core.outspecs import Sends
 from bot.core.parts import Duration as Duration
 from bot.core.parts import Name as Name
 from bot.core.parts import Part as Part
@@ -110,7 +111,7 @@ Instead = Annotated[TemplateUse, BeforeValidator(_as_template)]
 
 
 class OpSpec(Part):
-    """One entry of `enter:`: exactly one of `do`, `say`, `notify`."""
+    """One entry of `enter:`: exactly one of `do`, `say`, `send`, `notify`."""
 
     later = frozenset({"call", "set", "emit", "wait", "if"})
     do: EventName | None = None
@@ -118,6 +119,8 @@ class OpSpec(Part):
     once: str | None = None
     save: Name | None = None
     say: Annotated[list[Name], BeforeValidator(as_list)] = Field(default_factory=list)
+    send: Sends = Field(default_factory=list)
+    reply: bool = False
     template: Instead | None = None
     notify: NotifySpec | None = None
 
@@ -177,7 +180,7 @@ ChoicesStyle = Literal["auto", "buttons", "numbers"]
 
 
 class StateSpec(Part):
-    """A state: `forget`, `language`, `enter`, `do`, `say`, `notify`, then it waits, ends, hands over or goes on.
+    """A state: `forget`, `language`, `enter`, `do`, `say`, `send`, `notify`, then it waits, ends, hands over, goes on.
 
     With `states` it is composed: what it says about waiting holds for the states inside it.
     """
@@ -197,6 +200,8 @@ class StateSpec(Part):
     save: Name | None = None
     error: Branches | None = None
     say: Annotated[list[Name], BeforeValidator(as_list)] = Field(default_factory=list)
+    send: Sends = Field(default_factory=list)
+    reply: bool = False
     template: Instead | None = None
     notify: NotifySpec | None = None
     ask: Name | None = None

@@ -14,6 +14,7 @@ from bot.core.choices import Option, match_exactly, match_normal
 from bot.core.correcting import Correction, acknowledge, apply, find_correction
 from bot.core.cursor import Cursor, Said, Unmatched
 from bot.core.gathering import Job, Offer, accept, fill, gather, new_job, note, prefill, read_slots
+from bot.core.messages import ContactRequestOut, LocationRequestOut
 from bot.core.ruling import Rule, broken_rule
 from bot.core.slots import AnySlot, ChoiceReader, Filled, LocationReader, MediaReader, default_of, describe
 from bot.core.words import normalise, skips
@@ -142,8 +143,13 @@ class Form:
         if name is None:
             return
         block = self.blocks[name].invalid if invalid else self._block(cursor, name)
-        body = cursor.render(block, reason=invalid)
-        send_question(cursor, joined(before, body), self._options(cursor), block)
+        body = joined(before, cursor.render(block, reason=invalid))
+        slot = cursor.flow.slots[name]
+        if slot.button and body and not cursor.offers:
+            shared = LocationRequestOut(body=body) if slot.type == "location" else ContactRequestOut(body=body)
+            cursor.turn.send(shared, block=block)
+            return
+        send_question(cursor, body, self._options(cursor), block)
 
     def _block(self, cursor: Cursor, name: str) -> str:
         blocks = self.blocks[name]

@@ -8,38 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.core.compiled import Collector, Op
+from bot.core.expressions import Expressions
 from bot.core.flow import LANGUAGE, CollectKind, FlowSpec, NotifySpec, OpSpec, SlotRule, StateSpec, TemplateUse
 from bot.core.forms import Form, SlotBlocks, form_options
 from bot.core.ops import Do, Filled, Forget, NotifyRole, Say, Speak, Split
 from bot.core.report import Path, Report
 from bot.core.ruling import Rule
-from bot.core.sandbox import ExpressionError, Value
+from bot.core.sandbox import Value
+from bot.core.sending import Quote, compile_sends
 from bot.core.slots import AnySlot, compile_slot
 from bot.core.templates import Texts
 from bot.core.whatsapp import WhatsAppTemplate
-
-
-@dataclass(frozen=True, slots=True)
-class Expressions:
-    """Compiles what authors put between `{{` and `}}`. `names` are the variables there are."""
-
-    names: frozenset[str]
-    report: Report
-
-    def value(self, source: Any, path: Path) -> Value:
-        """Compile an expression or argument, and check the names it reads."""
-        try:
-            value = Value(source)
-        except ExpressionError as mistake:
-            self.report(path, str(mistake))
-            return Value(None)
-        for name in sorted(value.names - self.names):
-            self.report.unknown(path, "slot, result or variable", name, self.names)
-        return value
-
-    def values(self, sources: Mapping[str, Any] | None, path: Path) -> dict[str, Value]:
-        """Compile arguments."""
-        return {name: self.value(source, (*path, name)) for name, source in (sources or {}).items()}
 
 
 def compile_slots(spec: FlowSpec, report: Report) -> dict[str, AnySlot]:
@@ -122,9 +101,10 @@ class Planner:
             ops.append(Speak(language=self._language(spec.language)))
         for place, entry in enumerate(spec.enter):
             path = (*self.path, "enter", place) if len(spec.enter) > 1 else (*self.path, "enter")
-            kinds = [key for key in ("do", "say", "notify") if getattr(entry, key)]
+            kinds = [key for key in ("do", "say", "send", "notify") if getattr(entry, key)]
             if len(kinds) != 1:
-                self.report(path, "Each entry of `enter:` is one of `do`, `say` and `notify`.", hint="Split it in two.")
+                self.report(path, "Each entry of `enter:` is one of `do`, `say`, `send` and `notify`.",
+                            hint="Split it in two.")  # fmt: skip
             ops += self._steps(entry, path)
         for name in spec.forget:
             if name not in self.slots:
@@ -137,8 +117,8 @@ class Planner:
         return self.expressions.value(source, (*self.path, "language"))
 
     def _steps(self, spec: StateSpec | OpSpec, path: Path) -> list[Op]:
-        """`do`, `say` and `notify` of a state or an entry, in this order."""
-        ops: list[Op] = []
+        """`do`, `say`, `send` and `notify` of a state or an entry, in this order."""
+        ops: list[Op] = [Quote()] if spec.reply else []
         calls = isinstance(spec, StateSpec) and spec.call is not None
         if spec.do:
             once = self.expressions.value(spec.once, (*path, "once")) if spec.once else None
@@ -149,10 +129,11 @@ class Planner:
                 word = "with" if word == "arguments" else word
                 self.report((*path, word), f"`{word}:` belongs to `do:`, and there is none.", hint="Add `do:`.")
         instead = self.instead(spec.template, (*path, "template"))
-        if spec.template is not None and len(spec.say) != 1:
-            self.report((*path, "template"), "`template:` stands for one `say:`.",
+        if spec.template is not None and len(spec.say) + len(spec.send) != 1:
+            self.report((*path, "template"), "`template:` stands for one `say:` or `send:`.",
                         hint="Say one block here, and the others in a state of their own.")  # fmt: skip
         ops += [Say(block=block, instead=instead) for block in spec.say]
+        ops += compile_sends(spec.send, self.expressions, path, instead)
         if spec.notify:
             ops += self._notify(spec.notify, (*path, "notify"))
         return ops

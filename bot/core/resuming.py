@@ -144,6 +144,7 @@ def resume(cursor: Cursor, event: ActionDone | ActionFailed, flows: Flows) -> Cu
     before = pending.detail.get("turn", {})
     turn.entered, turn.runs, turn.text = before.get("entered", 0), before.get("runs", 0), before.get("text")
     turn.heard = before.get("heard", False)
+    turn.message, turn.quotes = before.get("message"), before.get("quotes", False)
     cursor.extra = dict(pending.detail.get("extra", {}))
     ok = isinstance(event, ActionDone)
     turn.note("invoke", name=pending.name, ok=ok, code=None if ok else event.code)  # type: ignore[union-attr]

@@ -158,10 +158,14 @@ class DurationSlot(SlotBase):
 
 
 class PhoneSlot(SlotBase):
-    """A phone number; `region` is meant when there is no country code and the contact's own is not known."""
+    """A phone number; `region` is meant when there is no country code and the contact's own is not known.
+
+    With `button`, it is asked for with a button that shares the person's own.
+    """
 
     type: Literal["phone"]
     region: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = None
+    button: bool = False
 
 
 class EmailSlot(SlotBase):
@@ -216,9 +220,13 @@ class MediaSlot(SlotBase):
 
 
 class LocationSlot(SlotBase):
-    """A place: shared from the phone, or as a link to a map, or as two figures."""
+    """A place: shared from the phone, or as a link to a map, or as two figures.
+
+    With `button`, it is asked for with a button that sends where the person is.
+    """
 
     type: Literal["location"]
+    button: bool = False
 
 
 SLOT_TYPES = (

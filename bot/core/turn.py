@@ -19,7 +19,7 @@ from bot.core.effects import GiveBack, TakeOver
 from bot.core.engine import Step, finish
 from bot.core.events import ActionDone, ActionFailed, BusinessChanged, Event, MessageReceived, TimerFired
 from bot.core.gathering import attach, new_job
-from bot.core.messages import ChoiceIn, LocationIn, MediaIn, TextIn, UnsupportedIn
+from bot.core.messages import ChoiceIn, ContactsIn, LocationIn, MediaIn, TextIn, UnsupportedIn
 from bot.core.moving import (
     RUNS,
     fire_timer,
@@ -119,6 +119,8 @@ class _Router(Upgrading, Offering):
                     "address": place.address,
                 }  # fmt: skip
                 self.file("location", spot, None)
+            case ContactsIn() as cards if (number := self._shared_number(cards)) is not None:
+                self.text(turn.said(number))
             case UnsupportedIn() as unknown:
                 turn.note("ignore", why="unsupported", what=unknown.original_kind)
                 self._cannot_use("unsupported")
@@ -192,6 +194,15 @@ class _Router(Upgrading, Offering):
             self.text(turn.said(caption))
         else:
             self._cannot_use("cannot_use")
+
+    def _shared_number(self, cards: ContactsIn) -> str | None:
+        """The number on a card, where a phone number is being asked for: it is as good as typed."""
+        cursor = self.top()
+        slot = cursor.flow.slots.get(cursor.asking or "") if cursor is not None else None
+        if slot is None or slot.type != "phone":
+            return None
+        return next((str(one["phone"]) for card in cards.cards for one in card.get("phones") or () if one.get("phone")),
+                    None)  # fmt: skip
 
     def _attach_for(self, kind: str, item: dict[str, Any], flow: CompiledFlow, instance: str) -> None:
         """Find the parked run of a business object, to give it a file."""

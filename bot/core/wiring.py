@@ -13,8 +13,8 @@ from transitions.core import Transition
 
 from bot.core.compiled import Check, Way
 from bot.core.cursor import Cursor
+from bot.core.expressions import Expressions
 from bot.core.flow import Branch
-from bot.core.planning import Expressions
 from bot.core.report import Path, Report
 from bot.core.sandbox import Value
 

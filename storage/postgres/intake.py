@@ -43,7 +43,7 @@ WITH incoming AS (
     INSERT INTO inbox (tenant_id, conversation_id, due_at, kind, event, happened_at, message_id)
     SELECT $1, n.conversation_id, n.received_at, 'message',
            jsonb_build_object('content', n.content::jsonb, 'reply_to', n.reply_to, 'sent_at', n.sent_at,
-                              'context', n.context::jsonb),
+                              'context', n.context::jsonb, 'sent_as', n.provider_message_id),
            n.received_at, n.message_id
     FROM numbered n ORDER BY n.place
     RETURNING 1

@@ -445,6 +445,7 @@ def _event(row: Any) -> InboxEvent:
                 reply_to=body["reply_to"],
                 referral=(body.get("context") or {}).get("referral"),
                 file=str(row["message_id"]) if body["content"]["kind"] == "media" else None,
+                sent_as=body.get("sent_as"),
             )
         case "timer":
             event = TimerFired(event_id=event_id, at=at, run=RunId(body["run"]), name=body["name"], epoch=body["epoch"])

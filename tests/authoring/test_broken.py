@@ -1,7 +1,8 @@
 """Every mistake an author can make has its place, its sentence and its remedy.
 
 One file per mistake in `broken/`, with what `bot check` says about it in the `.txt` beside it. `--update` rewrites
-those; read the diff. A line `#=== path` in a file begins another file of the same content folder.
+those; read the diff. A line `#=== path` in a file begins another file of the same content folder; `# provider: twilio`
+at its beginning says who carries the messages.
 """
 
 import ast
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from talking import ROOT, blocks, fake_actions, write_content
 
+from bot.authoring.carriers import CARRIERS, USUAL
 from bot.authoring.content import Loader
 from bot.authoring.linter import inspect
 from bot.authoring.mistakes import Finding
@@ -31,13 +33,15 @@ body: "A lead: {{1}} for {{2}}."
 examples: [Asha, EBC]
 """
 INTENTS = "role: customer\nintents: {go: {examples: [go, go on, let us go, off we go, go now]}}\n"
+_PROVIDER = re.compile(r"# provider: (\S+)\n")
 _PART = re.compile(r"^#=== (\S+)\n", re.MULTILINE)
 CHECKED = [
     *(ROOT / "bot" / "authoring" / f"{name}.py" for name in (
         "calls", "content", "examples", "guards", "limits", "linter", "rules", "translations", "windows",
     )),
     *(ROOT / "bot" / "core" / f"{name}.py" for name in (
-        "compiler", "expanding", "migrations", "planning", "states", "wiring", "slots/compiling",
+        "compiler", "expanding", "expressions", "migrations", "planning", "sending", "states", "wiring",
+        "slots/compiling",
     )),
 ]  # fmt: skip
 """Where mistakes are found."""
@@ -70,7 +74,8 @@ def content(root: Path, text: str) -> Path:
 
 def findings(root: Path, text: str) -> list[Finding]:
     """What is said, without the block that most cases never say."""
-    found = inspect(Loader(content(root, text), actions()))
+    provider = _PROVIDER.match(text)
+    found = inspect(Loader(content(root, text), actions()), CARRIERS[provider[1]] if provider else USUAL)
     return [one for one in found if (one.file, one.code) != (REPLIES, "unused") or REPLIES in text]
 
 

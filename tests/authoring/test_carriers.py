@@ -1,4 +1,4 @@
-"""The lengths that `bot check` knows are those of the providers."""
+"""What `bot check` knows of the providers is what they can."""
 
 from bot.authoring.carriers import CARRIERS
 from providers.base import Capabilities
@@ -15,3 +15,8 @@ def test_the_linter_knows_what_providers_carry() -> None:
         assert (carrier.text, carrier.button_body, carrier.list_body) == (
             told.max_text, told.max_button_body, told.max_list_body,
         )  # fmt: skip
+        lacks = {
+            "ask_location": told.location_requests, "ask_number": told.contact_requests, "contacts": told.contacts,
+            "reaction": told.reactions, "reply": told.replies, "id": told.media_ids,
+        }  # fmt: skip
+        assert set(carrier.lacks) == {word for word, able in lacks.items() if not able}

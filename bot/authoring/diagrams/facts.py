@@ -13,9 +13,9 @@ from bot.core.ops import Do, End, Go
 
 _SHOWN = frozenset(
     {
-        "forget", "enter", "do", "arguments", "once", "save", "error", "say", "notify", "ask", "choices", "when",
-        "form", "next", "after", "collect", "events", "no_match", "universals", "end", "handoff", "sla", "back",
-        "states", "call", "no_input",
+        "forget", "enter", "do", "arguments", "once", "save", "error", "say", "send", "reply", "notify", "ask",
+        "choices", "when", "form", "next", "after", "collect", "events", "no_match", "universals", "end",
+        "handoff", "sla", "back", "states", "call", "no_input",
     }
 )  # fmt: skip
 """Keys of a state that the picture shows in its own way, or on purpose not at all; any other is shown as written."""
@@ -86,6 +86,9 @@ def _waits(spec: StateSpec, words: Mapping[str, str]) -> Iterator[Fact]:
 def _steps(op: OpSpec | StateSpec) -> Iterator[Fact]:
     if op.do:
         yield Fact(kind="action", text=op.do)
+    if op.send:
+        words = (word for one in op.send for word in one.words)
+        yield Fact(kind="note", text=f"sends {listed((spaced(word) for word in words), 3)}")
     if isinstance(op.notify, NotifySpec):
         yield Fact(
             kind="notify", text=f"tells {spaced(op.notify.role)}: {spaced(op.notify.template)}", role=op.notify.role

@@ -10,7 +10,11 @@ _WITH = "What the action gets. A lone {{ … }} keeps its type; `[trek, people]`
 _ONCE = "The receipt: a key under which this happens once, whatever is retried."
 _SAVE = "The name under which the result is kept, for expressions and replies."
 _REASON = "A word for why, for replies (`reason`) and for whoever takes over."
-_INSTEAD = "The WhatsApp template that is sent instead of `say`, when the person has not written for 24 hours."
+_INSTEAD = (
+    "The WhatsApp template that is sent instead of `say` or `send`, when the person has not written for 24 hours."
+)
+_SEND = "Messages that are more than words: a place, a file, cards, a link, a request, a reaction; one, or a list."
+_REPLY = "true: the next message quotes the one it answers."
 _IF = "Taken when this expression holds: `people >= 15`."
 
 HOVER: Mapping[str, str] = {
@@ -33,13 +37,15 @@ HOVER: Mapping[str, str] = {
     "StartSpec.events": "What happens in the business and starts it: `quote.sent: quote` keeps what it carries.",
     "StateSpec.forget": "Slots to empty, so that a form asks for them again.",
     "StateSpec.language": "Sets the person's language.",
-    "StateSpec.enter": "A list of `do`, `say` and `notify`, carried out one by one.",
+    "StateSpec.enter": "A list of `do`, `say`, `send` and `notify`, carried out one by one.",
     "StateSpec.do": _DO,
     "StateSpec.with": "What the action or the called flow gets. A lone {{ … }} keeps its type.",
     "StateSpec.once": _ONCE,
     "StateSpec.save": _SAVE,
     "StateSpec.error": "Where to go when the action refuses; `error.code` says why.",
     "StateSpec.say": "A block of the template file to send, or a list of them.",
+    "StateSpec.send": _SEND,
+    "StateSpec.reply": _REPLY,
     "StateSpec.notify": "Tells everybody with a role.",
     "StateSpec.ask": "The block with a question; needs `choices`.",
     "StateSpec.choices": _CHOICES,
@@ -92,6 +98,8 @@ HOVER: Mapping[str, str] = {
     "OpSpec.with": _WITH,
     "OpSpec.once": _ONCE,
     "OpSpec.save": _SAVE,
+    "OpSpec.send": _SEND,
+    "OpSpec.reply": _REPLY,
     "OpSpec.say": "A block of the template file to send, or a list of them.",
     "OpSpec.notify": "Tells everybody with a role.",
     "TimerSpec.say": "The block to say when the time is up; the state stays.",
@@ -174,6 +182,8 @@ HOVER: Mapping[str, str] = {
     "ExpectSpec.slots": "Values of slots.",
     "ExpectSpec.saved": "Results that were kept.",
     "ExpectSpec.said": "Words that were said, one, several, or by phone.",
+    "ExpectSpec.sent": "Messages that are more than words, in order: `[location, {photo: packing.jpg}]`.",
+    "ExpectSpec.quotes": "Whether the message that is answered is quoted.",
     "ExpectSpec.not_said": "Words that were not said.",
     "ExpectSpec.buttons": "The choices on offer.",
     "ExpectSpec.actions": "Actions that ran.",
@@ -184,6 +194,8 @@ HOVER: Mapping[str, str] = {
     "ExpectSpec.timers": "Timers under way.",
     "ExpectSpec.language": "The person's language.",
     "ExpectSpec.nothing": "Nothing was said.",
+    "LocationSlot.button": "true: asked for with a button that sends where the person is.",
+    "PhoneSlot.button": "true: asked for with a button that shares the person's own number.",
     "StepSpec.user": "What the first phone says: words, or a block such as `{tap: Yes}`.",
     "StepSpec.wait": "Lets time pass: `2h`.",
     "StepSpec.event": "The business did something.",

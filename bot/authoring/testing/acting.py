@@ -19,6 +19,7 @@ from bot.core.messages import (
     LocationIn,
     MediaIn,
     MediaKind,
+    Outgoing,
     ReactionIn,
     TextIn,
     UnsupportedIn,
@@ -254,7 +255,7 @@ class Play:
             self._hear(one.phone, one.content, held=one.held, notice=one.notice is not None)
         return (taken,)
 
-    def _hear(self, phone: str, content: object, *, held: bool, notice: bool) -> None:
+    def _hear(self, phone: str, content: Outgoing, *, held: bool, notice: bool) -> None:
         text, choices, label, note = spoken(content, self.stage.project.templates)
         if held:
             note = "held back: more than 24 hours after the person's last message"

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.authoring.testing.comparing import contains, fits, mismatch, plain
-from bot.authoring.testing.observing import Moment, buttons_of, flow_of, happened, receipts_of, state_of
+from bot.authoring.testing.observing import (
+    Moment,
+    buttons_of,
+    flow_of,
+    happened,
+    quotes_of,
+    receipts_of,
+    sent_of,
+    state_of,
+)
 from bot.authoring.testing.showing import inline
 from bot.authoring.testing.spec import ExpectSpec, HandoffSpec, NoticeSpec
 from bot.authoring.testing.stage import Taken
@@ -135,6 +144,26 @@ def _buttons(expected: Sequence[str] | None, moment: Moment) -> Iterator[Problem
         yield Problem(key=("buttons",), expected=inline(expected), got=inline(got))
 
 
+def _sent(expected: Sequence[Any] | None, moment: Moment) -> Iterator[Problem]:
+    wanted = [(one, "") if isinstance(one, str) else next(iter(one.items())) for one in expected or ()]
+    got = sent_of(moment)
+    words = [word for word, _ in wanted]
+    if words != [word for word, _ in got]:
+        listed = inline([{word: text} for word, text in got]) if got else "nothing but words was sent"
+        yield Problem(key=("sent",), expected=inline(words) if words else "nothing but words", got=listed)
+        return
+    for place, ((word, saying), (_, text)) in enumerate(zip(wanted, got, strict=True)):
+        if not contains(text, saying):
+            yield Problem(key=("sent", place), expected=f"{word}: {saying}", got=f"{word}: {plain(text)}")
+
+
+def _quotes(expected: bool | None, moment: Moment) -> Iterator[Problem]:
+    got = quotes_of(moment)
+    if expected is not None and got != expected:
+        told = ("the message it answers is quoted", "nothing is quoted")
+        yield Problem(key=("quotes",), expected=told[not expected], got=told[expected])
+
+
 # --- What is done -----------------------------------------------------------------------------------------------------
 
 
@@ -234,6 +263,7 @@ def _nothing(expected: bool | None, moment: Moment) -> Iterator[Problem]:
 
 _CHECKS: dict[str, Callable[[Any, Moment], Iterator[Problem]]] = {
     "flow": _flow, "state": _state, "slots": _slots, "saved": _saved, "said": _said, "not_said": _not_said,
-    "held": _held, "buttons": _buttons, "actions": _actions, "receipts": _receipts, "notified": _notified,
+    "held": _held, "buttons": _buttons, "sent": _sent, "quotes": _quotes,
+    "actions": _actions, "receipts": _receipts, "notified": _notified,
     "ended": _ended, "handed_off": _handed_off, "timers": _timers, "language": _language, "nothing": _nothing,
 }  # fmt: skip

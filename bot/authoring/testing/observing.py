@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.authoring.testing.comparing import plain
-from bot.authoring.testing.showing import inline, spelled, spoken
+from bot.authoring.testing.showing import carried, inline, spelled, spoken, word_for
 from bot.authoring.testing.stage import Call, Heard, Stage, Taken
 from bot.authoring.testing.stubs import Refusal
 from bot.core.conversation import Frame
@@ -87,6 +87,17 @@ def buttons_of(moment: Moment, like: Any = None) -> list[str]:
         return []
     _, choices, _, _ = spoken(heard[-1].content, moment.stage.project.templates)
     return [title for title, _ in choices]
+
+
+def sent_of(moment: Moment) -> list[tuple[str, str]]:
+    """What this phone got that is more than words: what `send:` calls it, and what it carries."""
+    found = [(word_for(one.content), carried(one.content)) for one in moment.heard()]
+    return [(word, text) for word, text in found if word]
+
+
+def quotes_of(moment: Moment, like: Any = None) -> bool:
+    """Whether something this phone got quotes the message it answers."""
+    return any(one.quotes for one in moment.heard())
 
 
 def receipts_of(moment: Moment, like: Any = None) -> list[str]:
@@ -187,7 +198,9 @@ _OBSERVERS: dict[str, Callable[[Moment, Any], Any]] = {
     "flow": flow_of, "state": state_of, "slots": _frame_values("slots"), "saved": _frame_values("data"),
     "said": _sayings, "not_said": lambda moment, like: None,
     "held": lambda moment, like: [phrase(text) for text in moment.words(held=True)], "buttons": buttons_of,
-    "actions": _calls_of, "receipts": receipts_of, "notified": _notices, "ended": ended_of, "handed_off": _handoff,
+    "sent": lambda moment, like: [{word: phrase(text)} if text else word for word, text in sent_of(moment)],
+    "quotes": quotes_of, "actions": _calls_of, "receipts": receipts_of, "notified": _notices,
+    "ended": ended_of, "handed_off": _handoff,
     "timers": lambda moment, like: moment.stage.timers_of(moment.phone),
     "language": lambda moment, like: moment.stage.conversations[moment.phone].contact.language,
     "nothing": lambda moment, like: not happened(moment),

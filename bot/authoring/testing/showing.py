@@ -6,14 +6,16 @@ from typing import Any
 
 import yaml
 
-from bot.core.messages import ButtonsOut, ListOut, TemplateOut, TextOut
+from bot.core.messages import ButtonsOut, ListOut, MediaOut, Outgoing, TemplateOut, TextOut
+from bot.core.outspecs import MEDIA
+from bot.core.plain import plain_text
 from bot.core.whatsapp import WhatsAppTemplate
 
 Templates = Mapping[tuple[str, str], WhatsAppTemplate]
 Spoken = tuple[str, tuple[tuple[str, str], ...], str, str]
 
 
-def spoken(content: object, templates: Templates) -> Spoken:
+def spoken(content: Outgoing, templates: Templates) -> Spoken:
     """A message of ours: text, choices with descriptions, what opens them, and what else there is to know."""
     match content:
         case TextOut(body=body):
@@ -26,7 +28,27 @@ def spoken(content: object, templates: Templates) -> Spoken:
             template = templates.get((name, language)) or templates.get((name, "en"))
             text = template.fill(parameters) if template is not None else ", ".join(parameters)
             return text, (), "", f"template {name}: outside of the 24-hour window"
-    return str(getattr(content, "body", content)), (), "", ""
+        case _:
+            return plain_text(content), (), "", content.kind.replace("_", " ")
+
+
+_WORDS: Mapping[str, str] = {
+    "location": "location", "contacts": "contacts", "url": "link", "location_request": "ask_location",
+    "contact_request": "ask_number", "reaction": "reaction",
+} | {kind: word for word, kind in MEDIA.items()}  # fmt: skip
+
+
+def word_for(content: Outgoing) -> str:
+    """What `send:` calls a message; empty for words, choices and templates."""
+    return _WORDS.get(content.media if isinstance(content, MediaOut) else content.kind, "")
+
+
+def carried(content: Outgoing) -> str:
+    """Everything a message carries, in words."""
+    if isinstance(content, MediaOut):
+        parts = (content.caption, content.filename, content.link or content.media_id or content.file)
+        return "\n".join(part for part in parts if part)
+    return plain_text(content)
 
 
 _ENDLESS = 1_000_000

@@ -183,6 +183,14 @@ def _as_calls(value: Any) -> Any:
     return [{one: None} if isinstance(one, str) else one for one in _as_list(value)]
 
 
+SentWord = Literal[
+    "location", "photo", "video", "audio", "document", "sticker", "contacts", "link", "ask_location", "ask_number",
+    "reaction",
+]  # fmt: skip
+Sent = SentWord | Annotated[dict[SentWord, Text], Field(min_length=1, max_length=1)]
+"""A message that is more than words: what it is, and words that it carries."""
+
+
 class ExpectSpec(Part):
     """What a step, or the whole test, should lead to. What is not mentioned may be anything."""
 
@@ -194,6 +202,8 @@ class ExpectSpec(Part):
     not_said: Sayings | None = None
     held: Annotated[list[Text], BeforeValidator(_as_list)] | None = None
     buttons: list[str] | None = None
+    sent: Annotated[list[Sent], BeforeValidator(_as_list)] | None = None
+    quotes: bool | None = None
     actions: Annotated[list[Call], BeforeValidator(_as_calls)] | None = None
     receipts: Annotated[list[Text], BeforeValidator(_as_list)] | None = None
     notified: Literal[False] | dict[Name, Notice] | None = None

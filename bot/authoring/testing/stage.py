@@ -49,12 +49,19 @@ class Mishap(Exception):  # noqa: N818  what happened in a test, not a fault of 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """A message of ours on a phone. `held`: outside of WhatsApp's 24-hour window, so nobody sees it."""
+    """A message of ours on a phone.
+
+    Attributes:
+        held: Outside of WhatsApp's 24-hour window, so nobody sees it.
+        notice: What told them, when it was meant for everybody with a role.
+        quotes: Above it stands the message it answers.
+    """
 
     phone: str
     content: Outgoing
     held: bool = False
     notice: Notify | None = None
+    quotes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +146,11 @@ class Stage:
         """Somebody sends something."""
         number = self._next()
         return MessageReceived(
-            event_id=EventId(number), at=self.at, message_id=MessageId(number), content=content, reply_to=None
+            event_id=EventId(number),
+            at=self.at,
+            message_id=MessageId(number),
+            content=content,
+            sent_as=f"wamid.{number}",
         )
 
     def business(self, name: str, data: Mapping[str, Any], run: RunId | None) -> Event:
@@ -225,7 +236,7 @@ class Stage:
         match effect:
             case Send():
                 content, may = said(effect, conversation.last_inbound_at, self.at)
-                heard.append(Heard(phone=phone, content=content, held=not may))
+                heard.append(Heard(phone=phone, content=content, held=not may, quotes=effect.reply_to is not None))
             case Notify():
                 self._notify(phone, conversation, effect, heard)
             case StartTimer():

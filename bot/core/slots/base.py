@@ -95,6 +95,7 @@ class Reader:
     confirm: bool = False
     sensitive: bool = False
     source: str | None = None
+    button: bool = False
 
     def read(self, heard: Heard, *, asked: bool) -> Reading:
         """What the message says about this slot: asked, anything that can be an answer; unasked, what names it."""

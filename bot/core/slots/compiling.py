@@ -94,7 +94,7 @@ def _reader(name: str, spec: SlotSpec, pattern: re.Pattern[str] | None) -> AnySl
         case DateSlot() | TimeSlot() | DurationSlot():
             return _reader_of_time(spec, common)
         case PhoneSlot():
-            return PhoneReader(region=spec.region, **common)
+            return PhoneReader(region=spec.region, button=spec.button, **common)
         case EmailSlot():
             return EmailReader(**common)
         case ChoiceSlot():
@@ -105,7 +105,7 @@ def _reader(name: str, spec: SlotSpec, pattern: re.Pattern[str] | None) -> AnySl
         case MediaSlot():
             return MediaReader(kinds=frozenset(spec.kinds), min=spec.min, max=spec.max, **common)
         case LocationSlot():
-            return LocationReader(**common)
+            return LocationReader(button=spec.button, **common)
         case _:
             assert_never(spec)
 
