@@ -32,7 +32,12 @@ CREATE TABLE tenants (
     tenant_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     slug        text NOT NULL UNIQUE,
     name        text NOT NULL,
-    created_at  timestamptz NOT NULL DEFAULT now()
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    -- ACTIVE ⇄ DISABLED (what comes for it is kept and nothing else done)
+    status      text NOT NULL DEFAULT 'ACTIVE' CHECK (status IN ('ACTIVE', 'DISABLED')),
+    settings    jsonb NOT NULL DEFAULT '{}',     -- by name, as in the environment; those of numbers are with these
+    language    text NOT NULL DEFAULT 'en',      -- of people of whom nothing else is known
+    revision    bigint NOT NULL DEFAULT 1        -- another one whenever settings, secrets or status have changed
 );
 -- Webhooks whose number we do not know belong to tenant 0, "nobody".
 INSERT INTO tenants (tenant_id, slug, name) OVERRIDING SYSTEM VALUE VALUES (0, '-', 'Webhooks of unknown numbers');
@@ -44,8 +49,8 @@ CREATE TABLE whatsapp_configurations (
     provider        text NOT NULL CHECK (provider IN ('meta', 'twilio', '360dialog')),
     address         text NOT NULL,           -- the routing key in webhooks: Meta's phone_number_id
     phone_number    text NOT NULL,
-    settings        jsonb NOT NULL DEFAULT '{}',
-    secrets         bytea,                   -- AES-GCM, see storage/crypto.py
+    settings        jsonb NOT NULL DEFAULT '{}', -- by name, as in the environment
+    secrets         bytea,                   -- AES-GCM (storage/crypto.py) of those by name; NULL: not served from here
     paused_until    timestamptz,             -- throttled, or refused for all messages alike; the senders wait
     alarm           text,                    -- why an operator should look; cleared by the next accepted message
     created_at      timestamptz NOT NULL DEFAULT now(),
@@ -53,6 +58,7 @@ CREATE TABLE whatsapp_configurations (
     health          jsonb NOT NULL DEFAULT '{}', -- the newest news of each kind: limits, quality, restrictions
     reach_limit     integer CHECK (reach_limit >= 0), -- people outside their window per 24 hours; NULL: any
     initiated_after timestamptz,             -- no templates outside the window before: reported too often
+    reach_quota     integer CHECK (reach_quota >= 0), -- our own limit beside the provider's
     PRIMARY KEY (tenant_id, channel_id),
     UNIQUE (provider, address)
 );
@@ -208,7 +214,7 @@ CREATE TABLE inbox (
     PRIMARY KEY (tenant_id, conversation_id, event_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
 -- Which conversations have work (queue_conversations).
-CREATE INDEX inbox_due ON inbox (due_at, event_id);
+CREATE INDEX inbox_due ON inbox (tenant_id, due_at, event_id);
 
 CREATE SEQUENCE fences AS bigint;
 
@@ -230,7 +236,7 @@ CREATE TABLE outbox (
     PRIMARY KEY (tenant_id, conversation_id, message_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
 -- What can be sent now (claim_outbox).
-CREATE INDEX outbox_ready ON outbox (due_at, message_id) WHERE state = 'READY';
+CREATE INDEX outbox_ready ON outbox (channel_id, due_at, message_id) WHERE state = 'READY';
 -- Whose sender died, and what is still unknown (expire_leases, due_unknowns).
 CREATE INDEX outbox_leases ON outbox (lease_until) WHERE state <> 'READY';
 
@@ -320,7 +326,7 @@ CREATE TABLE timers (
     PRIMARY KEY (tenant_id, run, name, epoch)
 );
 -- What is due (fire_timers).
-CREATE INDEX timers_due ON timers (due_at);
+CREATE INDEX timers_due ON timers (tenant_id, due_at);
 
 -- Side effects that happened, with their result: what `once:` looks at.
 CREATE TABLE receipts (
@@ -433,7 +439,7 @@ CREATE TABLE whatsapp_media (
 -- The files of a message.
 CREATE INDEX whatsapp_media_message ON whatsapp_media (tenant_id, message_id);
 -- What can be fetched now (claim_media).
-CREATE INDEX whatsapp_media_due ON whatsapp_media (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX whatsapp_media_due ON whatsapp_media (channel_id, due_at) WHERE due_at IS NOT NULL;
 -- Other messages with the same file.
 CREATE INDEX whatsapp_media_sha256 ON whatsapp_media (tenant_id, sha256) WHERE status = 'STORED';
 -- What is old enough to go.
@@ -1070,9 +1076,9 @@ CREATE TABLE outside_jobs (
     PRIMARY KEY (tenant_id, job_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
 -- What can be done now (claim_outside).
-CREATE INDEX outside_jobs_due ON outside_jobs (due_at, job_id) WHERE state = 'READY';
+CREATE INDEX outside_jobs_due ON outside_jobs (tenant_id, due_at, job_id) WHERE state = 'READY';
 -- Whose runner died (claim_outside).
-CREATE INDEX outside_jobs_leases ON outside_jobs (lease_until) WHERE state = 'SENDING';
+CREATE INDEX outside_jobs_leases ON outside_jobs (tenant_id, lease_until) WHERE state = 'SENDING';
 -- The first of a lane.
 CREATE INDEX outside_jobs_lane ON outside_jobs (tenant_id, lane, job_id) WHERE state <> 'DEAD';
 
@@ -1129,6 +1135,7 @@ GRANT USAGE ON SCHEMA public TO sirdar_runtime, sirdar_system;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO sirdar_runtime;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO sirdar_runtime, sirdar_system;
 REVOKE INSERT, UPDATE, DELETE ON tenants FROM sirdar_runtime;
+GRANT UPDATE (name, status, settings, language, revision) ON tenants TO sirdar_runtime;
 REVOKE UPDATE, DELETE ON whatsapp_audit_logs, audit_seals, timeline_entries FROM sirdar_runtime;
 GRANT UPDATE (content) ON timeline_entries TO sirdar_runtime;
 REVOKE UPDATE ON audit_unsealed FROM sirdar_runtime;
@@ -1151,7 +1158,7 @@ GRANT SELECT (tenant_id, media_id, channel_id, due_at, attempts, fence), UPDATE 
 GRANT SELECT (tenant_id, channel_id, provider, address, phone_number, paused_until, account), INSERT,
     UPDATE (phone_number)
     ON whatsapp_configurations TO sirdar_system;
-GRANT SELECT, INSERT, UPDATE (name) ON tenants TO sirdar_system;
+GRANT SELECT (tenant_id, slug, status, revision), INSERT ON tenants TO sirdar_system;
 GRANT SELECT (tenant_id, event_id) ON dead_letters TO sirdar_system;
 GRANT SELECT (tenant_id, audit_id) ON audit_unsealed TO sirdar_system;
 
@@ -1169,25 +1176,33 @@ GRANT SELECT (tenant_id, job_id, lane, state, due_at, attempts, fence, lease_unt
 CREATE POLICY system ON outside_jobs TO sirdar_system USING (true);
 
 -- Conversations whose first event is due, the longest waiting first. A hint: the row lock decides who gets one.
--- Only first events count: neither what waits behind a failed one nor one busy person fills the list.
-CREATE FUNCTION queue_conversations(p_now timestamptz, p_limit integer)
+-- Only first events count: neither what waits behind a failed one nor one busy person fills the list. Tenants take
+-- turns: the first of each comes before the second of any, so that nobody waits for another's burst.
+-- p_share: of one tenant; p_tenants: whose, NULL: of all that are served.
+CREATE FUNCTION queue_conversations(p_now timestamptz, p_limit integer, p_share integer, p_tenants bigint[])
     RETURNS TABLE (tenant_id bigint, conversation_id bigint)
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
-    SET enable_sort = off
 BEGIN ATOMIC
-    SELECT i.tenant_id, i.conversation_id FROM inbox i
-    WHERE i.due_at <= p_now
-      AND NOT EXISTS (SELECT FROM inbox earlier
-                      WHERE earlier.tenant_id = i.tenant_id AND earlier.conversation_id = i.conversation_id
-                        AND earlier.event_id < i.event_id)
-    ORDER BY i.due_at, i.event_id LIMIT p_limit;
+    SELECT w.tenant_id, w.conversation_id FROM (
+        SELECT i.tenant_id, i.conversation_id, i.due_at, i.event_id,
+               row_number() OVER (PARTITION BY i.tenant_id ORDER BY i.due_at, i.event_id) AS place
+        FROM unnest(coalesce(p_tenants, ARRAY(SELECT t.tenant_id FROM tenants t WHERE t.status = 'ACTIVE')))
+            AS served (tenant_id)
+        CROSS JOIN LATERAL (
+            SELECT i.tenant_id, i.conversation_id, i.due_at, i.event_id FROM inbox i
+            WHERE i.tenant_id = served.tenant_id AND i.due_at <= p_now
+              AND NOT EXISTS (SELECT FROM inbox earlier
+                              WHERE earlier.tenant_id = i.tenant_id AND earlier.conversation_id = i.conversation_id
+                                AND earlier.event_id < i.event_id)
+            ORDER BY i.due_at, i.event_id LIMIT p_share) AS i) AS w
+    ORDER BY w.place, w.due_at, w.event_id LIMIT p_limit;
 END;
 
 -- Takes what can be sent now: only the first message of a conversation, when none of it is under way, never on a channel
 -- that is paused. (A notification's number may be lower than that of one sent a moment ago: it was committed later.)
--- p_shut are channels this sender has no room for at the moment.
-CREATE FUNCTION claim_outbox(p_now timestamptz, p_limit integer, p_lease interval, p_shut bigint[])
+-- p_channels and p_rooms: how many messages of each channel the sender can take; no channel takes another's room.
+CREATE FUNCTION claim_outbox(p_now timestamptz, p_lease interval, p_channels bigint[], p_rooms integer[])
     RETURNS TABLE (tenant_id bigint, conversation_id bigint, message_id bigint, message_created_at timestamptz,
                    channel_id bigint, attempt smallint, fence bigint)
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
@@ -1196,15 +1211,17 @@ CREATE FUNCTION claim_outbox(p_now timestamptz, p_limit integer, p_lease interva
 BEGIN ATOMIC
     UPDATE outbox o
     SET state = 'SENDING', attempt = o.attempt + 1, fence = nextval('fences'), lease_until = p_now + p_lease
-    FROM (SELECT c.tenant_id, c.conversation_id, c.message_id FROM outbox c
-          WHERE c.state = 'READY' AND c.due_at <= p_now AND c.channel_id <> ALL (p_shut)
-            AND NOT EXISTS (SELECT FROM outbox other
-                            WHERE other.tenant_id = c.tenant_id AND other.conversation_id = c.conversation_id
-                              AND (other.message_id < c.message_id OR other.state <> 'READY'))
-            AND NOT EXISTS (SELECT FROM whatsapp_configurations w
-                            WHERE w.tenant_id = c.tenant_id AND w.channel_id = c.channel_id
-                              AND w.paused_until > p_now)
-          ORDER BY c.due_at, c.message_id LIMIT p_limit FOR UPDATE SKIP LOCKED) AS head
+    FROM unnest(p_channels, p_rooms) AS r (channel_id, room)
+    CROSS JOIN LATERAL (
+        SELECT c.tenant_id, c.conversation_id, c.message_id FROM outbox c
+        WHERE c.state = 'READY' AND c.channel_id = r.channel_id AND c.due_at <= p_now
+          AND NOT EXISTS (SELECT FROM outbox other
+                          WHERE other.tenant_id = c.tenant_id AND other.conversation_id = c.conversation_id
+                            AND (other.message_id < c.message_id OR other.state <> 'READY'))
+          AND NOT EXISTS (SELECT FROM whatsapp_configurations w
+                          WHERE w.tenant_id = c.tenant_id AND w.channel_id = c.channel_id
+                            AND w.paused_until > p_now)
+        ORDER BY c.due_at, c.message_id LIMIT r.room FOR UPDATE SKIP LOCKED) AS head
     WHERE o.tenant_id = head.tenant_id AND o.conversation_id = head.conversation_id AND o.message_id = head.message_id
     RETURNING o.tenant_id, o.conversation_id, o.message_id, o.message_created_at, o.channel_id, o.attempt, o.fence;
 END;
@@ -1233,15 +1250,21 @@ BEGIN ATOMIC
     FROM outbox o WHERE o.state = 'UNKNOWN' AND o.lease_until <= p_now LIMIT 1000;
 END;
 
--- Moves due timers into the inbox; returns how many.
-CREATE FUNCTION fire_timers(p_now timestamptz, p_limit integer) RETURNS bigint
+-- Moves due timers into the inbox; returns how many. p_share: of one tenant; p_tenants: whose, NULL: of all that are
+-- served.
+CREATE FUNCTION fire_timers(p_now timestamptz, p_share integer, p_tenants bigint[]) RETURNS bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 BEGIN ATOMIC
     WITH due AS (
         DELETE FROM timers t USING (
-            SELECT d.tenant_id, d.run, d.name, d.epoch FROM timers d
-            WHERE d.due_at <= p_now ORDER BY d.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED) AS d
+            SELECT d.tenant_id, d.run, d.name, d.epoch
+            FROM unnest(coalesce(p_tenants, ARRAY(SELECT a.tenant_id FROM tenants a WHERE a.status = 'ACTIVE')))
+                AS served (tenant_id)
+            CROSS JOIN LATERAL (
+                SELECT d.tenant_id, d.run, d.name, d.epoch FROM timers d
+                WHERE d.tenant_id = served.tenant_id AND d.due_at <= p_now
+                ORDER BY d.due_at LIMIT p_share FOR UPDATE SKIP LOCKED) AS d) AS d
         WHERE t.tenant_id = d.tenant_id AND t.run = d.run AND t.name = d.name AND t.epoch = d.epoch
         RETURNING t.*
     ), fired AS (
@@ -1255,19 +1278,44 @@ BEGIN ATOMIC
 END;
 
 -- Takes files that can be fetched now. Who takes one has it until p_now + p_lease; then it is anybody's again, and the
--- fence keeps the first from writing over the second. p_channels: whose provider this process can ask.
-CREATE FUNCTION claim_media(p_now timestamptz, p_limit integer, p_lease interval, p_channels bigint[])
+-- fence keeps the first from writing over the second. p_channels and p_rooms: whose provider this process can ask, and
+-- how many files of each it can take.
+CREATE FUNCTION claim_media(p_now timestamptz, p_lease interval, p_channels bigint[], p_rooms integer[])
     RETURNS TABLE (tenant_id bigint, media_id bigint, channel_id bigint, attempts smallint, fence bigint)
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
     SET enable_sort = off
 BEGIN ATOMIC
     UPDATE whatsapp_media m SET attempts = m.attempts + 1, fence = nextval('fences'), due_at = p_now + p_lease
-    FROM (SELECT c.tenant_id, c.media_id FROM whatsapp_media c
-          WHERE c.due_at <= p_now AND c.channel_id = ANY (p_channels)
-          ORDER BY c.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED) AS due
+    FROM unnest(p_channels, p_rooms) AS r (channel_id, room)
+    CROSS JOIN LATERAL (
+        SELECT c.tenant_id, c.media_id FROM whatsapp_media c
+        WHERE c.due_at <= p_now AND c.channel_id = r.channel_id
+        ORDER BY c.due_at LIMIT r.room FOR UPDATE SKIP LOCKED) AS due
     WHERE m.tenant_id = due.tenant_id AND m.media_id = due.media_id
     RETURNING m.tenant_id, m.media_id, m.channel_id, m.attempts, m.fence;
+END;
+
+-- Takes jobs that are due, only the first of each lane. What a dead runner held is taken again: its receiver knows it by
+-- its key. p_tenants and p_rooms: how many jobs of each tenant the runner can take.
+CREATE FUNCTION claim_outside(p_now timestamptz, p_lease interval, p_tenants bigint[], p_rooms integer[])
+    RETURNS TABLE (tenant_id bigint, job_id bigint, attempts smallint, fence bigint)
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+BEGIN ATOMIC
+    UPDATE outside_jobs j
+    SET state = 'SENDING', attempts = j.attempts + 1, fence = nextval('fences'), lease_until = p_now + p_lease
+    FROM unnest(p_tenants, p_rooms) AS r (tenant_id, room)
+    CROSS JOIN LATERAL (
+        SELECT c.tenant_id, c.job_id FROM outside_jobs c
+        WHERE c.tenant_id = r.tenant_id
+          AND ((c.state = 'READY' AND c.due_at <= p_now) OR (c.state = 'SENDING' AND c.lease_until <= p_now))
+          AND NOT EXISTS (SELECT FROM outside_jobs earlier
+                          WHERE earlier.tenant_id = c.tenant_id AND earlier.lane = c.lane
+                            AND earlier.job_id < c.job_id AND earlier.state <> 'DEAD')
+        ORDER BY c.due_at, c.job_id LIMIT r.room FOR UPDATE SKIP LOCKED) AS head
+    WHERE j.tenant_id = head.tenant_id AND j.job_id = head.job_id
+    RETURNING j.tenant_id, j.job_id, j.attempts, j.fence;
 END;
 
 -- Tenants that have statuses to apply. Hops from tenant to tenant: what is parked is not read.
@@ -1305,6 +1353,13 @@ BEGIN ATOMIC
     SELECT w.tenant_id, w.channel_id, w.provider, w.address, w.account FROM whatsapp_configurations w;
 END;
 
+-- Who there is, whether they are served, and what changes whenever their settings do (Enrolment).
+CREATE FUNCTION tenant_states() RETURNS TABLE (tenant_id bigint, slug text, status text, revision bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+BEGIN ATOMIC
+    SELECT t.tenant_id, t.slug, t.status, t.revision FROM tenants t WHERE t.tenant_id <> 0 ORDER BY t.tenant_id;
+END;
+
 -- Registers a tenant and its number, or finds them.
 CREATE FUNCTION register_channel(p_slug text, p_name text, p_provider text, p_address text, p_phone_number text,
                                  OUT tenant_id bigint, OUT channel_id bigint)
@@ -1312,9 +1367,8 @@ CREATE FUNCTION register_channel(p_slug text, p_name text, p_provider text, p_ad
 $$
 #variable_conflict use_column
 BEGIN
-    INSERT INTO tenants (slug, name) VALUES (p_slug, p_name)
-    ON CONFLICT (slug) DO UPDATE SET name = excluded.name
-    RETURNING tenants.tenant_id INTO register_channel.tenant_id;
+    INSERT INTO tenants (slug, name) VALUES (p_slug, p_name) ON CONFLICT (slug) DO NOTHING;
+    SELECT tenants.tenant_id INTO register_channel.tenant_id FROM tenants WHERE slug = p_slug;
 
     INSERT INTO whatsapp_configurations (tenant_id, provider, address, phone_number)
     VALUES (register_channel.tenant_id, p_provider, p_address, p_phone_number)
@@ -1328,17 +1382,23 @@ BEGIN
 END
 $$;
 
--- How much waits, and since when: for /readyz and /metrics.
+-- How much waits of each tenant that is served, and since when: for /readyz and /metrics.
 CREATE FUNCTION backlog()
-    RETURNS TABLE (inbox_events bigint, inbox_oldest timestamptz, outbox_ready bigint, outbox_oldest timestamptz,
-                   outbox_unknown bigint, dead_letters bigint)
+    RETURNS TABLE (slug text, inbox_events bigint, inbox_oldest timestamptz, outbox_ready bigint,
+                   outbox_oldest timestamptz, outbox_unknown bigint, dead_letters bigint)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
 BEGIN ATOMIC
-    SELECT (SELECT count(*) FROM inbox), (SELECT min(i.due_at) FROM inbox i),
-           (SELECT count(*) FROM outbox o WHERE o.state = 'READY'),
-           (SELECT min(o.due_at) FROM outbox o WHERE o.state = 'READY'),
-           (SELECT count(*) FROM outbox o WHERE o.state = 'UNKNOWN'),
-           (SELECT count(*) FROM dead_letters);
+    SELECT t.slug, i.events, i.oldest, o.ready, o.oldest, o.unknown, d.events
+    FROM tenants t
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS events, min(i.due_at) AS oldest FROM inbox i WHERE i.tenant_id = t.tenant_id) AS i
+    CROSS JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE o.state = 'READY') AS ready,
+               min(o.due_at) FILTER (WHERE o.state = 'READY') AS oldest,
+               count(*) FILTER (WHERE o.state = 'UNKNOWN') AS unknown
+        FROM outbox o WHERE o.tenant_id = t.tenant_id) AS o
+    CROSS JOIN LATERAL (SELECT count(*) AS events FROM dead_letters d WHERE d.tenant_id = t.tenant_id) AS d
+    WHERE t.status = 'ACTIVE' AND t.tenant_id <> 0 ORDER BY t.tenant_id;
 END;
 
 DO $$
@@ -1346,10 +1406,13 @@ DECLARE
     signature text;
 BEGIN
     FOREACH signature IN ARRAY ARRAY[
-        'queue_conversations(timestamptz, integer)', 'claim_outbox(timestamptz, integer, interval, bigint[])',
-        'expire_leases(timestamptz, interval)', 'due_unknowns(timestamptz)', 'fire_timers(timestamptz, integer)',
-        'claim_media(timestamptz, integer, interval, bigint[])',
-        'tenants_with_updates(timestamptz)', 'tenants_with_unsealed()', 'channels()', 'register_channel(text, text, text, text, text)', 'backlog()']
+        'queue_conversations(timestamptz, integer, integer, bigint[])',
+        'claim_outbox(timestamptz, interval, bigint[], integer[])',
+        'expire_leases(timestamptz, interval)', 'due_unknowns(timestamptz)',
+        'fire_timers(timestamptz, integer, bigint[])', 'claim_media(timestamptz, interval, bigint[], integer[])',
+        'claim_outside(timestamptz, interval, bigint[], integer[])',
+        'tenants_with_updates(timestamptz)', 'tenants_with_unsealed()', 'channels()', 'tenant_states()',
+        'register_channel(text, text, text, text, text)', 'backlog()']
     LOOP
         EXECUTE format('GRANT CREATE ON SCHEMA public TO sirdar_system');
         EXECUTE format('GRANT sirdar_system TO %I', current_user);
@@ -1425,33 +1488,8 @@ $$;
 REVOKE EXECUTE ON FUNCTION drop_partitions(timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION drop_partitions(timestamptz) TO sirdar_runtime;
 
--- Takes jobs that are due, only the first of each lane. What a dead runner held is taken again: its receiver knows it by
--- its key.
-CREATE FUNCTION claim_outside(p_now timestamptz, p_limit integer, p_lease interval)
-    RETURNS TABLE (tenant_id bigint, job_id bigint, attempts smallint, fence bigint)
-    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
-    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
-BEGIN ATOMIC
-    UPDATE outside_jobs j
-    SET state = 'SENDING', attempts = j.attempts + 1, fence = nextval('fences'), lease_until = p_now + p_lease
-    FROM (SELECT c.tenant_id, c.job_id FROM outside_jobs c
-          WHERE ((c.state = 'READY' AND c.due_at <= p_now) OR (c.state = 'SENDING' AND c.lease_until <= p_now))
-            AND NOT EXISTS (SELECT FROM outside_jobs earlier
-                            WHERE earlier.tenant_id = c.tenant_id AND earlier.lane = c.lane
-                              AND earlier.job_id < c.job_id AND earlier.state <> 'DEAD')
-          ORDER BY c.due_at, c.job_id LIMIT p_limit FOR UPDATE SKIP LOCKED) AS head
-    WHERE j.tenant_id = head.tenant_id AND j.job_id = head.job_id
-    RETURNING j.tenant_id, j.job_id, j.attempts, j.fence;
-END;
-
 DO $$
 BEGIN
-    GRANT CREATE ON SCHEMA public TO sirdar_system;
-    EXECUTE format('GRANT sirdar_system TO %I', current_user);
-    ALTER FUNCTION claim_outside(timestamptz, integer, interval) OWNER TO sirdar_system;
-    REVOKE CREATE ON SCHEMA public FROM sirdar_system;
-    REVOKE EXECUTE ON FUNCTION claim_outside(timestamptz, integer, interval) FROM PUBLIC;
-    GRANT EXECUTE ON FUNCTION claim_outside(timestamptz, integer, interval) TO sirdar_runtime;
     REVOKE EXECUTE ON FUNCTION queue_webhooks() FROM PUBLIC;
     GRANT EXECUTE ON FUNCTION queue_webhooks() TO sirdar_runtime;
     REVOKE EXECUTE ON FUNCTION only_blank_timeline() FROM PUBLIC;

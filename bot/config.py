@@ -74,6 +74,9 @@ class DatabaseSettings(BaseSettings):
         15, gt=0, le=600, description="seconds a worker that fell asleep keeps its conversations from the others"
     )
     bot_tenant: str = Field("default", pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="whose number this is")
+    bot_tenants_dir: Path = Field(
+        Path("tenants"), description="folder below which stored tenants have content folders of their own"
+    )
     bot_log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe line to log")
     bot_log_format: Literal["json", "console"] = Field("console", description="how log lines look")
 

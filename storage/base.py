@@ -394,7 +394,9 @@ class TurnStore(Protocol):
 class Turns(Protocol):
     """Where workers find work."""
 
-    async def waiting(self, now: datetime, limit: int) -> list[tuple[TenantId, list[ConversationId]]]:
+    async def waiting(
+        self, now: datetime, limit: int, *, share: int | None = None, tenants: Sequence[TenantId] | None = None
+    ) -> list[tuple[TenantId, list[ConversationId]]]:
         """Conversations with due events, by tenant, the longest waiting tenant first."""
 
     def transaction(self, tenant_id: TenantId) -> AbstractAsyncContextManager[TurnStore]:
@@ -441,10 +443,9 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Berth:
-    """Room at a sender in this process: it can take up to `room` messages on `channels` at once, for `lease`."""
+    """Room at a sender in this process: how many messages it can take of each number at once, for `lease`."""
 
-    room: int
-    channels: frozenset[ChannelId]
+    rooms: Mapping[ChannelId, int]
     lease: timedelta
 
 
@@ -485,9 +486,9 @@ class Outbox(Protocol):
     """Where senders find messages."""
 
     async def exchange(
-        self, results: Sequence[Result], now: datetime, *, room: int, lease: timedelta, shut: Sequence[ChannelId]
+        self, results: Sequence[Result], now: datetime, *, rooms: Mapping[ChannelId, int], lease: timedelta
     ) -> list[Claim]:
-        """Record how attempts ended and claim up to `room` new ones, in one commit."""
+        """Record how attempts ended and claim new ones, of each number as many as there is room for, in one commit."""
 
     async def settle(self, now: datetime, *, wait: timedelta) -> dict[str, int]:
         """Apply waiting statuses; turn expired leases into UNKNOWN and overdue unknowns into what policy says.
@@ -500,13 +501,13 @@ class Outbox(Protocol):
 class Timers(Protocol):
     """Where the clock finds what is due."""
 
-    async def fire(self, now: datetime, limit: int) -> int:
-        """Move due timers to the inbox; returns how many."""
+    async def fire(self, now: datetime, share: int, tenants: Sequence[TenantId] | None = None) -> int:
+        """Move due timers to the inbox, of each tenant up to `share`; returns how many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
-    """How much waits, and since when."""
+    """How much waits, and since when; of several tenants together, also of each by slug."""
 
     inbox_events: int
     inbox_oldest: datetime | None
@@ -514,6 +515,21 @@ class Backlog:
     outbox_oldest: datetime | None
     outbox_unknown: int
     dead_letters: int
+    tenants: Mapping[str, "Backlog"] = field(default_factory=dict)
+
+    @classmethod
+    def sum(cls, tenants: "Mapping[str, Backlog]") -> "Backlog":
+        """What tenants have together."""
+        all_of_them = tenants.values()
+        return cls(
+            inbox_events=sum(one.inbox_events for one in all_of_them),
+            inbox_oldest=min((one.inbox_oldest for one in all_of_them if one.inbox_oldest), default=None),
+            outbox_ready=sum(one.outbox_ready for one in all_of_them),
+            outbox_oldest=min((one.outbox_oldest for one in all_of_them if one.outbox_oldest), default=None),
+            outbox_unknown=sum(one.outbox_unknown for one in all_of_them),
+            dead_letters=sum(one.dead_letters for one in all_of_them),
+            tenants=tenants,
+        )
 
 
 # --- Files ----------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ The worker, the engine and the actions are the real ones. They are handed a stor
 what passes through them; a turn that is rolled back leaves nothing in the notebook either.
 """
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,10 +16,10 @@ from bot.core.effects import Effect
 from bot.core.engine import Step
 from bot.core.errors import ActionError
 from bot.core.events import BusinessChanged, Event
-from bot.core.ids import ConversationId, TenantId
+from bot.core.ids import ChannelId, ConversationId, TenantId
 from bot.runtime.bootstrap import Foundation
-from bot.runtime.turn import Brain
-from bot.runtime.worker import Worker
+from bot.runtime.turn import Brain, TurnTaker
+from bot.runtime.worker import Takers, Worker
 from storage.base import Berth, Claim, Outcome
 from storage.postgres import PostgresTurns
 from storage.postgres.turns import PostgresTurnStore
@@ -71,10 +71,7 @@ class Notebook:
             base: Where its turns are.
             dies: Whether its process dies once a turn has been written, before the commit.
         """
-        taker = replace(
-            worker.taker, brain=_NotingBrain(worker.taker.brain, self), actions=self._noted(worker.taker.actions)
-        )
-        return replace(worker, turns=_NotedTurns(base, self, dies=dies), taker=taker)
+        return replace(worker, turns=_NotedTurns(base, self, dies=dies), takers=_NotedTakers(worker.takers, self))
 
     def turn_page(self) -> Page:
         """What was committed since the last time."""
@@ -98,6 +95,10 @@ class Notebook:
         if isinstance(event, BusinessChanged):
             self._news.append((conversation.conversation_id, event))
 
+    def noted(self, taker: TurnTaker) -> TurnTaker:
+        """A taker whose steps and calls are noted here."""
+        return replace(taker, brain=_NotingBrain(taker.brain, self), actions=self._noted(taker.actions))
+
     def _noted(self, actions: Actions) -> Actions:
         return Actions({name: self._noting(action) for name, action in actions.by_name.items()})
 
@@ -116,6 +117,19 @@ class Notebook:
             return result
 
         return replace(action, function=call)
+
+
+@dataclass(frozen=True, slots=True)
+class _NotedTakers:
+    takers: Takers
+    notebook: Notebook
+
+    @property
+    def served(self) -> Sequence[TenantId]:
+        return self.takers.served
+
+    def taker(self, tenant: TenantId, channel: ChannelId) -> TurnTaker:
+        return self.notebook.noted(self.takers.taker(tenant, channel))
 
 
 @dataclass(frozen=True, slots=True)

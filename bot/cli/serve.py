@@ -64,10 +64,12 @@ async def run_server(settings: Settings, names: Sequence[str], *, actions: Actio
             with _interruptible(stopping):
                 system = await stack.enter_async_context(open_system(settings, actions=actions))
             if "worker" in names:
-                system.content.book.learn()
+                system.enrolment.learn = True
+                for tenant in system.tenants:
+                    tenant.library.content.book.learn()
             parts = [*system.parts(names), *web_parts(system, names)]
             if hasattr(signal, "SIGHUP"):  # Windows has none
-                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, system.library.ask_for_reload)
+                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, system.ask_for_reload)
             settle_memory()
             await run_parts(parts, stopping=stopping, drain_seconds=settings.bot_drain_seconds)
     except asyncio.CancelledError:

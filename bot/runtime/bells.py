@@ -18,6 +18,7 @@ log = structlog.get_logger(__name__)
 INBOX = "inbox"
 OUTBOX = "outbox"
 UPDATES = "updates"
+TENANTS = "tenants"
 
 _CHANNEL = "sirdar"
 _QUIET = 0.005  # seconds between two NOTIFYs: one per insert would cost a third of the insert rate
@@ -33,7 +34,7 @@ class Bells:
 
     def __init__(self, connect: Callable[[], Awaitable["asyncpg.Connection[asyncpg.Record]"]] | None = None) -> None:
         self._connect = connect
-        self._rung = {name: asyncio.Event() for name in (INBOX, OUTBOX, UPDATES)}
+        self._rung = {name: asyncio.Event() for name in (INBOX, OUTBOX, UPDATES, TENANTS)}
         self._to_tell: set[str] = set()
         self._told = asyncio.Event()
 

@@ -1,11 +1,12 @@
 """Turns what is due into events, and does the housekeeping that has to happen now and then."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 
+from bot.core.ids import TenantId
 from bot.runtime.bells import INBOX, Bells
 from bot.runtime.failpoints import failpoint
 from bot.runtime.loop import Clock, Stopping
@@ -16,7 +17,8 @@ from storage.base import Timers
 log = structlog.get_logger(__name__)
 
 TICK_SECONDS = 0.5
-BATCH = 500  # timers per commit
+BATCH = 500  # timers per commit and tenant, shared among the tenants when there are many
+LEAST = 25
 CHORES_EVERY = timedelta(minutes=5)
 
 
@@ -27,12 +29,14 @@ class Ticker:
     Attributes:
         timers: The storage.
         chores: Called about every five minutes with the time: expiry, partitions.
+        served: Whose timers.
         bells: Rung when timers fired.
         clock: The time.
     """
 
     timers: Timers
     chores: Callable[[datetime], Awaitable[None]]
+    served: Callable[[], Sequence[TenantId]]
     bells: Bells
     clock: Clock
 
@@ -52,12 +56,13 @@ class Ticker:
                 else:
                     log.exception("a tick failed", action="go_on")
                 fired = 0
-            if fired < BATCH:
+            if not fired:  # else one of them may have more
                 await stopping.sleep(TICK_SECONDS)
 
     async def tick(self, now: datetime) -> int:
         """Fire what is due; returns how many timers."""
-        fired = await self.timers.fire(now, BATCH)
+        served = self.served()
+        fired = await self.timers.fire(now, max(BATCH // max(len(served), 1), LEAST), served)
         failpoint("clock.after_fire")
         if fired:
             METRICS.timers.inc(fired)

@@ -21,28 +21,29 @@ _AT_ONCE = 4
 
 
 class Courtesy:
-    """Marks messages as read, and shows us typing.
+    """Marks messages as read, and shows us typing."""
 
-    Args:
-        provider: Whom to tell.
-        manners: `read`: mark them; `typing`: and show us typing until we answer, 25 seconds at most; `off`: nothing.
-    """
+    def __init__(self) -> None:
+        self._waiting: asyncio.Queue[tuple[Provider, str, bool]] = asyncio.Queue(MOST_WAITING)
 
-    def __init__(self, provider: Provider, manners: Manners) -> None:
-        self._provider = provider
+    def note(self, provider: Provider, manners: Manners, message_id: str) -> None:
+        """A message has come in and is stored.
+
+        Args:
+            provider: Whom to tell.
+            manners: `read`: mark it; `typing`: and show us typing until we answer, 25 seconds at most; `off`: nothing.
+            message_id: Which message.
+        """
+        if manners == "off" or self._waiting.full():
+            return
         able = provider.capabilities
-        self._typing = manners == "typing" and able.typing
-        self._on = self._typing or (manners != "off" and able.read_marks)
-        self._waiting: asyncio.Queue[str] = asyncio.Queue(MOST_WAITING)
-
-    def note(self, message_id: str) -> None:
-        """A message has come in and is stored."""
-        if self._on and not self._waiting.full():
-            self._waiting.put_nowait(message_id)
+        typing = manners == "typing" and able.typing
+        if typing or able.read_marks:
+            self._waiting.put_nowait((provider, message_id, typing))
 
     async def run(self, stopping: Stopping) -> None:
-        """Tell the provider until `stopping`."""
-        tellers = [asyncio.create_task(self._tell()) for _ in range(_AT_ONCE if self._on else 0)]
+        """Tell the providers until `stopping`."""
+        tellers = [asyncio.create_task(self._tell()) for _ in range(_AT_ONCE)]
         try:
             await stopping.wait()
         finally:
@@ -52,8 +53,8 @@ class Courtesy:
 
     async def _tell(self) -> None:
         while True:
-            message_id = await self._waiting.get()
+            provider, message_id, typing = await self._waiting.get()
             try:
-                await self._provider.mark_read(message_id, typing=self._typing)
+                await provider.mark_read(message_id, typing=typing)
             except Exception:  # a bug in a provider must not end the courtesy for everybody
                 log.exception("a message could not be marked as read", action="go_on")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Protocol
 
 import structlog
 
@@ -20,6 +21,13 @@ PULSE_SECONDS = 0.01
 """Least time between two commits: webhooks that come meanwhile share the next one."""
 
 _Waiting = tuple[Sequence[NewItem], Unread, "asyncio.Future[None]"]
+
+
+class Accepts(Protocol):
+    """Who stores webhooks."""
+
+    async def accept(self, items: Sequence[NewItem], whole: Unread) -> None:
+        """Store one; returning means it is committed."""
 
 
 class GroupCommit:

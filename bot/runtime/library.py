@@ -8,29 +8,25 @@ is taken, and those that come up later, since another process may still be start
 import asyncio
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import structlog
 
-from bot.authoring.content import Content, FlowFile, compile_source, load_content
-from bot.authoring.sources import Memory
-from bot.authoring.watching import stamp
-from bot.core.actions import Actions
+from bot.authoring.content import Content, compile_source
+from bot.authoring.watching import Stamp, stamp
 from bot.core.compiled import CompiledFlow
 from bot.core.conversation import Conversation
 from bot.core.engine import Step
 from bot.core.errors import ContentErrors, SirdarError
 from bot.core.events import Event
 from bot.core.turn import advance
-from bot.runtime.loop import Clock, Stopping
+from bot.runtime.loop import Clock
 from bot.runtime.plan import plan, refuse_stranded
+from bot.runtime.shelf import Folder
 from bot.runtime.trouble import is_outage
 from storage.base import StoredVersion
 from storage.postgres import FlowVersions
 
 log = structlog.get_logger(__name__)
-
-WATCH_SECONDS = 1.0
 
 Key = tuple[str, int]
 """Name and version of a flow."""
@@ -69,28 +65,23 @@ class Library:
     """Reads, registers and exchanges content.
 
     Args:
-        root: The content folder.
-        actions: What flows may call.
+        folder: The content folder.
         versions: Where flow versions are kept.
         clock: The time.
         content: What was read already.
-        memory: What was compiled for that.
     """
 
-    def __init__(
-        self, root: Path, actions: Actions, versions: FlowVersions, clock: Clock, content: Content,
-        memory: Memory[FlowFile],
-    ) -> None:  # fmt: skip
-        self._root = root
-        self._actions = actions
+    def __init__(self, folder: Folder, versions: FlowVersions, clock: Clock, content: Content) -> None:
+        self.folder = folder
+        self._actions = folder.actions
         self._versions = versions
         self._clock = clock
-        self._memory = memory
         self._older: dict[Key, tuple[str, CompiledFlow]] = {}
         self._broken: set[Key] = set()
         self._brain = FlowBrain(content, self)
         self._turn = asyncio.Lock()
-        self._asked = asyncio.Event()
+        self._asked = False
+        self._seen: Stamp | None = None
 
     @property
     def content(self) -> Content:
@@ -187,7 +178,7 @@ class Library:
         """
         async with self._turn:
             try:
-                content = await asyncio.to_thread(load_content, self._root, self._actions, self._memory)
+                content = await asyncio.to_thread(self.folder.read)
                 await asyncio.to_thread(content.book.learn)
                 await self.register(content)
             except ContentErrors as mistakes:
@@ -206,23 +197,18 @@ class Library:
         return True
 
     def ask_for_reload(self) -> None:
-        """Reload soon; for signal handlers."""
-        self._asked.set()
+        """Reload with the next look; for signal handlers."""
+        self._asked = True
 
-    async def run(self, stopping: Stopping, *, watch: bool) -> None:
-        """Reload when asked to, and, with `watch`, when files have changed; until `stopping`."""
-        seen = await asyncio.to_thread(stamp, self._root)
-        while not stopping.is_set():
-            if watch:
-                await stopping.sleep(WATCH_SECONDS)
-                now = await asyncio.to_thread(stamp, self._root)
-                changed, seen = now != seen, now
-            else:
-                await stopping.first(self._asked.wait())
-                changed = False
-            if (changed or self._asked.is_set()) and not stopping.is_set():
-                self._asked.clear()
-                await self.reload()
+    async def look(self, *, watch: bool) -> None:
+        """Reload if asked to, and, with `watch`, if files have changed since the last look."""
+        changed = False
+        if watch:
+            now = await asyncio.to_thread(stamp, self.folder.root)
+            changed, self._seen = self._seen not in (None, now), now
+        if changed or self._asked:
+            self._asked = False
+            await self.reload()
 
 
 def _before(content: Content, known: Collection[Key]) -> set[Key]:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -35,6 +36,7 @@ log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 1.0
 CONCURRENCY = 4
+"""Files of one number at the same time."""
 LEASE = timedelta(minutes=15)
 """How long a process may take for one file; a fetch gives up after five minutes."""
 WAITS = (5, 30, 120, 600, 3600, 21_600, 86_400)
@@ -75,7 +77,7 @@ class MediaKeeper:
 
     Attributes:
         media: What is to be fetched.
-        clients: The provider of each channel.
+        clients: The provider of each channel; may be others at any time.
         store: Where files are kept.
         folder: Where they lie while they are fetched.
         limit: Bytes of the largest.
@@ -89,7 +91,7 @@ class MediaKeeper:
     limit: int
     clock: Clock
     _brakes: dict[ChannelId, _Brake] = field(default_factory=dict)
-    _running: set["asyncio.Task[None]"] = field(default_factory=set)
+    _running: dict["asyncio.Task[None]", ChannelId] = field(default_factory=dict)
 
     async def run(self, stopping: Stopping) -> None:
         """Fetch until `stopping`; what is under way is left, and fetched again by whoever comes after the lease."""
@@ -111,15 +113,16 @@ class MediaKeeper:
     async def start_due(self) -> int:
         """Start fetching what is due and there is room for; returns how many."""
         now = self.clock()
-        room = CONCURRENCY - len(self._running)
-        channels = [one for one in self.clients if (until := self._brake(one).until) is None or until <= now]
-        if room <= 0 or not channels:
+        busy = Counter(self._running.values())
+        able = [one for one in self.clients if (until := self._brake(one).until) is None or until <= now]
+        rooms = {channel: CONCURRENCY - busy[channel] for channel in able if busy[channel] < CONCURRENCY}
+        if not rooms:
             return 0
-        claims = await self.media.claim(now, room, lease=LEASE, channels=channels)
+        claims = await self.media.claim(now, lease=LEASE, rooms=rooms)
         for claim in claims:
             task = asyncio.create_task(self.fetch(claim))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._running[task] = claim.channel_id
+            task.add_done_callback(self._running.pop)
         return len(claims)
 
     async def drain(self) -> None:
@@ -158,7 +161,9 @@ class MediaKeeper:
 
     async def _download(self, claim: MediaClaim, row: MediaRow, path: Path) -> tuple[_Fetched, MediaLocation]:
         """From the webhook's address while that is good, else from where the provider says it is."""
-        client = self.clients[claim.channel_id]
+        client = self.clients.get(claim.channel_id)
+        if client is None:
+            raise StorageError("The number is not served any more.")
         if row.url and claim.attempts == 1 and self.clock() - row.created_at < URL_GOOD_FOR:
             direct = MediaLocation(url=row.url)
             with contextlib.suppress(MediaError):  # the provider is asked, then

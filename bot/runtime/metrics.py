@@ -53,6 +53,16 @@ class Metrics:
         self.backlog_age = Gauge(
             "sirdar_backlog_age_seconds", "How long the oldest has waited", ["queue"], registry=self.registry
         )
+        self.tenant_backlog = Gauge(
+            "sirdar_tenant_backlog", "What waits in the queues, of each tenant", ["tenant", "queue"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.tenant_backlog_age = Gauge(
+            "sirdar_tenant_backlog_age_seconds",
+            "How long the oldest has waited, of each tenant",
+            ["tenant", "queue"],
+            registry=self.registry,
+        )
 
 
 METRICS = Metrics()

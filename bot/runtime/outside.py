@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,6 +23,7 @@ import orjson
 import structlog
 
 from bot.core.errors import ConfigError
+from bot.core.ids import TenantId
 from bot.operations.outside import CallSpec, OutsideSpec, SystemSpec
 from bot.runtime.bells import INBOX, Bells
 from bot.runtime.failpoints import failpoint
@@ -33,7 +35,7 @@ from storage.postgres.outside import OutsideJob, OutsideJobs
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 1.0
-ROOM = 20  # requests at the same time
+ROOM = 20  # requests of a tenant at the same time
 ATTEMPTS = 12  # with the pauses below, over about three days
 PAUSES = (5, 30, 120, 600, 3600, 3 * 3600, 6 * 3600, 12 * 3600)  # seconds before it is tried again
 _WEBHOOK_SECONDS = 10.0
@@ -75,52 +77,80 @@ class OutsideRunner:
 
     Attributes:
         jobs: The storage.
-        spec: The systems and calls of outside.yaml.
+        specs: The systems and calls of each tenant's outside.yaml; may be others at any time.
         bells: Rung when an answer is in the inbox.
         clock: The time.
         environment: Where the systems' secrets are.
     """
 
     jobs: OutsideJobs
-    spec: OutsideSpec
+    specs: Mapping[TenantId, OutsideSpec]
     bells: Bells
     clock: Clock
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    _running: dict["asyncio.Task[None]", TenantId] = field(default_factory=dict)
 
     async def run(self, stopping: Stopping) -> None:
         """Work until `stopping`; finishes the requests under way."""
-        for name in self.spec.missing_secrets(self.environment):
+        missing = {name for spec in self.specs.values() for name in spec.missing_secrets(self.environment)}
+        for name in sorted(missing):
             log.warning("a secret of outside.yaml is missing: calls will wait for it", action="wait", variable=name)
         async with self.session() as http:
             while not stopping.is_set():
                 try:
-                    busy = await self.work(http)
+                    busy = await self.start_due(http)
                 except Exception as error:
                     busy = 0
                     if is_outage(error):
                         log.warning("the database is out of reach", action="wait", error=type(error).__name__)
                     else:
                         log.exception("outside jobs failed", action="go_on")
-                if not busy:
+                if busy and self._running:  # when one is done there is room for another
+                    first = asyncio.FIRST_COMPLETED
+                    await stopping.first(asyncio.wait([*self._running], timeout=POLL_SECONDS, return_when=first))
+                else:
                     await stopping.sleep(POLL_SECONDS)
+            await asyncio.gather(*self._running, return_exceptions=True)
 
     def session(self) -> aiohttp.ClientSession:
         """An HTTP client for `work`. It keeps no cookies."""
         return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), headers={"User-Agent": "Sirdar"})
 
     async def work(self, http: aiohttp.ClientSession) -> int:
-        """Do what is due; returns how many jobs."""
-        claimed = await self.jobs.claim(self.clock(), ROOM, _LEASE)
-        await asyncio.gather(*(self._do(http, job) for job in claimed))
+        """Do what is due, to its end; returns how many jobs."""
+        started = await self.start_due(http)
+        await asyncio.gather(*self._running)
+        return started
+
+    async def start_due(self, http: aiohttp.ClientSession) -> int:
+        """Start what is due and there is room for; returns how many jobs. No tenant takes another's room."""
+        busy = Counter(self._running.values())
+        rooms = {tenant: ROOM - busy[tenant] for tenant in self.specs if busy[tenant] < ROOM}
+        claimed = await self.jobs.claim(self.clock(), rooms, _LEASE) if rooms else []
+        for job in claimed:
+            task = asyncio.create_task(self._do(http, job))
+            self._running[task] = job.tenant_id
+            task.add_done_callback(self._ended)
         return len(claimed)
 
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._running.pop(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:  # its lease brings it back
+            log.warning("an outside job could not be recorded", action="wait", error=type(error).__name__)
+
     async def _do(self, http: aiohttp.ClientSession, job: OutsideJob) -> None:
-        call = self.spec.calls.get(job.call) if job.call is not None else None
+        spec = self.specs.get(job.tenant_id)
+        if spec is None:  # not served any more: whoever serves it takes it when our lease is over
+            return
+        call = spec.calls.get(job.call) if job.call is not None else None
         if job.kind == "call" and call is None:
             await self._fail(job, Told(0, error=f"outside.yaml has no call {job.call}"))
             return
         try:
-            told = await (self._tell(http, job) if call is None else self._ask(http, job, call))
+            told = await (
+                self._tell(http, job) if call is None else self._ask(http, job, call, spec.systems[call.system])
+            )
         except ConfigError as error:
             told = Told(0, error=str(error))
         failpoint("outside.before_record")
@@ -150,8 +180,7 @@ class OutsideRunner:
         headers["Sirdar-Action"] = str(job.payload["action"])
         return await _request(http, "POST", job.url or "", body, headers, _WEBHOOK_SECONDS)
 
-    async def _ask(self, http: aiohttp.ClientSession, job: OutsideJob, call: CallSpec) -> Told:
-        system = self.spec.systems[call.system]
+    async def _ask(self, http: aiohttp.ClientSession, job: OutsideJob, call: CallSpec, system: SystemSpec) -> Told:
         given = dict(job.payload)
 
         def place(match: "re.Match[str]") -> str:

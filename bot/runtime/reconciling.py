@@ -7,7 +7,7 @@ message that failed would look as if it were on its way for ever.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.runtime.intake import GroupCommit
+from bot.runtime.intake import Accepts
 from providers.base import Delivery, Provider
 from storage.base import Channel, NewStatus, Unread
 from storage.postgres import Postgres
@@ -37,7 +37,7 @@ class Reconciler:
     provider: Provider
     channel: Channel
     database: Postgres
-    intake: GroupCommit
+    intake: Accepts
     chores: Chores
 
     async def reconcile(self, now: datetime) -> int:

@@ -1,9 +1,11 @@
 """Empties the outbox: claims messages (which commits the attempt), sends them, records what became of them."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import assert_never
 
 import structlog
@@ -17,14 +19,13 @@ from bot.runtime.circuits import Circuits
 from bot.runtime.failpoints import failpoint
 from bot.runtime.loop import Clock, Pulse, Stopping
 from bot.runtime.metrics import METRICS
-from bot.runtime.pacing import Pacer
+from bot.runtime.outlets import Outlet
 from bot.runtime.trouble import is_outage
 from providers.base import (
     Accepted,
     Fault,
     NotSent,
     OutboundMessage,
-    Provider,
     Refused,
     SendOutcome,
     Unknown,
@@ -52,23 +53,15 @@ _USEFUL = timedelta(hours=24)  # a reply that could not be handed over for so lo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendRules:
-    """How fast and how patiently to send.
+    """How patiently to send.
 
     Attributes:
-        concurrency: Calls to providers at the same time.
         lease: After which an attempt without an answer in the database is UNKNOWN; twice the HTTP timeout.
         unknown_wait: How long a status may still tell what became of an UNKNOWN attempt.
-        channel: Paces each number.
-        pair: Paces each conversation.
-        window_template: The template that says, outside the 24-hour window, what was to be said in words; empty: none.
     """
 
-    concurrency: int
     lease: timedelta
     unknown_wait: timedelta
-    channel: Pacer
-    pair: Pacer
-    window_template: str = ""
 
 
 class Sender:
@@ -76,28 +69,28 @@ class Sender:
 
     Args:
         outbox: The storage.
-        providers: Who carries the messages of each channel.
-        rules: How fast and how patiently.
+        outlets: Who carries the messages of each channel, and how fast; may change at any time.
+        rules: How patiently.
         bells: Rings when there is something to send.
         clock: The time.
     """
 
     def __init__(
-        self, outbox: Outbox, providers: Mapping[ChannelId, Provider], rules: SendRules, bells: Bells, clock: Clock
+        self, outbox: Outbox, outlets: Mapping[ChannelId, Outlet], rules: SendRules, bells: Bells, clock: Clock
     ) -> None:
         self._outbox = outbox
-        self._providers = providers
+        self._outlets = outlets
         self._rules = rules
         self._bells = bells
         self._clock = clock
-        self._calls = asyncio.Semaphore(rules.concurrency)
         self._flying: set[asyncio.Task[None]] = set()
+        self._in_flight: Counter[ChannelId] = Counter()
         self._ended: list[Result] = []
         self._landed = asyncio.Event()
         self._open = False
         self._berths = 0  # given and not yet taken
         self._circuits = Circuits()
-        self._troubled: set[ChannelId] = set(providers)  # until a message is accepted, an old alarm may stand
+        self._well: set[ChannelId] = set()  # the others may have an old alarm, until a message is accepted
 
     async def run(self, stopping: Stopping) -> None:
         """Send until `stopping`; then waits for the answers under way and records them."""
@@ -141,11 +134,11 @@ class Sender:
         results, self._ended = self._ended, []
         self._landed.clear()
         now = self._clock()
-        room, shut = self._room(now, self._rules.concurrency) if claim else (0, [])
-        if not results and not room:
+        rooms = self._rooms(now) if claim else {}
+        if not results and not rooms:
             return 0
         try:
-            claims = await self._outbox.exchange(results, now, room=room, lease=self._rules.lease, shut=shut)
+            claims = await self._outbox.exchange(results, now, rooms=rooms, lease=self._rules.lease)
         except BaseException:
             self._ended = results + self._ended  # their answers must not be lost with the transaction
             raise
@@ -153,7 +146,7 @@ class Sender:
         for result in results:
             METRICS.sends.labels(result.verdict.value).inc()
             if result.verdict is Verdict.DONE:
-                self._troubled.discard(result.claim.channel_id)
+                self._well.add(result.claim.channel_id)
         for claimed in claims:
             self._start(claimed, now)
         return len(results) + len(claims)
@@ -163,11 +156,11 @@ class Sender:
 
         More than it sends at a time, so that the next replies are at hand when the first are out.
         """
-        room, shut = self._room(self._clock(), _AHEAD * self._rules.concurrency) if self._open else (0, [])
-        if not room:
+        rooms = self._rooms(self._clock(), _AHEAD) if self._open else {}
+        if not rooms:
             return None
         self._berths += 1
-        return Berth(room=room, channels=frozenset(self._providers).difference(shut), lease=self._rules.lease)
+        return Berth(rooms=rooms, lease=self._rules.lease)
 
     def take_over(self, claims: Sequence[Claim]) -> None:
         """Send what a worker claimed for this sender, with its berth, when it committed the turns."""
@@ -204,39 +197,44 @@ class Sender:
             bell.cancel()
             landed.cancel()
 
-    def _room(self, now: datetime, most: int) -> tuple[int, list[ChannelId]]:
-        free = most - len(self._flying)
-        shut, allowed = [], 0
-        for channel in self._providers:
-            room = self._rules.channel.room(channel, now.timestamp())
-            if room == 0:
-                shut.append(channel)
-            allowed += free if room is None else room
-        return max(min(free, allowed), 0), shut
+    def _rooms(self, now: datetime, ahead: int = 1) -> dict[ChannelId, int]:
+        """How many messages each number can take now; numbers that can take none are left out."""
+        at, rooms = now.timestamp(), {}
+        for channel, outlet in self._outlets.items():
+            free = ahead * outlet.concurrency - self._in_flight[channel]
+            paced = outlet.channel.room(channel, at)
+            if (room := free if paced is None else min(free, paced)) > 0:
+                rooms[channel] = room
+        return rooms
 
     def _start(self, claim: Claim, now: datetime) -> None:
-        provider = self._providers.get(claim.channel_id)
-        if provider is None:  # another process serves this number
+        outlet = self._outlets.get(claim.channel_id)
+        if outlet is None:  # it is not served here any more
             self._end(claim, Verdict.DEFER, retry_at=now + timedelta(seconds=5))
             return
-        content = self._may_say(claim, now)
+        content = self._may_say(outlet, claim, now)
         if content is None:
             self._ended.append(Result(claim=claim, verdict=Verdict.HELD, at=self._clock(), detail=WINDOW_CLOSED))
             self._landed.set()
             return
-        wait = self._rules.channel.take(claim.channel_id, now.timestamp())
-        wait = wait or self._rules.pair.take(claim.conversation_id, now.timestamp())
+        wait = outlet.channel.take(claim.channel_id, now.timestamp())
+        wait = wait or outlet.pair.take(claim.conversation_id, now.timestamp())
         if wait:
             self._end(claim, Verdict.DEFER, retry_at=now + timedelta(seconds=wait))
             return
         if not self._circuits.admits(claim.channel_id):
             self._end(claim, Verdict.DEFER, retry_at=now + _BEHIND_A_PROBE)
             return
-        task = asyncio.create_task(self._send(provider, claim, content, now + self._rules.lease / 2))
+        task = asyncio.create_task(self._send(outlet, claim, content, now + self._rules.lease / 2))
         self._flying.add(task)
-        task.add_done_callback(self._flying.discard)
+        self._in_flight[claim.channel_id] += 1
+        task.add_done_callback(partial(self._ended_flight, claim.channel_id))
 
-    def _may_say(self, claim: Claim, now: datetime) -> Outgoing | None:
+    def _ended_flight(self, channel: ChannelId, task: "asyncio.Task[None]") -> None:
+        self._flying.discard(task)
+        self._in_flight[channel] -= 1
+
+    def _may_say(self, outlet: Outlet, claim: Claim, now: datetime) -> Outgoing | None:
         """What may be said at this moment: the message, a template in its place, or nothing until the person writes.
 
         Whether the window is open was known when the message was queued; it may have closed while it waited.
@@ -244,9 +242,10 @@ class Sender:
         content = claim.content
         if isinstance(content, TemplateOut) or window_open(claim.last_inbound_at, now):
             return content
-        return in_template(content, self._rules.window_template, claim.language)
+        return in_template(content, outlet.window_template, claim.language)
 
-    async def _send(self, provider: Provider, claim: Claim, content: Outgoing, begin_before: datetime) -> None:
+    async def _send(self, outlet: Outlet, claim: Claim, content: Outgoing, begin_before: datetime) -> None:
+        provider = outlet.provider
         message = OutboundMessage(
             phone=claim.phone,
             user_id=claim.user_id,
@@ -257,7 +256,7 @@ class Sender:
         failpoint("sender.before_http")
         outcome: SendOutcome
         try:
-            async with self._calls:
+            async with outlet.calls:
                 if self._clock() < begin_before:
                     outcome = await provider.send(message)
                 else:
@@ -280,7 +279,7 @@ class Sender:
         now = self._clock()
         match outcome:
             case Accepted(provider_message_id=wamid, held=held):
-                well = "" if claim.channel_id in self._troubled else None
+                well = "" if claim.channel_id not in self._well else None
                 return Result(
                     claim=claim,
                     verdict=Verdict.DONE,
@@ -325,7 +324,9 @@ class Sender:
         match fault:
             case Fault.WINDOW if not isinstance(claim.content, TemplateOut):
                 # Whatever we thought, the window is closed: that is noted with the result, and decides the next time.
-                verdict, retry_at = (Verdict.RETRY if self._rules.window_template else Verdict.HELD), now
+                outlet = self._outlets.get(claim.channel_id)
+                verdict = Verdict.RETRY if outlet is not None and outlet.window_template else Verdict.HELD
+                retry_at = now
             case Fault.THROTTLE_CHANNEL:
                 pause_until = now + max(told, timedelta(seconds=min(2 ** (tries - 1), 60)))
                 retry_at = now
@@ -339,7 +340,7 @@ class Sender:
             case Fault.AUTH | Fault.POLICY:
                 pause_until, retry_at = now + max(told, pause), now
                 alarm = f"{fault.value}: code {refused.problem.code}, {refused.problem.detail}"[:300]
-                self._troubled.add(claim.channel_id)
+                self._well.discard(claim.channel_id)
                 log.error(
                     "a channel is refused", action="pause", channel_id=claim.channel_id, code=refused.problem.code
                 )

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import structlog
 
-from bot.core.ids import ConversationId, TenantId
+from bot.core.ids import ChannelId, ConversationId, TenantId
 from bot.runtime.bells import INBOX, OUTBOX, Bells
 from bot.runtime.failpoints import failpoint
 from bot.runtime.loop import Clock, Pulse, Stopping
@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 CANDIDATES = 400  # inbox events looked at per claim
 CONVERSATIONS = 100  # conversations per transaction: long enough to share a commit, short enough to be undone cheaply
 EVENTS = 10  # per conversation and transaction, so that one busy person does not hold up the others
+SLICE = 25  # conversations per transaction where there are several tenants: none waits for long until it is its turn
 POLL_SECONDS = 0.5  # when no bell rings
 PULSE_SECONDS = 0.012  # least time between two claims, so that turns share commits: each costs as much as 20 turns
 
@@ -37,13 +38,24 @@ class Neighbour(Protocol):
         """Send what was claimed for it, if anything; their attempts are committed."""
 
 
+class Takers(Protocol):
+    """Whose turns are taken here, with which flows and actions."""
+
+    @property
+    def served(self) -> Sequence[TenantId]:
+        """Whose; may be others at any time."""
+
+    def taker(self, tenant: TenantId, channel: ChannelId) -> TurnTaker:
+        """With what, for conversations of a number."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
     """Takes turns until told to stop. Any number of loops may run it, in any number of processes.
 
     Attributes:
         turns: The storage.
-        taker: The flows and actions.
+        takers: The tenants, their flows and actions.
         bells: Rings when there is work; rung when there is something to send.
         clock: The time.
         attempts: How often an event may fail before it is put aside.
@@ -52,7 +64,7 @@ class Worker:
     """
 
     turns: Turns
-    taker: TurnTaker
+    takers: Takers
     bells: Bells
     clock: Clock
     attempts: int = 5
@@ -76,12 +88,19 @@ class Worker:
                 await stopping.first(self.bells.wait(INBOX, POLL_SECONDS))
 
     async def work(self) -> int:
-        """Take the turns that are due, one transaction per tenant; returns how many were taken or failed."""
+        """Take the turns that are due, one transaction per tenant; returns how many were taken or failed.
+
+        With several tenants, each gets a slice, and those with little to do come first: they do not notice that
+        another has much.
+        """
+        served = self.takers.served
+        most = CONVERSATIONS if len(served) < 2 else SLICE
+        found = await self.turns.waiting(self.clock(), CANDIDATES, share=4 * most, tenants=served)
         taken = 0
-        for tenant, waiting in await self.turns.waiting(self.clock(), CANDIDATES):
-            conversations = waiting[: 2 * CONVERSATIONS]
+        for tenant, waiting in sorted(found, key=lambda one: len(one[1])):
+            conversations = waiting[: 2 * most]
             try:
-                taken += await self._take(tenant, conversations, CONVERSATIONS, EVENTS)
+                taken += await self._take(tenant, conversations, most, EVENTS)
             except Exception as error:
                 if is_outage(error):
                     raise
@@ -111,11 +130,11 @@ class Worker:
         return len(outcome.done)
 
     async def _drain(self, store: TurnStore, work: Work, now: datetime, outcome: Outcome) -> None:
-        conversation = work.conversation
+        conversation, taker = work.conversation, self.takers.taker(store.tenant_id, work.channel_id)
         for event in work.events:
             if event.due_at > now:  # it failed before and waits; what came later must wait behind it
                 break
-            conversation = await self.taker.take(
+            conversation = await taker.take(
                 store, work.channel_id, conversation, event, outcome, last_try=event.attempts >= self.attempts - 1
             )
             outcome.done.append((conversation.conversation_id, event.event.event_id))

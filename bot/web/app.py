@@ -14,10 +14,11 @@ from bot.runtime.parts import Part
 from bot.runtime.trouble import is_outage
 from bot.web.api import add_api
 from bot.web.files import SharedFiles
+from bot.web.gate import Gate
 from bot.web.health import Health
 from bot.web.pay import Payments
 from bot.web.today import Today
-from bot.web.webhook import MAX_BODY, Numbers, Webhook
+from bot.web.webhook import MAX_BODY, Webhook
 
 log = structlog.get_logger(__name__)
 
@@ -29,15 +30,15 @@ _BACKLOG = 1024  # connections the kernel holds while we are busy
 def make_app(system: System) -> web.Application:
     """The application that serves one system."""
     webhook = Webhook(
-        provider=system.provider,
-        numbers=Numbers(system.channel.provider, [system.channel], system.upkeep.channels),
+        gate=Gate(system.tenants),
+        refresh=system.enrolment.refresh,
         intake=system.intake,
         courtesy=system.courtesy,
         clock=system.clock,
     )
     app = make_health_app(system)
     webhook.routes(app)
-    Payments(system.office).routes(app)
+    Payments(system.office, system.tenants.closed).routes(app)
     add_api(app, system)
     if system.links is not None:
         SharedFiles(system.links, system.files, system.clock).routes(app)
@@ -46,8 +47,12 @@ def make_app(system: System) -> web.Application:
 
 def make_health_app(system: System) -> web.Application:
     """What an operator's machines ask, alone: for processes that take no webhooks."""
-    settings, tenant = system.settings, system.channel.tenant_id
-    today = Today(database=system.foundation.database, tenant=tenant, name=settings.bot_tenant, clock=system.clock)
+    settings, tenants = system.settings, system.tenants
+    today = Today(
+        database=system.foundation.database,
+        tenants=lambda: {tenant.tenant_id: tenant.slug for tenant in tenants},
+        clock=system.clock,
+    )
     health = Health(queues=system.upkeep, clock=system.clock, limit_seconds=settings.bot_backlog_limit, today=today)
     app = web.Application(client_max_size=MAX_BODY)
     app.router.add_get("/healthz", health.live)
@@ -67,19 +72,23 @@ def web_parts(system: System, names: Sequence[str]) -> list[Part]:
 
 
 async def _open_shop(system: System, url: str) -> None:
-    """Note who takes payments, and where people reach the page for it; as soon as there is a database."""
-    settings = system.settings
+    """Note who takes payments, and where people reach the page for it: of every tenant, whenever one changes."""
+    edition = -1
     while True:
+        tenants = system.tenants
         try:
-            async with system.office.acting(system.channel.tenant_id) as acting:
-                await take_payments(acting, settings.bot_payment_gateway, settings.bot_public_url or url)
+            if edition != tenants.edition:
+                seen = tenants.edition
+                for tenant in tenants:
+                    gateway, public = tenant.settings.bot_payment_gateway, tenant.settings.bot_public_url
+                    async with system.office.acting(tenant.tenant_id) as acting:
+                        await take_payments(acting, gateway, public or url)
+                edition = seen
         except Exception as error:
             if not is_outage(error):
                 raise
             log.warning("the database is out of reach", action="wait", error=type(error).__name__)
-            await asyncio.sleep(_RETRY_SECONDS)
-        else:
-            return
+        await asyncio.sleep(_RETRY_SECONDS)
 
 
 def _serving(
@@ -87,7 +96,7 @@ def _serving(
 ) -> Part:
     """Serves an application until told to stop; then finishes the requests under way.
 
-    `opened` is called with the address once it listens.
+    `opened` runs beside it, with the address, once it listens.
     """
 
     async def run(stopping: Stopping) -> None:
@@ -99,7 +108,7 @@ def _serving(
             url = f"http://{bound_host}:{bound_port}"
             log.info("listening", action="serve", part=name, url=url)
             if opened is not None:
-                await stopping.first(opened(url))
+                await stopping.first(opened(url))  # it goes on for as long as we serve
             await stopping.wait()
         finally:
             await runner.cleanup()

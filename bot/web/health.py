@@ -1,6 +1,6 @@
 """What an operator's machines ask: alive, ready, and how busy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -53,7 +53,8 @@ class Health:
         except Exception as error:  # noqa: BLE001  any reason means: not ready
             reason = f"the database does not answer ({type(error).__name__})"
             return web.json_response({"status": "not ready", "reason": reason}, status=503)
-        age = _age(backlog.inbox_oldest, self.clock())
+        now = self.clock()
+        age = _age(backlog.inbox_oldest, now)
         body = {
             "status": "ready",
             "inbox": backlog.inbox_events,
@@ -62,7 +63,12 @@ class Health:
             "unknown": backlog.outbox_unknown,
             "dead_letters": backlog.dead_letters,
         }
-        if age > self.limit_seconds:
+        late = [one for one in backlog.tenants.values() if _age(one.inbox_oldest, now) > self.limit_seconds]
+        waiting = [one for one in backlog.tenants.values() if one.inbox_oldest is not None and one.inbox_oldest <= now]
+        if len(backlog.tenants) > 1:
+            body["tenants"], body["tenants_late"] = len(backlog.tenants), len(late)
+        # One tenant that has more to do than it gets done is no reason to send everybody else elsewhere.
+        if age > self.limit_seconds and len(late) >= len(waiting):
             body["status"] = "not ready"
             body["reason"] = f"the oldest event has waited {age:.0f} s; is a worker running?"
             return web.json_response(body, status=503)
@@ -76,6 +82,8 @@ class Health:
         except Exception:  # noqa: BLE001  the other metrics are worth having, above all when the database is down
             METRICS.backlog.clear()
             METRICS.today.clear()
+            METRICS.tenant_backlog.clear()
+            METRICS.tenant_backlog_age.clear()
         else:
             now = self.clock()
             METRICS.backlog.labels("inbox").set(backlog.inbox_events)
@@ -84,7 +92,18 @@ class Health:
             METRICS.backlog.labels("dead_letters").set(backlog.dead_letters)
             METRICS.backlog_age.labels("inbox").set(_age(backlog.inbox_oldest, now))
             METRICS.backlog_age.labels("outbox").set(_age(backlog.outbox_oldest, now))
+            _show_tenants(backlog.tenants, now)
         return web.Response(body=generate_latest(METRICS.registry), content_type="text/plain", charset="utf-8")
+
+
+def _show_tenants(tenants: Mapping[str, Backlog], now: datetime) -> None:
+    METRICS.tenant_backlog.clear()
+    METRICS.tenant_backlog_age.clear()
+    for slug, backlog in tenants.items():
+        METRICS.tenant_backlog.labels(slug, "inbox").set(backlog.inbox_events)
+        METRICS.tenant_backlog.labels(slug, "outbox").set(backlog.outbox_ready)
+        METRICS.tenant_backlog_age.labels(slug, "inbox").set(_age(backlog.inbox_oldest, now))
+        METRICS.tenant_backlog_age.labels(slug, "outbox").set(_age(backlog.outbox_oldest, now))
 
 
 def _age(since: datetime | None, now: datetime) -> float:

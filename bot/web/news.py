@@ -1,7 +1,7 @@
 """Items of a webhook → rows to store. What concerns nobody we know, or is not acted on, is kept as it came."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
@@ -72,11 +72,13 @@ class Sorting:
         by_address: Our numbers at the provider, by what webhooks call them.
         by_account: Our numbers at the provider, by what webhooks call their account.
         received_at: When the webhook came.
+        resting: Our numbers that are not served at the moment.
     """
 
     by_address: Mapping[str, Channel]
     by_account: Mapping[str, tuple[Channel, ...]]
     received_at: datetime
+    resting: Mapping[str, Channel] = field(default_factory=dict)
 
     def rows(self, item: WebhookItem) -> list[NewItem]:
         """What to store of an item: one row, or one for each number that an account has."""
@@ -168,13 +170,13 @@ class Sorting:
         return named or channels
 
     def _unread(self, address: str | None, kind: str, body: bytes) -> Unread:
-        channel = self.by_address.get(address) if address is not None else None
+        channel = self.by_address.get(address) or self.resting.get(address) if address is not None else None
         tenant = channel.tenant_id if channel is not None else self._only_tenant() if address is None else NOBODY
         return Unread(tenant_id=tenant, kind=kind[:200], body=body, received_at=self.received_at)
 
     def _only_tenant(self) -> TenantId:
         """Whose account news that name no number belongs to, when there is only one tenant."""
-        tenants = {channel.tenant_id for channel in self.by_address.values()}
+        tenants = {channel.tenant_id for channel in (*self.by_address.values(), *self.resting.values())}
         return tenants.pop() if len(tenants) == 1 else NOBODY
 
 

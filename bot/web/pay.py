@@ -1,6 +1,7 @@
 """The payment page behind our links, and what gateways tell about payments."""
 
 import secrets
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -46,10 +47,12 @@ class Payments:
 
     Args:
         office: Where services are called.
+        closed: Whether a tenant is not served.
     """
 
-    def __init__(self, office: Office) -> None:
+    def __init__(self, office: Office, closed: Callable[[TenantId], bool]) -> None:
         self._office = office
+        self._closed = closed
 
     def routes(self, app: web.Application) -> None:
         """Add ours."""
@@ -122,6 +125,8 @@ class Payments:
         Raises:
             HTTPNotFound: They have none of this name.
         """
+        if self._closed(tenant):
+            raise web.HTTPNotFound
         async with self._office.acting(tenant) as acting:
             terms = await terms_of(acting)
         if terms.link_key is None or name not in GATEWAYS:
@@ -135,7 +140,7 @@ class Payments:
             HTTPNotFound: We have not signed it.
         """
         read = read_link(request.match_info["token"])
-        if read is not None:
+        if read is not None and not self._closed(TenantId(read[0])):
             async with self._office.acting(TenantId(read[0])) as acting:
                 link = await payments.find_link(acting, read[1], read[2])
             if link is not None:

@@ -1,6 +1,6 @@
 """Today's numbers for Prometheus: the same as the reports', at most a few seconds old."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,18 +16,16 @@ _FRESH = timedelta(seconds=15)
 
 @dataclass(slots=True, kw_only=True)
 class Today:
-    """Sets the gauges of a tenant.
+    """Sets the gauges of every tenant that is served.
 
     Attributes:
         database: Where it is counted.
-        tenant: Whose.
-        name: What the label says.
+        tenants: Whose, with what the label says.
         clock: The time.
     """
 
     database: Postgres
-    tenant: TenantId
-    name: str
+    tenants: Callable[[], Mapping[TenantId, str]]
     clock: Callable[[], datetime]
     _counted_at: datetime | None = field(default=None, init=False)
 
@@ -36,10 +34,11 @@ class Today:
         now = self.clock()
         if self._counted_at is not None and now - self._counted_at < _FRESH:
             return
-        async with self.database.tenant(self.tenant) as db:
-            found = await report(db, now.date(), now.date())
-        for metric, value in _numbers(found).items():
-            METRICS.today.labels(self.name, metric).set(value)
+        for tenant, name in self.tenants().items():
+            async with self.database.tenant(tenant) as db:
+                found = await report(db, now.date(), now.date())
+            for metric, value in _numbers(found).items():
+                METRICS.today.labels(name, metric).set(value)
         self._counted_at = now
 
 

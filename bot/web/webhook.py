@@ -1,7 +1,9 @@
 """The webhook: verify the raw bytes, read them, store what they say, and only then answer 200."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -10,16 +12,19 @@ from aiohttp import web
 from bot.config import STATUS_PATH, WEBHOOK_PATH
 from bot.core.messages import UnsupportedIn
 from bot.runtime.courtesy import Courtesy
-from bot.runtime.intake import GroupCommit
+from bot.runtime.intake import Accepts
 from bot.runtime.metrics import METRICS
 from bot.runtime.trouble import is_outage
-from bot.web.news import NOBODY, Sorting
-from providers.base import InboundMessage, Provider, SignatureError, WebhookItem, WebhookRequest
-from storage.base import Channel, Unread
+from bot.web.gate import Admitted, Gate
+from bot.web.news import NOBODY
+from providers.base import InboundMessage, SignatureError, WebhookItem, WebhookRequest
+from storage.base import Unread
 
 log = structlog.get_logger(__name__)
 
 PATH = WEBHOOK_PATH
+OWN_PATH = f"{WEBHOOK_PATH}/{{tenant}}"
+"""An address for one tenant alone."""
 
 MAX_BODY = 4 * 1024 * 1024
 """Bytes. Meta sends up to 3 MB (webhooks overview, 2026); aiohttp's default of 1 MiB would refuse that for 7 days."""
@@ -27,81 +32,41 @@ MAX_BODY = 4 * 1024 * 1024
 LOOK_AGAIN = timedelta(seconds=10)
 """Least time between two looks at which numbers we have, for webhooks to numbers that are not among them."""
 
-
-@dataclass(slots=True)
-class Numbers:
-    """Our numbers at one provider, in every tenant. Looked up again when a webhook is for a number that is new.
-
-    Args:
-        provider: The provider's name.
-        known: The numbers to begin with.
-        look_up: Finds all numbers of the deployment.
-    """
-
-    provider: str
-    known: Sequence[Channel]
-    look_up: Callable[[], Awaitable[Sequence[Channel]]] | None = None
-    by_address: dict[str, Channel] = field(default_factory=dict)
-    by_account: dict[str, tuple[Channel, ...]] = field(default_factory=dict)
-    _looked_at: datetime | None = None
-
-    def __post_init__(self) -> None:
-        self._keep(self.known)
-
-    def _keep(self, channels: Sequence[Channel]) -> None:
-        ours = [channel for channel in channels if channel.provider == self.provider]
-        self.by_address = {channel.address: channel for channel in ours}
-        accounts: dict[str, tuple[Channel, ...]] = {}
-        for channel in ours:
-            if channel.account:
-                accounts[channel.account] = (*accounts.get(channel.account, ()), channel)
-        self.by_account = accounts
-
-    async def sorting(self, items: Sequence[WebhookItem], now: datetime) -> Sorting:
-        """What sorts these items; looks the numbers up when one of them is not known."""
-        strange = any(
-            (channel := getattr(item, "channel", None)) is not None and channel not in self.by_address for item in items
-        )
-        if strange and self.look_up and (self._looked_at is None or now - self._looked_at >= LOOK_AGAIN):
-            self._looked_at = now
-            try:
-                self._keep(await self.look_up())
-            except Exception as error:
-                if not is_outage(error):
-                    raise
-        return Sorting(by_address=self.by_address, by_account=self.by_account, received_at=now)
+MUCH = 512 * 1024
+"""Bytes to be hashed, over all secrets, from which on that is done beside the event loop: about a millisecond."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Webhook:
-    """Takes the webhooks of one provider.
+    """Takes the webhooks of all tenants.
 
     Attributes:
-        provider: Verifies and reads.
-        numbers: Our numbers.
+        gate: Finds out who signed them.
+        refresh: Looks who there is now, for webhooks to numbers that nobody knows.
         intake: Stores.
         courtesy: Shows people that their message was read.
         clock: The time.
     """
 
-    provider: Provider
-    numbers: Numbers
-    intake: GroupCommit
+    gate: Gate
+    refresh: Callable[[], Awaitable[None]]
+    intake: Accepts
     courtesy: Courtesy
     clock: Callable[[], datetime]
+    _looked_at: datetime | None = None
 
     def routes(self, app: web.Application) -> None:
         """Say which requests come here."""
-        taking = self.provider.webhook_methods
-        if "GET" not in taking:
-            app.router.add_get(PATH, self.handshake)
-        for method in taking:
-            app.router.add_route(method, PATH, self.receive)
-            app.router.add_route(method, STATUS_PATH, self.receive)
+        for path in (STATUS_PATH, PATH, OWN_PATH):
+            app.router.add_get(path, self.get)
+            app.router.add_post(path, self.receive)
+            app.router.add_put(path, self.receive)
 
-    async def handshake(self, request: web.Request) -> web.Response:
-        """Answer the provider's check of our endpoint."""
-        challenge = self.provider.handshake(request.query)
+    async def get(self, request: web.Request) -> web.Response:
+        """A provider's check of our endpoint, or a webhook of one that sends them this way."""
+        if "hub.mode" not in request.query and self.gate.takes("GET"):
+            return await self.receive(request)
+        challenge = self.gate.handshake(request.query, request.match_info.get("tenant"))
         if challenge is None:
             METRICS.webhooks.labels("handshake_refused").inc()
             return web.Response(status=403, text="The verify token is not ours.")
@@ -109,6 +74,8 @@ class Webhook:
 
     async def receive(self, request: web.Request) -> web.Response:
         """Store a webhook. 200 means it is on disk; 401 that it was not signed; 5xx that it must come again."""
+        if request.method != "POST" and not self.gate.takes(request.method):
+            raise web.HTTPMethodNotAllowed(request.method, ["GET", "POST"])
         body = await request.read()
         asked = WebhookRequest(
             method=request.method,
@@ -118,13 +85,17 @@ class Webhook:
             body=body,
             received_at=self.clock(),
         )
+        slug = request.match_info.get("tenant")
         try:
-            self.provider.verify(asked)
+            admitted = await self._admit(asked, slug)
         except SignatureError:
             METRICS.webhooks.labels("unsigned").inc()
             return web.Response(status=401, text="The signature is missing or wrong.")
-        items = self.provider.parse(asked)
-        sorting = await self.numbers.sorting(items, asked.received_at)
+        items = admitted.provider.parse(asked)
+        if self._strange(admitted, items, asked.received_at):
+            with suppress(SignatureError):
+                admitted = await self._look_again(admitted, asked, slug)
+        sorting = admitted.sorting(asked.received_at)
         rows = [row for item in items for row in sorting.rows(item)]
         try:
             whole = Unread(tenant_id=NOBODY, kind="not_storable", body=body, received_at=asked.received_at)
@@ -138,9 +109,33 @@ class Webhook:
             if isinstance(item, InboundMessage):
                 if isinstance(item.content, UnsupportedIn):
                     METRICS.unsupported.labels(_known(item.content.original_kind)).inc()
-                if item.group_id is None and item.channel in sorting.by_address:
-                    self.courtesy.note(item.provider_message_id)
+                line = admitted.lines.get(item.channel)
+                if item.group_id is None and line is not None:
+                    self.courtesy.note(line.provider, line.settings.bot_read_marks, item.provider_message_id)
         return web.Response()  # empty: Twilio would send words in it to the person
+
+    async def _admit(self, asked: WebhookRequest, slug: str | None) -> Admitted:
+        if len(asked.body) * self.gate.checks(slug) < MUCH:
+            return self.gate.admit(asked, slug)
+        return await asyncio.to_thread(self.gate.admit, asked, slug)  # the others are answered meanwhile
+
+    def _strange(self, admitted: Admitted, items: Sequence[WebhookItem], now: datetime) -> bool:
+        """Whether a number is not known, and it is time to look who there is."""
+        if self._looked_at is not None and now - self._looked_at < LOOK_AGAIN:
+            return False
+        return any(
+            (channel := getattr(item, "channel", None)) is not None and not admitted.knows(channel) for item in items
+        )
+
+    async def _look_again(self, admitted: Admitted, asked: WebhookRequest, slug: str | None) -> Admitted:
+        self._looked_at = asked.received_at
+        try:
+            await self.refresh()
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            return admitted
+        return await self._admit(asked, slug)
 
 
 _KINDS = frozenset({"unsupported", "unknown", "interactive", "poll", "edit", "button", "pin", "order", "contacts"})

@@ -1,7 +1,7 @@
 """Where webhooks become durable: one short transaction per tenant, appends only: it never waits for a worker."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from bot.core.ids import TenantId
@@ -108,10 +108,12 @@ class PostgresIntake:
         database: Where.
         vault: Encrypts it.
         directory: Knows the people.
-        media: Whether files are to be fetched.
+        media: Whether files of a tenant are to be fetched; unset: of all.
     """
 
-    def __init__(self, database: Postgres, vault: Vault, directory: Directory, *, media: bool = True) -> None:
+    def __init__(
+        self, database: Postgres, vault: Vault, directory: Directory, *, media: Callable[[TenantId], bool] | None = None
+    ) -> None:
         self._database = database
         self._vault = vault
         self._directory = directory
@@ -170,8 +172,9 @@ class PostgresIntake:
                     rows = [self._message_row(tenant, message, place.conversation_id) for message, place in heard]
                     fresh = await db.fetchval(_ACCEPT_MESSAGES, tenant, *columns(rows, 10))
                     await refer(
-                        db, self._vault, tenant, [m for m, _ in heard], [p for _, p in heard], fetch=self._media
-                    )
+                        db, self._vault, tenant, [m for m, _ in heard], [p for _, p in heard],
+                        fetch=self._media is None or self._media(tenant),
+                    )  # fmt: skip
                 if statuses:
                     await self._keep_statuses(db, tenant, statuses)
                 if typed:

@@ -9,7 +9,7 @@ row left that refers to it. The key is noted before the file is put in its place
 found again by its row.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -124,12 +124,10 @@ class PostgresMedia:
     def __init__(self, database: Postgres) -> None:
         self._database = database
 
-    async def claim(
-        self, now: datetime, limit: int, *, lease: timedelta, channels: Collection[ChannelId]
-    ) -> list[MediaClaim]:
-        """Take files of these channels that are to be fetched; nobody else gets them before the lease is over."""
+    async def claim(self, now: datetime, *, lease: timedelta, rooms: Mapping[ChannelId, int]) -> list[MediaClaim]:
+        """Take files to be fetched, so many of each channel; nobody else gets them before the lease is over."""
         async with self._database.connection() as db:
-            rows = await db.fetch(_CLAIM, now, limit, lease, list(channels))
+            rows = await db.fetch(_CLAIM, now, lease, list(rooms), list(rooms.values()))
         return [MediaClaim(**dict(row.items())) for row in rows]
 
     async def row(self, tenant: TenantId, media_id: int) -> MediaRow | None:

@@ -14,7 +14,7 @@ empty, and kept, would otherwise walk through all rows of the tenant.
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -300,9 +300,9 @@ class PostgresOutbox:
         self._repeats = repeats
 
     async def exchange(
-        self, results: Sequence[Result], now: datetime, *, room: int, lease: timedelta, shut: Sequence[ChannelId]
+        self, results: Sequence[Result], now: datetime, *, rooms: Mapping[ChannelId, int], lease: timedelta
     ) -> list[Claim]:
-        """Record how attempts ended and claim up to `room` new ones, in one commit."""
+        """Record how attempts ended and claim new ones, of each number as many as there is room for, in one commit."""
         by_tenant: dict[TenantId, list[Result]] = {}
         for result in results:
             by_tenant.setdefault(result.claim.tenant_id, []).append(result)
@@ -310,7 +310,7 @@ class PostgresOutbox:
             for tenant, group in sorted(by_tenant.items()):
                 await enter(db, tenant)
                 await self._record(db, tenant, group)
-            return await self._claim(db, now, room, lease, shut) if room else []
+            return await self._claim(db, now, rooms, lease) if rooms else []
 
     async def settle(self, now: datetime, *, wait: timedelta) -> dict[str, int]:
         """Apply waiting statuses, declare expired attempts UNKNOWN, and decide about overdue unknowns."""
@@ -374,10 +374,11 @@ class PostgresOutbox:
                 await entail(db, tenant, Failure.of(r), r.at)
 
     async def _claim(
-        self, db: Connection, now: datetime, room: int, lease: timedelta, shut: Sequence[ChannelId]
+        self, db: Connection, now: datetime, rooms: Mapping[ChannelId, int], lease: timedelta
     ) -> list[Claim]:
         claims: list[Claim] = []
-        for tenant, rows in _by_tenant(await db.fetch(_CLAIM, now, room, lease, shut)).items():
+        claimed = await db.fetch(_CLAIM, now, lease, list(rooms), list(rooms.values()))
+        for tenant, rows in _by_tenant(claimed).items():
             await enter(db, tenant)
             keys = [(row["message_id"], row["message_created_at"]) for row in rows]
             contents = {row["message_id"]: row for row in await db.fetch(_CONTENT, tenant, *columns(keys, 2))}

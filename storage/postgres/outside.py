@@ -1,7 +1,7 @@
 """Jobs for other systems: webhooks that tell them, calls that ask them. Claimed with a fence, like messages."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from storage.crypto import Vault
 from storage.postgres.database import Connection, Postgres
 from storage.postgres.intake import post_event
 
-_CLAIM = "SELECT * FROM claim_outside($1, $2, $3)"
+_CLAIM = "SELECT * FROM claim_outside($1, $2, $3, $4)"
 _JOB = """
 SELECT j.job_id, j.kind, j.lane, j.call, j.payload, j.conversation_id, j.run, j.entry_id, j.endpoint_id, j.created_at,
        e.url, e.secret, e.removed_at, t.object_type, t.object_id, t.content, t.source, t.created_at AS happened_at
@@ -99,10 +99,10 @@ class OutsideJobs:
         self._database = database
         self._vault = vault
 
-    async def claim(self, now: datetime, room: int, lease: timedelta) -> list[OutsideJob]:
-        """Take up to `room` jobs; nobody else does, until the lease ends."""
+    async def claim(self, now: datetime, rooms: Mapping[TenantId, int], lease: timedelta) -> list[OutsideJob]:
+        """Take jobs, so many of each tenant; nobody else does, until the lease ends."""
         async with self._database.connection() as db:
-            claimed = await db.fetch(_CLAIM, now, room, lease)
+            claimed = await db.fetch(_CLAIM, now, lease, list(rooms), list(rooms.values()))
         jobs = []
         for row in claimed:
             tenant = TenantId(row["tenant_id"])

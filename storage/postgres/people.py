@@ -35,8 +35,8 @@ LEFT JOIN LATERAL (SELECT c.contact_id, c.name FROM contacts c
 ORDER BY known.place
 """
 _MAKE_CONTACTS = """
-INSERT INTO contacts (tenant_id, name, phone, user_id)
-SELECT $1, p.name, p.phone, p.user_id
+INSERT INTO contacts (tenant_id, name, phone, user_id, language)
+SELECT $1, p.name, p.phone, p.user_id, coalesce((SELECT t.language FROM tenants t WHERE t.tenant_id = $1), 'en')
 FROM unnest($2::bytea[], $3::bytea[], $4::text[]) WITH ORDINALITY AS p (phone, user_id, name, place) ORDER BY p.place
 RETURNING contact_id
 """

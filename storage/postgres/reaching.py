@@ -1,7 +1,7 @@
 """WhatsApp's messaging limit: how many people a number may write to outside their 24-hour window, in 24 hours.
 
 Source: Meta, "Messaging limits", September 2026. The limit itself comes from the provider (`reach_limit`); while it is
-not known, the provider has the word.
+not known, the provider has the word. A tenant may have a lower one of ours (`reach_quota`).
 """
 
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ _LOOK_AGAIN = timedelta(minutes=15)
 
 # Locked, so that two senders do not both find the last place free.
 _CHANNEL = """
-SELECT reach_limit, initiated_after FROM whatsapp_configurations
+SELECT least(reach_limit, reach_quota) AS reach_limit, initiated_after FROM whatsapp_configurations
 WHERE tenant_id = $1 AND channel_id = $2 FOR NO KEY UPDATE
 """
 _REACHED = """

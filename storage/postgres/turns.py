@@ -142,6 +142,7 @@ SELECT frame FROM flow_runs
 WHERE tenant_id = $1 AND flow = $2 AND instance = $3 AND status = 'ACTIVE' AND run <> $4 AND frame IS NOT NULL
 FOR UPDATE
 """
+_QUEUE = "SELECT * FROM queue_conversations($1, $2, $3, $4)"
 _RECEIPT = "SELECT result FROM receipts WHERE tenant_id = $1 AND key = $2"
 _KEEP_RECEIPT = """
 INSERT INTO receipts (tenant_id, key, action, result, created_at) VALUES ($1, $2, $3, $4::jsonb, $5)
@@ -179,10 +180,19 @@ class PostgresTurns:
         self._database = database
         self._vault = vault
 
-    async def waiting(self, now: datetime, limit: int) -> list[tuple[TenantId, list[ConversationId]]]:
-        """Conversations with due events, by tenant, the longest waiting tenant first."""
+    async def waiting(
+        self, now: datetime, limit: int, *, share: int | None = None, tenants: Sequence[TenantId] | None = None
+    ) -> list[tuple[TenantId, list[ConversationId]]]:
+        """Conversations with due events, by tenant, the longest waiting tenant first.
+
+        Args:
+            now: The time.
+            limit: How many at the most; tenants take turns, so that each has some among them.
+            share: How many of one tenant at the most; unset: `limit`.
+            tenants: Whose; unset: of all that are served.
+        """
         async with self._database.connection() as db:
-            rows = await db.fetch("SELECT * FROM queue_conversations($1, $2)", now, limit)
+            rows = await db.fetch(_QUEUE, now, limit, share or limit, tenants)
         found: dict[TenantId, list[ConversationId]] = {}
         for tenant, conversation in rows:
             found.setdefault(tenant, []).append(conversation)
@@ -324,15 +334,17 @@ class PostgresTurnStore:
         is UNKNOWN, and a template is not repeated then.
         """
         ours = {conversation.conversation_id for conversation in outcome.conversations}
+        rooms = dict(berth.rooms)
         handed: dict[int, _Address] = {}
         for place, said in enumerate(outcome.outbound, 1):
             if said.conversation_id not in ours:
                 continue
             ours.discard(said.conversation_id)
-            if len(handed) < berth.room and said.held is None and said.channel_id in berth.channels:
+            if said.held is None and rooms.get(said.channel_id, 0) > 0:
                 address = self._address(said.conversation_id)
                 if address is not None and not isinstance(said.content, TemplateOut):
                     handed[place] = address
+                    rooms[said.channel_id] -= 1
         return handed
 
     def _address(self, conversation: ConversationId) -> _Address | None:

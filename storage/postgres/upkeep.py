@@ -1,5 +1,6 @@
 """Timers, partitions, channels, and how much waits."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -45,10 +46,16 @@ class Upkeep:
     def __init__(self, database: Postgres) -> None:
         self._database = database
 
-    async def fire(self, now: datetime, limit: int) -> int:
-        """Move due timers to the inbox; returns how many."""
+    async def fire(self, now: datetime, share: int, tenants: Sequence[TenantId] | None = None) -> int:
+        """Move due timers to the inbox; returns how many.
+
+        Args:
+            now: The time.
+            share: How many of one tenant at the most.
+            tenants: Whose; unset: of all that are served.
+        """
         async with self._database.connection() as db:
-            return int(await db.fetchval("SELECT fire_timers($1, $2)", now, limit))
+            return int(await db.fetchval("SELECT fire_timers($1, $2, $3)", now, share, tenants))
 
     async def ensure_partitions(self, now: datetime) -> int:
         """Make this month's and the next months' partitions; returns how many were missing."""
@@ -83,12 +90,11 @@ class Upkeep:
         return sorted({channel.tenant_id for channel in await self.channels()})
 
     async def backlog(self) -> Backlog:
-        """How much waits."""
+        """How much waits, of all tenants that are served and of each."""
         async with self._database.connection() as db:
-            row = await db.fetchrow("SELECT * FROM backlog()")
-        if row is None:
-            raise StorageError("backlog() returned nothing: run `bot db upgrade`.")
-        return Backlog(**dict(row.items()))
+            rows = [dict(row.items()) for row in await db.fetch("SELECT * FROM backlog()")]
+        tenants = {row.pop("slug"): Backlog(**row) for row in rows}
+        return Backlog.sum(tenants)
 
     async def channels(self) -> list[Channel]:
         """Every number this deployment serves."""

@@ -3,7 +3,9 @@
 import json
 from typing import Any
 
-from tests.e2e.conftest import Running
+from storage.base import Channel
+from storage.postgres.tenants import StoredNumber, TenantStore
+from tests.e2e.conftest import SECRET, Running
 
 WABA, NUMBER_ID, OTHER_ID = "900100200300400", "700800900100200", "700800900100299"
 
@@ -28,9 +30,26 @@ async def test_a_request_of_three_megabytes_is_taken(running: Running) -> None:
     assert await running.post(body + b" " * (5 * 1024 * 1024)) == 413
 
 
+async def another_number(running: Running) -> Channel:
+    """A number of another tenant, behind the same app."""
+    system = running.system
+    channel = await system.upkeep.register_channel("other", "Other", "meta", OTHER_ID, "+15550100299")
+    sealed = {
+        "whatsapp_webhook_secret": SECRET,
+        "whatsapp_verify_token": "fixture-verify-token",
+        "whatsapp_access_token": "fixture-access-token",
+        "whatsapp_api_base_url": running.emulator.base_url,
+    }
+    own = {"whatsapp_phone_number_id": OTHER_ID, "whatsapp_business_account_id": WABA}
+    number = StoredNumber(channel=channel, phone_number="+15550100299", settings=own, sealed=sealed)
+    store = TenantStore(system.foundation.database, system.foundation.vault)
+    await store.keep(channel.tenant_id, name="Other", settings={}, language="en", timezone=None, number=number)
+    return channel
+
+
 async def test_numbers_of_several_tenants_in_one_request(running: Running) -> None:
     """The second number was registered while the server ran."""
-    other = await running.system.upkeep.register_channel("other", "Other", "meta", OTHER_ID, "+15550100299")
+    other = await another_number(running)
     ours, theirs = entry(said("to us")), entry(said("to them", number=OTHER_ID, wamid="wamid.2"))
     assert await running.post(envelope(ours, theirs)) == 200
     found = {}

@@ -149,7 +149,7 @@ async def test_prometheus_is_told_what_the_reports_say(world: World) -> None:
     log = next(log for log in logs() if log.name == "one_day")
     now = datetime.now(UTC)
     await write(world, replace(log, day=now.date()))
-    today = Today(database=world.database, tenant=world.tenant, name="acme", clock=lambda: now)
+    today = Today(database=world.database, tenants=lambda: {world.tenant: "acme"}, clock=lambda: now)
     await today.refresh()
 
     def told(metric: str) -> float | None:

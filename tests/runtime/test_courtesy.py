@@ -27,10 +27,10 @@ class Marking(FakeProvider):
 
 async def told(manners: Manners, *message_ids: str, provider: Marking | None = None) -> list[tuple[str, bool]]:
     provider = provider or Marking()
-    courtesy, stopping = Courtesy(provider, manners), Stopping()
+    courtesy, stopping = Courtesy(), Stopping()
     running = asyncio.create_task(courtesy.run(stopping))
     for message_id in message_ids:
-        courtesy.note(message_id)
+        courtesy.note(provider, manners, message_id)
     for _ in range(20):
         await asyncio.sleep(0)
     stopping.set()
@@ -53,7 +53,7 @@ async def test_one_that_fails_does_not_end_it() -> None:
 
 
 async def test_what_is_too_much_is_left_out() -> None:
-    courtesy = Courtesy(Marking(), "read")
+    courtesy, provider = Courtesy(), Marking()
     for number in range(MOST_WAITING + 50):
-        courtesy.note(str(number))
+        courtesy.note(provider, "read", str(number))
     assert courtesy._waiting.qsize() == MOST_WAITING

@@ -272,11 +272,11 @@ async def test_a_channel_from_which_nothing_can_be_had_rests(bench: Bench) -> No
 
 async def test_a_process_that_dies_leaves_its_file_to_the_next(bench: Bench) -> None:
     number = await bench.receive()
-    media, channels = bench.keeper.media, list(bench.keeper.clients)
-    (first,) = await media.claim(bench.clock(), 10, lease=LEASE, channels=channels)
+    media, rooms = bench.keeper.media, dict.fromkeys(bench.keeper.clients, 10)
+    (first,) = await media.claim(bench.clock(), lease=LEASE, rooms=rooms)
     assert await bench.go() == 0, "while the lease lasts"
     bench.clock.advance(minutes=16)
-    (second,) = await media.claim(bench.clock(), 10, lease=LEASE, channels=channels)
+    (second,) = await media.claim(bench.clock(), lease=LEASE, rooms=rooms)
     assert (second.media_id, second.attempts) == (number, 2)
     await bench.keeper.fetch(first)
     assert (await bench.row(number))["status"] == "REFERENCED", "who slept past the lease writes nothing"
@@ -310,7 +310,7 @@ async def test_another_number_s_files_are_left_to_its_process(bench: Bench) -> N
 
 async def test_media_can_be_turned_off(bench: Bench) -> None:
     world = bench.world
-    intake = PostgresIntake(world.database, world.vault, world.directory, media=False)
+    intake = PostgresIntake(world.database, world.vault, world.directory, media=lambda tenant: False)
     await intake.accept([replace(message(world.channel, at=EPOCH), content=PHOTO)])
     assert await bench.go() == 0
     row = await world.row("SELECT status, reason FROM whatsapp_media")

@@ -94,7 +94,9 @@ def spec_for(url: str, timeout: float = 5) -> OutsideSpec:
 def runner_for(world: World, url: str, clock: FakeClock, **more: Any) -> OutsideRunner:
     jobs = OutsideJobs(world.database, world.vault)
     spec = spec_for(url, **more)
-    return OutsideRunner(jobs=jobs, spec=spec, bells=Bells(), clock=clock, environment={"TMS_SECRET": SECRET.decode()})
+    return OutsideRunner(
+        jobs=jobs, specs={world.tenant: spec}, bells=Bells(), clock=clock, environment={"TMS_SECRET": SECRET.decode()}
+    )
 
 
 async def work(runner: OutsideRunner, rounds: int = 1) -> int:
@@ -240,7 +242,7 @@ async def test_tenants_are_told_of_their_own(world: World, clock: FakeClock, rec
 async def test_an_answer_comes_back_as_an_event(world: World, clock: FakeClock, receiver: tuple[Receiver, str]) -> None:
     server, url = receiver
     runner = runner_for(world, url, clock)
-    asked = await ask(world, runner.spec, trek="a b", people=2, month="2026-12")
+    asked = await ask(world, runner.specs[world.tenant], trek="a b", people=2, month="2026-12")
     assert list(asked) == ["asked"]
     server.answers = [lambda: web.json_response({"id": 77}, status=201)]
     await work(runner)
@@ -249,7 +251,7 @@ async def test_an_answer_comes_back_as_an_event(world: World, clock: FakeClock, 
     assert headers["Idempotency-Key"] == f"call-{world.tenant}-{asked['asked']}"
     assert server.signed == [True]
     assert await events(world) == [("tms.create_lead.answered", {"status": 201, "answer": {"id": 77}}, "run-1")]
-    await ask(world, runner.spec, "tms.find", name="Maya & Noor")
+    await ask(world, runner.specs[world.tenant], "tms.find", name="Maya & Noor")
     await work(runner)
     assert server.seen[1][0] == "GET /leads?name=Maya+%26+Noor"
 
@@ -260,7 +262,7 @@ async def test_a_call_that_fails_for_now_is_made_again(
 ) -> None:
     server, url = receiver
     runner = runner_for(world, url, clock)
-    await ask(world, runner.spec, trek=1, people=2)
+    await ask(world, runner.specs[world.tenant], trek=1, people=2)
     server.answers = [lambda: web.Response(status=status)]
     await work(runner)
     assert await events(world) == []
@@ -274,7 +276,7 @@ async def test_a_call_without_an_answer_is_made_again(
 ) -> None:
     server, url = receiver
     runner = runner_for(world, url, clock, timeout=0.2)
-    await ask(world, runner.spec, trek=1, people=2)
+    await ask(world, runner.specs[world.tenant], trek=1, people=2)
     server.answers = [0.6]
     await work(runner)
     assert await world.value("SELECT last_error FROM outside_jobs") == "TimeoutError"
@@ -288,7 +290,7 @@ async def test_a_call_without_an_answer_is_made_again(
 async def test_a_refusal_is_told_at_once(world: World, clock: FakeClock, receiver: tuple[Receiver, str]) -> None:
     server, url = receiver
     runner = runner_for(world, url, clock)
-    await ask(world, runner.spec, trek=1, people=2)
+    await ask(world, runner.specs[world.tenant], trek=1, people=2)
     server.answers = [lambda: web.json_response({"reason": "full"}, status=422)]
     await work(runner)
     expected = {"status": 422, "answer": {"reason": "full"}, "error": "HTTP 422"}
@@ -297,7 +299,7 @@ async def test_a_refusal_is_told_at_once(world: World, clock: FakeClock, receive
 
 async def test_nobody_there_is_tried_again_and_a_missing_secret_too(world: World, clock: FakeClock) -> None:
     runner = runner_for(world, "http://127.0.0.1:9", clock)
-    await ask(world, runner.spec, trek=1, people=2)
+    await ask(world, runner.specs[world.tenant], trek=1, people=2)
     await work(runner)
     assert "Connector" in await world.value("SELECT last_error FROM outside_jobs")
     runner.environment = {}
@@ -319,7 +321,8 @@ from tests.runtime.test_outside import SECRET, spec_for
 async def main():
     database = await Postgres.connect(sys.argv[1], size=2)
     jobs = OutsideJobs(database, Vault(bytes(range(32))))
-    runner = OutsideRunner(jobs=jobs, spec=spec_for(sys.argv[2]), bells=Bells(), clock=FakeClock(),
+    specs = {int(sys.argv[3]): spec_for(sys.argv[2])}
+    runner = OutsideRunner(jobs=jobs, specs=specs, bells=Bells(), clock=FakeClock(),
                            environment={"TMS_SECRET": SECRET.decode()})
     async with runner.session() as http:
         await runner.work(http)
@@ -334,11 +337,15 @@ async def test_dying_between_the_call_and_its_record_loses_and_doubles_nothing(
     """The runner is killed with the answer in hand. Another asks again, with the same key; one event comes of it."""
     server, url = receiver
     runner = runner_for(world, url, clock)
-    await ask(world, runner.spec, trek=1, people=2)
+    await ask(world, runner.specs[world.tenant], trek=1, people=2)
     environment = {**os.environ, "BOT_FAILPOINTS": "outside.before_record=kill"}
     root = Path(__file__).parents[2]
     done = await asyncio.to_thread(
-        subprocess.run, [sys.executable, "-c", DYING, world.database.dsn, url], env=environment, cwd=root, check=False
+        subprocess.run,
+        [sys.executable, "-c", DYING, world.database.dsn, url, str(world.tenant)],
+        env=environment,
+        cwd=root,
+        check=False,
     )
     assert done.returncode == -signal.SIGKILL
     assert len(server.seen) == 1
@@ -356,8 +363,8 @@ async def test_who_slept_past_the_lease_says_nothing(
 ) -> None:
     _, url = receiver
     runner = runner_for(world, url, clock)
-    await ask(world, runner.spec, trek=1, people=2)
-    (late,) = await runner.jobs.claim(clock(), 10, timedelta(seconds=90))
+    await ask(world, runner.specs[world.tenant], trek=1, people=2)
+    (late,) = await runner.jobs.claim(clock(), {world.tenant: 10}, timedelta(seconds=90))
     clock.advance(seconds=91)
     assert await work(runner) == 1
     assert not await runner.jobs.done(late, clock(), "tms.create_lead.answered", {})

@@ -1,7 +1,7 @@
 """Each answer of a provider leads to what the promises say, and an answer once given is never lost."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -12,6 +12,7 @@ from bot.core.messages import ButtonsOut, Choice, MediaOut, Outgoing, TemplateOu
 from bot.runtime.bells import Bells
 from bot.runtime.circuits import SILENCES
 from bot.runtime.loop import Stopping
+from bot.runtime.outlets import Outlet
 from bot.runtime.pacing import Pacer
 from bot.runtime.sender import HELD_BY_PROVIDER, WINDOW_CLOSED, Sender, SendRules
 from providers.base import (
@@ -76,16 +77,17 @@ class FakeOutbox:
     def __init__(self, *claims: Claim) -> None:
         self.ready = list(claims)
         self.results: list[Result] = []
-        self.asked: list[tuple[int, list[ChannelId]]] = []
+        self.asked: list[dict[ChannelId, int]] = []
         self.down = False
 
     async def exchange(
-        self, results: Sequence[Result], now: datetime, *, room: int, lease: timedelta, shut: Sequence[ChannelId]
+        self, results: Sequence[Result], now: datetime, *, rooms: Mapping[ChannelId, int], lease: timedelta
     ) -> list[Claim]:
         if self.down:
             raise ConnectionResetError
         self.results += results
-        self.asked.append((room, list(shut)))
+        self.asked.append(dict(rooms))
+        room = sum(rooms.values())
         taken, self.ready = self.ready[:room], self.ready[room:]
         return taken
 
@@ -111,14 +113,10 @@ def claim(number: int = 1, *, attempt: int = 1, created_at: datetime | None = No
 
 
 def sender(outbox: FakeOutbox, provider: FakeProvider, clock: FakeClock, **changes: object) -> Sender:
-    rules = {
-        "concurrency": 10,
-        "lease": timedelta(seconds=30),
-        "unknown_wait": timedelta(seconds=60),
-        "channel": Pacer(0, 1),
-        "pair": Pacer(0, 1),
-    } | changes
-    return Sender(outbox, {CHANNEL: provider}, SendRules(**rules), Bells(), clock)  # type: ignore[arg-type]
+    ways = {"concurrency": 10, "channel": Pacer(0, 1), "pair": Pacer(0, 1)} | changes
+    rules = SendRules(lease=timedelta(seconds=30), unknown_wait=timedelta(seconds=60))
+    outlet = Outlet(provider=provider, **ways)  # type: ignore[arg-type]
+    return Sender(outbox, {CHANNEL: outlet}, rules, Bells(), clock)
 
 
 async def sent_late(content: Outgoing, template: str = "") -> tuple[FakeOutbox, FakeProvider]:
@@ -319,7 +317,7 @@ async def test_a_number_at_its_rate_claims_nothing(clock: FakeClock) -> None:
     await sends.exchange()
     await sends.drain()
     assert len(provider.sent) == 3
-    assert outbox.asked[0] == (3, [])
+    assert outbox.asked[0] == {CHANNEL: 3}
     clock.advance(seconds=2)
     await sends.exchange()
     await sends.drain()
@@ -359,7 +357,7 @@ async def test_a_stopping_sender_waits_for_what_a_worker_is_about_to_hand_over(c
     await asyncio.sleep(0)
     berth = one.berth()
     assert berth is not None
-    assert (berth.room, berth.channels) == (40, {CHANNEL})
+    assert berth.rooms == {CHANNEL: 40}
     stopping.set()
     for _ in range(20):
         await asyncio.sleep(0)

@@ -189,10 +189,12 @@ class World:
             await store.write(Outcome(outbound=outbound), at)
 
     async def claim(
-        self, *results: Result, now: datetime = EPOCH, room: int = 10, shut: Sequence[ChannelId] = ()
-    ) -> list[Claim]:
+        self, *results: Result, now: datetime = EPOCH, room: int = 10, shut: Sequence[ChannelId] = (),
+        also: Sequence[ChannelId] = (),
+    ) -> list[Claim]:  # fmt: skip
         """Hand in results and claim."""
-        return await self.outbox.exchange(results, now, room=room, lease=LEASE, shut=shut)
+        rooms = {channel: room for channel in (self.channel.channel_id, *also) if room and channel not in shut}
+        return await self.outbox.exchange(results, now, rooms=rooms, lease=LEASE)
 
     async def send_one(self, body: str = "hi", *, at: datetime = EPOCH) -> Claim:
         """Queue a message and claim it."""

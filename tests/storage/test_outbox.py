@@ -112,7 +112,7 @@ async def test_many_senders_never_claim_twice(dsn: str, vault: Vault, world: Wor
     async def send() -> None:
         results: list[Any] = []
         while True:
-            claims = await outbox.exchange(results, EPOCH, room=3, lease=LEASE, shut=[])
+            claims = await outbox.exchange(results, EPOCH, rooms={world.channel.channel_id: 3}, lease=LEASE)
             for done in results:
                 flying[done.claim.conversation_id] -= 1
             for claim in claims:
@@ -185,7 +185,7 @@ async def test_tenants_share_one_exchange_and_see_only_their_own(world: World) -
     other = await build_world(world.database, world.vault, slug="beta", address="200")
     await world.say("for acme")
     await other.say("for beta")
-    claims = await world.claim()
+    claims = await world.claim(also=[other.channel.channel_id])
     assert {(c.tenant_id, str(c.content)) for c in claims} == {
         (world.tenant, str(TextOut(body="for acme"))), (other.tenant, str(TextOut(body="for beta")))
     }  # fmt: skip
@@ -220,7 +220,7 @@ async def test_a_message_whose_row_is_gone_holds_nobody_up(world: World) -> None
 async def test_with_the_wrong_key_nothing_is_sent_and_nothing_is_lost(world: World) -> None:
     (message_id,) = await world.say("secret")
     mistaken = PostgresOutbox(world.database, Vault(bytes(32)))
-    assert await mistaken.exchange([], EPOCH, room=10, lease=LEASE, shut=[]) == []
+    assert await mistaken.exchange([], EPOCH, rooms={world.channel.channel_id: 10}, lease=LEASE) == []
     assert "BOT_SECRET_KEY" in await world.value("SELECT alarm FROM whatsapp_configurations")
     assert await status_of(world, message_id) == "QUEUED"
     (claim,) = await world.claim(now=EPOCH + WAIT)
@@ -519,11 +519,11 @@ async def test_answers_statuses_and_expiry_at_once_end_well(dsn: str, vault: Vau
         await world.intake.accept(updates)
         late = now + LEASE
         await asyncio.gather(
-            outbox.exchange(answers[:15], late, room=0, lease=LEASE, shut=[]),
+            outbox.exchange(answers[:15], late, rooms={}, lease=LEASE),
             outbox.settle(late, wait=WAIT),
-            outbox.exchange(answers[:14:-1], late, room=0, lease=LEASE, shut=[]),
+            outbox.exchange(answers[:14:-1], late, rooms={}, lease=LEASE),
             outbox.settle(late, wait=WAIT),
-            outbox.exchange([], late, room=30, lease=LEASE, shut=[]),
+            outbox.exchange([], late, rooms={world.channel.channel_id: 30}, lease=LEASE),
         )
         await outbox.settle(late, wait=WAIT)
         assert await world.value("SELECT count(*) FROM outbox") == 0

@@ -192,13 +192,15 @@ async def test_hot_statements_walk_through_their_own_rows_only(dsn: str, world: 
 NOW, LATER = (f"'{at}'::timestamptz" for at in (EPOCH, EPOCH + timedelta(days=1)))
 # Name → parameters, the index, rows it may walk through.
 FUNCTIONS = {
-    "queue_conversations": ({"p_now": LATER, "p_limit": "100"}, "inbox_due", 500),
+    "queue_conversations": (
+        {"p_now": LATER, "p_limit": "100", "p_share": "100", "p_tenants": "NULL::bigint[]"}, "inbox_due", 500
+    ),
     "claim_outbox": (
         {
             "p_now": LATER,
-            "p_limit": "100",
             "p_lease": "interval '1 minute'",
-            "p_shut": "'{}'::bigint[]",
+            "p_channels": "'{1}'::bigint[]",
+            "p_rooms": "'{100}'::integer[]",
         },
         "outbox_ready",
         1000,
@@ -208,7 +210,7 @@ FUNCTIONS = {
     ),
     "due_unknowns": ({"p_now": NOW}, "outbox_leases", 10),
     "tenants_with_updates": ({"p_now": LATER}, "delivery_updates_due", 10),
-    "fire_timers": ({"p_now": NOW, "p_limit": "100"}, "timers_due", 300),
+    "fire_timers": ({"p_now": NOW, "p_share": "100", "p_tenants": "NULL::bigint[]"}, "timers_due", 300),
 }  # fmt: skip
 
 
@@ -226,7 +228,7 @@ async def test_queue_functions_follow_their_index_and_stop_at_the_limit(dsn: str
                 assert index in {node.get("Index Name") for node in nodes(plan)}, (name, analyzed)
                 assert walked(plan) <= limit, (name, analyzed)
                 scans = {node["Relation Name"] for node in nodes(plan) if node["Node Type"] == "Seq Scan"}
-                assert scans <= {"whatsapp_configurations"}, (name, analyzed)
+                assert scans <= {"whatsapp_configurations", "tenants"}, (name, analyzed)
 
 
 async def explain_body(admin: Any, name: str, parameters: dict[str, str]) -> dict[str, Any]:

@@ -187,7 +187,7 @@ async def test_an_expired_conversation_starts_afresh(world: World) -> None:
 
 
 def berth(world: World, room: int = 10) -> Berth:
-    return Berth(room=room, channels=frozenset([world.channel.channel_id]), lease=LEASE)
+    return Berth(rooms={world.channel.channel_id: room}, lease=LEASE)
 
 
 async def answer(world: World, conversation: ConversationId, *contents: Outgoing, room: int = 10) -> list[Claim]:

@@ -138,7 +138,7 @@ async def test_registering_again_finds_the_channel(world: World) -> None:
     again = await world.upkeep.register_channel("acme", "Acme Treks", "meta", "100", "+9771000009")
     assert again == world.channel
     assert await world.upkeep.channels() == [world.channel]
-    assert await world.value("SELECT name FROM tenants") == "Acme Treks"
+    assert await world.value("SELECT name FROM tenants") == "Acme", "which its owner has given it"
     assert await world.value("SELECT phone_number FROM whatsapp_configurations") == "+9771000009"
 
 

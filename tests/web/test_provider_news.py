@@ -16,8 +16,8 @@ from bot.core.messages import (
     TextIn,
     TextOut,
 )
+from bot.web.gate import by_account
 from bot.web.news import NOBODY, RESTRICTED, STOPPED, THROTTLED, Sorting
-from bot.web.webhook import LOOK_AGAIN, Numbers
 from providers.base import (
     AccountChanged,
     Delivery,
@@ -65,8 +65,9 @@ ONE, TWO, OTHER = channel(1), channel(2), channel(3, tenant=2)
 
 
 def rows(item: WebhookItem, *channels: Channel) -> list[NewItem]:
-    numbers = Numbers("meta", channels or (ONE,))
-    return Sorting(by_address=numbers.by_address, by_account=numbers.by_account, received_at=NOW).rows(item)
+    known = channels or (ONE,)
+    by_address = {one.address: one for one in known}
+    return Sorting(by_address=by_address, by_account=by_account(known), received_at=NOW).rows(item)
 
 
 def one(item: WebhookItem, *channels: Channel) -> Any:
@@ -233,24 +234,3 @@ def test_news_we_do_not_act_on_are_kept() -> None:
     assert isinstance(one(told("calls", "701")), Unread)
     assert one(told("invented")).tenant_id == ONE.tenant_id  # the only one there is
     assert one(told("invented"), ONE, OTHER).tenant_id == NOBODY
-
-
-async def test_a_number_that_is_new_is_looked_up_and_not_at_every_request() -> None:
-    asked = []
-
-    async def look_up() -> list[Channel]:
-        asked.append(1)
-        return [ONE, TWO]
-
-    numbers = Numbers("meta", [ONE], look_up)
-    assert "702" not in (await numbers.sorting([received()], NOW)).by_address
-    assert "702" in (await numbers.sorting([received(channel="702")], NOW)).by_address
-    await numbers.sorting([received(channel="799")], NOW + timedelta(seconds=1))
-    assert len(asked) == 1
-    await numbers.sorting([received(channel="799")], NOW + LOOK_AGAIN)
-    assert len(asked) == 2
-
-
-async def test_numbers_of_other_providers_are_not_confused() -> None:
-    strange = Channel(tenant_id=TenantId(2), channel_id=ChannelId(9), provider="360dialog", address="701")
-    assert Numbers("meta", [ONE, strange]).by_address["701"] is ONE

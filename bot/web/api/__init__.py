@@ -13,6 +13,7 @@ from bot.runtime.bells import INBOX
 from bot.runtime.bootstrap import System
 from bot.runtime.loop import Clock
 from bot.runtime.pacing import Pacer
+from bot.runtime.tenants import Tenants
 from bot.web.api import business, events, metrics, people, records, stores, talk, trips
 from bot.web.api.openapi import document
 from bot.web.api.page import documentation
@@ -34,15 +35,18 @@ def add_api(app: web.Application, system: System) -> None:
     settings, base = system.settings, system.foundation
     pacer = Pacer(1 / settings.bot_api_rate if settings.bot_api_rate else 0, settings.bot_api_burst)
     ring = partial(system.bells.ring, INBOX)
-    app.add_subapp(PREFIX, api_application(base.database, base.vault, system.clock, pacer, ring))
+    app.add_subapp(PREFIX, api_application(base.database, base.vault, system.clock, pacer, ring, system.tenants))
 
 
 def api_application(
-    database: Postgres, vault: Vault, clock: Clock, pacer: Pacer, ring: Callable[[], None]
-) -> web.Application:
+    database: Postgres, vault: Vault, clock: Clock, pacer: Pacer, ring: Callable[[], None],
+    tenants: Tenants | None = None,
+) -> web.Application:  # fmt: skip
     """The API by itself, with its document and the page about it."""
     routes = all_routes()
-    server = ApiServer(routes=routes, database=database, vault=vault, clock=clock, pacer=pacer, ring=ring)
+    server = ApiServer(
+        routes=routes, database=database, vault=vault, clock=clock, pacer=pacer, ring=ring, tenants=tenants or Tenants()
+    )
     api = server.application()
     documentation(api, document(routes))
     return api

@@ -20,8 +20,10 @@ from aiohttp import web
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from bot.core.errors import ActionError, StorageError
+from bot.core.ids import TenantId
 from bot.runtime.metrics import METRICS
 from bot.runtime.pacing import Pacer
+from bot.runtime.tenants import Tenants
 from bot.runtime.trouble import is_outage
 from bot.web.api.problems import Problem, from_http, invalid, refused
 from bot.web.api.route import Asked, Route, Routes
@@ -64,8 +66,9 @@ class ApiServer:
         database: The pool.
         vault: Knows tokens, decrypts phone numbers.
         clock: The time.
-        pacer: How often each token may ask.
+        pacer: How often each token may ask, of a tenant that has no limit of its own.
         ring: Called when something was done: conversations may have news.
+        tenants: Who is served, with which limits.
     """
 
     routes: Routes
@@ -74,6 +77,7 @@ class ApiServer:
     clock: Callable[[], datetime]
     pacer: Pacer
     ring: Callable[[], None]
+    tenants: Tenants
 
     def application(self) -> web.Application:
         """Everything below /api/v1."""
@@ -101,7 +105,7 @@ class ApiServer:
     async def _answer(self, route: Route, request: web.Request) -> _Answer:
         text = _bearer(request)
         claimed = tenant_of(text)
-        if claimed is None:
+        if claimed is None or self.tenants.closed(claimed[0]):
             raise _unauthorized()
         body = await _read(request) if route.body is not None else b""
         tenant, _ = claimed
@@ -119,8 +123,10 @@ class ApiServer:
             arguments = _arguments(route, request, body)
             return await self._once(route, request, asked, arguments, body)
 
-    def _pace(self, token: ApiToken, tenant: int, now: datetime) -> None:
-        early = self.pacer.take(hash((tenant, token.token_id)), now.timestamp())
+    def _pace(self, token: ApiToken, tenant: TenantId, now: datetime) -> None:
+        served = self.tenants.get(tenant)
+        pacer = served.api_pace if served is not None else self.pacer
+        early = pacer.take(hash((tenant, token.token_id)), now.timestamp())
         if early:
             raise Problem(
                 "too_many", "This token asks more often than it may.", headers={"Retry-After": str(ceil(early))}
