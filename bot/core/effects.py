@@ -54,6 +54,10 @@ class CancelTimers:
     run: RunId
     epoch: int | None = None
 
+    def covers(self, run: str, epoch: int) -> bool:
+        """Whether a timer is among them."""
+        return run == self.run and (self.epoch is None or epoch < self.epoch)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invoke:

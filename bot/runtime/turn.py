@@ -8,8 +8,7 @@ from typing import Any, Protocol, assert_never
 import orjson
 
 from bot.core.actions import Action, ActionCall, Actions
-from bot.core.book import ANY
-from bot.core.conversation import FRAME, Contact, Conversation, Frame
+from bot.core.conversation import FRAME, Conversation, Frame
 from bot.core.effects import (
     ATTACH_RUN,
     CancelTimers,
@@ -29,21 +28,30 @@ from bot.core.effects import (
     Trace,
 )
 from bot.core.engine import Step
-from bot.core.errors import ActionError, EngineError
-from bot.core.events import ActionDone, ActionFailed, BusinessChanged, Event, MessageReceived, TimerFired
+from bot.core.errors import ActionError
+from bot.core.events import ActionDone, ActionFailed, Event, MessageReceived
 from bot.core.ids import ChannelId, ConversationId, RunId
 from bot.core.messages import (
-    EditIn,
     MediaIn,
     Outgoing,
-    ReactionIn,
-    RevokeIn,
     TemplateOut,
     TextIn,
     TextOut,
     UnsupportedIn,
 )
 from bot.core.policy import said, told, window_open
+from bot.core.taking import (
+    MOST_INVOKES,
+    asked,
+    done,
+    failed,
+    opens_window,
+    recalled,
+    refused,
+    role_of,
+    stored_runs,
+    too_many,
+)
 from storage.base import (
     AuditEntry,
     Consent,
@@ -56,9 +64,6 @@ from storage.base import (
     TurnStore,
     TurnTrace,
 )
-
-_MOST_INVOKES = 100
-"""Actions and lookups per turn; a flow that wants more is in a loop."""
 
 _ALL_EPOCHS = 2**31 - 1
 
@@ -124,18 +129,18 @@ class TurnTaker:
         brain = await self.brain.current().knowing([(frame.flow, frame.version) for frame in conversation.frames])
         step = brain.advance(conversation, event.event)
         traces: list[Trace] = list(step.trace)
-        for _ in range(_MOST_INVOKES):
+        for _ in range(MOST_INVOKES):
             await self._collect(store, channel, step, event.event, outcome)
-            last = step.effects[-1] if step.effects else None
-            if not isinstance(last, Invoke):
+            invoke = asked(step.effects)
+            if invoke is None:
                 break
-            answer = await self._invoke(store, channel, step.conversation, last, event.event, outcome, last_try)
-            if last.name == ATTACH_RUN and isinstance(answer, ActionDone) and answer.result:
+            answer = await self._invoke(store, channel, step.conversation, invoke, event.event, outcome, last_try)
+            if invoke.name == ATTACH_RUN and isinstance(answer, ActionDone) and answer.result:
                 brain = await brain.knowing([(answer.result["flow"], answer.result["version"])])
             step = brain.advance(step.conversation, answer)
             traces += step.trace
         else:
-            raise EngineError(f"A turn of flow {_flow(step.conversation)} asked for more than {_MOST_INVOKES} actions.")
+            raise too_many(step.conversation)
         _trace(event, conversation, traces, outcome)
         return step.conversation
 
@@ -143,45 +148,36 @@ class TurnTaker:
         self, store: TurnStore, channel: ChannelId, conversation: Conversation, invoke: Invoke, event: Event,
         outcome: Outcome, last_try: bool,
     ) -> ActionDone | ActionFailed:  # fmt: skip
-        def done(result: Any) -> ActionDone:
-            return ActionDone(event_id=event.event_id, at=event.at, result=result)
-
-        def failed(code: str, message: str) -> ActionFailed:
-            return ActionFailed(event_id=event.event_id, at=event.at, code=code, message=message)
-
         if invoke.name == ATTACH_RUN:
-            return done(await _attach(store, outcome, invoke))
-        action = self.actions.by_name.get(invoke.name)
-        if action is None:
-            return failed("unknown_action", f"There is no action {invoke.name}.")
-        role = next((f.role for f in reversed(conversation.frames) if f.run == invoke.run), "customer")
-        if refused := _refusal(action, role, conversation.contact):
-            return failed("forbidden", refused)
+            return done(event, await _attach(store, outcome, invoke))
+        if (refusal := refused(self.actions, conversation, invoke, event)) is not None:
+            return refusal
+        action = self.actions.by_name[invoke.name]
         if invoke.receipt is not None:
             known = await store.receipt(invoke.receipt)
             if known is not None:
-                return done(orjson.loads(known[0]))
+                return done(event, orjson.loads(known[0]))
         call = ActionCall(
             tenant_id=store.tenant_id,
             channel_id=channel,
             conversation_id=conversation.conversation_id,
             contact=conversation.contact,
-            role=role,
+            role=role_of(conversation, invoke),
             run=invoke.run,
             at=event.at,
             db=store.db,
         )
         if action.kind == "lookup":
-            return done(await action.function(call, **invoke.arguments))
+            return done(event, await action.function(call, **invoke.arguments))
         try:
             async with store.savepoint():
                 result = await _run(action, call, invoke, store)
         except ActionError as error:
-            return failed(error.code, str(error))
+            return failed(event, error.code, str(error))
         except Exception as error:
             if not last_try:
                 raise
-            return failed("crashed", type(error).__name__)
+            return failed(event, "crashed", type(error).__name__)
         outcome.audit.append(
             AuditEntry(
                 at=event.at,
@@ -191,7 +187,7 @@ class TurnTaker:
                 detail={"run": invoke.run, "receipt": invoke.receipt},
             )
         )
-        return done(result)
+        return done(event, result)
 
     async def _collect(self, store: TurnStore, channel: ChannelId, step: Step, event: Event, outcome: Outcome) -> None:
         conversation = step.conversation
@@ -253,15 +249,6 @@ class TurnTaker:
             )
 
 
-def _refusal(action: Action, role: str, contact: Contact) -> str:
-    """Why an action may not be called; empty when it may. A role may have been taken away since the run began."""
-    if role not in (*contact.roles, "customer", ANY):
-        return f"They are no longer {role}."
-    if action.roles and role not in action.roles:
-        return f"The role {role} may not call {action.name}."
-    return ""
-
-
 async def _run(action: Action, call: ActionCall, invoke: Invoke, store: TurnStore) -> Any:
     result = await action.function(call, **invoke.arguments)
     if invoke.receipt is not None:
@@ -280,27 +267,14 @@ def _without_file(event: InboxEvent) -> InboxEvent:
 
 async def _recall(store: TurnStore, outcome: Outcome, conversation: Conversation, event: InboxEvent) -> Conversation:
     """Bring a conversation up to date: the runs of business objects as they are stored, the window it is in."""
-    frames: list[Frame] = []
-    for frame in conversation.frames:
-        current = frame if frame.instance is None else await _frame(store, outcome, frame.run)
-        if current is not None:
-            frames.append(current)
-    named = event.event.run if isinstance(event.event, TimerFired | BusinessChanged) else None
-    if named is not None and all(frame.run != named for frame in frames):
-        parked = await _frame(store, outcome, named)
-        if parked is not None:
-            frames.append(parked)
+    runs = stored_runs(conversation, event.event)
+    stored = {run: frame for run in runs if (frame := await _frame(store, outcome, run)) is not None} if runs else {}
     last = conversation.last_inbound_at
-    if event.sent_at is not None and not _opens_nothing(event.event):
+    if event.sent_at is not None and opens_window(event.event):
         if not window_open(last, event.event.at):
             outcome.reopened.add(conversation.conversation_id)
         last = max(last, event.sent_at) if last is not None else event.sent_at
-    return replace(conversation, frames=tuple(frames), last_inbound_at=last)
-
-
-def _opens_nothing(event: Event) -> bool:
-    """Whether what came in may not open the window: of reactions, edits and deletions WhatsApp does not say."""
-    return isinstance(event, MessageReceived) and isinstance(event.content, ReactionIn | EditIn | RevokeIn)
+    return recalled(conversation, runs, stored, last)
 
 
 async def _frame(store: TurnStore, outcome: Outcome, run: RunId) -> Frame | None:
@@ -323,9 +297,8 @@ async def _attach(store: TurnStore, outcome: Outcome, invoke: Invoke) -> Any:
 
 
 def _cancel(effect: CancelTimers, outcome: Outcome) -> None:
-    limit = _ALL_EPOCHS if effect.epoch is None else effect.epoch
-    outcome.cancelled.append((effect.run, limit))
-    for key in [key for key in outcome.timers if key[0] == effect.run and key[2] < limit]:
+    outcome.cancelled.append((effect.run, _ALL_EPOCHS if effect.epoch is None else effect.epoch))
+    for key in [key for key in outcome.timers if effect.covers(key[0], key[2])]:
         del outcome.timers[key]
 
 
@@ -440,7 +413,3 @@ def _trace(event: InboxEvent, conversation: Conversation, traces: list[Trace], o
             trace=orjson.dumps([{"kind": t.kind, **t.detail} for t in traces], default=str).decode(),
         )
     )
-
-
-def _flow(conversation: Conversation) -> str:
-    return conversation.frames[-1].flow if conversation.frames else "(none)"

@@ -1,7 +1,7 @@
 """The world of a test: phones, clock, business and receipts in memory, around the real engine.
 
-Takes turns as the worker does (bot/runtime/turn.py), without a database: every snapshot and event goes through JSON,
-every step is taken twice to see that it is pure, and a turn can be taken again from the snapshot before it.
+Takes turns as the worker does, by the rules of `bot.core.taking`, without a database: every snapshot and event goes
+through JSON, every step is taken twice to see that it is pure, and a turn can be taken again from the snapshot before.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,15 +27,24 @@ from bot.core.effects import (
     Trace,
 )
 from bot.core.engine import Step
-from bot.core.events import EVENT, ActionDone, ActionFailed, BusinessChanged, Event, MessageReceived, TimerFired
+from bot.core.events import EVENT, BusinessChanged, Event, MessageReceived, TimerFired
 from bot.core.ids import ContactId, ConversationId, EventId, MessageId, RunId
 from bot.core.messages import ButtonsOut, Choice, Incoming, ListOut, Outgoing
 from bot.core.moving import RUNS
 from bot.core.policy import said, told
+from bot.core.taking import (
+    MOST_INVOKES,
+    asked,
+    done,
+    failed,
+    opens_window,
+    recalled,
+    refused,
+    stored_runs,
+    too_many,
+)
 from bot.core.turn import advance
 from bot.core.whatsapp import WhatsAppTemplate
-
-_MOST_INVOKES = 100
 
 
 class Mishap(Exception):  # noqa: N818  what happened in a test, not a fault of ours
@@ -192,7 +201,7 @@ class Stage:
         heard: list[Heard] = []
         last: Frame | None = None
         following: Event = event
-        for _ in range(_MOST_INVOKES):
+        for _ in range(MOST_INVOKES):
             step = _stepped(self.project.book, conversation, following)
             conversation = step.conversation
             effects += step.effects
@@ -204,12 +213,12 @@ class Stage:
                     conversation = replace(
                         conversation, contact=replace(conversation.contact, language=effect.language)
                     )
-            invoke = step.effects[-1] if step.effects else None
-            if not isinstance(invoke, Invoke):
+            invoke = asked(step.effects)
+            if invoke is None:
                 break
             following = self._answer(conversation, invoke, event, calls)
         else:
-            raise Mishap(f"The turn asked for more than {_MOST_INVOKES} actions.")
+            raise too_many(conversation)
         self.conversations[phone] = conversation
         for one in heard:
             if choices_in(one.content) and not one.held:
@@ -221,16 +230,9 @@ class Stage:
 
     def _recalled(self, conversation: Conversation, event: Event) -> Conversation:
         """Bring a conversation up to date: runs of business objects as they are stored, the window it is in."""
-        frames = []
-        for frame in conversation.frames:
-            current = frame if frame.instance is None else self.objects.get(frame.run)
-            if current is not None:
-                frames.append(current)
-        named = event.run if isinstance(event, TimerFired | BusinessChanged) else None
-        if named is not None and named in self.objects and all(frame.run != named for frame in frames):
-            frames.append(self.objects[named])
-        last = event.at if isinstance(event, MessageReceived) else conversation.last_inbound_at
-        return replace(conversation, frames=tuple(frames), last_inbound_at=last)
+        runs = stored_runs(conversation, event)
+        last = event.at if opens_window(event) else conversation.last_inbound_at
+        return recalled(conversation, runs, self.objects, last)
 
     def _carry_out(self, phone: str, conversation: Conversation, effect: Effect, heard: list[Heard]) -> None:
         match effect:
@@ -242,8 +244,7 @@ class Stage:
             case StartTimer():
                 self.timers[effect.run, effect.name, effect.epoch] = effect.due_at, phone
             case CancelTimers():
-                limit = float("inf") if effect.epoch is None else effect.epoch
-                for key in [key for key in self.timers if key[0] == effect.run and key[2] < limit]:
+                for key in [key for key in self.timers if effect.covers(key[0], key[2])]:
                     del self.timers[key]
             case ParkRun(frame=frame):
                 self.objects[frame.run] = frame
@@ -263,14 +264,13 @@ class Stage:
         """What the business answers to an action or lookup."""
         if invoke.name == ATTACH_RUN:
             found = self.object_of(invoke.arguments["instance"], invoke.arguments["flow"], but=invoke.run)
-            result = FRAME.dump_python(found, mode="json") if found else None
-            return ActionDone(event_id=event.event_id, at=event.at, result=result)
+            return done(event, FRAME.dump_python(found, mode="json") if found else None)
         action = self.project.actions.by_name.get(invoke.name)
         kind = action.kind if action is not None else "action"
-        role = next((f.role for f in reversed(conversation.frames) if f.run == invoke.run), "customer")
         reused = invoke.receipt is not None and invoke.receipt in self.receipts
-        if action is not None and action.roles and role not in action.roles:
-            answer: Any = Refusal(code="forbidden", message=f"The role {role} may not call {invoke.name}.")
+        refusal = refused(self.project.actions, conversation, invoke, event)
+        if refusal is not None:
+            answer: Any = Refusal(code=refusal.code, message=refusal.message)
         elif reused:
             answer = self.receipts[str(invoke.receipt)]
         else:
@@ -288,8 +288,8 @@ class Stage:
             )
         )
         if isinstance(answer, Refusal):
-            return ActionFailed(event_id=event.event_id, at=event.at, code=answer.code, message=answer.message)
-        return ActionDone(event_id=event.event_id, at=event.at, result=answer)
+            return failed(event, answer.code, answer.message)
+        return done(event, answer)
 
     def _ask_stub(self, invoke: Invoke) -> Any:
         stub = self.stubs.get(invoke.name)
