@@ -71,11 +71,11 @@ def parse_command(source: str) -> Command:
 
 def read_command(command: Command, text: str, slots: Mapping[str, AnySlot]) -> CommandRead | None:
     """The command in a message, or None when the message is not this command."""
-    words = text[: MAX_ANALYSED * 8].split(None, len(command.verb))
     count = len(command.verb)
+    words = text[: MAX_ANALYSED * 8].split(None, count)
     if len(words) < count:
         return None
-    said = tuple(word.strip(_EDGES).casefold() for word in words[:count])
+    said = tuple([word.strip(_EDGES).casefold() for word in words[:count]])
     rest = words[count] if len(words) > count else ""
     exact = said == command.verb
     if not exact and not _nearly(said, command.verb):
@@ -100,7 +100,7 @@ def _well_formed(command: Command, raw: Mapping[str, str], slots: Mapping[str, A
 
 def _nearly(said: tuple[str, ...], verb: tuple[str, ...]) -> bool:
     a, b = " ".join(said), " ".join(verb)
-    return len(b) >= 4 and OSA.distance(a, b, score_cutoff=1) <= 1
+    return len(b) >= 4 and -1 <= len(a) - len(b) <= 1 and OSA.distance(a, b, score_cutoff=1) <= 1
 
 
 def _arguments(command: Command, rest: str, slots: Mapping[str, AnySlot]) -> tuple[dict[str, str], bool]:

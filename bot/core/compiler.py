@@ -35,7 +35,6 @@ from functools import partial
 from typing import Any
 
 from transitions import Machine
-from transitions.core import State
 
 from bot.core.commands import Command, parse_command
 from bot.core.compiled import CommandUse, CompiledFlow, CompiledState, Machinery, Way
@@ -43,6 +42,7 @@ from bot.core.cursor import START
 from bot.core.expressions import Expressions
 from bot.core.flow import CommandRule, FlowSpec
 from bot.core.forms import Form
+from bot.core.machines import FlowMachine, FlowState
 from bot.core.migrations import compile_migrations
 from bot.core.ops import Do, End, Forget, Go, Rest, Speak, Split
 from bot.core.planning import Planner, compile_rules, compile_slots, kept_names
@@ -209,9 +209,9 @@ def _inputs(spec: FlowSpec, slots: Mapping[str, AnySlot], report: Report) -> dic
 
 
 def _machine(name: str, states: Mapping[str, CompiledState], ways: Sequence[Way]) -> Machine:
-    machine = Machine(
+    machine = FlowMachine(
         model=None,
-        states=[State(START), *(_state(state) for state in states.values())],
+        states=[FlowState(START), *(_state(state) for state in states.values())],
         initial=START,
         auto_transitions=False,
         send_event=True,
@@ -227,9 +227,9 @@ def _machine(name: str, states: Mapping[str, CompiledState], ways: Sequence[Way]
     return machine
 
 
-def _state(state: CompiledState) -> State:
+def _state(state: CompiledState) -> FlowState:
     leaving: list[Any] = [stop_timers] if state.timers else []
-    return State(state.name, on_enter=[enter], on_exit=[*leaving, take_back] if state.hands_over else leaving)
+    return FlowState(state.name, on_enter=[enter], on_exit=[*leaving, take_back] if state.hands_over else leaving)
 
 
 def _translations(command: Command, texts: Texts) -> Iterable[Command]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from bot.core.cursor import Said
 from bot.core.effects import Invoke, SetLanguage
 from bot.core.languages import locale_of
 from bot.core.messages import MAX_BUTTON_TITLE, ButtonsOut, Choice
@@ -45,13 +46,13 @@ class Offering(Starting):
         known = self.turn.scope.get(SPEECH)
         return dict(known) if isinstance(known, Mapping) else {}
 
-    def listen(self, text: str) -> None:
+    def listen(self, said: Said) -> None:
         """Add what a message says about its language to what was heard before."""
         turn = self.turn
         speech = self._speech
         if speech.get("chosen") or not _is_usual(turn.contact.language):
             return
-        found = guess(text)
+        found = guess(said.normal)
         if found is None:
             return
         heard = {language: weight for language, weight in dict(speech.get("heard", {})).items() if weight >= 0.1}

@@ -172,9 +172,9 @@ def guess(text: str) -> Guess | None:
     """The language of a text, if it says enough for one.
 
     Args:
-        text: What somebody wrote; at most 600 characters of it are read.
+        text: What somebody wrote, normalised (`bot.core.words`).
     """
-    words = [word for word in normalise(text).split()[:_MAX_WORDS] if _LETTERS.match(word)]
+    words = [word for word in text.split()[:_MAX_WORDS] if _LETTERS.match(word)]
     if not words:
         return None
     hindi = [word for word in words if _DEVANAGARI.match(word)]

@@ -103,8 +103,9 @@ class _Router(Upgrading, Offering):
         self.drop_broken_frames()
         match event.content:
             case TextIn(body=body):
-                self.listen(body)
-                self.text(turn.said(body))
+                said = turn.said(body)
+                self.listen(said)
+                self.text(said)
             case ChoiceIn(id=id, title=title):
                 self.choice(id, title)
             case MediaIn() as media:

@@ -13,19 +13,20 @@ from bot.authoring.reader import read
 from bot.core.effects import SetLanguage
 from bot.core.messages import ButtonsOut
 from bot.core.tongues import SPEECH, guess
+from bot.core.words import normalise
 
 TEXTS: dict[str, Any] = read((Path(__file__).parent / "tongues.yaml").read_text(encoding="utf-8"), "tongues.yaml").value
 WRITTEN = [(part, language, text) for part in TEXTS for language, texts in TEXTS[part].items() for text in texts]
 
 
 def named(text: str) -> str | None:
-    found = guess(text)
+    found = guess(normalise(text))
     return found.language if found else None
 
 
 @pytest.mark.parametrize("text", [text for _, language, text in WRITTEN if language == "none"])
 def test_names_and_short_texts_are_no_language(text: str) -> None:
-    assert guess(text) is None
+    assert guess(normalise(text)) is None
 
 
 def test_a_text_is_never_taken_for_another_language() -> None:
@@ -44,7 +45,7 @@ def test_most_texts_of_some_words_are_recognised(part: str, share: float) -> Non
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=700))
 def test_any_text_has_a_language_or_none(text: str) -> None:
-    found = guess(text)
+    found = guess(normalise(text))
     assert found is None or 0 < found.weight <= 1
 
 
