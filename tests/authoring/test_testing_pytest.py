@@ -50,6 +50,65 @@ def test_a_file_with_mistakes_fails_with_their_places(project: pytest.Pytester) 
     result.stdout.fnmatch_lines(["*bad.yaml:3:5: error: There is no phone `usr`*"])
 
 
+OWN_ACTIONS = '''
+from typing import Any
+from bot.core.actions import ActionCall, action
+
+@action("hut_keys.count")
+async def count(call: ActionCall, *, hut: str) -> dict[str, Any]:
+    """How many keys there are."""
+    return {"keys": len(hut)}
+'''
+OWN_CONTENT = {
+    "flows/customer/keys.yaml": """
+flow: keys
+role: customer
+start: {intents: [ask_keys]}
+states:
+  count: {do: hut_keys.count, with: {hut: Red}, once: "keys:{{ run.id }}", save: found, say: told, end: told}
+""",
+    "templates/en/customer/keys.j2": "{% block told %}{{ found.keys }} keys{% endblock %}",
+    "templates/en/common.j2": (ROOT / "templates" / "en" / "common.j2").read_text(encoding="utf-8"),
+    "intents/customer.yaml": "role: customer\nintents: {ask_keys: {examples: [how many keys are there]}}",
+    "tests/flows/keys.yaml": """
+test: the keys are counted
+stubs: {hut_keys.count: {keys: 3}}
+steps:
+  - user: how many keys are there
+    expect: {actions: [{hut_keys.count: {hut: Red}}], said: 3 keys, receipts: ["keys:*"]}
+""",
+}
+
+
+@pytest.mark.parametrize("where", ["setting", "environment", "beside the flows"])
+def test_a_project_with_actions_of_its_own_is_tested(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    module = "actions" if where == "beside the flows" else "hut_desk.actions"
+    for name, text in {**OWN_CONTENT, f"{module.replace('.', '/')}.py": OWN_ACTIONS}.items():
+        path = pytester.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    setting = f"sirdar_actions = {module}\n" if where == "setting" else ""
+    pytester.makeini(f"[pytest]\nsirdar_content = .\n{setting}")
+    monkeypatch.delenv("BOT_ACTIONS", raising=False)
+    if where == "environment":
+        monkeypatch.setenv("BOT_ACTIONS", module)
+    pytester.runpytest_subprocess(*PLUGIN).assert_outcomes(passed=1)
+
+
+def test_what_is_wrong_with_a_projects_actions_is_told_without_a_traceback(pytester: pytest.Pytester) -> None:
+    for name, text in {**OWN_CONTENT, "actions.py": OWN_ACTIONS.replace("async def", "def")}.items():
+        path = pytester.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    pytester.makeini("[pytest]\nsirdar_content = .\n")
+    result = pytester.runpytest_subprocess(*PLUGIN)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*actions.py:*`hut_keys.count` is not async*"])
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
 def test_without_its_setting_nothing_is_collected_or_imported(pytester: pytest.Pytester) -> None:
     (pytester.path / "one.yaml").write_text(TEST, encoding="utf-8")
     pytester.makepyfile("import sys\ndef test_one(): assert 'bot.authoring' not in sys.modules")

@@ -34,12 +34,13 @@ def copied_content(folder: Path) -> Path:
     return folder
 
 
-def stage_settings(dsn: str, folder: Path, content: Path = REPOSITORY) -> Settings:
+def stage_settings(dsn: str, folder: Path, content: Path = REPOSITORY, actions: str | None = None) -> Settings:
     return play_settings(
         bot_database_url=dsn,
         bot_secret_key=new_key(),
         bot_data_dir=folder,
         bot_content_dir=content,
+        bot_actions=actions,
         bot_tenant="simulator",
     )
 
@@ -103,10 +104,10 @@ class Actor:
 @asynccontextmanager
 async def on_screen(
     dsn: str, folder: Path, content: Path = REPOSITORY, *, size: tuple[int, int] = WIDE, record: Path | None = None,
-    past: History | None = None,
+    past: History | None = None, actions: str | None = None,
 ) -> AsyncIterator[Actor]:  # fmt: skip
     """The simulator on a terminal of that size."""
-    settings = stage_settings(dsn, folder, content)
+    settings = stage_settings(dsn, folder, content, actions)
     async with AsyncExitStack() as stack:
         app = PhoneApp(
             lambda: stack.enter_async_context(open_session(settings, CAST[0], EPOCH, dsn=dsn)),

@@ -62,6 +62,41 @@ async def test_mistakes_are_shown_and_the_old_flows_go_on(dsn: str, tmp_path: Pa
         assert "mistake" not in actor.text("#insight").lower()
 
 
+async def test_flows_read_again_call_the_projects_own_actions(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = copied_content(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    files = {
+        "hut_counter.py": """
+from typing import Any
+from bot.core.actions import ActionCall, action
+
+@action("huts.count")
+async def count(call: ActionCall, *, beds: int) -> dict[str, Any]:
+    return {"huts": await call.db.fetchval("SELECT 40 + $1::integer", beds)}
+""",
+        "flows/customer/huts.yaml": """
+flow: huts
+role: customer
+start: {intents: [count_huts]}
+states:
+  count: {do: huts.count, with: {beds: 1}, once: "huts:{{ run.id }}", save: found, say: told, end: told}
+""",
+        "templates/en/customer/huts.j2": "{% block told %}We have {{ found.huts }} huts{% endblock %}",
+        "intents/huts.yaml": "role: customer\nintents: {count_huts: {examples: [how many huts do you have]}}",
+    }
+    for name, text in files.items():
+        (content / name).write_text(text, encoding="utf-8")
+    async with on_screen(dsn, tmp_path, content, actions="hut_counter") as actor:
+        await actor.write("how many huts do you have")
+        assert "We have 41 huts" in actor.words
+        await save(actor, content / "flows" / "customer" / "huts.yaml", lambda text: text.replace("beds: 1", "beds: 2"))
+        assert "The flows were read again; the conversation goes on." in actor.words
+        await actor.write("how many huts do you have")
+        assert "We have 42 huts" in actor.words
+
+
 async def test_a_state_that_is_gone_is_named(dsn: str, tmp_path: Path) -> None:
     content = copied_content(tmp_path)
     flow = content / "flows" / "customer" / "enquiry.yaml"
