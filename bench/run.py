@@ -1,6 +1,6 @@
 """`python -m bench.run`: the system against the floor, on this machine, now.
 
-Both get the same webhooks from the same driver and send to the same stand-in for Graph. The system runs as it does in
+Both get the same webhooks from the same driver, in turn, and send to stand-ins for Graph. The system runs as it does in
 production, as separate processes over a PostgreSQL that syncs every commit, with the pacing that protects a real
 number switched off. Nothing is written to the working tree; `--json FILE` keeps the figures.
 """
@@ -39,8 +39,9 @@ FLOOR_CEILING = 8_000.0  # webhooks per second that no server reaches here
 app = cyclopts.App(help=__doc__, help_format="plaintext")
 
 
-async def measure_floor(plan: Plan, say: Say, log_dir: Path, order: str) -> Measured:
-    """Measure the bare echo."""
+@contextlib.asynccontextmanager
+async def start_floor(plan: Plan, log_dir: Path, order: str) -> AsyncIterator[Under]:
+    """Run the bare echo."""
     port, mock_port = free_port(), free_port()
     with children() as started:
         mock = _start_mock(mock_port, log_dir)
@@ -52,14 +53,12 @@ async def measure_floor(plan: Plan, say: Say, log_dir: Path, order: str) -> Meas
         await mock.wait_ready(mock_port, "/_stats")
         await floor.wait_ready(port, "/readyz")
         traffic = Traffic(path="/webhook", secret=SECRET, contacts=plan.contacts, texts=["hello there"])
-        under = Under("floor", port, mock_port, traffic, [floor], {"(mock)": mock.process.pid})
-        return await measure(under, plan, say)
+        yield Under("floor", port, mock_port, traffic, [floor], {"(mock)": mock.process.pid})
 
 
-async def measure_system(
-    plan: Plan, say: Say, log_dir: Path, path: str, texts: list[str], conversations: int
-) -> Measured:
-    """Measure the whole system: web, workers and senders, clock, and PostgreSQL."""
+@contextlib.asynccontextmanager
+async def start_system(plan: Plan, log_dir: Path, path: str, texts: list[str]) -> AsyncIterator[Under]:
+    """Run the whole system: web, workers and senders, clock, and PostgreSQL."""
     port, mock_port = free_port(), free_port()
     async with _database(log_dir / "data") as database:
         with children() as started:
@@ -74,12 +73,14 @@ async def measure_system(
                     await started[-1].wait_ready(port, "/readyz")
             traffic = Traffic(path=path, secret=SECRET, contacts=plan.contacts, texts=texts)
             pids = {"postgres": database.postmaster_pid(), "(mock)": mock.process.pid}
-            under = Under("system", port, mock_port, traffic, started[1:], pids)
-            measured = await measure(under, plan, say)
-            if conversations:
-                newcomers = Traffic(path=path, secret=SECRET, contacts=conversations, texts=texts, area="1777")
-                measured.growth = await grow(under, newcomers, conversations, plan, say)
-            return measured
+            yield Under("system", port, mock_port, traffic, started[1:], pids)
+
+
+async def _grown(under: Under, plan: Plan, conversations: int, say: Say) -> list[tuple[int, dict[str, float]]]:
+    if not conversations:
+        return []
+    newcomers = Traffic(path=under.traffic.path, secret=SECRET, contacts=conversations, texts=["hello"], area="1777")
+    return await grow(under, newcomers, conversations, plan, say)
 
 
 def _start_mock(port: int, log_dir: Path) -> Child:
@@ -118,11 +119,14 @@ def _environment(port: int, mock_port: int, data_dir: Path) -> dict[str, str]:
 @app.default
 def run(
     *,
-    seconds: Annotated[float, cyclopts.Parameter(help="how long each phase takes")] = 8.0,
+    seconds: Annotated[float, cyclopts.Parameter(help="how long each slice takes")] = 3.0,
+    rounds: Annotated[int, cyclopts.Parameter(help="how often floor and system take turns")] = 5,
     contacts: Annotated[int, cyclopts.Parameter(help="how many people write")] = 2000,
-    connections: Annotated[int, cyclopts.Parameter(help="webhook requests at the same time")] = 32,
+    connections: Annotated[int, cyclopts.Parameter(help="webhook requests at the same time")] = 96,
     conversations: Annotated[int, cyclopts.Parameter(help="new people whose memory is watched; 0: nobody")] = 100_000,
-    quick: Annotated[bool, cyclopts.Parameter(help="two seconds a phase, 200 people, 2,000 new ones")] = False,
+    quick: Annotated[
+        bool, cyclopts.Parameter(help="one round, two seconds a slice, 200 people, 2,000 new ones")
+    ] = False,
     only: Annotated[Literal["floor", "system"] | None, cyclopts.Parameter(help="leave the other one out")] = None,
     order: Annotated[Literal["after", "before"], cyclopts.Parameter(help="when the floor sends")] = "after",
     path: Annotated[str, cyclopts.Parameter(help="where the system's webhook is")] = "/api/whatsapp/webhook",
@@ -132,6 +136,7 @@ def run(
     """Measure the floor and the system, and compare them."""
     plan = Plan(
         seconds=2.0 if quick else seconds,
+        rounds=1 if quick else rounds,
         connections=connections,
         contacts=200 if quick else contacts,
         ceiling=FLOOR_CEILING,
@@ -152,8 +157,8 @@ def run(
     if json_file is not None:
         document = {
             "plan": asdict(plan),
-            "floor": asdict(floor) if floor else None,
-            "system": asdict(system) if system else None,
+            "floor": floor.figures() if floor else None,
+            "system": system.figures() if system else None,
             "engine": {name: asdict(cost) for name, cost in steps.items()},
             "authoring": asdict(authoring) if authoring else None,
             "receiving": asdict(receiving) if receiving else None,
@@ -179,7 +184,7 @@ async def _measure_all(
     assert task is not None
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    floor = system = authoring = receiving = None
+    authoring = receiving = None
     steps: dict[str, StepCost] = {}
     columns = (TextColumn("{task.description:<52}"), BarColumn(), TimeElapsedColumn())
     with (
@@ -191,10 +196,18 @@ async def _measure_all(
         def say(what: str, done: float) -> None:
             progress.update(bar, description=what, completed=done)
 
-        if only != "system":
-            floor = await measure_floor(plan, say, scratch / "floor", order)
+        async with contextlib.AsyncExitStack() as running:
+            servers: list[Under] = []
+            if only != "system":
+                servers.append(await running.enter_async_context(start_floor(plan, scratch / "floor", order)))
+            if only != "floor":
+                starting = start_system(plan, scratch / "system", path, texts)
+                servers.append(await running.enter_async_context(starting))
+            measured = dict(zip((under.name for under in servers), await measure(servers, plan, say), strict=True))
+            floor, system = measured.get("floor"), measured.get("system")
+            if system is not None:
+                system.growth = await _grown(servers[-1], plan, conversations, say)
         if only != "floor":
-            system = await measure_system(plan, say, scratch / "system", path, texts, conversations)
             say("engine: single steps", 0.0)
             steps = measure_shipped(min(plan.seconds, 3.0))
             say("authoring: a project of 200 flows", 0.0)

@@ -32,7 +32,7 @@ class Traffic:
     """
 
     def __init__(self, *, path: str, secret: str, contacts: int, texts: Sequence[str], area: str = "1555") -> None:
-        self._path = path
+        self.path = path
         self._secret = secret.encode()
         self._phones = [f"{area}{number:07d}" for number in range(1, contacts + 1)]
         self._texts = [json.dumps(text) for text in texts]
@@ -59,7 +59,7 @@ class Traffic:
         ).encode()
         signature = hmac.digest(self._secret, body, "sha256").hex()
         head = (
-            f"POST {self._path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+            f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(body)}\r\nX-Hub-Signature-256: sha256={signature}\r\n\r\n"
         )
         return Call(phone, head.encode() + body)
