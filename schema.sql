@@ -213,8 +213,8 @@ CREATE TABLE inbox (
     last_error       text,
     PRIMARY KEY (tenant_id, conversation_id, event_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
--- Which conversations have work (queue_conversations).
-CREATE INDEX inbox_due ON inbox (tenant_id, due_at, event_id);
+-- Which conversations have work (queue_conversations). Partial, so that only who asks for the time is led here.
+CREATE INDEX inbox_due ON inbox (tenant_id, due_at, event_id) WHERE due_at IS NOT NULL;
 
 CREATE SEQUENCE fences AS bigint;
 
@@ -325,8 +325,8 @@ CREATE TABLE timers (
     due_at           timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, run, name, epoch)
 );
--- What is due (fire_timers).
-CREATE INDEX timers_due ON timers (tenant_id, due_at);
+-- What is due (fire_timers). Partial like inbox_due.
+CREATE INDEX timers_due ON timers (tenant_id, due_at) WHERE due_at IS NOT NULL;
 
 -- Side effects that happened, with their result: what `once:` looks at.
 CREATE TABLE receipts (
@@ -1175,6 +1175,11 @@ GRANT SELECT (tenant_id, job_id, lane, state, due_at, attempts, fence, lease_unt
     UPDATE (state, attempts, fence, lease_until) ON outside_jobs TO sirdar_system;
 CREATE POLICY system ON outside_jobs TO sirdar_system USING (true);
 
+-- What follows reads queues, which are empty at one moment and full at the next. When the planner has looked at an empty
+-- one, every way through it seems as short as any other, so these are written with one way only: values (subqueries
+-- with LIMIT) instead of NOT EXISTS, and `= ANY` instead of joins. A number of a queue is its own in the whole database;
+-- its tenant and conversation stand beside it for the index.
+
 -- Conversations whose first event is due, the longest waiting first. A hint: the row lock decides who gets one.
 -- Only first events count: neither what waits behind a failed one nor one busy person fills the list. Tenants take
 -- turns: the first of each comes before the second of any, so that nobody waits for another's burst.
@@ -1192,9 +1197,9 @@ BEGIN ATOMIC
         CROSS JOIN LATERAL (
             SELECT i.tenant_id, i.conversation_id, i.due_at, i.event_id FROM inbox i
             WHERE i.tenant_id = served.tenant_id AND i.due_at <= p_now
-              AND NOT EXISTS (SELECT FROM inbox earlier
-                              WHERE earlier.tenant_id = i.tenant_id AND earlier.conversation_id = i.conversation_id
-                                AND earlier.event_id < i.event_id)
+              AND i.event_id = (SELECT e.event_id FROM inbox e
+                                WHERE e.tenant_id = i.tenant_id AND e.conversation_id = i.conversation_id
+                                ORDER BY e.event_id LIMIT 1)
             ORDER BY i.due_at, i.event_id LIMIT p_share) AS i) AS w
     ORDER BY w.place, w.due_at, w.event_id LIMIT p_limit;
 END;
@@ -1209,20 +1214,26 @@ CREATE FUNCTION claim_outbox(p_now timestamptz, p_lease interval, p_channels big
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
     SET enable_sort = off
 BEGIN ATOMIC
+    WITH head AS MATERIALIZED (
+        SELECT h.* FROM unnest(p_channels, p_rooms) AS r (channel_id, room)
+        CROSS JOIN LATERAL (
+            SELECT c.tenant_id, c.conversation_id, c.message_id FROM outbox c
+            WHERE c.state = 'READY' AND c.channel_id = r.channel_id AND c.due_at <= p_now
+              AND c.message_id = (SELECT f.message_id FROM outbox f
+                                  WHERE f.tenant_id = c.tenant_id AND f.conversation_id = c.conversation_id
+                                  ORDER BY f.message_id LIMIT 1)
+              AND (SELECT f.message_id FROM outbox f
+                   WHERE f.tenant_id = c.tenant_id AND f.conversation_id = c.conversation_id AND f.state <> 'READY'
+                   ORDER BY f.message_id LIMIT 1) IS NULL
+              AND (SELECT w.channel_id FROM whatsapp_configurations w
+                   WHERE w.tenant_id = c.tenant_id AND w.channel_id = c.channel_id AND w.paused_until > p_now) IS NULL
+            ORDER BY c.due_at, c.message_id LIMIT r.room FOR UPDATE SKIP LOCKED) AS h
+    )
     UPDATE outbox o
     SET state = 'SENDING', attempt = o.attempt + 1, fence = nextval('fences'), lease_until = p_now + p_lease
-    FROM unnest(p_channels, p_rooms) AS r (channel_id, room)
-    CROSS JOIN LATERAL (
-        SELECT c.tenant_id, c.conversation_id, c.message_id FROM outbox c
-        WHERE c.state = 'READY' AND c.channel_id = r.channel_id AND c.due_at <= p_now
-          AND NOT EXISTS (SELECT FROM outbox other
-                          WHERE other.tenant_id = c.tenant_id AND other.conversation_id = c.conversation_id
-                            AND (other.message_id < c.message_id OR other.state <> 'READY'))
-          AND NOT EXISTS (SELECT FROM whatsapp_configurations w
-                          WHERE w.tenant_id = c.tenant_id AND w.channel_id = c.channel_id
-                            AND w.paused_until > p_now)
-        ORDER BY c.due_at, c.message_id LIMIT r.room FOR UPDATE SKIP LOCKED) AS head
-    WHERE o.tenant_id = head.tenant_id AND o.conversation_id = head.conversation_id AND o.message_id = head.message_id
+    WHERE o.tenant_id = ANY (ARRAY(SELECT h.tenant_id FROM head h))
+      AND o.conversation_id = ANY (ARRAY(SELECT h.conversation_id FROM head h))
+      AND o.message_id = ANY (ARRAY(SELECT h.message_id FROM head h))
     RETURNING o.tenant_id, o.conversation_id, o.message_id, o.message_created_at, o.channel_id, o.attempt, o.fence;
 END;
 
@@ -1232,11 +1243,16 @@ CREATE FUNCTION expire_leases(p_now timestamptz, p_wait interval)
     RETURNS TABLE (tenant_id bigint, conversation_id bigint, message_id bigint, message_created_at timestamptz,
                    attempt smallint, fence bigint)
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 BEGIN ATOMIC
+    WITH late AS MATERIALIZED (
+        SELECT c.tenant_id, c.conversation_id, c.message_id FROM outbox c
+        WHERE c.state = 'SENDING' AND c.lease_until <= p_now LIMIT 1000 FOR UPDATE SKIP LOCKED
+    )
     UPDATE outbox o SET state = 'UNKNOWN', fence = nextval('fences'), lease_until = p_now + p_wait
-    FROM (SELECT c.tenant_id, c.conversation_id, c.message_id FROM outbox c
-          WHERE c.state = 'SENDING' AND c.lease_until <= p_now LIMIT 1000 FOR UPDATE SKIP LOCKED) AS late
-    WHERE o.tenant_id = late.tenant_id AND o.conversation_id = late.conversation_id AND o.message_id = late.message_id
+    WHERE o.tenant_id = ANY (ARRAY(SELECT l.tenant_id FROM late l))
+      AND o.conversation_id = ANY (ARRAY(SELECT l.conversation_id FROM late l))
+      AND o.message_id = ANY (ARRAY(SELECT l.message_id FROM late l))
     RETURNING o.tenant_id, o.conversation_id, o.message_id, o.message_created_at, o.attempt, o.fence;
 END;
 
@@ -1256,16 +1272,18 @@ CREATE FUNCTION fire_timers(p_now timestamptz, p_share integer, p_tenants bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 BEGIN ATOMIC
-    WITH due AS (
-        DELETE FROM timers t USING (
-            SELECT d.tenant_id, d.run, d.name, d.epoch
-            FROM unnest(coalesce(p_tenants, ARRAY(SELECT a.tenant_id FROM tenants a WHERE a.status = 'ACTIVE')))
-                AS served (tenant_id)
-            CROSS JOIN LATERAL (
-                SELECT d.tenant_id, d.run, d.name, d.epoch FROM timers d
-                WHERE d.tenant_id = served.tenant_id AND d.due_at <= p_now
-                ORDER BY d.due_at LIMIT p_share FOR UPDATE SKIP LOCKED) AS d) AS d
-        WHERE t.tenant_id = d.tenant_id AND t.run = d.run AND t.name = d.name AND t.epoch = d.epoch
+    WITH late AS MATERIALIZED (
+        SELECT l.* FROM unnest(coalesce(p_tenants, ARRAY(SELECT a.tenant_id FROM tenants a WHERE a.status = 'ACTIVE')))
+            AS served (tenant_id)
+        CROSS JOIN LATERAL (
+            SELECT d.tenant_id, d.run, d.name, d.epoch FROM timers d
+            WHERE d.tenant_id = served.tenant_id AND d.due_at <= p_now
+            ORDER BY d.due_at LIMIT p_share FOR UPDATE SKIP LOCKED) AS l
+    ), due AS (
+        DELETE FROM timers t USING late l
+        WHERE t.tenant_id = l.tenant_id AND t.run = l.run AND t.name = l.name AND t.epoch = l.epoch
+          AND t.tenant_id = ANY (ARRAY(SELECT l.tenant_id FROM late l))
+          AND t.run = ANY (ARRAY(SELECT l.run FROM late l))
         RETURNING t.*
     ), fired AS (
         INSERT INTO inbox (tenant_id, conversation_id, due_at, kind, event, happened_at)
@@ -1303,18 +1321,21 @@ CREATE FUNCTION claim_outside(p_now timestamptz, p_lease interval, p_tenants big
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 BEGIN ATOMIC
+    WITH head AS MATERIALIZED (
+        SELECT h.* FROM unnest(p_tenants, p_rooms) AS r (tenant_id, room)
+        CROSS JOIN LATERAL (
+            SELECT c.tenant_id, c.job_id FROM outside_jobs c
+            WHERE c.tenant_id = r.tenant_id
+              AND ((c.state = 'READY' AND c.due_at <= p_now) OR (c.state = 'SENDING' AND c.lease_until <= p_now))
+              AND c.job_id = (SELECT f.job_id FROM outside_jobs f
+                              WHERE f.tenant_id = c.tenant_id AND f.lane = c.lane AND f.state <> 'DEAD'
+                              ORDER BY f.job_id LIMIT 1)
+            ORDER BY c.due_at, c.job_id LIMIT r.room FOR UPDATE SKIP LOCKED) AS h
+    )
     UPDATE outside_jobs j
     SET state = 'SENDING', attempts = j.attempts + 1, fence = nextval('fences'), lease_until = p_now + p_lease
-    FROM unnest(p_tenants, p_rooms) AS r (tenant_id, room)
-    CROSS JOIN LATERAL (
-        SELECT c.tenant_id, c.job_id FROM outside_jobs c
-        WHERE c.tenant_id = r.tenant_id
-          AND ((c.state = 'READY' AND c.due_at <= p_now) OR (c.state = 'SENDING' AND c.lease_until <= p_now))
-          AND NOT EXISTS (SELECT FROM outside_jobs earlier
-                          WHERE earlier.tenant_id = c.tenant_id AND earlier.lane = c.lane
-                            AND earlier.job_id < c.job_id AND earlier.state <> 'DEAD')
-        ORDER BY c.due_at, c.job_id LIMIT r.room FOR UPDATE SKIP LOCKED) AS head
-    WHERE j.tenant_id = head.tenant_id AND j.job_id = head.job_id
+    WHERE j.tenant_id = ANY (ARRAY(SELECT h.tenant_id FROM head h))
+      AND j.job_id = ANY (ARRAY(SELECT h.job_id FROM head h))
     RETURNING j.tenant_id, j.job_id, j.attempts, j.fence;
 END;
 

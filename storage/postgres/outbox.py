@@ -147,9 +147,9 @@ WITH late AS (
       AND m.message_id = ANY ($2)
 ), known AS (
     -- A status was faster than the answer: there is nothing to find out.
-    DELETE FROM outbox o USING late l
-    WHERE o.tenant_id = $1 AND o.conversation_id = l.conversation_id AND o.message_id = l.message_id
-      AND l.status NOT IN ('QUEUED', 'UNKNOWN')
+    DELETE FROM outbox o
+    WHERE o.tenant_id = $1 AND o.conversation_id = ANY (ARRAY(SELECT l.conversation_id FROM late l))
+      AND o.message_id = ANY (ARRAY(SELECT l.message_id FROM late l WHERE l.status NOT IN ('QUEUED', 'UNKNOWN')))
 )
 INSERT INTO send_attempts (tenant_id, message_id, attempt, fence, outcome, detail, finished_at)
 SELECT $1, l.message_id, l.attempt, l.fence, 'UNKNOWN', 'lease expired', $6 FROM late l
@@ -172,17 +172,18 @@ WITH due AS (
                                  AND m.message_id = ANY ($3)
     ORDER BY o.message_id FOR UPDATE OF o
 ), repeated AS (
-    UPDATE outbox o SET state = 'READY', due_at = $6, lease_until = NULL FROM due d
-    WHERE o.tenant_id = $1 AND o.conversation_id = d.conversation_id AND o.message_id = d.message_id AND d.repeat
-    RETURNING 1
+    UPDATE outbox o SET state = 'READY', due_at = $6, lease_until = NULL
+    WHERE o.tenant_id = $1 AND o.conversation_id = ANY ($2)
+      AND o.message_id = ANY (ARRAY(SELECT d.message_id FROM due d WHERE d.repeat))
 ), over AS (
-    DELETE FROM outbox o USING due d
-    WHERE o.tenant_id = $1 AND o.conversation_id = d.conversation_id AND o.message_id = d.message_id AND NOT d.repeat
-    RETURNING d.status_told
+    DELETE FROM outbox o
+    WHERE o.tenant_id = $1 AND o.conversation_id = ANY ($2)
+      AND o.message_id = ANY (ARRAY(SELECT d.message_id FROM due d WHERE NOT d.repeat))
 )
-SELECT (SELECT count(*) FROM repeated) AS repeated,
-       (SELECT count(*) FROM over WHERE status_told IS NOT TRUE) AS given_up,
-       (SELECT count(*) FROM over WHERE status_told) AS resolved
+SELECT count(*) FILTER (WHERE d.repeat) AS repeated,
+       count(*) FILTER (WHERE NOT d.repeat AND d.status_told IS NOT TRUE) AS given_up,
+       count(*) FILTER (WHERE NOT d.repeat AND d.status_told) AS resolved
+FROM due d
 """
 # Statuses only ever move a message up: where it ends depends on which ones came, not on their order. One for a message
 # we do not know is looked at again for ten minutes, less and less often (the answer to our send may still be on its
