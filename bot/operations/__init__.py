@@ -16,6 +16,8 @@ from bot.operations import (
     payments,
     people,
     quotes,
+    terms,
+    treks,
     trips,
 )
 from bot.operations.acting import Acting
@@ -25,7 +27,7 @@ from bot.operations.services import Service
 
 _PARTS = (
     leads, quotes, bookings, payments, trips, assignments, check_ins, incidents, approvals, feedback, inventory, people,
-    broadcasts, choosing, handoffs,
+    broadcasts, choosing, handoffs, terms, treks,
 )  # fmt: skip
 
 LIFECYCLES: dict[str, Lifecycle] = {

@@ -9,6 +9,7 @@ from bot.core.ids import ContactId
 from bot.operations import news, timeline, trips
 from bot.operations.acting import Acting, ident, text_of, whole
 from bot.operations.lifecycle import Change, Lifecycle
+from bot.operations.permissions import may
 from bot.operations.services import Services
 
 SERVICES = Services()
@@ -57,11 +58,14 @@ JOIN treks k ON k.tenant_id = $1 AND k.trek_id = t.trek_id
 WHERE a.tenant_id = $1 AND a.contact_id = $2 AND a.status IN ('ASSIGNED', 'CONFIRMED')
   AND t.status IN ('SCHEDULED', 'RUNNING') ORDER BY t.starts_on, t.trip_id LIMIT $3
 """
-_AVAILABLE = """
-INSERT INTO staff_availability (tenant_id, contact_id, away_until, max_leads, updated_at) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (tenant_id, contact_id) DO UPDATE
-SET away_until = excluded.away_until, max_leads = coalesce(excluded.max_leads, staff_availability.max_leads),
-    updated_at = excluded.updated_at
+_IS_STAFF = "SELECT count(*) FROM contact_roles WHERE tenant_id = $1 AND contact_id = $2"
+_AWAY = """
+INSERT INTO staff_availability (tenant_id, contact_id, away_until, updated_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (tenant_id, contact_id) DO UPDATE SET away_until = excluded.away_until, updated_at = excluded.updated_at
+"""
+_LIMIT = """
+INSERT INTO staff_availability (tenant_id, contact_id, max_leads, updated_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (tenant_id, contact_id) DO UPDATE SET max_leads = excluded.max_leads, updated_at = excluded.updated_at
 """
 
 
@@ -145,19 +149,36 @@ async def list_free(acting: Acting, *, trip: int | str, most: int = 10) -> dict[
 
 
 @SERVICES.service("staff.away", "keep_availability")
-async def go_away(acting: Acting, *, days: int | str) -> dict[str, Any]:
-    """Whoever writes is away for so many days, 0: here again. Meanwhile they get neither leads nor trips."""
-    away = whole(days, "The days", most=366)
+async def go_away(acting: Acting, *, days: int | str, person: int | str | None = None) -> dict[str, Any]:
+    """Somebody is away for so many days, 0: here again. Meanwhile they get neither leads nor trips.
+
+    Args:
+        acting: Who and when.
+        days: How many.
+        person: Who; unset: whoever asks. Only managers may say it of others.
+
+    Raises:
+        ActionError: `forbidden`, or `not_staff`.
+    """
+    away, who = whole(days, "The days", most=366), await _colleague(acting, person)
     until = acting.at + timedelta(days=away) if away else None
-    await acting.db.execute(_AVAILABLE, acting.tenant_id, acting.me, until, None, acting.at)
-    return {"away_until": until.isoformat() if until is not None else None}
+    await acting.db.execute(_AWAY, acting.tenant_id, who, until, acting.at)
+    told = until.isoformat() if until is not None else None
+    await timeline.record(acting, "contact", who, "AVAILABILITY_SET", away_until=told)
+    return {"id": who, "away_until": told}
 
 
 @SERVICES.service("staff.limit", "manage_people")
-async def limit(acting: Acting, *, person: int | str, max_leads: int | str) -> dict[str, Any]:
-    """How many open leads somebody gets at the most."""
-    most, who = whole(max_leads, "The limit", most=10_000), ident(person, "")
-    await acting.db.execute(_AVAILABLE, acting.tenant_id, who, None, most, acting.at)
+async def limit(acting: Acting, *, person: int | str, max_leads: int | str | None = None) -> dict[str, Any]:
+    """How many open leads somebody gets at the most; unset: as many as come.
+
+    Raises:
+        ActionError: `not_staff`.
+    """
+    most = whole(max_leads, "The limit", most=10_000) if max_leads is not None else None
+    who = await _colleague(acting, person)
+    await acting.db.execute(_LIMIT, acting.tenant_id, who, most, acting.at)
+    await timeline.record(acting, "contact", who, "LEAD_LIMIT_SET", max_leads=most)
     return {"id": who, "max_leads": most}
 
 
@@ -171,6 +192,16 @@ async def find_staff(acting: Acting, *, text: str) -> list[dict[str, Any]]:
         for one in people
         if one["name"] and one["name"].split()[0].casefold() in words
     ]
+
+
+async def _colleague(acting: Acting, person: int | str | None) -> ContactId:
+    """Who is meant: oneself, or for managers anybody on the staff."""
+    who = acting.me if person is None else ContactId(ident(person, ""))
+    if who != acting.contact_id and not may(acting.role, "manage_people"):
+        raise ActionError("forbidden", "Only managers may say that of somebody else.")
+    if not await acting.db.fetchval(_IS_STAFF, acting.tenant_id, who):
+        raise ActionError("not_staff", "They are not on the staff.")
+    return who
 
 
 async def _busy(acting: Acting, row: Any, people: list[int]) -> dict[int, str]:

@@ -8,7 +8,6 @@ is settled when it begins; whether a person may still be written to is asked aga
 import json
 from datetime import datetime, time
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bot.core.errors import ActionError
 from bot.operations import approvals, timeline
@@ -16,6 +15,7 @@ from bot.operations.acting import Acting, ident, text_of, whole
 from bot.operations.lifecycle import Change, Lifecycle
 from bot.operations.segments import Segment, count
 from bot.operations.services import Services
+from bot.operations.terms import zone_of
 
 SERVICES = Services()
 ACTIONS = SERVICES.actions
@@ -133,7 +133,7 @@ async def draft(
         json.dumps(_texts(parameters)),
         marketing,
         whole(per_minute, "per_minute", least=1, most=60_000),
-        _zone(timezone),
+        zone_of(timezone),
         _hour(not_before, "not_before"),
         _hour(not_after, "not_after"),
         acting.contact_id,
@@ -290,13 +290,6 @@ def _texts(value: Any) -> list[str]:
     if not isinstance(given, list | tuple) or len(given) > _MOST_PARAMETERS:
         raise ActionError("bad_value", f"parameters must be a list of at most {_MOST_PARAMETERS} texts.")
     return [text_of(one, "A parameter", most=1024) for one in given]
-
-
-def _zone(name: str) -> str:
-    try:
-        return ZoneInfo(name).key
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ActionError("bad_value", f"{name[:40]} is no time zone; write it like Asia/Kathmandu.") from None
 
 
 def _hour(value: str, name: str) -> time:

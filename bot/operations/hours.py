@@ -30,6 +30,19 @@ class Hours:
         local = at.astimezone(ZoneInfo(self.timezone))
         return local.isoweekday() in self.workdays and self.opens <= local.time() < self.closes
 
+    def opening(self, at: datetime) -> datetime | None:
+        """When the business opens next, at `at` or later, in its own time; None: never, by these hours."""
+        if self.opens is None or self.closes is None or self.opens >= self.closes or not self.workdays:
+            return None
+        zone = ZoneInfo(self.timezone)
+        day = at.astimezone(zone).date()
+        for _ in range(_MOST_DAYS):
+            begin = datetime.combine(day, self.opens, zone)
+            if day.isoweekday() in self.workdays and begin >= at:
+                return begin
+            day += timedelta(days=1)
+        return None
+
     def later(self, at: datetime, working: timedelta) -> datetime:
         """When so much time of business will have passed after `at` (aware); in `at`'s time zone."""
         if self.opens is None or self.closes is None or self.opens >= self.closes or not self.workdays:

@@ -200,7 +200,7 @@ async def set_severity(acting: Acting, *, incident: int | str, severity: str) ->
 @SERVICES.service("incidents.add_media", "upload_media", "handle_incidents")
 async def add_media(acting: Acting, *, incident: int | str, media_id: str) -> dict[str, Any]:
     """Add a photo or other file to an incident."""
-    row = await _row(acting, incident)
+    row, media_id = await _row(acting, incident), text_of(media_id, "The file", most=200)
     await acting.db.execute(_ADD_MEDIA, acting.tenant_id, row["incident_id"], json.dumps([media_id]))
     await _record(acting, row, "INCIDENT_MEDIA_ADDED", media_id=media_id)
     return {"id": row["incident_id"]}

@@ -15,7 +15,7 @@ Capability = Literal[
     "create_leads", "send_quotes", "convert_bookings",
     "manage_inventory", "assign_staff", "manage_trips", "handle_incidents", "broadcast",
     "check_in", "report_issues", "upload_media", "keep_availability",
-    "approve", "manage_people",
+    "approve", "manage_people", "set_terms",
 ]  # fmt: skip
 """What can be done, in words of the business."""
 
@@ -35,7 +35,7 @@ MATRIX: dict[Role, frozenset[Capability]] = {
     "operations": _OPERATIONS,
     "field_staff": _FIELD_STAFF,
     # "All operations + approvals": everything staff may do. What customers do for themselves is not among it.
-    "manager": _SALES | _OPERATIONS | _FIELD_STAFF | {"approve", "manage_people"},
+    "manager": _SALES | _OPERATIONS | _FIELD_STAFF | {"approve", "manage_people", "set_terms"},
 }
 
 

@@ -12,7 +12,7 @@ from bot.operations import approvals, leads, news, timeline, trips
 from bot.operations.acting import Acting, ident, money, text_of, whole
 from bot.operations.lifecycle import Change, Lifecycle
 from bot.operations.services import Services
-from bot.operations.terms import terms_of
+from bot.operations.terms import currency_of, terms_of
 
 SERVICES = Services()
 ACTIONS = SERVICES.actions
@@ -127,7 +127,7 @@ async def draft_quote(
     quote = await acting.db.fetchval(
         _CREATE, acting.tenant_id, row["lead_id"], version, row["contact_id"],
         (await trips.trip_row(acting, trip))["trip_id"] if trip is not None else None, party,
-        _currency(currency or (trek["currency"] if trek else terms.currency)), total,
+        currency_of(currency or (trek["currency"] if trek else terms.currency)), total,
         text_of(note, "The note", needed=False), acting.contact_id, acting.at + good_for, acting.at,
     )  # fmt: skip
     columns = [list(column) for column in zip(*lines, strict=True)]
@@ -294,13 +294,6 @@ def _per_person(trek: Any, price: str | int | None, party: int) -> tuple[str, De
     if each is None:
         raise ActionError("no_price", "Nobody has said what this costs: give a price.")
     return f"{trek['name'] if trek is not None else 'Trip'}, per person", Decimal(party), each
-
-
-def _currency(text: str) -> str:
-    code = text.strip().upper()
-    if len(code) != 3 or not code.isascii() or not code.isalpha():
-        raise ActionError("bad_value", f"{text[:10]} is not a currency; write three letters, like USD.")
-    return code
 
 
 def _card(row: Any) -> dict[str, Any]:

@@ -46,6 +46,19 @@ _OPT_IN = """
 INSERT INTO whatsapp_opt_ins (tenant_id, contact_id, purpose, allowed, source, created_at)
 VALUES ($1, $2, 'all', true, 'WHATSAPP', $3)
 """
+_HANDOFF = """
+INSERT INTO handoffs (tenant_id, conversation_id, role, reason, asked_at) VALUES ($1, $2, 'sales', 'stuck', $3)
+RETURNING handoff_id
+"""
+_MERGE = """
+INSERT INTO contact_merges (tenant_id, kept_id, gone_id, moved, merged_by, merged_at)
+VALUES ($1, $2, $3, '{}', 'token:1', $4) RETURNING merge_id
+"""
+_FILE = """
+INSERT INTO whatsapp_media (tenant_id, media_id, kind, mime_type, channel_id, created_at, status, stored_at, sha256,
+                            size_bytes, filename)
+VALUES ($1, $2, 'image', 'image/jpeg', $3, $4, 'STORED', 'x/y', decode('ab', 'hex'), 1, '../bent wheel.jpg')
+"""
 _BROADCAST = "INSERT INTO whatsapp_broadcast_lists (tenant_id, name, template) VALUES ($1, 'Spring', 'spring')"
 
 
@@ -162,6 +175,7 @@ async def fill(shop: Shop, vault: Vault) -> dict[str, int]:
     check_in = await shop.post("/check-ins", {"trip": trip, "note": "fine"}, role="field_staff")
     incident = await shop.post("/incidents", {"trip": trip, "text": "Vehicle breakdown"}, role="field_staff")
     await shop.post("/inventory", {"name": "Tent"})
+    invite = await shop.post("/invites", {"roles": ["sales"]})
     await shop.post(f"/incidents/{incident['id']}/update", {"text": "On the way", "public": "A little late"})
     (talk,) = await shop.rows(
         "SELECT conversation_id, channel_id FROM whatsapp_conversations WHERE contact_id = $1", shop.people["customer"]
@@ -174,6 +188,9 @@ async def fill(shop: Shop, vault: Vault) -> dict[str, int]:
         await db.execute(_TEMPLATE, shop.tenant)
         await db.execute(_OPT_IN, shop.tenant, shop.people["customer"], EPOCH)
         await db.execute(_BROADCAST, shop.tenant)
+        handoff = await db.fetchval(_HANDOFF, shop.tenant, talk["conversation_id"], EPOCH)
+        merge = await db.fetchval(_MERGE, shop.tenant, shop.people["sales"], shop.people["operations"], EPOCH)
+        await db.execute(_FILE, shop.tenant, int(shop.tenant) * 1000 + 1, talk["channel_id"], EPOCH)
         entry = AuditEntry(at=EPOCH, actor="bot", action="x", conversation_id=None, detail={})
         await write_audit(db, vault, shop.tenant, [entry])
         acting = Acting(
@@ -185,6 +202,7 @@ async def fill(shop: Shop, vault: Vault) -> dict[str, int]:
         "check_in": check_in["id"], "incident": incident["id"], "message": int(shop.tenant) * 1000 + 1,
         "conversation": talk["conversation_id"], "contact": shop.people["customer"],
         "person": shop.people["field_staff"], "trek": treks[0]["id"],
+        "invite": invite["id"], "handoff": handoff, "merge": merge, "file": int(shop.tenant) * 1000 + 1,
     }  # fmt: skip
 
 

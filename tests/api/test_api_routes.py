@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from bot.operations import standard_services
 from bot.web.api import all_routes
 from bot.web.api.route import Route
 from storage.crypto import Vault
@@ -42,7 +43,8 @@ def body_for(route: Route) -> Any:
         "trek": 1, "people": 2, "lead": 1, "quote": 1, "booking": 1, "trip": 1, "text": "x", "reason": "x", "seats": 5,
         "starts_on": "2027-01-01", "person": 1, "severity": "HIGH", "approve": True, "note": "x",
         "quantity": "1", "amount": "1", "gone": 1, "roles": ["sales"], "rating": 5,
-        "object_type": "x", "object_id": 1, "subject": "x",
+        "object_type": "x", "object_id": 1, "subject": "x", "name": "x", "days": 1, "max_leads": 1, "media_id": "1",
+        "latitude": 27.8, "longitude": 86.7,
     }  # fmt: skip
     return {name: given[name] for name in route.body.model_fields if name in given}
 
@@ -81,6 +83,43 @@ async def test_the_matrix_of_roles(shop: Shop) -> None:
             answer = await shop.ask(route.method, path, body_for(route), role=role, If_Match='"x"')
             refused = answer.status == 403 and answer.body["code"] == "role"
             assert refused == bool(route.roles and role not in route.roles), (route.method, path, role, answer.body)
+
+
+READ_AT = {
+    "leads.show": "/leads/{number}", "leads.list": "/leads", "quotes.show": "/quotes/{number}",
+    "quotes.current": "/quotes",
+    "bookings.show": "/bookings/{number}", "bookings.list": "/bookings", "payments.list": "/payments",
+    "trips.show": "/trips/{number}", "trips.departures": "/treks/{trek}/departures", "staff.trips": "/trips",
+    "staff.free": "/trips/{trip}/free-staff", "check_ins.list": "/check-ins", "incidents.show": "/incidents/{number}",
+    "incidents.list": "/incidents", "approvals.list": "/approvals", "feedback.list": "/feedback",
+    "inventory.list": "/inventory", "people.show": "/contacts/{number}", "broadcasts.list": "/broadcasts",
+    "broadcasts.status": "/broadcasts/{broadcast}/progress", "broadcasts.people": "/broadcasts/{broadcast}/recipients",
+    "handoffs.list": "/handoffs", "terms.show": "/terms", "hours.now": "/hours",
+}  # fmt: skip
+DONE_AT = {
+    "staff.assign": "/trips/{trip}/assignments", "staff.release": "/trips/{trip}/assignments/{person}/release",
+    "staff.confirm": "/trips/{trip}/confirm", "staff.decline": "/trips/{trip}/decline", "staff.invite": "/invites",
+    "incidents.add_media": "/incidents/{incident}/media", "conversations.reply": "/conversations/{conversation}/reply",
+    "terms.change": "/terms",
+}  # fmt: skip
+WHO_WRITES = {"staff.join", "staff.switch"}
+"""Only for somebody who writes from their own phone: a code proves who has the phone, a role is what they speak in."""
+
+
+def test_every_service_is_reached_by_a_route() -> None:
+    """What flows can do, programs can: each action has its route, or is read at one."""
+    reads = {route.path for route in ROUTES if route.method == "GET"}
+    changes = {route.path for route in ROUTES if route.method != "GET"}
+    named = {route.name for route in ROUTES}
+    for name, service in standard_services().items():
+        if service.kind == "lookup" or name in WHO_WRITES:
+            continue
+        if name in READ_AT:
+            assert READ_AT[name] in reads, name
+        elif name in DONE_AT:
+            assert DONE_AT[name] in changes, name
+        else:
+            assert name.replace(".", "_") in named, f"no route does {name}"
 
 
 async def test_without_its_scope_a_token_is_refused(shop: Shop, vault: Vault) -> None:

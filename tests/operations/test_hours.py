@@ -44,3 +44,21 @@ def test_hours_that_make_no_sense_hold_nobody_up() -> None:
     turned = Hours(opens=time(18), closes=time(9))
     never = Hours(opens=time(9), closes=time(18), workdays=frozenset())
     assert turned.later(at(26, 5), HOUR) == never.later(at(26, 5), HOUR) == at(26, 6)
+
+
+@pytest.mark.parametrize(
+    ("moment", "opens"),
+    [
+        (at(26, 4), datetime(2026, 11, 27, 3, 15, tzinfo=UTC)),
+        (at(26, 2), datetime(2026, 11, 26, 3, 15, tzinfo=UTC)),
+        (at(27, 13), datetime(2026, 11, 29, 3, 15, tzinfo=UTC)),
+    ],
+)
+def test_when_it_opens_next(moment: datetime, opens: datetime) -> None:
+    """In Kathmandu at nine; on Saturday nobody is there."""
+    assert KATHMANDU.opening(moment) == opens
+
+
+def test_hours_that_never_come_open_nothing() -> None:
+    assert Hours().opening(at(26, 5)) is None
+    assert Hours(opens=time(9), closes=time(18), workdays=frozenset()).opening(at(26, 5)) is None

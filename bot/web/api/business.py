@@ -89,7 +89,8 @@ LEFT JOIN contacts a ON a.tenant_id = $1 AND a.contact_id = l.assignee_id
 WHERE l.tenant_id = $1
 """
 Collection(
-    routes=ROUTES, path="/leads", one="lead", model=Lead, select=_LEADS, key="l.lead_id", table="leads", roles=SALES,
+    routes=ROUTES, path="/leads", one="lead", model=Lead, select=_LEADS, key="l.lead_id",
+    dated="l.created_at", table="leads", roles=SALES,
     filters={
         "status": Filter(kind=Literal["NEW", "QUOTED", "CONVERTED", "LOST"], condition="l.status = {}"),
         "assignee": Filter(kind=Id, condition="l.assignee_id = {}"),
@@ -180,7 +181,8 @@ LEFT JOIN trips t ON t.tenant_id = $1 AND t.trip_id = q.trip_id
 WHERE q.tenant_id = $1
 """
 Collection(
-    routes=ROUTES, path="/quotes", one="quote", model=Quote, select=_QUOTES, key="q.quote_id", table="quotes",
+    routes=ROUTES, path="/quotes", one="quote", model=Quote, select=_QUOTES, key="q.quote_id",
+    dated="q.created_at", table="quotes",
     roles=SALES, documents=("items",),
     filters={
         "status": Filter(kind=QuoteStatus, condition="q.status = {}"),
@@ -236,6 +238,12 @@ class ChangeBooking(Given):
     total: Amount | None = None
 
 
+class Wish(Given):
+    """What a customer would like to be different."""
+
+    text: NeededWords
+
+
 class Received(Given):
     """Money that came another way: cash, a bank transfer."""
 
@@ -254,6 +262,7 @@ WHERE b.tenant_id = $1
 """
 Collection(
     routes=ROUTES, path="/bookings", one="booking", model=Booking, select=_BOOKINGS, key="b.booking_id",
+    dated="b.created_at",
     table="bookings", roles=SALES,
     filters={
         "status": Filter(kind=BookingStatus, condition="b.status = {}"),
@@ -262,9 +271,9 @@ Collection(
     },
 ).listed().shown().created("bookings.create", NewBooking).verb(
     "change", "bookings.change", "booking", ChangeBooking
-).verb("cancel", "bookings.cancel", "booking", Reason).verb("complete", "bookings.complete", "booking").verb(
-    "payments", "payments.record", "booking", Received
-)  # fmt: skip
+).verb("ask-change", "bookings.ask_change", "booking", Wish).verb(
+    "cancel", "bookings.cancel", "booking", Reason
+).verb("complete", "bookings.complete", "booking").verb("payments", "payments.record", "booking", Received)  # fmt: skip
 
 
 # --- Payments ---------------------------------------------------------------------------------------------------------
@@ -301,6 +310,7 @@ FROM payments p WHERE p.tenant_id = $1
 """
 Collection(
     routes=ROUTES, path="/payments", one="payment", model=Payment, select=_PAYMENTS, key="p.payment_id",
+    dated="p.created_at",
     table="payments", roles=SALES,
     filters={
         "status": Filter(kind=PaymentStatus, condition="p.status = {}"),
@@ -354,6 +364,7 @@ FROM approvals a WHERE a.tenant_id = $1
 """
 Collection(
     routes=ROUTES, path="/approvals", one="approval", model=Approval, select=_APPROVALS, key="a.approval_id",
+    dated="a.created_at",
     table="approvals", roles=("manager",),
     filters={
         "status": Filter(kind=Literal["PENDING", "APPROVED", "REJECTED", "WITHDRAWN"], condition="a.status = {}")
@@ -393,6 +404,7 @@ WHERE f.tenant_id = $1
 """
 Collection(
     routes=ROUTES, path="/feedback", one="feedback", model=Feedback, select=_FEEDBACK, key="f.feedback_id",
+    dated="f.created_at",
     table="feedback", roles=("sales", "manager"),
     filters={"status": Filter(kind=Literal["NEW", "HANDLED"], condition="f.status = {}")},
 ).listed().shown().created("feedback.give", NewFeedback).verb("handle", "feedback.handle", "feedback")  # fmt: skip

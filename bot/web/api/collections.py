@@ -8,9 +8,9 @@ on WhatsApp. Afterwards the object is shown as it is now.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, TypeAdapter, create_model
+from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter, create_model
 
 from bot.core.actions import Database
 from bot.operations import standard_services
@@ -49,6 +49,7 @@ class Collection:
         roles: Who may read them.
         filters: By name of the query parameter.
         documents: Columns that are JSON.
+        dated: The column that says when they came to be; lists can be narrowed by it with `since` and `until`.
     """
 
     routes: Routes
@@ -61,6 +62,18 @@ class Collection:
     roles: tuple[str, ...]
     filters: Mapping[str, Filter] = field(default_factory=dict)
     documents: Sequence[str] = ()
+    dated: str = ""
+
+    def __post_init__(self) -> None:
+        """Lists of what has a date can be narrowed by it."""
+        if self.dated:
+            since = Annotated[AwareDatetime, Field(description="Only those from then on, ISO 8601 with an offset")]
+            until = Annotated[AwareDatetime, Field(description="Only those before then")]
+            between = {
+                "since": Filter(kind=since, condition=f"{self.dated} >= {{}}"),
+                "until": Filter(kind=until, condition=f"{self.dated} < {{}}"),
+            }
+            object.__setattr__(self, "filters", {**self.filters, **between})
 
     @property
     def lock(self) -> str:
@@ -192,12 +205,17 @@ class Collection:
 
 async def serve(asked: Asked, service: str, body: BaseModel, **more: Any) -> Any:
     """Call a service in the token's name."""
-    acting = Acting(
+    given = body.model_dump(mode="json", exclude_unset=True)
+    return await SERVICES[service].function(acting_for(asked), **more, **given)
+
+
+def acting_for(asked: Asked) -> Acting:
+    """The token, as services know who acts."""
+    return Acting(
         tenant_id=asked.tenant, db=asked.db, at=asked.at, role=asked.token.role, source="API",
         contact_id=asked.token.contact_id, name=f"token:{asked.token.token_id}",
         trail=asked.trail,
     )  # fmt: skip
-    return await SERVICES[service].function(acting, **more, **body.model_dump(mode="json", exclude_unset=True))
 
 
 def _snake(path: str) -> str:

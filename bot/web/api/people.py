@@ -50,6 +50,9 @@ class Contact(BaseModel):
     language: str
     timezone: str | None = Field(description="As set; null when the country of the phone tells")
     roles: list[str] = Field(description="Empty: a customer")
+    away_until: datetime | None = Field(description="Of staff: meanwhile they get neither leads nor trips")
+    max_leads: int | None = Field(description="Of staff: open leads they get at the most; null: as many as come")
+    merged_into: int | None = Field(description="The contact that this one turned out to be")
     created_at: datetime
 
 
@@ -89,11 +92,24 @@ class Merge(Given):
     gone: Id
 
 
+class Away(Given):
+    """For how many days somebody is away."""
+
+    days: Annotated[int, Field(ge=0, le=366, description="0: here again")]
+
+
+class LeadLimit(Given):
+    """How many open leads somebody gets."""
+
+    max_leads: Annotated[int | None, Field(ge=0, le=10_000, description="null: as many as come")]
+
+
 _CONTACTS = """
 SELECT c.contact_id AS id, c.name, c.language, c.timezone, c.created_at,
        ARRAY(SELECT r.role FROM contact_roles r WHERE r.tenant_id = $1 AND r.contact_id = c.contact_id
-             ORDER BY r.role) AS roles
-FROM contacts c WHERE c.tenant_id = $1
+             ORDER BY r.role) AS roles, a.away_until, a.max_leads, c.merged_into
+FROM contacts c LEFT JOIN staff_availability a ON a.tenant_id = $1 AND a.contact_id = c.contact_id
+WHERE c.tenant_id = $1
 """
 _PHONE = "SELECT phone FROM contacts WHERE tenant_id = $1 AND contact_id = $2"
 _CHANGE = """
@@ -103,6 +119,7 @@ WHERE tenant_id = $1 AND contact_id = $2
 """
 CONTACTS = Collection(
     routes=ROUTES, path="/contacts", one="contact", model=Contact, select=_CONTACTS, key="c.contact_id",
+    dated="c.created_at",
     table="contacts", roles=DESK,
     filters={
         "role": Filter(
@@ -113,7 +130,7 @@ CONTACTS = Collection(
     },
 ).listed().shown().verb("roles", "staff.set_roles", "person", NewRoles).verb(
     "merge", "people.merge", "keep", Merge
-)  # fmt: skip
+).verb("away", "staff.away", "person", Away).verb("limit", "staff.limit", "person", LeadLimit)  # fmt: skip
 
 
 @ROUTES.get("/contacts/{contact}/phone", "Show a contact's phone number", scope="contacts:phone", roles=DESK)
@@ -139,6 +156,36 @@ async def change_contact(asked: Asked, contact: Id, body: ChangeContact) -> Cont
     changed = await CONTACTS.show(asked, contact)
     assert isinstance(changed, Contact)  # noqa: S101
     return changed
+
+
+# --- Merges -----------------------------------------------------------------------------------------------------------
+
+
+class MergeOfTwo(BaseModel):
+    """Two contacts that were found to be one person."""
+
+    id: int
+    status: Literal["MERGED", "UNDONE"]
+    kept_id: int
+    gone_id: int
+    merged_by: str
+    merged_at: datetime
+    undone_at: datetime | None
+
+
+_MERGES = """
+SELECT m.merge_id AS id, m.status, m.kept_id, m.gone_id, m.merged_by, m.merged_at, m.undone_at
+FROM contact_merges m WHERE m.tenant_id = $1
+"""
+Collection(
+    routes=ROUTES, path="/merges", one="merge", model=MergeOfTwo, select=_MERGES, key="m.merge_id",
+    dated="m.merged_at",
+    table="contact_merges", roles=("manager",),
+    filters={
+        "status": Filter(kind=Literal["MERGED", "UNDONE"], condition="m.status = {}"),
+        "contact": Filter(kind=Id, condition="{} IN (m.kept_id, m.gone_id)"),
+    },
+).listed().shown().verb("undo", "people.unmerge", "merge")  # fmt: skip
 
 
 # --- Opt-ins ----------------------------------------------------------------------------------------------------------
@@ -175,6 +222,7 @@ FROM whatsapp_opt_ins o WHERE o.tenant_id = $1
 """
 OPT_INS = Collection(
     routes=ROUTES, path="/opt-ins", one="opt_in", model=OptIn, select=_OPT_INS, key="o.opt_in_id",
+    dated="o.created_at",
     table="whatsapp_opt_ins", roles=("operations", "manager"), documents=("proof",),
     filters={
         "contact": Filter(kind=Id, condition="o.contact_id = {}"),

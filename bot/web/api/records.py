@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from bot.web.api.collections import Collection, Filter, serve
+from bot.web.api.paging import PageQuery, cut, place_of
 from bot.web.api.route import Asked, Given, Id, Routes
 
 ROUTES = Routes()
@@ -38,6 +39,7 @@ FROM timeline_entries e WHERE e.tenant_id = $1
 """
 Collection(
     routes=ROUTES, path="/timeline", one="timeline_entry", model=TimelineEntry, select=_TIMELINE, key="e.entry_id",
+    dated="e.created_at",
     table="timeline_entries", roles=STAFF, documents=("content",),
     filters={
         "object_type": Filter(kind=Name, condition="e.object_type = {}"),
@@ -65,6 +67,7 @@ FROM whatsapp_audit_logs a WHERE a.tenant_id = $1
 """
 Collection(
     routes=ROUTES, path="/audit", one="audit_entry", model=AuditRecord, select=_AUDIT, key="a.audit_id",
+    dated="a.at",
     table="whatsapp_audit_logs", roles=("manager",), documents=("detail",),
     filters={
         "actor": Filter(kind=Name, condition="a.actor = {}"),
@@ -159,6 +162,7 @@ FROM whatsapp_broadcast_lists b WHERE b.tenant_id = $1
 BROADCASTS = (
     Collection(
         routes=ROUTES, path="/broadcasts", one="broadcast", model=Broadcast, select=_BROADCASTS, key="b.broadcast_id",
+    dated="b.created_at",
         table="whatsapp_broadcast_lists", roles=("operations", "manager"), documents=("segment",),
         filters={"status": Filter(kind=Name, condition="b.status = {}")},
     )
@@ -183,3 +187,42 @@ async def show_progress(asked: Asked, broadcast: Id) -> Progress:
     await BROADCASTS.show(asked, broadcast)
     status = await serve(asked, "broadcasts.status", Given(), broadcast=broadcast)
     return Progress(number=broadcast, people=status["progress"])
+
+
+class Recipient(BaseModel):
+    """One person of a broadcast, and what became of their message."""
+
+    id: int = Field(description="Number of the contact")
+    name: str
+    status: str
+    reason: str | None = Field(description="Why they were skipped, or it failed")
+    error_code: int | None
+    tries: int
+    message_id: int | None
+
+
+class RecipientQuery(PageQuery):
+    """Which page, and of whom."""
+
+    failed: Annotated[bool, Field(description="Only who was skipped or not reached")] = False
+
+
+class Recipients(BaseModel):
+    """Some of a broadcast's people, by the number of the contact."""
+
+    items: list[Recipient]
+    next: str | None = Field(None, description="`cursor` of the next page; null on the last one")
+
+
+@ROUTES.get("/broadcasts/{broadcast}/recipients", "List what became of each recipient", scope="broadcasts:read",
+            roles=("operations", "manager"))  # fmt: skip
+async def list_recipients(asked: Asked, broadcast: Id, query: RecipientQuery) -> Recipients:
+    """A broadcast's recipients, by the number of the contact, and what became of each."""
+    await BROADCASTS.show(asked, broadcast)
+    (after,) = place_of(query.cursor) if query.cursor is not None else (0,)
+    found = await serve(
+        asked, "broadcasts.people", Given(), broadcast=broadcast, after=after, failed=query.failed, most=query.limit + 1
+    )
+    people = [Recipient.model_validate({**one, "id": one["contact_id"]}) for one in found["items"]]
+    items, more = cut(people, query.limit, [(one.id,) for one in people])
+    return Recipients(items=items, next=more)

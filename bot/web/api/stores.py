@@ -1,15 +1,13 @@
-"""What we lend out and use up, and the codes with which people become staff."""
+"""What we lend out and use up."""
 
-from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from bot.operations.permissions import roles_with
 from bot.web.api.business import Amount, NeededWords, Words
-from bot.web.api.collections import Collection, serve
-from bot.web.api.route import Asked, Given, Id, Routes
+from bot.web.api.collections import Collection
+from bot.web.api.route import Given, Id, Routes
 
 ROUTES = Routes()
 
@@ -72,27 +70,3 @@ SELECT i.item_id AS id, i.name, i.unit, i.quantity, i.low FROM inventory_items i
     .verb("issue", "inventory.issue", "item", Moved).verb("give-back", "inventory.give_back", "item", Moved)
     .verb("write-off", "inventory.write_off", "item", Lost).verb("count", "inventory.count", "item", Counted)
 )  # fmt: skip
-
-
-class NewInvite(Given):
-    """For whom a code is to be."""
-
-    roles: Annotated[list[Literal["sales", "operations", "field_staff", "manager"]], Field(min_length=1, max_length=4)]
-    name: Annotated[str, Field(max_length=200)] = ""
-    hours: Annotated[int, Field(ge=1, le=168)] = 48
-
-
-class Invite(BaseModel):
-    """A code with which one person becomes staff by texting `JOIN <code>`. It is shown only now."""
-
-    id: int
-    code: str
-    roles: list[str]
-    expires_at: datetime
-
-
-@ROUTES.post("/invites", "Make a code with which somebody becomes staff", scope="invites:write",
-             roles=roles_with("manage_people"), secret=True)  # fmt: skip
-async def invite_staff(asked: Asked, body: NewInvite) -> Invite:
-    """Make a code with which one person becomes staff by texting it; a phone number alone gives no role."""
-    return Invite.model_validate(await serve(asked, "staff.invite", body))

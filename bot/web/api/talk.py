@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from bot.web.api.collections import Collection, Filter
+from bot.operations.permissions import roles_with
+from bot.web.api.collections import Collection, Filter, serve
 from bot.web.api.paging import Page, PageQuery, cut, place_of
 from bot.web.api.problems import Problem
 from bot.web.api.route import Asked, Given, Id, Routes
@@ -25,6 +26,7 @@ class Conversation(BaseModel):
     channel_id: int
     status: Literal["ACTIVE", "EXPIRED"]
     state: str = Field(description="`flow.state` of what talks to them; empty: nothing does")
+    owner: str = Field(description="Who answers: `bot`, `paused`, or `person:` and who; as of the last turn")
     last_inbound_at: datetime | None
     updated_at: datetime
     created_at: datetime
@@ -37,19 +39,22 @@ class Reply(Given):
 
 
 _CONVERSATIONS = """
-SELECT w.conversation_id AS id, w.contact_id, c.name AS contact, w.channel_id, w.status, w.state, w.last_inbound_at,
-       w.updated_at, w.created_at
+SELECT w.conversation_id AS id, w.contact_id, c.name AS contact, w.channel_id, w.status, w.state,
+       coalesce(w.snapshot ->> 'owner', 'bot') AS owner, w.last_inbound_at, w.updated_at, w.created_at
 FROM whatsapp_conversations w JOIN contacts c ON c.tenant_id = $1 AND c.contact_id = w.contact_id
 WHERE w.tenant_id = $1
 """
 CONVERSATIONS = Collection(
     routes=ROUTES, path="/conversations", one="conversation", model=Conversation, select=_CONVERSATIONS,
-    key="w.conversation_id", table="whatsapp_conversations", roles=DESK,
+    key="w.conversation_id",
+    dated="w.created_at", table="whatsapp_conversations", roles=DESK,
     filters={
         "contact": Filter(kind=Id, condition="w.contact_id = {}"),
         "status": Filter(kind=Literal["ACTIVE", "EXPIRED"], condition="w.status = {}"),
     },
-).listed().shown()  # fmt: skip
+).listed().shown().verb("take", "conversations.take", "conversation").verb(
+    "give-back", "conversations.give_back", "conversation"
+).verb("pause", "conversations.pause", "conversation")  # fmt: skip
 
 
 class Message(BaseModel):
@@ -127,6 +132,55 @@ async def show_trace(asked: Asked, message: Id) -> Trace:
     if row is None:
         raise Problem("not_found", f"No turn was taken for a message {message}.")
     return Trace(message_id=row["message_id"], created_at=row["created_at"], steps=json.loads(row["trace"]))
+
+
+@ROUTES.post("/conversations/{conversation}/reply", "Answer somebody in one's own words", scope="conversations:write",
+             roles=roles_with("create_leads", "manage_trips"))  # fmt: skip
+async def reply(asked: Asked, conversation: Id, body: Reply) -> Message:
+    """Answer somebody in one's own words, within 24 hours of theirs. Takes the conversation if the bot has it."""
+    await CONVERSATIONS.show(asked, conversation)
+    said = await serve(asked, "conversations.reply", body, conversation=conversation)
+    return await show_message(asked, said["message_id"])
+
+
+class Handoff(BaseModel):
+    """A conversation that a person has, had, or should have."""
+
+    id: int
+    conversation_id: int
+    contact_id: int
+    contact: str
+    status: Literal["WAITING", "TAKEN", "RETURNED"]
+    role: str | None = Field(description="Whose turn it is; null: somebody took it unasked")
+    reason: str
+    asked_at: datetime
+    due_at: datetime | None = Field(description="By when somebody has to answer, in hours of business")
+    overdue_at: datetime | None
+    taken_by: str | None = Field(description="`contact:17`, `token:3`, `phone`")
+    taken_at: datetime | None
+    keep_until: datetime | None = Field(description="The bot's again after this, unless the person says something")
+    returned_at: datetime | None
+
+
+_HANDOFFS = """
+SELECT h.handoff_id AS id, h.conversation_id, w.contact_id, c.name AS contact, h.status, h.role, h.reason, h.asked_at,
+       h.due_at, h.overdue_at, h.taken_by, h.taken_at, h.keep_until, h.returned_at
+FROM handoffs h
+JOIN whatsapp_conversations w ON w.tenant_id = $1 AND w.conversation_id = h.conversation_id
+JOIN contacts c ON c.tenant_id = $1 AND c.contact_id = w.contact_id
+WHERE h.tenant_id = $1
+"""
+Collection(
+    routes=ROUTES, path="/handoffs", one="handoff", model=Handoff, select=_HANDOFFS, key="h.handoff_id",
+    dated="h.asked_at",
+    table="handoffs", roles=DESK,
+    filters={
+        "status": Filter(kind=Literal["WAITING", "TAKEN", "RETURNED"], condition="h.status = {}"),
+        "role": Filter(kind=Annotated[str, Field(max_length=40)], condition="h.role = {}"),
+        "conversation": Filter(kind=Id, condition="h.conversation_id = {}"),
+        "overdue": Filter(kind=bool, condition="(h.overdue_at IS NOT NULL AND h.status = 'WAITING') = {}"),
+    },
+).listed().shown()  # fmt: skip
 
 
 def _message(row: Any) -> Message:

@@ -1,21 +1,19 @@
-"""Treks, trips and their departures, who is assigned, check-ins and incidents."""
+"""Treks, trips and their departures, and who is assigned."""
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
 from bot.operations.permissions import roles_with
-from bot.web.api.business import NeededWords, Reason, Words
+from bot.web.api.business import Amount, Month, NeededWords, People, Reason
 from bot.web.api.collections import Collection, Filter, serve
-from bot.web.api.paging import Page, PageQuery, page
 from bot.web.api.route import Asked, Given, Id, Routes
 
 ROUTES = Routes()
 
 STAFF = ("sales", "operations", "field_staff", "manager")
-FIELD = ("operations", "field_staff", "manager")
 
 
 class Trek(BaseModel):
@@ -29,12 +27,76 @@ class Trek(BaseModel):
     currency: str
 
 
+TrekName = Annotated[str, Field(min_length=1, max_length=100)]
+Synonyms = Annotated[list[TrekName], Field(max_length=30, description="What else people call it")]
+Days = Annotated[int, Field(ge=1, le=366)]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+
+
+class NewTrek(Given):
+    """Something to be on offer."""
+
+    name: TrekName
+    synonyms: Synonyms = Field(default_factory=list)
+    days: Days | None = None
+    price: Annotated[Amount | None, Field(description="Per person; unset: it differs")] = None
+    currency: Annotated[Currency | None, Field(description="Unset: the business's")] = None
+
+
+class ChangeTrek(Given):
+    """What is to be different; quotes that were made keep their prices."""
+
+    name: TrekName | None = None
+    synonyms: Synonyms | None = None
+    days: Days | None = None
+    price: Annotated[Amount | Literal[""] | None, Field(description="Empty: it differs")] = None
+    currency: Currency | None = None
+
+
+class Departure(BaseModel):
+    """A trip with room."""
+
+    id: int
+    code: str
+    starts_on: date
+    ends_on: date | None
+    free: int | None = Field(description="Seats; null: as many as want to come")
+
+
+class Departures(BaseModel):
+    """The next ones, the soonest first."""
+
+    items: list[Departure]
+
+
+class DeparturesQuery(Given):
+    """For how many, and when."""
+
+    people: People = 1
+    month: Month = ""
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+
+
 _TREKS = """
 SELECT k.trek_id AS id, k.name, k.synonyms, k.days, k.price, k.currency FROM treks k WHERE k.tenant_id = $1
 """
-Collection(
-    routes=ROUTES, path="/treks", one="trek", model=Trek, select=_TREKS, key="k.trek_id", table="treks", roles=STAFF,
-).listed().shown()  # fmt: skip
+TREKS = (
+    Collection(
+        routes=ROUTES, path="/treks", one="trek", model=Trek, select=_TREKS, key="k.trek_id", table="treks",
+        roles=STAFF, filters={"name": Filter(kind=TrekName, condition="lower(k.name) = lower({})")},
+    )
+    .listed().shown().created("treks.add", NewTrek).verb("change", "treks.change", "trek", ChangeTrek)
+)  # fmt: skip
+
+
+@ROUTES.get("/treks/{trek}/departures", "List a trek's next departures with room", scope="trips:read")
+async def list_departures(asked: Asked, trek: Id, query: DeparturesQuery) -> Departures:
+    """The next departures of a trek that have room for a party, the soonest first."""
+    await TREKS.show(asked, trek)
+    found = await serve(
+        asked, "trips.departures", Given(), trek=trek, month=query.month, people=query.people, most=query.limit
+    )
+    return Departures.model_validate(found)
 
 
 # --- Trips ------------------------------------------------------------------------------------------------------------
@@ -90,6 +152,11 @@ TRIPS = (
         filters={
             "status": Filter(kind=TripStatus, condition="t.status = {}"),
             "trek": Filter(kind=Id, condition="t.trek_id = {}"),
+            "person": Filter(
+                kind=Id,
+                condition="EXISTS (SELECT FROM trip_assignments a WHERE a.tenant_id = $1 AND a.trip_id = t.trip_id"
+                " AND a.contact_id = {} AND a.status IN ('ASSIGNED', 'CONFIRMED'))",
+            ),
             "code": Filter(kind=Annotated[str, Field(max_length=40)], condition="t.code = {}"),
             "from": Filter(kind=date, condition="t.starts_on >= {}"),
             "to": Filter(kind=date, condition="t.starts_on <= {}"),
@@ -166,163 +233,39 @@ async def release_staff(asked: Asked, trip: Id, person: Id) -> Assignments:
     return await list_assignments(asked, trip)
 
 
-# --- Check-ins --------------------------------------------------------------------------------------------------------
-
-CheckInKind = Literal["STARTED", "CHECKPOINT", "DAY_REPORT", "FINISHED"]
-
-
-class CheckIn(BaseModel):
-    """A word from a trip."""
+class Free(BaseModel):
+    """Somebody who could work on a trip."""
 
     id: int
-    trip_id: int
-    trip: str
-    contact_id: int
-    person: str
-    kind: CheckInKind
-    place: dict[str, Any] | None = Field(description="`latitude` and `longitude` in WGS 84 degrees, `name`")
-    note: str
-    media: list[Any]
-    created_at: datetime
+    name: str
 
 
-class NewCheckIn(Given):
-    """A word from a trip. The token must be somebody's who is on it."""
+class FreeStaff(BaseModel):
+    """Who could work on a trip."""
 
-    trip: Id
-    kind: CheckInKind = "CHECKPOINT"
-    note: Words = ""
-    latitude: Annotated[float | None, Field(ge=-90, le=90)] = None
-    longitude: Annotated[float | None, Field(ge=-180, le=180)] = None
-    place: Annotated[str, Field(max_length=200)] = ""
+    items: list[Free]
 
 
-_CHECK_INS = """
-SELECT i.check_in_id AS id, i.trip_id, t.code AS trip, i.contact_id, c.name AS person, i.kind, i.place, i.note, i.media,
-       i.created_at
-FROM check_ins i
-JOIN trips t ON t.tenant_id = $1 AND t.trip_id = i.trip_id
-JOIN contacts c ON c.tenant_id = $1 AND c.contact_id = i.contact_id
-WHERE i.tenant_id = $1
-"""
-Collection(
-    routes=ROUTES, path="/check-ins", one="check_in", model=CheckIn, select=_CHECK_INS, key="i.check_in_id",
-    table="check_ins", roles=FIELD, documents=("place", "media"),
-    filters={"trip": Filter(kind=Id, condition="i.trip_id = {}")},
-).listed().shown().created("check_ins.create", NewCheckIn)  # fmt: skip
+@ROUTES.get("/trips/{trip}/free-staff", "List who could work on a trip", scope="trips:read",
+            roles=roles_with("assign_staff"))  # fmt: skip
+async def list_free_staff(asked: Asked, trip: Id) -> FreeStaff:
+    """Field staff that is neither away nor on another trip then, by name."""
+    await TRIPS.show(asked, trip)
+    return FreeStaff.model_validate(await serve(asked, "staff.free", Given(), trip=trip, most=1000))
 
 
-# --- Incidents --------------------------------------------------------------------------------------------------------
-
-IncidentStatus = Literal["OPEN", "ACKNOWLEDGED", "RESOLVED"]
-Severity = Literal["LOW", "MEDIUM", "HIGH", "CRITICAL"]
-
-
-class Incident(BaseModel):
-    """Something went wrong on a trip."""
-
-    id: int
-    code: str
-    status: IncidentStatus
-    severity: Severity
-    trip_id: int
-    trip: str
-    contact_id: int
-    reporter: str
-    description: str
-    place: dict[str, Any] | None
-    media: list[Any]
-    resolution: str | None
-    acknowledged_by: int | None
-    acknowledged_at: datetime | None
-    created_at: datetime
-    resolved_at: datetime | None
+@ROUTES.post("/trips/{trip}/confirm", "Agree to work on a trip", scope="trips:write", roles=roles_with("check_in"))
+async def confirm_assignment(asked: Asked, trip: Id) -> Assignments:
+    """The token's own person agrees to work on a trip; operations hears of it."""
+    await TRIPS.show(asked, trip)
+    await serve(asked, "staff.confirm", Given(), trip=trip)
+    return await list_assignments(asked, trip)
 
 
-class NewIncident(Given):
-    """What went wrong. Field staff report for trips they are on."""
-
-    trip: Id
-    text: NeededWords
-    severity: Severity = "MEDIUM"
-
-
-class Update(Given):
-    """News of an incident: for the crew, and in public words for the customers."""
-
-    text: NeededWords
-    public: Annotated[str, Field(max_length=2000, description="What the trip's customers are told; empty: nothing")] = (
-        ""
-    )
-
-
-class Note(Given):
-    """Words for the file."""
-
-    text: NeededWords
-
-
-class Resolution(Given):
-    """How it ended."""
-
-    note: Words = ""
-    public: Annotated[str, Field(max_length=2000, description="What the trip's customers are told; empty: nothing")] = (
-        ""
-    )
-
-
-class HowBad(Given):
-    """How bad it is."""
-
-    severity: Severity
-
-
-class IncidentUpdate(BaseModel):
-    """What was written to an incident."""
-
-    id: int
-    text: str
-    public: str
-    author_id: int | None
-    source: str
-    created_at: datetime
-
-
-_INCIDENTS = """
-SELECT i.incident_id AS id, 'INC' || i.incident_id AS code, i.status, i.severity, i.trip_id, t.code AS trip,
-       i.contact_id, c.name AS reporter, i.description, i.place, i.media, i.resolution, i.acknowledged_by,
-       i.acknowledged_at, i.created_at, i.resolved_at
-FROM incidents i
-JOIN trips t ON t.tenant_id = $1 AND t.trip_id = i.trip_id
-JOIN contacts c ON c.tenant_id = $1 AND c.contact_id = i.contact_id
-WHERE i.tenant_id = $1
-"""
-INCIDENTS = (
-    Collection(
-        routes=ROUTES, path="/incidents", one="incident", model=Incident, select=_INCIDENTS, key="i.incident_id",
-        table="incidents", roles=FIELD, documents=("place", "media"),
-        filters={
-            "status": Filter(kind=IncidentStatus, condition="i.status = {}"),
-            "severity": Filter(kind=Severity, condition="i.severity = {}"),
-            "trip": Filter(kind=Id, condition="i.trip_id = {}"),
-        },
-    )
-    .listed().shown().created("incidents.create", NewIncident)
-    .verb("acknowledge", "incidents.acknowledge", "incident").verb("update", "incidents.update", "incident", Update)
-    .verb("note", "incidents.note", "incident", Note).verb("resolve", "incidents.resolve", "incident", Resolution)
-    .verb("reopen", "incidents.reopen", "incident", Reason)
-    .verb("severity", "incidents.set_severity", "incident", HowBad)
-)  # fmt: skip
-
-_UPDATES = """
-SELECT u.update_id AS id, u.text, u.public, u.author_id, u.source, u.created_at FROM incident_updates u
-WHERE u.tenant_id = $1 AND u.incident_id = $2 AND u.update_id < $3 ORDER BY u.update_id DESC LIMIT $4
-"""
-
-
-@ROUTES.get("/incidents/{incident}/updates", "List what was written to an incident", scope="incidents:read",
-            roles=FIELD)  # fmt: skip
-async def list_incident_updates(asked: Asked, incident: Id, query: PageQuery) -> Page[IncidentUpdate]:
-    """What was written to an incident, newest first."""
-    await INCIDENTS.show(asked, incident)
-    return await page(asked.db, asked.tenant, IncidentUpdate, _UPDATES, query, incident)
+@ROUTES.post("/trips/{trip}/decline", "Say that one cannot work on a trip", scope="trips:write",
+             roles=roles_with("check_in"))  # fmt: skip
+async def decline_assignment(asked: Asked, trip: Id, body: Reason) -> Assignments:
+    """The token's own person cannot work on a trip; operations hears of it."""
+    await TRIPS.show(asked, trip)
+    await serve(asked, "staff.decline", body, trip=trip)
+    return await list_assignments(asked, trip)
