@@ -45,7 +45,7 @@ UPDATE approvals SET status = $3, decided_by = $4, note = $5, decided_at = $6 WH
 """
 _WITHDRAW = """
 UPDATE approvals SET status = $5, decided_at = $4
-WHERE tenant_id = $1 AND object_type = $2 AND object_id = $3 AND status = 'PENDING'
+WHERE tenant_id = $1 AND object_type = $2 AND object_id = ANY ($3::bigint[]) AND status = 'PENDING'
 """
 _PENDING = """
 SELECT * FROM approvals WHERE tenant_id = $1 AND status = 'PENDING' ORDER BY approval_id LIMIT $2
@@ -85,10 +85,10 @@ async def ask(
     return card
 
 
-async def withdraw(acting: Acting, object_type: str, object_id: int) -> None:
-    """Take back the question about an object, if one waits: it has become pointless."""
+async def withdraw(acting: Acting, object_type: str, *object_ids: int) -> None:
+    """Take back the questions about objects, where one waits: they have become pointless."""
     status = LIFECYCLE.after("withdraw", "PENDING")
-    await acting.db.execute(_WITHDRAW, acting.tenant_id, object_type, object_id, acting.at, status)
+    await acting.db.execute(_WITHDRAW, acting.tenant_id, object_type, list(object_ids), acting.at, status)
 
 
 @SERVICES.service("approvals.request", "create_leads", "manage_trips", "report_issues", "broadcast")

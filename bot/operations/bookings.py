@@ -1,7 +1,6 @@
 """Bookings: what a customer has agreed to, the seats it holds, and what is still to pay."""
 
 import re
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +10,7 @@ from bot.operations import leads, news, quotes, timeline, trips
 from bot.operations.acting import Acting, ident, money, text_of, whole
 from bot.operations.lifecycle import Change, Lifecycle
 from bot.operations.services import Services
-from bot.operations.terms import terms_of
+from bot.operations.terms import Terms
 
 SERVICES = Services()
 ACTIONS = SERVICES.actions
@@ -36,7 +35,10 @@ _MOST_TEXT = 500
 _CREATE = """
 INSERT INTO bookings (tenant_id, contact_id, lead_id, quote_id, trip_id, people, currency, total, hold_until,
                       conversation_id, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING booking_id
+SELECT $1, $2, $3, $4, $5, $6, $7, $8,
+       $10::timestamptz + coalesce((SELECT s.hold_hours FROM business_settings s WHERE s.tenant_id = $1), $11)
+                          * interval '1 hour', $9, $10
+RETURNING *
 """
 _SELECT = """
 SELECT b.*, c.name AS customer, t.code AS trip, t.starts_on, k.name AS trek, l.month, l.assignee_id
@@ -59,7 +61,7 @@ ORDER BY b.booking_id DESC LIMIT $3
 _SET_STATUS = """
 UPDATE bookings SET status = $3, reason = coalesce($4, reason),
                     confirmed_at = CASE WHEN $3 = 'CONFIRMED' THEN coalesce(confirmed_at, $5) ELSE confirmed_at END
-WHERE tenant_id = $1 AND booking_id = $2
+WHERE tenant_id = $1 AND booking_id = $2 RETURNING booking_id
 """
 _PAY = "UPDATE bookings SET paid = paid + $3 WHERE tenant_id = $1 AND booking_id = $2"
 _CHANGE = """
@@ -90,25 +92,27 @@ async def create_booking(acting: Acting, *, quote: int | str, trip: int | str | 
         ActionError: `no_seats`, `expired`, or `wrong_status`.
     """
     row = await quotes.quote_row(acting, quote)
-    known = await acting.db.fetchval(_OF_QUOTE, acting.tenant_id, row["quote_id"])
-    if known is not None:
-        return _card(await booking_row(acting, known))
-    if row["status"] != "ACCEPTED":
+    if row["status"] == "ACCEPTED":
+        known = await acting.db.fetchval(_OF_QUOTE, acting.tenant_id, row["quote_id"])
+        if known is not None:
+            return _card(await booking_row(acting, known))
+    else:
         await quotes.accept_row(acting, row)
     where = (await trips.trip_row(acting, trip))["trip_id"] if trip else row["trip_id"]
-    if where is not None:
-        await trips.take_seats(acting, where, row["people"])
-    hold = acting.at + timedelta(hours=(await terms_of(acting)).hold_hours)
-    booking = await acting.db.fetchval(
-        _CREATE, acting.tenant_id, row["contact_id"], row["lead_id"], row["quote_id"], where, row["people"],
-        row["currency"], row["total"], hold, row["conversation_id"], acting.at,
+    seats = await trips.take_seats(acting, where, row["people"]) if where is not None else None
+    made = await timeline.change(
+        acting, _CREATE, row["contact_id"], row["lead_id"], row["quote_id"], where, row["people"], row["currency"],
+        row["total"], row["conversation_id"], acting.at, Terms().hold_hours,
+        on=("booking", "booking_id"), action="BOOKING_CREATED", quote_id=row["quote_id"], trip_id=where,
     )  # fmt: skip
-    await timeline.record(acting, "booking", booking, "BOOKING_CREATED", quote_id=row["quote_id"], trip_id=where)
-    await leads.move_lead(acting, row["lead_id"], "convert", "LEAD_CONVERTED")
-    card = _card(await booking_row(acting, booking))
+    await leads.move_locked(acting, row["lead_id"], row["lead_status"], "convert", "LEAD_CONVERTED")
+    there = {"trip": None, "starts_on": None, "trek": row["trek"]}
+    if seats is not None:
+        there = {"trip": seats["code"], "starts_on": seats["starts_on"], "trek": seats["name"]}
+    card = _card({**dict(made.items()), **there, "customer": row["customer"], "month": row["month"]})
     await news.tell_people(acting, [ContactId(row["contact_id"]), row["assignee_id"]], "booking.created", card)
     if row["total"] == 0:
-        return await settle(acting, booking, Decimal(0))
+        return await settle(acting, made["booking_id"], Decimal(0))
     return card
 
 
@@ -306,10 +310,10 @@ async def _free(acting: Acting, row: Any) -> None:
 
 async def _move(acting: Acting, row: Any, change: str, action: str, *, reason: str | None = None) -> dict[str, Any]:
     status = LIFECYCLE.after(change, row["status"])
-    await acting.db.execute(_SET_STATUS, acting.tenant_id, row["booking_id"], status, reason, acting.at)
-    await timeline.record(
-        acting, "booking", row["booking_id"], action, **({"reason": reason} if reason is not None else {})
-    )
+    await timeline.change(
+        acting, _SET_STATUS, row["booking_id"], status, reason, acting.at, on=("booking", row["booking_id"]),
+        action=action, **({"reason": reason} if reason is not None else {}),
+    )  # fmt: skip
     return {**_card(row), "status": status}
 
 

@@ -28,10 +28,11 @@ SEVERITIES = ("LOW", "MEDIUM", "HIGH", "CRITICAL")
 _CODE = re.compile(r"\bINC\d{1,12}\b", re.IGNORECASE)
 _MOST_TEXT = 500
 
-_IS_ASSIGNED = """
-SELECT t.code FROM trips t JOIN trip_assignments a ON a.tenant_id = $1 AND a.trip_id = t.trip_id AND a.contact_id = $3
-                                                  AND a.status IN ('ASSIGNED', 'CONFIRMED')
-WHERE t.tenant_id = $1 AND t.trip_id = $2
+_ON_TRIP = """
+SELECT t.code, EXISTS (SELECT FROM trip_assignments a
+                       WHERE a.tenant_id = $1 AND a.trip_id = t.trip_id AND a.contact_id = $3
+                         AND a.status IN ('ASSIGNED', 'CONFIRMED')) AS assigned
+FROM trips t WHERE t.tenant_id = $1 AND t.trip_id = $2
 """
 _CREATE = """
 INSERT INTO incidents (tenant_id, trip_id, contact_id, description, severity, created_at)
@@ -39,7 +40,11 @@ VALUES ($1, $2, $3, $4, $5, $6)
 RETURNING incident_id
 """
 _ONE = """
-SELECT i.*, t.code AS trip, k.name AS trek, c.name AS reporter FROM incidents i
+SELECT i.*, t.code AS trip, k.name AS trek, c.name AS reporter,
+       EXISTS (SELECT FROM trip_assignments a
+               WHERE a.tenant_id = $1 AND a.trip_id = i.trip_id AND a.contact_id = $3
+                 AND a.status IN ('ASSIGNED', 'CONFIRMED')) AS assigned
+FROM incidents i
 JOIN trips t ON t.tenant_id = $1 AND t.trip_id = i.trip_id
 JOIN treks k ON k.tenant_id = $1 AND k.trek_id = t.trek_id
 JOIN contacts c ON c.tenant_id = $1 AND c.contact_id = i.contact_id
@@ -47,6 +52,7 @@ WHERE i.tenant_id = $1 AND i.incident_id = $2 FOR UPDATE OF i
 """
 _RESOLVE = """
 UPDATE incidents SET status = $3, resolution = $4, resolved_at = $5 WHERE tenant_id = $1 AND incident_id = $2
+RETURNING incident_id
 """
 _ACKNOWLEDGE = """
 UPDATE incidents SET status = $3, acknowledged_by = $4, acknowledged_at = $5 WHERE tenant_id = $1 AND incident_id = $2
@@ -88,15 +94,17 @@ async def create_incident(acting: Acting, *, trip: int | str, text: str, severit
     """
     words, how_bad = text_of(text, "What happened", most=4096), _severity(severity)
     trip_id = ident(trip, "")
-    code = await acting.db.fetchval(_IS_ASSIGNED, acting.tenant_id, trip_id, acting.contact_id)
-    if code is None and (acting.role == "field_staff" or acting.source == "WHATSAPP"):
+    on = await acting.db.fetchrow(_ON_TRIP, acting.tenant_id, trip_id, acting.contact_id)
+    if (on is None or not on["assigned"]) and (acting.role == "field_staff" or acting.source == "WHATSAPP"):
         raise ActionError("not_assigned", "Only people who are assigned to a trip can report incidents on it.")
-    code = code or (await trips.trip_row(acting, trip_id))["code"]
-    incident = await acting.db.fetchval(_CREATE, acting.tenant_id, trip_id, acting.me, words, how_bad, acting.at)
-    await timeline.record(
-        acting, "trip", trip_id, "INCIDENT_CREATED", incident_id=incident, text=words, severity=how_bad
-    )
-    return {"id": incident, "code": f"INC{incident}", "trip": code}
+    if on is None:
+        raise ActionError("not_found", f"There is no trip {trip}.")
+    row = await timeline.change(
+        acting, _CREATE, trip_id, acting.me, words, how_bad, acting.at,
+        on=("trip", trip_id), action="INCIDENT_CREATED", naming="incident_id", text=words, severity=how_bad,
+    )  # fmt: skip
+    incident = row["incident_id"]
+    return {"id": incident, "code": f"INC{incident}", "trip": on["code"]}
 
 
 @SERVICES.service("incidents.acknowledge", "handle_incidents")
@@ -166,8 +174,10 @@ async def resolve_incident(acting: Acting, *, incident: int | str, note: str = "
     status = LIFECYCLE.after("resolve", row["status"])
     words = text_of(note, "The note", most=4096, needed=False)
     told = text_of(public, "The notice", most=1000, needed=False)
-    await acting.db.execute(_RESOLVE, acting.tenant_id, row["incident_id"], status, words, acting.at)
-    await _record(acting, row, "INCIDENT_RESOLVED", note=words)
+    await timeline.change(
+        acting, _RESOLVE, row["incident_id"], status, words, acting.at,
+        on=("trip", row["trip_id"]), action="INCIDENT_RESOLVED", naming="incident_id", note=words,
+    )  # fmt: skip
     await _tell_crew(acting, row, "incident.resolved", {**_card(row), "status": status, "note": words})
     if told:
         await _tell_customers(acting, row, told)
@@ -246,9 +256,16 @@ async def find_incidents(acting: Acting, *, text: str) -> list[dict[str, Any]]:
 
 
 async def _row(acting: Acting, incident: int | str) -> Any:
-    row = await acting.db.fetchrow(_ONE, acting.tenant_id, ident(incident, "INC"))
+    """An incident, locked.
+
+    Raises:
+        ActionError: `not_found`; `not_assigned`, when field staff is neither on its trip nor has reported it.
+    """
+    row = await acting.db.fetchrow(_ONE, acting.tenant_id, ident(incident, "INC"), acting.contact_id)
     if row is None:
         raise ActionError("not_found", "There is no such incident.")
+    if acting.role == "field_staff" and not row["assigned"] and row["contact_id"] != acting.contact_id:
+        raise ActionError("not_assigned", "Only people who are assigned to the trip have to do with its incidents.")
     return row
 
 

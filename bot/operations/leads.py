@@ -39,12 +39,18 @@ WHERE r.tenant_id = $1 AND r.role = 'sales' AND (a.away_until IS NULL OR a.away_
   AND (a.max_leads IS NULL OR work.load < a.max_leads)
 ORDER BY work.load, r.contact_id LIMIT 1
 """
-_CREATE = """
+# Shared out and made at once; nothing is made for a trek or a person that is not there.
+_CREATE = f"""
+WITH free AS MATERIALIZED ({_FREE_SALES})
 INSERT INTO leads (tenant_id, contact_id, conversation_id, trek_id, people, month, note, source, assignee_id,
                    created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-RETURNING lead_id, (SELECT c.name FROM contacts c WHERE c.tenant_id = $1 AND c.contact_id = $9) AS assignee
-"""
+SELECT $1, c.contact_id, $4::bigint, k.trek_id, $6::integer, $7::text, $8::text, $9::text,
+       (SELECT contact_id FROM free), $2
+FROM contacts c JOIN treks k ON k.tenant_id = $1 AND k.trek_id = $5
+WHERE c.tenant_id = $1 AND c.contact_id = $3
+RETURNING lead_id, (SELECT p.name FROM free f JOIN contacts p ON p.tenant_id = $1 AND p.contact_id = f.contact_id)
+                   AS assignee
+"""  # noqa: S608  no text from outside
 _ONE = """
 SELECT l.lead_id, l.contact_id, l.conversation_id, l.trek_id, l.people, l.month, l.note, l.status, l.assignee_id,
        l.created_at, c.name AS customer, k.name AS trek, s.name AS assignee
@@ -55,7 +61,7 @@ LEFT JOIN contacts s ON s.tenant_id = $1 AND s.contact_id = l.assignee_id
 WHERE l.tenant_id = $1 AND l.lead_id = $2
 FOR UPDATE OF l
 """
-_SET_STATUS = "UPDATE leads SET status = $3, reason = $4 WHERE tenant_id = $1 AND lead_id = $2"
+_SET_STATUS = "UPDATE leads SET status = $3, reason = $4 WHERE tenant_id = $1 AND lead_id = $2 RETURNING lead_id"
 _ASSIGN = "UPDATE leads SET assignee_id = $3 WHERE tenant_id = $1 AND lead_id = $2"
 _SELLS = "SELECT count(*) FROM contact_roles WHERE tenant_id = $1 AND contact_id = $2 AND role IN ('sales', 'manager')"
 _LIST = """
@@ -97,17 +103,19 @@ async def create_lead(
         `id`, `code`, and `assignee`: the sales person's name, or None.
 
     Raises:
-        ActionError: `bad_people` when the party makes no sense.
+        ActionError: `bad_people` when the party makes no sense; `not_found` when there is no such trek or contact.
     """
     party = _party(people)
     customer = acting.me if contact is None or acting.is_customer else ContactId(ident(contact, ""))
-    assignee = await acting.db.fetchval(_FREE_SALES, acting.tenant_id, acting.at)
-    row = await acting.db.fetchrow(
-        _CREATE, acting.tenant_id, customer, acting.conversation_id if customer == acting.contact_id else None,
-        ident(trek, ""), party, month, text_of(note, "The note", needed=False), acting.source, assignee, acting.at,
+    wanted = ident(trek, "")
+    row = await timeline.change(
+        acting, _CREATE, acting.at, customer, acting.conversation_id if customer == acting.contact_id else None,
+        wanted, party, month, text_of(note, "The note", needed=False), acting.source,
+        on=("lead", "lead_id"), action="LEAD_CREATED", trek_id=wanted, people=party, month=month,
     )  # fmt: skip
+    if row is None:
+        raise ActionError("not_found", "There is no such trek, or no such contact.")
     lead = row["lead_id"]
-    await timeline.record(acting, "lead", lead, "LEAD_CREATED", trek_id=ident(trek, ""), people=party, month=month)
     return {"id": lead, "code": f"LEAD{lead}", "assignee": row["assignee"] or None}
 
 
@@ -172,12 +180,22 @@ async def find_leads(acting: Acting, *, text: str) -> list[dict[str, Any]]:
 async def move_lead(
     acting: Acting, lead: int | str, change: str, action: str, *, reason: str | None = None
 ) -> dict[str, Any]:
-    """Change a lead's status, for the services here and those that follow from a lead."""
+    """Change a lead's status."""
     row = await lead_row(acting, lead)
-    status = LIFECYCLE.after(change, row["status"])
-    await acting.db.execute(_SET_STATUS, acting.tenant_id, row["lead_id"], status, reason)
-    await timeline.record(acting, "lead", row["lead_id"], action, **({"reason": reason} if reason else {}))
+    status = await move_locked(acting, row["lead_id"], row["status"], change, action, reason=reason)
     return {**_card(row), "status": status}
+
+
+async def move_locked(
+    acting: Acting, lead: int, status: str, change: str, action: str, *, reason: str | None = None
+) -> str:
+    """Change the status of a lead that is locked already, for what follows from a quote or booking; the new one."""
+    after = LIFECYCLE.after(change, status)
+    await timeline.change(
+        acting, _SET_STATUS, lead, after, reason, on=("lead", lead), action=action,
+        **({"reason": reason} if reason else {}),
+    )  # fmt: skip
+    return after
 
 
 async def lead_row(acting: Acting, lead: int | str) -> Any:

@@ -44,7 +44,7 @@ _BY_REFERENCE = "SELECT * FROM payments WHERE tenant_id = $1 AND reference = $2 
 _ONE = "SELECT * FROM payments WHERE tenant_id = $1 AND payment_id = $2 FOR UPDATE"
 _SET_STATUS = """
 UPDATE payments SET status = $3, paid_at = CASE WHEN $3 = 'PAID' THEN $4 ELSE paid_at END
-WHERE tenant_id = $1 AND payment_id = $2
+WHERE tenant_id = $1 AND payment_id = $2 RETURNING payment_id
 """
 _TOLD = """
 INSERT INTO payment_events (tenant_id, gateway, event_id, payment_id, kind, received_at)
@@ -180,14 +180,10 @@ async def _open_link(acting: Acting, row: Any, due: Decimal, terms: Terms) -> An
         overdue = payment["expires_at"] <= acting.at
         await _move(acting, payment, "expire" if overdue else "cancel", "PAYMENT_LINK_CLOSED")
     expires: datetime = row["hold_until"] if row["status"] == "PENDING" else acting.at + _GRACE
-    made = await acting.db.fetchrow(
-        _CREATE, acting.tenant_id, row["booking_id"], due, row["currency"], terms.payment_gateway,
-        _reference(), acting.at, expires,
+    return await timeline.change(
+        acting, _CREATE, row["booking_id"], due, row["currency"], terms.payment_gateway, _reference(), acting.at,
+        expires, on=("booking", row["booking_id"]), action="PAYMENT_REQUESTED", naming="payment_id", amount=str(due),
     )  # fmt: skip
-    await timeline.record(
-        acting, "booking", row["booking_id"], "PAYMENT_REQUESTED", payment_id=made["payment_id"], amount=str(due)
-    )
-    return made
 
 
 def _reference() -> str:
@@ -206,10 +202,9 @@ async def _refund(acting: Acting, payment: Any) -> dict[str, Any]:
 
 async def _move(acting: Acting, payment: Any, change: str, action: str, **content: Any) -> None:
     status = LIFECYCLE.after(change, payment["status"])
-    await acting.db.execute(_SET_STATUS, acting.tenant_id, payment["payment_id"], status, acting.at)
-    await timeline.record(
-        acting, "booking", payment["booking_id"], action, payment_id=payment["payment_id"],
-        amount=str(payment["amount"]), **content,
+    await timeline.change(
+        acting, _SET_STATUS, payment["payment_id"], status, acting.at, on=("booking", payment["booking_id"]),
+        action=action, naming="payment_id", amount=str(payment["amount"]), **content,
     )  # fmt: skip
 
 

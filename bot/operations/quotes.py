@@ -37,32 +37,44 @@ LIFECYCLE = Lifecycle(
 _MOST_ITEMS = 50
 _MOST_DAYS = 366
 
-_VERSION = "SELECT coalesce(max(version), 0) + 1 FROM quotes WHERE tenant_id = $1 AND lead_id = $2"
 _CREATE = """
 INSERT INTO quotes (tenant_id, lead_id, version, contact_id, trip_id, people, currency, total, note, author_id,
                     valid_until, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING quote_id
+SELECT $1, $2, (SELECT coalesce(max(q.version), 0) + 1 FROM quotes q WHERE q.tenant_id = $1 AND q.lead_id = $2),
+       $3::bigint, $4::bigint, $5::integer, $6::text, $7::numeric, $8::text, $9::bigint, $10::timestamptz,
+       $11::timestamptz
+RETURNING *
 """
-_ADD_ITEMS = """
-INSERT INTO quote_items (tenant_id, quote_id, position, description, quantity, unit_price)
-SELECT $1, $2, i.position, i.description, i.quantity, i.unit_price
-FROM unnest($3::integer[], $4::text[], $5::numeric[], $6::numeric[]) AS i (position, description, quantity, unit_price)
+_AS_DOCUMENT = """
+jsonb_agg(jsonb_build_object('description', i.description, 'quantity', i.quantity::text,
+                             'unit_price', i.unit_price::text, 'amount', round(i.quantity * i.unit_price, 2)::text)
+          ORDER BY i.position)
 """
-_ONE = """
-SELECT q.*, c.name AS customer, k.name AS trek, l.month, l.assignee_id, l.conversation_id, t.code AS trip,
-       (SELECT jsonb_agg(jsonb_build_object('description', i.description, 'quantity', i.quantity::text,
-                                            'unit_price', i.unit_price::text,
-                                            'amount', round(i.quantity * i.unit_price, 2)::text) ORDER BY i.position)
-        FROM quote_items i WHERE i.tenant_id = $1 AND i.quote_id = q.quote_id) AS items
+_ADD_ITEMS = f"""
+WITH itemised AS (
+    INSERT INTO quote_items (tenant_id, quote_id, position, description, quantity, unit_price)
+    SELECT $1, $2, i.position, i.description, i.quantity, i.unit_price
+    FROM unnest($3::integer[], $4::text[], $5::numeric[], $6::numeric[])
+        AS i (position, description, quantity, unit_price)
+    RETURNING position, description, quantity, unit_price
+)
+SELECT {_AS_DOCUMENT} FROM itemised i
+"""  # noqa: S608  no text from outside
+_ONE = f"""
+SELECT q.*, c.name AS customer, k.name AS trek, l.month, l.assignee_id, l.conversation_id, l.status AS lead_status,
+       t.code AS trip,
+       (SELECT {_AS_DOCUMENT} FROM quote_items i WHERE i.tenant_id = $1 AND i.quote_id = q.quote_id) AS items
 FROM quotes q
 JOIN leads l ON l.tenant_id = $1 AND l.lead_id = q.lead_id
 JOIN contacts c ON c.tenant_id = $1 AND c.contact_id = q.contact_id
 LEFT JOIN treks k ON k.tenant_id = $1 AND k.trek_id = l.trek_id
 LEFT JOIN trips t ON t.tenant_id = $1 AND t.trip_id = q.trip_id
 WHERE q.tenant_id = $1 AND q.quote_id = $2
-FOR UPDATE OF q
+FOR UPDATE OF q, l
+"""  # noqa: S608  no text from outside
+_REPLACE = """
+UPDATE quotes SET status = $4 WHERE tenant_id = $1 AND lead_id = $2 AND status = ANY ($3::text[]) RETURNING quote_id
 """
-_OF_LEAD = "SELECT quote_id, status FROM quotes WHERE tenant_id = $1 AND lead_id = $2 AND status = ANY ($3::text[])"
 _SET_STATUS = """
 UPDATE quotes SET status = $3, sent_at = CASE WHEN $3 = 'SENT' THEN $4 ELSE sent_at END,
                   valid_until = CASE WHEN $3 = 'SENT' THEN $4 + (valid_until - created_at) ELSE valid_until END,
@@ -122,18 +134,20 @@ async def draft_quote(
     if total < 0:
         raise ActionError("bad_value", "The total of a quote cannot be below zero.")
     await _replace(acting, row["lead_id"])
-    version = await acting.db.fetchval(_VERSION, acting.tenant_id, row["lead_id"])
     good_for = timedelta(days=whole(days, "The days", least=1, most=_MOST_DAYS) if days else terms.quote_days)
-    quote = await acting.db.fetchval(
-        _CREATE, acting.tenant_id, row["lead_id"], version, row["contact_id"],
-        (await trips.trip_row(acting, trip))["trip_id"] if trip is not None else None, party,
+    where = await trips.trip_row(acting, trip) if trip is not None else None
+    made = await timeline.change(
+        acting, _CREATE, row["lead_id"], row["contact_id"], where["trip_id"] if where is not None else None, party,
         currency_of(currency or (trek["currency"] if trek else terms.currency)), total,
         text_of(note, "The note", needed=False), acting.contact_id, acting.at + good_for, acting.at,
+        on=("quote", "quote_id"), action="QUOTE_DRAFTED", naming="version", lead_id=row["lead_id"],
     )  # fmt: skip
     columns = [list(column) for column in zip(*lines, strict=True)]
-    await acting.db.execute(_ADD_ITEMS, acting.tenant_id, quote, list(range(1, len(lines) + 1)), *columns)
-    await timeline.record(acting, "quote", quote, "QUOTE_DRAFTED", lead_id=row["lead_id"], version=version)
-    return _card(await quote_row(acting, quote))
+    added = await acting.db.fetchval(
+        _ADD_ITEMS, acting.tenant_id, made["quote_id"], list(range(1, len(lines) + 1)), *columns
+    )
+    known = {"customer": row["customer"], "trek": row["trek"], "month": row["month"], "items": added}
+    return _card({**dict(made.items()), **known, "trip": where["code"] if where is not None else None})
 
 
 @SERVICES.service("quotes.send", "send_quotes")
@@ -148,7 +162,7 @@ async def send_quote(acting: Acting, *, quote: int | str) -> dict[str, Any]:
     if row["status"] == "DRAFT" and limit is not None and row["total"] > limit:
         return await _submit(acting, row)
     sent = await _move(acting, row, "send", "QUOTE_SENT")
-    await leads.move_lead(acting, row["lead_id"], "quote", "LEAD_QUOTED")
+    await leads.move_locked(acting, row["lead_id"], row["lead_status"], "quote", "LEAD_QUOTED")
     await news.tell_people(acting, [ContactId(row["contact_id"])], "quote.sent", sent)
     return sent
 
@@ -263,17 +277,20 @@ async def _submit(acting: Acting, row: Any) -> dict[str, Any]:
 
 async def _move(acting: Acting, row: Any, change: str, action: str, **content: Any) -> dict[str, Any]:
     status = LIFECYCLE.after(change, row["status"])
-    valid_until = await acting.db.fetchval(_SET_STATUS, acting.tenant_id, row["quote_id"], status, acting.at)
-    await timeline.record(acting, "quote", row["quote_id"], action, lead_id=row["lead_id"], **content)
-    return {**_card(row), "status": status, "valid_until": valid_until.isoformat()}
+    moved = await timeline.change(
+        acting, _SET_STATUS, row["quote_id"], status, acting.at,
+        on=("quote", row["quote_id"]), action=action, lead_id=row["lead_id"], **content,
+    )  # fmt: skip
+    return {**_card(row), "status": status, "valid_until": moved["valid_until"].isoformat()}
 
 
 async def _replace(acting: Acting, lead: int) -> None:
-    for one in await acting.db.fetch(_OF_LEAD, acting.tenant_id, lead, list(_LIVE)):
-        status = LIFECYCLE.after("replace", one["status"])
-        await acting.db.fetchval(_SET_STATUS, acting.tenant_id, one["quote_id"], status, acting.at)
-        await timeline.record(acting, "quote", one["quote_id"], "QUOTE_REPLACED", lead_id=lead)
-        await approvals.withdraw(acting, "quote", one["quote_id"])
+    replaced = await timeline.changes(
+        acting, _REPLACE, lead, list(LIFECYCLE.changes["replace"].sources), LIFECYCLE.changes["replace"].target,
+        on=("quote", "quote_id"), action="QUOTE_REPLACED", lead_id=lead,
+    )  # fmt: skip
+    if replaced:
+        await approvals.withdraw(acting, "quote", *(one["quote_id"] for one in replaced))
 
 
 def _items(items: Sequence[Mapping[str, Any]]) -> list[tuple[str, Decimal, Decimal]]:

@@ -1,6 +1,7 @@
 """What happened to each business object, for people to read and dashboards to count."""
 
 import json
+from functools import cache
 from typing import Any
 
 from bot.core.actions import ActionCall
@@ -30,6 +31,59 @@ async def record(call: ActionCall | Acting, object_type: str, object_id: int, ac
         content: More of it, JSON values.
     """
     await _add(acting_of(call), object_type, object_id, "SYSTEM", {"action": action, **content})
+
+
+async def change(
+    acting: Acting, statement: str, *args: Any, on: tuple[str, int | str], action: str, naming: str = "", **content: Any
+) -> Any:
+    """Make a change and note it on the object's timeline, in one round trip.
+
+    As `changes`; returns what the statement returns of the first row, None when it changed none.
+    """
+    rows = await changes(acting, statement, *args, on=on, action=action, naming=naming, **content)
+    return rows[0] if rows else None
+
+
+async def changes(
+    acting: Acting, statement: str, *args: Any, on: tuple[str, int | str], action: str, naming: str = "", **content: Any
+) -> list[Any]:
+    """Change rows and note each on its object's timeline, in one round trip: a turn's time is made of these.
+
+    Args:
+        acting: Who, when, and in which transaction.
+        statement: Changes rows, with `$1` for the tenant, and ends in RETURNING. Each row that changes is noted.
+        args: Its parameters, from `$2` on.
+        on: Type and id of the object; a column of what the statement returns may stand for the id.
+        action: As `record`.
+        naming: A column of what the statement returns, to be noted under its own name.
+        content: As `record`.
+
+    Returns:
+        What the statement returns.
+    """
+    object_type, object_id = on
+    key = object_id if isinstance(object_id, str) else ""
+    return await acting.db.fetch(
+        _noting(statement, len(args) + 1, key, naming), acting.tenant_id, *args, object_type,
+        None if isinstance(object_id, str) else object_id, acting.source, json.dumps({"action": action, **content}),
+        acting.contact_id, acting.conversation_id, acting.at,
+    )  # fmt: skip
+
+
+@cache
+def _noting(statement: str, given: int, key: str, naming: str) -> str:
+    """A statement with `given` parameters that also notes what it changes; the same text each time: planned once."""
+    kind, number, source, content, actor, conversation, at = (f"${given + n}" for n in range(1, 8))
+    named = f" || jsonb_build_object('{naming}', c.{naming})" if naming else ""
+    return f"""
+WITH changed AS ({statement}), noted AS (
+    INSERT INTO timeline_entries (tenant_id, object_type, object_id, event_type, source, content, actor_id,
+                                  conversation_id, created_at)
+    SELECT $1, {kind}::text, coalesce({number}::bigint, {f"c.{key}" if key else "NULL"}), 'SYSTEM', {source}::text,
+           {content}::jsonb{named}, {actor}::bigint, {conversation}::bigint, {at}::timestamptz FROM changed c
+)
+SELECT * FROM changed
+"""  # noqa: S608  no text from outside
 
 
 async def note(acting: Acting, object_type: str, object_id: int, text: str) -> None:

@@ -40,10 +40,11 @@ _FIND = """
 SELECT t.trip_id, t.code, k.name FROM trips t JOIN treks k ON k.tenant_id = $1 AND k.trek_id = t.trek_id
 WHERE t.tenant_id = $1 AND t.code = ANY ($2::text[]) ORDER BY array_position($2::text[], t.code)
 """
-_ONE = """
+_LOCK = """
 SELECT t.*, k.name FROM trips t JOIN treks k ON k.tenant_id = $1 AND k.trek_id = t.trek_id
-WHERE t.tenant_id = $1 AND t.trip_id = $2 FOR UPDATE OF t
 """
+_ONE = f"{_LOCK} WHERE t.tenant_id = $1 AND t.trip_id = $2 FOR UPDATE OF t"
+_BY_CODE = f"{_LOCK} WHERE t.tenant_id = $1 AND t.code = $2 FOR UPDATE OF t"
 _DEPARTURES = """
 SELECT t.trip_id, t.code, t.starts_on, t.ends_on, t.seats - t.taken AS free, k.name FROM trips t
 JOIN treks k ON k.tenant_id = $1 AND k.trek_id = t.trek_id
@@ -61,12 +62,13 @@ SELECT $1, $2, k.trek_id, $4::date, coalesce($5, $4::date + k.days - 1), $6 FROM
 WHERE k.tenant_id = $1 AND k.trek_id = $3
 ON CONFLICT (tenant_id, code) DO NOTHING RETURNING trip_id
 """
-_SET_STATUS = "UPDATE trips SET status = $3 WHERE tenant_id = $1 AND trip_id = $2"
+_SET_STATUS = "UPDATE trips SET status = $3 WHERE tenant_id = $1 AND trip_id = $2 RETURNING trip_id"
 # The row lock serialises whoever books at the same moment; the second sees what the first has taken.
 _TAKE = """
-UPDATE trips SET taken = taken + $3
-WHERE tenant_id = $1 AND trip_id = $2 AND status = 'SCHEDULED' AND (seats IS NULL OR taken + $3 <= seats)
-RETURNING code
+UPDATE trips t SET taken = t.taken + $3 FROM treks k
+WHERE t.tenant_id = $1 AND t.trip_id = $2 AND t.status = 'SCHEDULED' AND (t.seats IS NULL OR t.taken + $3 <= t.seats)
+  AND k.tenant_id = $1 AND k.trek_id = t.trek_id
+RETURNING t.trip_id, t.code, t.starts_on, k.name
 """
 _GIVE_BACK = "UPDATE trips SET taken = taken - $3 WHERE tenant_id = $1 AND trip_id = $2"
 _SET_SEATS = """
@@ -187,14 +189,22 @@ async def set_seats(acting: Acting, *, trip: int | str, seats: int | str) -> dic
 
 @SERVICES.service("trips.start", "manage_trips", "check_in")
 async def start_trip(acting: Acting, *, trip: int | str) -> dict[str, Any]:
-    """A trip sets off."""
-    return await _move(acting, await trip_row(acting, trip), "start", "TRIP_STARTED")
+    """A trip sets off.
+
+    Raises:
+        ActionError: `not_assigned`, when field staff is not on it.
+    """
+    return await _move(acting, await _led(acting, trip), "start", "TRIP_STARTED")
 
 
 @SERVICES.service("trips.complete", "manage_trips", "check_in")
 async def complete_trip(acting: Acting, *, trip: int | str) -> dict[str, Any]:
-    """A trip is over. Its customers hear `trip.completed`."""
-    row = await trip_row(acting, trip)
+    """A trip is over. Its customers hear `trip.completed`.
+
+    Raises:
+        ActionError: `not_assigned`, when field staff is not on it.
+    """
+    row = await _led(acting, trip)
     done = await _move(acting, row, "complete", "TRIP_COMPLETED")
     await news.tell_people(acting, await customers(acting, row["trip_id"]), "trip.completed", done)
     return done
@@ -220,24 +230,25 @@ async def trip_row(acting: Acting, trip: int | str) -> Any:
     Raises:
         ActionError: `not_found`.
     """
-    if str(trip).upper().startswith("TRP"):
-        (found,) = await acting.db.fetch(_FIND, acting.tenant_id, [str(trip).upper()]) or [None]
-        trip = found["trip_id"] if found is not None else ""
-    row = await acting.db.fetchrow(_ONE, acting.tenant_id, ident(trip, ""))
+    code = str(trip).strip().upper()
+    if code.startswith("TRP"):
+        row = await acting.db.fetchrow(_BY_CODE, acting.tenant_id, code)
+    else:
+        row = await acting.db.fetchrow(_ONE, acting.tenant_id, ident(trip, ""))
     if row is None:
         raise ActionError("not_found", "There is no such trip.")
     return row
 
 
-async def take_seats(acting: Acting, trip: int, people: int) -> str:
-    """Take seats; returns the trip's code. However many do so at once, no seat is taken twice.
+async def take_seats(acting: Acting, trip: int, people: int) -> Any:
+    """Take seats; returns `code`, `starts_on` and `name` of the trip. However many do so at once, none is taken twice.
 
     Raises:
         ActionError: `no_seats`, with how many are left; `wrong_status`, when it has left or is cancelled.
     """
-    code: str | None = await acting.db.fetchval(_TAKE, acting.tenant_id, trip, people)
-    if code is not None:
-        return code
+    taken = await acting.db.fetchrow(_TAKE, acting.tenant_id, trip, people)
+    if taken is not None:
+        return taken
     row = await trip_row(acting, trip)
     if row["status"] != "SCHEDULED":
         raise ActionError("wrong_status", f"{row['code']} is {row['status'].lower()}: nobody can book it any more.")
@@ -281,10 +292,19 @@ def day(text: str) -> date:
         raise ActionError("bad_value", "Write the day like 2026-12-24.") from None
 
 
+async def _led(acting: Acting, trip: int | str) -> Any:
+    """A trip, locked, that whoever acts may start and complete."""
+    row = await trip_row(acting, trip)
+    if acting.role == "field_staff" and acting.contact_id not in await crew(acting, row["trip_id"]):
+        raise ActionError("not_assigned", f"Only people who are assigned to {row['code']} can do that.")
+    return row
+
+
 async def _move(acting: Acting, row: Any, change: str, action: str, **content: Any) -> dict[str, Any]:
     status = LIFECYCLE.after(change, row["status"])
-    await acting.db.execute(_SET_STATUS, acting.tenant_id, row["trip_id"], status)
-    await timeline.record(acting, "trip", row["trip_id"], action, **content)
+    await timeline.change(
+        acting, _SET_STATUS, row["trip_id"], status, on=("trip", row["trip_id"]), action=action, **content
+    )
     return {**_candidate(row), **_days(row), "status": status}
 
 

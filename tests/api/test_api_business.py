@@ -126,8 +126,8 @@ async def test_a_broadcasts_recipients_come_in_pages(shop: Shop, vault: Vault) -
     await fill(shop, vault)
     await shop.rows(
         """INSERT INTO broadcast_recipients (tenant_id, broadcast_id, contact_id, language, name, status, reason)
-           SELECT $1, (SELECT max(broadcast_id) FROM whatsapp_broadcast_lists), c.contact_id, 'en', c.name, 'SKIPPED', 'opted out'
-           FROM contacts c RETURNING 1""",
+           SELECT $1, b.broadcast_id, c.contact_id, 'en', c.name, 'SKIPPED', 'opted out'
+           FROM contacts c CROSS JOIN whatsapp_broadcast_lists b RETURNING 1""",
         shop.tenant,
     )
     (broadcast,) = (await shop.get("/broadcasts"))["items"]

@@ -223,3 +223,19 @@ async def test_somebody_who_never_wrote_is_told_on_the_first_number(desk: Desk) 
     acting: Acting = desk.by("anita", "sales", at=EPOCH + timedelta(days=1))
     await news.tell_people(acting, [desk.people["noor"], desk.people["maya"], ContactId(999_999)], "hello.there", {})
     assert sorted(await desk.news()) == [("maya", "hello.there"), ("noor", "hello.there")]
+
+
+async def test_field_staff_has_to_do_with_their_own_trips_only(desk: Desk) -> None:
+    """Dawa is on no trip: Pasang's trip and its incidents are none of his business, whatever program he uses."""
+    incident = (await desk.run("incidents.create", "pasang", "field_staff", trip=1, text="Vehicle breakdown"))["id"]
+    for name, more in {
+        "incidents.note": {"text": "x"}, "incidents.resolve": {}, "incidents.set_severity": {"severity": "LOW"},
+        "incidents.add_media": {"media_id": "1"}, "incidents.set_place": {"latitude": 27.8, "longitude": 86.7},
+        "incidents.show": {},
+    }.items():  # fmt: skip
+        assert await refusal(desk, name, "dawa", "field_staff", incident=incident, **more) == "not_assigned", name
+    for name in ("trips.start", "trips.complete"):
+        assert await refusal(desk, name, "dawa", "field_staff", trip="TRP123") == "not_assigned", name
+    assert (await desk.run("trips.start", "pasang", "field_staff", trip="TRP123"))["status"] == "RUNNING"
+    await desk.run("staff.release", "omar", "operations", trip=1, person=desk.people["pasang"])
+    assert (await desk.run("incidents.resolve", "pasang", "field_staff", incident=incident))["code"] == "INC1"

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -235,6 +236,33 @@ async def test_customers_see_their_own_bookings_only(desk: Desk) -> None:
     ]
     await desk.run("bookings.ask_change", "maya", "customer", booking=booking["id"], text="one more day please")
     assert (await desk.news())[-1] == ("anita", "booking.change_asked")
+
+
+async def test_a_lead_is_for_a_trek_and_a_person_that_are_there(desk: Desk) -> None:
+    for wrong in ({"trek": 4711}, {"trek": 1, "contact": 4711}):
+        assert await refusal(desk, "leads.create", "anita", "sales", people=2, **wrong) == "not_found"
+    assert await desk.rows("SELECT FROM leads") == await desk.rows("SELECT FROM timeline_entries") == []
+
+
+async def test_what_a_change_notes_is_what_it_changed(desk: Desk) -> None:
+    """Change and note are one statement: each entry names its object, and nothing is noted that did not happen."""
+    first = await sent(desk)
+    second = await desk.run("quotes.draft", "anita", "sales", lead=first["lead"], trip="TRP130")
+    assert (second["version"], second["trip"], second["status"]) == (2, "TRP130", "DRAFT")
+    noted = await desk.rows(
+        "SELECT object_id, content FROM timeline_entries WHERE object_type = 'quote' ORDER BY entry_id"
+    )
+    entries = [(row["object_id"], json.loads(row["content"])) for row in noted]
+    lead = int(first["lead"].removeprefix("LEAD"))
+    assert [(number, entry["action"], entry.get("version")) for number, entry in entries] == [
+        (first["id"], "QUOTE_DRAFTED", 1), (first["id"], "QUOTE_SENT", None), (first["id"], "QUOTE_REPLACED", None),
+        (second["id"], "QUOTE_DRAFTED", 2),
+    ]  # fmt: skip
+    assert {entry["lead_id"] for _, entry in entries} == {lead}
+    assert second["items"] == (await desk.run("quotes.show", "anita", "sales", quote=second["id"]))["items"]
+    with pytest.raises(ActionError):
+        await desk.run("quotes.accept", "anita", "sales", quote=second["id"])
+    assert len(await desk.rows("SELECT FROM timeline_entries WHERE object_type = 'quote'")) == 4
 
 
 async def test_seats_are_never_oversold_however_many_book_at_once(
