@@ -65,7 +65,7 @@ async def start_system(plan: Plan, log_dir: Path, path: str, texts: list[str]) -
             mock = _start_mock(mock_port, log_dir)
             started.append(mock)
             await mock.wait_ready(mock_port, "/_stats")
-            env = _environment(port, mock_port, log_dir / "data")
+            env = environment(port, mock_port, log_dir / "data")
             for kind, only in SERVE:
                 command = [str(Path(sys.executable).with_name("bot")), "serve", "--only", only]
                 started.append(Child.start(kind, command, log_dir, env))
@@ -94,7 +94,7 @@ async def _database(data_dir: Path) -> AsyncIterator[EmbeddedPostgres]:
         yield database
 
 
-def _environment(port: int, mock_port: int, data_dir: Path) -> dict[str, str]:
+def environment(port: int, mock_port: int, data_dir: Path) -> dict[str, str]:
     return {
         "WHATSAPP_PROVIDER": "meta",
         "WHATSAPP_PHONE_NUMBER": f"+{BUSINESS_NUMBER}",
