@@ -92,20 +92,22 @@ async def create_booking(acting: Acting, *, quote: int | str, trip: int | str | 
         ActionError: `no_seats`, `expired`, or `wrong_status`.
     """
     row = await quotes.quote_row(acting, quote)
+    steps = []
     if row["status"] == "ACCEPTED":
         known = await acting.db.fetchval(_OF_QUOTE, acting.tenant_id, row["quote_id"])
         if known is not None:
             return _card(await booking_row(acting, known))
     else:
-        await quotes.accept_row(acting, row)
+        steps.append(quotes.accepting(acting, row))
+    steps.append(leads.moving(row["lead_id"], row["lead_status"], "convert", "LEAD_CONVERTED"))
     where = (await trips.trip_row(acting, trip))["trip_id"] if trip else row["trip_id"]
     seats = await trips.take_seats(acting, where, row["people"]) if where is not None else None
-    made = await timeline.change(
-        acting, _CREATE, row["contact_id"], row["lead_id"], row["quote_id"], where, row["people"], row["currency"],
+    creating = timeline.step(
+        _CREATE, row["contact_id"], row["lead_id"], row["quote_id"], where, row["people"], row["currency"],
         row["total"], row["conversation_id"], acting.at, Terms().hold_hours,
         on=("booking", "booking_id"), action="BOOKING_CREATED", quote_id=row["quote_id"], trip_id=where,
     )  # fmt: skip
-    await leads.move_locked(acting, row["lead_id"], row["lead_status"], "convert", "LEAD_CONVERTED")
+    (made,) = await timeline.do(acting, *steps, creating)
     there = {"trip": None, "starts_on": None, "trek": row["trek"]}
     if seats is not None:
         there = {"trip": seats["code"], "starts_on": seats["starts_on"], "trek": seats["name"]}

@@ -182,20 +182,20 @@ async def move_lead(
 ) -> dict[str, Any]:
     """Change a lead's status."""
     row = await lead_row(acting, lead)
-    status = await move_locked(acting, row["lead_id"], row["status"], change, action, reason=reason)
-    return {**_card(row), "status": status}
+    await timeline.do(acting, moving(row["lead_id"], row["status"], change, action, reason=reason))
+    return {**_card(row), "status": LIFECYCLE.after(change, row["status"])}
 
 
-async def move_locked(
-    acting: Acting, lead: int, status: str, change: str, action: str, *, reason: str | None = None
-) -> str:
-    """Change the status of a lead that is locked already, for what follows from a quote or booking; the new one."""
-    after = LIFECYCLE.after(change, status)
-    await timeline.change(
-        acting, _SET_STATUS, lead, after, reason, on=("lead", lead), action=action,
+def moving(lead: int, status: str, change: str, action: str, *, reason: str | None = None) -> timeline.Step:
+    """A change of a lead that is locked already, for what follows from a quote or booking.
+
+    Raises:
+        ActionError: `wrong_status`.
+    """
+    return timeline.step(
+        _SET_STATUS, lead, LIFECYCLE.after(change, status), reason, on=("lead", lead), action=action,
         **({"reason": reason} if reason else {}),
     )  # fmt: skip
-    return after
 
 
 async def lead_row(acting: Acting, lead: int | str) -> Any:

@@ -161,8 +161,8 @@ async def send_quote(acting: Acting, *, quote: int | str) -> dict[str, Any]:
     limit = (await terms_of(acting)).quote_limit
     if row["status"] == "DRAFT" and limit is not None and row["total"] > limit:
         return await _submit(acting, row)
-    sent = await _move(acting, row, "send", "QUOTE_SENT")
-    await leads.move_locked(acting, row["lead_id"], row["lead_status"], "quote", "LEAD_QUOTED")
+    quoted = leads.moving(row["lead_id"], row["lead_status"], "quote", "LEAD_QUOTED")
+    sent = await _move(acting, row, "send", "QUOTE_SENT", quoted)
     await news.tell_people(acting, [ContactId(row["contact_id"])], "quote.sent", sent)
     return sent
 
@@ -175,7 +175,8 @@ async def accept_quote(acting: Acting, *, quote: int | str) -> dict[str, Any]:
         ActionError: `expired`, when its time is over; `wrong_status`, when it is not on offer.
     """
     row = await quote_row(acting, quote)
-    accepted = await accept_row(acting, row)
+    await timeline.do(acting, accepting(acting, row))
+    accepted = {**_card(row), "status": LIFECYCLE.after("accept", row["status"])}
     await news.tell_people(acting, [row["assignee_id"]], "quote.accepted", accepted)
     return accepted
 
@@ -232,16 +233,16 @@ async def _decided(acting: Acting, quote: int, approved: bool) -> None:
         await send_quote(acting, quote=quote)
 
 
-async def accept_row(acting: Acting, row: Any) -> dict[str, Any]:
+def accepting(acting: Acting, row: Any) -> timeline.Step:
     """Accept a quote that was read just now; a booking that follows tells the news of both.
 
     Raises:
         ActionError: As `quotes.accept`.
     """
-    LIFECYCLE.after("accept", row["status"])
+    moving = _moving(acting, row, "accept", "QUOTE_ACCEPTED")
     if row["valid_until"] <= acting.at:
         raise ActionError("expired", f"This quote was good until {row['valid_until']:%d %B %Y}.")
-    return await _move(acting, row, "accept", "QUOTE_ACCEPTED")
+    return moving
 
 
 async def expire_quotes(acting: Acting, *, most: int = 100) -> int:
@@ -275,20 +276,28 @@ async def _submit(acting: Acting, row: Any) -> dict[str, Any]:
     return {**submitted, "approval": asked["code"]}
 
 
-async def _move(acting: Acting, row: Any, change: str, action: str, **content: Any) -> dict[str, Any]:
+async def _move(
+    acting: Acting, row: Any, change: str, action: str, *before: timeline.Step, **content: Any
+) -> dict[str, Any]:
+    (moved,) = await timeline.do(acting, *before, _moving(acting, row, change, action, **content))
     status = LIFECYCLE.after(change, row["status"])
-    moved = await timeline.change(
-        acting, _SET_STATUS, row["quote_id"], status, acting.at,
-        on=("quote", row["quote_id"]), action=action, lead_id=row["lead_id"], **content,
-    )  # fmt: skip
     return {**_card(row), "status": status, "valid_until": moved["valid_until"].isoformat()}
 
 
-async def _replace(acting: Acting, lead: int) -> None:
-    replaced = await timeline.changes(
-        acting, _REPLACE, lead, list(LIFECYCLE.changes["replace"].sources), LIFECYCLE.changes["replace"].target,
-        on=("quote", "quote_id"), action="QUOTE_REPLACED", lead_id=lead,
+def _moving(acting: Acting, row: Any, change: str, action: str, **content: Any) -> timeline.Step:
+    return timeline.step(
+        _SET_STATUS, row["quote_id"], LIFECYCLE.after(change, row["status"]), acting.at,
+        on=("quote", row["quote_id"]), action=action, lead_id=row["lead_id"], **content,
     )  # fmt: skip
+
+
+async def _replace(acting: Acting, lead: int) -> None:
+    change = LIFECYCLE.changes["replace"]
+    replacing = timeline.step(
+        _REPLACE, lead, list(change.sources), change.target, on=("quote", "quote_id"), action="QUOTE_REPLACED",
+        lead_id=lead,
+    )  # fmt: skip
+    replaced = await timeline.do(acting, replacing)
     if replaced:
         await approvals.withdraw(acting, "quote", *(one["quote_id"] for one in replaced))
 

@@ -1,6 +1,8 @@
 """What happened to each business object, for people to read and dashboards to count."""
 
 import json
+import re
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -19,6 +21,8 @@ WHERE e.tenant_id = $1 AND e.object_type = $2 AND e.object_id = $3
 ORDER BY e.created_at DESC, e.entry_id DESC LIMIT $4
 """
 
+_PARAMETER = re.compile(r"\$(\d+)")
+
 
 async def record(call: ActionCall | Acting, object_type: str, object_id: int, action: str, **content: Any) -> None:
     """Note on an object's timeline that somebody did something to it.
@@ -33,57 +37,92 @@ async def record(call: ActionCall | Acting, object_type: str, object_id: int, ac
     await _add(acting_of(call), object_type, object_id, "SYSTEM", {"action": action, **content})
 
 
-async def change(
-    acting: Acting, statement: str, *args: Any, on: tuple[str, int | str], action: str, naming: str = "", **content: Any
-) -> Any:
-    """Make a change and note it on the object's timeline, in one round trip.
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A change of rows, and what is noted of each; made by `step`, done by `do`."""
 
-    As `changes`; returns what the statement returns of the first row, None when it changed none.
-    """
-    rows = await changes(acting, statement, *args, on=on, action=action, naming=naming, **content)
-    return rows[0] if rows else None
+    statement: str
+    args: tuple[Any, ...]
+    object_type: str
+    object_id: int | str
+    naming: str
+    content: dict[str, Any]
+
+    @property
+    def shape(self) -> tuple[str, int, str, str]:
+        """What its part of the composed statement depends on."""
+        key = self.object_id if isinstance(self.object_id, str) else ""
+        return self.statement, len(self.args), key, self.naming
 
 
-async def changes(
-    acting: Acting, statement: str, *args: Any, on: tuple[str, int | str], action: str, naming: str = "", **content: Any
-) -> list[Any]:
-    """Change rows and note each on its object's timeline, in one round trip: a turn's time is made of these.
+def step(statement: str, *args: Any, on: tuple[str, int | str], action: str, naming: str = "", **content: Any) -> Step:
+    """A change, and its entry on the object's timeline.
 
     Args:
-        acting: Who, when, and in which transaction.
         statement: Changes rows, with `$1` for the tenant, and ends in RETURNING. Each row that changes is noted.
         args: Its parameters, from `$2` on.
         on: Type and id of the object; a column of what the statement returns may stand for the id.
         action: As `record`.
         naming: A column of what the statement returns, to be noted under its own name.
         content: As `record`.
+    """
+    return Step(statement, args, on[0], on[1], naming, {"action": action, **content})
+
+
+async def do(acting: Acting, *steps: Step) -> list[Any]:
+    """Make changes and note them, all in one round trip: a turn's time is made of these.
+
+    They see what was there before, not each other: what they change was read, and locked, by the caller.
 
     Returns:
-        What the statement returns.
+        What the statement of the last step returns.
     """
-    object_type, object_id = on
-    key = object_id if isinstance(object_id, str) else ""
+    args = [one for step in steps for one in step.args]
+    for one in steps:
+        number = None if isinstance(one.object_id, str) else one.object_id
+        args += [one.object_type, number, json.dumps(one.content)]
     return await acting.db.fetch(
-        _noting(statement, len(args) + 1, key, naming), acting.tenant_id, *args, object_type,
-        None if isinstance(object_id, str) else object_id, acting.source, json.dumps({"action": action, **content}),
-        acting.contact_id, acting.conversation_id, acting.at,
+        _composed(tuple(one.shape for one in steps)), acting.tenant_id, *args, acting.source, acting.contact_id,
+        acting.conversation_id, acting.at,
     )  # fmt: skip
 
 
+async def change(
+    acting: Acting, statement: str, *args: Any, on: tuple[str, int | str], action: str, naming: str = "", **content: Any
+) -> Any:
+    """Do one `step`; returns what its statement returns of the first row, None when it changed none."""
+    rows = await do(acting, step(statement, *args, on=on, action=action, naming=naming, **content))
+    return rows[0] if rows else None
+
+
 @cache
-def _noting(statement: str, given: int, key: str, naming: str) -> str:
-    """A statement with `given` parameters that also notes what it changes; the same text each time: planned once."""
-    kind, number, source, content, actor, conversation, at = (f"${given + n}" for n in range(1, 8))
-    named = f" || jsonb_build_object('{naming}', c.{naming})" if naming else ""
-    return f"""
-WITH changed AS ({statement}), noted AS (
-    INSERT INTO timeline_entries (tenant_id, object_type, object_id, event_type, source, content, actor_id,
-                                  conversation_id, created_at)
-    SELECT $1, {kind}::text, coalesce({number}::bigint, {f"c.{key}" if key else "NULL"}), 'SYSTEM', {source}::text,
-           {content}::jsonb{named}, {actor}::bigint, {conversation}::bigint, {at}::timestamptz FROM changed c
-)
-SELECT * FROM changed
-"""  # noqa: S608  no text from outside
+def _composed(shapes: tuple[tuple[str, int, str, str], ...]) -> str:
+    """One statement for steps of these shapes; the same text each time, so that PostgreSQL plans it once."""
+    behind = [1]  # the parameters before each step's own
+    for _, args, _, _ in shapes:
+        behind.append(behind[-1] + args)
+    told = behind[-1] + 3 * len(shapes)
+    source, actor, conversation, at = (f"${told + n}" for n in range(1, 5))
+    changes, notes = [], []
+    for place, (statement, _, key, naming) in enumerate(shapes):
+        changes.append(f"changed_{place} AS ({_moved_on(statement, behind[place])})")
+        kind, number, content = (f"${behind[-1] + 3 * place + n}" for n in range(1, 4))
+        named = f" || jsonb_build_object('{naming}', c.{naming})" if naming else ""
+        notes.append(
+            f"SELECT $1, {kind}::text, coalesce({number}::bigint, {f'c.{key}' if key else 'NULL'}), 'SYSTEM',"  # noqa: S608
+            f" {source}::text, {content}::jsonb{named}, {actor}::bigint, {conversation}::bigint, {at}::timestamptz"
+            f" FROM changed_{place} c"
+        )
+    return (
+        f"WITH {', '.join(changes)}, noted AS (INSERT INTO timeline_entries (tenant_id, object_type, object_id,"  # noqa: S608
+        f" event_type, source, content, actor_id, conversation_id, created_at) {' UNION ALL '.join(notes)})"
+        f" SELECT * FROM changed_{len(shapes) - 1}"
+    )
+
+
+def _moved_on(statement: str, behind: int) -> str:
+    """A statement whose parameters, but for the tenant, come behind others."""
+    return _PARAMETER.sub(lambda found: f"${int(found[1]) - 1 + behind}" if found[1] != "1" else "$1", statement)
 
 
 async def note(acting: Acting, object_type: str, object_id: int, text: str) -> None:
