@@ -3,6 +3,7 @@
 Whoever needs one asks with `ask`; what follows from the answer is registered by the object's own file with `decides`.
 """
 
+import contextlib
 import re
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
@@ -39,7 +40,8 @@ ON CONFLICT (tenant_id, object_type, object_id) WHERE status = 'PENDING' DO UPDA
     amount = excluded.amount, currency = excluded.currency
 RETURNING approval_id
 """
-_ONE = "SELECT * FROM approvals WHERE tenant_id = $1 AND approval_id = $2 FOR UPDATE"
+_READ = "SELECT * FROM approvals WHERE tenant_id = $1 AND approval_id = $2"
+_ONE = f"{_READ} FOR UPDATE"
 _DECIDE = """
 UPDATE approvals SET status = $3, decided_by = $4, note = $5, decided_at = $6 WHERE tenant_id = $1 AND approval_id = $2
 """
@@ -56,14 +58,18 @@ ORDER BY array_position($2::bigint[], approval_id)
 """
 
 Consequence = Callable[[Acting, int, bool], Awaitable[None]]
-_CONSEQUENCES: dict[str, Consequence] = {}
+Lock = Callable[[Acting, int], Awaitable[Any]]
+_CONSEQUENCES: dict[str, tuple[Consequence, Lock]] = {}
 
 
-def decides(object_type: str) -> Callable[[Consequence], Consequence]:
-    """Register what a decision does to an object of this type: called with its id, and whether it was approved."""
+def decides(object_type: str, lock: Lock) -> Callable[[Consequence], Consequence]:
+    """Register what a decision does to an object of this type: called with its id, and whether it was approved.
+
+    `lock` locks the object. That comes before the question is locked, as everywhere: nobody waits in turn.
+    """
 
     def register(function: Consequence) -> Consequence:
-        _CONSEQUENCES[object_type] = function
+        _CONSEQUENCES[object_type] = (function, lock)
         return function
 
     return register
@@ -104,9 +110,15 @@ async def decide(acting: Acting, *, approval: int | str, approve: bool | str, no
     Raises:
         ActionError: `wrong_status`, when it is decided already; `own_request`, when it is one's own.
     """
-    row = await acting.db.fetchrow(_ONE, acting.tenant_id, ident(approval, "APR"))
-    if row is None:
+    number = ident(approval, "APR")
+    known = await acting.db.fetchrow(_READ, acting.tenant_id, number)
+    if known is None:
         raise ActionError("not_found", f"There is no approval {approval}.")
+    consequence, lock = _CONSEQUENCES.get(known["object_type"], (None, None))
+    if lock is not None:
+        with contextlib.suppress(ActionError):  # a question about what is not there can be answered all the same
+            await lock(acting, known["object_id"])
+    row = await acting.db.fetchrow(_ONE, acting.tenant_id, number)
     yes = approve if isinstance(approve, bool) else str(approve).strip().lower() in {"true", "yes", "1"}
     status = LIFECYCLE.after("approve" if yes else "reject", row["status"])
     if row["requested_by"] is not None and row["requested_by"] == acting.contact_id:
@@ -116,7 +128,6 @@ async def decide(acting: Acting, *, approval: int | str, approve: bool | str, no
     await timeline.record(
         acting, row["object_type"], row["object_id"], status, approval_id=row["approval_id"], note=words
     )
-    consequence = _CONSEQUENCES.get(row["object_type"])
     if consequence is not None:
         await consequence(acting, row["object_id"], yes)
     card = {**_card(row), "status": status, "approved": yes, "note": words}

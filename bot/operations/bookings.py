@@ -69,7 +69,7 @@ UPDATE bookings SET trip_id = $3, people = $4, total = $5 WHERE tenant_id = $1 A
 """
 _CANCEL_LINKS = "UPDATE payments SET status = $3 WHERE tenant_id = $1 AND booking_id = $2 AND status = 'PENDING'"
 _OVERDUE = """
-SELECT booking_id FROM bookings WHERE tenant_id = $1 AND status = 'PENDING' AND hold_until <= $2
+SELECT booking_id, trip_id FROM bookings WHERE tenant_id = $1 AND status = 'PENDING' AND hold_until <= $2
 ORDER BY hold_until LIMIT $3 FOR UPDATE SKIP LOCKED
 """
 
@@ -144,6 +144,8 @@ async def change_booking(
     price = row["total"] * party / row["people"] if total is None else money(total, "The total")
     same = party == row["people"] and price == row["total"]
     LIFECYCLE.after("move" if same and row["status"] == "CONFIRMED" else "change", row["status"])
+    if trip and row["trip_id"] is not None:
+        await trips.lock_both(acting, row["trip_id"], trip)
     where = (await trips.trip_row(acting, trip))["trip_id"] if trip else row["trip_id"]
     if row["trip_id"] is not None:
         await trips.give_back_seats(acting, row["trip_id"], row["people"])
@@ -285,7 +287,7 @@ async def close_links(acting: Acting, booking: int) -> None:
 async def expire_bookings(acting: Acting, *, most: int = 100) -> int:
     """Let bookings go that were not paid in time; customer and who looks after them hear `booking.expired`."""
     overdue = await acting.db.fetch(_OVERDUE, acting.tenant_id, acting.at, most)
-    for one in overdue:
+    for one in sorted(overdue, key=lambda one: one["trip_id"] or 0):  # trips are locked in the order of their numbers
         row = await booking_row(acting, one["booking_id"])
         expired = await _move(acting, row, "expire", "BOOKING_EXPIRED")
         await _free(acting, row)

@@ -170,12 +170,6 @@ async def start(acting: Acting, *, broadcast: int | str, at: str = "") -> dict[s
     return {**await _move(acting, row, "schedule", due=due), "people": people}
 
 
-@approvals.decides("broadcast")
-async def _decided(acting: Acting, broadcast: int, approved: bool) -> None:
-    row = await _row(acting, broadcast)
-    await _move(acting, row, "schedule" if approved else "refuse", reason=None if approved else "A manager said no.")
-
-
 @SERVICES.service("broadcasts.pause", "broadcast")
 async def pause(acting: Acting, *, broadcast: int | str) -> dict[str, Any]:
     """Stop handing on; what is on its way still goes out."""
@@ -257,6 +251,12 @@ async def _row(acting: Acting, broadcast: int | str) -> Any:
     if row is None:
         raise ActionError("not_found", f"There is no broadcast {broadcast}.")
     return row
+
+
+@approvals.decides("broadcast", _row)
+async def _decided(acting: Acting, broadcast: int, approved: bool) -> None:
+    row = await _row(acting, broadcast)
+    await _move(acting, row, "schedule" if approved else "refuse", reason=None if approved else "A manager said no.")
 
 
 async def _move(

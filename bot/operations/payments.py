@@ -40,8 +40,9 @@ _CREATE = """
 INSERT INTO payments (tenant_id, booking_id, amount, currency, gateway, reference, created_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING *
 """
-_BY_REFERENCE = "SELECT * FROM payments WHERE tenant_id = $1 AND reference = $2 FOR UPDATE"
-_ONE = "SELECT * FROM payments WHERE tenant_id = $1 AND payment_id = $2 FOR UPDATE"
+_BY_REFERENCE = "SELECT * FROM payments WHERE tenant_id = $1 AND reference = $2"
+_BY_ID = "SELECT * FROM payments WHERE tenant_id = $1 AND payment_id = $2"
+_ONE = f"{_BY_ID} FOR UPDATE"
 _SET_STATUS = """
 UPDATE payments SET status = $3, paid_at = CASE WHEN $3 = 'PAID' THEN $4 ELSE paid_at END
 WHERE tenant_id = $1 AND payment_id = $2 RETURNING payment_id
@@ -99,10 +100,10 @@ async def record_payment(acting: Acting, *, booking: int | str, amount: str | in
 @SERVICES.service("payments.refund", "approve")
 async def refund_payment(acting: Acting, *, payment: int | str) -> dict[str, Any]:
     """Note that money was given back. The customer hears `payment.refunded`."""
-    row = await acting.db.fetchrow(_ONE, acting.tenant_id, ident(payment, "PAY"))
-    if row is None:
+    found = await acting.db.fetchrow(_BY_ID, acting.tenant_id, ident(payment, "PAY"))
+    if found is None:
         raise ActionError("not_found", f"There is no payment {payment}.")
-    return await _refund(acting, row)
+    return await _refund(acting, await _locked(acting, found))
 
 
 @SERVICES.service("payments.list", "see_own", "convert_bookings")
@@ -137,9 +138,10 @@ async def take_event(acting: Acting, gateway: str, event: GatewayEvent) -> str:
     Returns:
         What became of it: `done`, `known`, `unknown` (no such payment), `wrong_amount`, or `ignored`.
     """
-    payment = await acting.db.fetchrow(_BY_REFERENCE, acting.tenant_id, event.reference)
-    if payment is None or payment["gateway"] != gateway:
+    found = await acting.db.fetchrow(_BY_REFERENCE, acting.tenant_id, event.reference)
+    if found is None or found["gateway"] != gateway:
         return "unknown"
+    payment = await _locked(acting, found)
     fresh = await acting.db.fetchval(
         _TOLD, acting.tenant_id, gateway, event.event_id, payment["payment_id"], event.kind, acting.at
     )
@@ -162,6 +164,12 @@ async def take_event(acting: Acting, gateway: str, event: GatewayEvent) -> str:
     await _move(acting, payment, "pay", "PAYMENT_RECEIVED", gateway=gateway)
     await bookings.settle(acting, payment["booking_id"], payment["amount"])
     return "done"
+
+
+async def _locked(acting: Acting, payment: Any) -> Any:
+    """A payment, locked after its booking: whoever changes both takes them in this order, and nobody waits in turn."""
+    await bookings.booking_row(acting, payment["booking_id"])
+    return await acting.db.fetchrow(_ONE, acting.tenant_id, payment["payment_id"])
 
 
 async def _failed(acting: Acting, payment: Any) -> str:

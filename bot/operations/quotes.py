@@ -70,7 +70,7 @@ JOIN contacts c ON c.tenant_id = $1 AND c.contact_id = q.contact_id
 LEFT JOIN treks k ON k.tenant_id = $1 AND k.trek_id = l.trek_id
 LEFT JOIN trips t ON t.tenant_id = $1 AND t.trip_id = q.trip_id
 WHERE q.tenant_id = $1 AND q.quote_id = $2
-FOR UPDATE OF q, l
+FOR UPDATE OF l, q
 """  # noqa: S608  no text from outside
 _REPLACE = """
 UPDATE quotes SET status = $4 WHERE tenant_id = $1 AND lead_id = $2 AND status = ANY ($3::text[]) RETURNING quote_id
@@ -88,7 +88,7 @@ SELECT quote_id FROM quotes WHERE tenant_id = $1 AND contact_id = $2 AND status 
 _PRICE = "SELECT name, price, currency FROM treks WHERE tenant_id = $1 AND trek_id = $2"
 _OVERDUE = """
 SELECT quote_id FROM quotes WHERE tenant_id = $1 AND status = 'SENT' AND valid_until <= $2
-ORDER BY valid_until LIMIT $3 FOR UPDATE SKIP LOCKED
+ORDER BY valid_until LIMIT $3
 """
 
 
@@ -224,15 +224,6 @@ async def current_quote(acting: Acting) -> dict[str, Any]:
     return _card(await quote_row(acting, quote))
 
 
-@approvals.decides("quote")
-async def _decided(acting: Acting, quote: int, approved: bool) -> None:
-    """A manager has answered: an approved quote goes out at once."""
-    row = await quote_row(acting, quote)
-    await _move(acting, row, "approve" if approved else "reject", "QUOTE_APPROVED" if approved else "QUOTE_REJECTED")
-    if approved:
-        await send_quote(acting, quote=quote)
-
-
 def accepting(acting: Acting, row: Any) -> timeline.Step:
     """Accept a quote that was read just now; a booking that follows tells the news of both.
 
@@ -250,6 +241,8 @@ async def expire_quotes(acting: Acting, *, most: int = 100) -> int:
     overdue = await acting.db.fetch(_OVERDUE, acting.tenant_id, acting.at, most)
     for one in overdue:
         row = await quote_row(acting, one["quote_id"])
+        if row["status"] != "SENT" or row["valid_until"] > acting.at:
+            continue  # somebody was faster
         expired = await _move(acting, row, "expire", "QUOTE_EXPIRED")
         await news.tell_people(acting, [row["contact_id"], row["assignee_id"]], "quote.expired", expired)
     return len(overdue)
@@ -265,6 +258,15 @@ async def quote_row(acting: Acting, quote: int | str) -> Any:
     if row is None or (acting.is_customer and (row["contact_id"] != acting.contact_id or row["sent_at"] is None)):
         raise ActionError("not_found", f"There is no quote {quote}.")
     return row
+
+
+@approvals.decides("quote", quote_row)
+async def _decided(acting: Acting, quote: int, approved: bool) -> None:
+    """A manager has answered: an approved quote goes out at once."""
+    row = await quote_row(acting, quote)
+    await _move(acting, row, "approve" if approved else "reject", "QUOTE_APPROVED" if approved else "QUOTE_REJECTED")
+    if approved:
+        await send_quote(acting, quote=quote)
 
 
 async def _submit(acting: Acting, row: Any) -> dict[str, Any]:

@@ -45,6 +45,10 @@ SELECT t.*, k.name FROM trips t JOIN treks k ON k.tenant_id = $1 AND k.trek_id =
 """
 _ONE = f"{_LOCK} WHERE t.tenant_id = $1 AND t.trip_id = $2 FOR UPDATE OF t"
 _BY_CODE = f"{_LOCK} WHERE t.tenant_id = $1 AND t.code = $2 FOR UPDATE OF t"
+_LOCK_BOTH = """
+SELECT trip_id FROM trips WHERE tenant_id = $1 AND (trip_id = $2 OR trip_id = $3 OR code = $4)
+ORDER BY trip_id FOR UPDATE
+"""
 _DEPARTURES = """
 SELECT t.trip_id, t.code, t.starts_on, t.ends_on, t.seats - t.taken AS free, k.name FROM trips t
 JOIN treks k ON k.tenant_id = $1 AND k.trek_id = t.trek_id
@@ -238,6 +242,13 @@ async def trip_row(acting: Acting, trip: int | str) -> Any:
     if row is None:
         raise ActionError("not_found", "There is no such trip.")
     return row
+
+
+async def lock_both(acting: Acting, trip: int, other: int | str) -> None:
+    """Lock two trips in the order of their numbers: two parties that change places do not wait for each other."""
+    code = str(other).strip().upper()
+    number = None if code.startswith("TRP") else ident(other, "")
+    await acting.db.fetch(_LOCK_BOTH, acting.tenant_id, trip, number, code)
 
 
 async def take_seats(acting: Acting, trip: int, people: int) -> Any:
