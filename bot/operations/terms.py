@@ -130,7 +130,7 @@ async def change_terms(
         timezone=zone_of(timezone) if timezone is not None else old.timezone,
         opens=old.opens if opens is None else _clock(opens),
         closes=old.closes if closes is None else _clock(closes),
-        workdays=sorted(set(workdays)) if workdays is not None else list(old.workdays),
+        workdays=_workdays(workdays) if workdays is not None else list(old.workdays),
         keep_minutes=whole(keep_minutes, "The minutes", least=1, most=43_200) if keep_minutes is not None
         else old.keep_minutes,
     )  # fmt: skip
@@ -229,13 +229,17 @@ def _sensible(house: House) -> None:
         raise ActionError("bad_value", "Hours of business have a beginning and an end; neither: always open.")
     if house.opens is not None and house.closes is not None and house.opens >= house.closes:
         raise ActionError("bad_value", "The business closes after it opens, on the same day.")
-    if not house.workdays or not set(house.workdays) <= set(range(1, 8)):
+
+
+def _workdays(given: Sequence[int]) -> list[int]:
+    if not given or not all(day in range(1, 8) for day in given):
         raise ActionError("bad_value", "The workdays are numbers from 1, Monday, to 7, Sunday.")
+    return sorted(set(given))
 
 
 def _clock(text: str) -> time | None:
     try:
-        return time.fromisoformat(text).replace(tzinfo=None) if text else None
+        return time.fromisoformat(str(text)).replace(tzinfo=None) if text else None
     except ValueError:
         raise ActionError("bad_value", "Hours of the day are written like 09:00.") from None
 

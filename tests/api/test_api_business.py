@@ -1,7 +1,11 @@
 """What programs can do about conversations, staff, terms, treks and files, as a client sees it."""
 
+import pytest
+
+from bot.core.errors import ActionError
 from bot.operations.acting import Acting
 from bot.operations.terms import terms_of
+from bot.web.api.collections import SERVICES
 from storage.crypto import Vault
 from tests.api.conftest import Shop, fill
 from tests.conftest import EPOCH
@@ -148,3 +152,19 @@ async def test_lists_are_narrowed_by_date(shop: Shop, vault: Vault) -> None:
         assert (await shop.get(f"{path}?until=2026-11-22T00:00:00%2B00:00"))["items"] == [], path
         naive = await shop.ask("GET", f"{path}?since=2026-11-22T00:00:00")
         assert naive.status == 422, "without an offset nobody knows which moment is meant"
+
+
+async def test_terms_that_make_no_sense_are_refused_whoever_asks(shop: Shop) -> None:
+    """Flows and the command line check nothing beforehand: the service does."""
+    wrong = (
+        {"workdays": []}, {"workdays": [0]}, {"workdays": "weekdays"}, {"workdays": [1, "x"]}, {"opens": "9 o'clock"},
+        {"quote_limit": "much"}, {"quote_days": 0}, {"currency": "rupees"}, {"hold_hours": "a day"},
+    )  # fmt: skip
+    async with shop.database.tenant(shop.tenant) as db:
+        acting = Acting(tenant_id=shop.tenant, db=db, at=EPOCH, role="manager", source="WEB")
+        before = await SERVICES["terms.show"].function(acting)
+        for terms in wrong:
+            with pytest.raises(ActionError) as refused:
+                await SERVICES["terms.change"].function(acting, **terms)
+            assert refused.value.code == "bad_value", terms
+        assert await SERVICES["terms.show"].function(acting) == before

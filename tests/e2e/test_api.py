@@ -12,7 +12,7 @@ from bot.runtime.loop import utc_now
 from storage.postgres.audit import Finding
 from storage.postgres.outside import add_endpoint
 from storage.postgres.tokens import create_token
-from tests.e2e.conftest import GUIDE, MANAGER, Running
+from tests.e2e.conftest import CUSTOMER, GUIDE, MANAGER, Running
 
 SECRET = b"hook-secret"
 
@@ -74,3 +74,35 @@ async def test_a_manager_answers_a_guide_through_the_api(running: Running) -> No
     await running.until("SELECT count(*) AS n FROM audit_unsealed", lambda rows: rows[0]["n"] == 0)
     chain = running.system.audit.verify(running.system.channel.tenant_id)
     assert [item async for item in chain if isinstance(item, Finding)] == []
+
+
+async def test_a_colleague_answers_a_customer_through_the_api(running: Running) -> None:
+    """Taken, answered in somebody's own words, kept from the bot, and given back: the customer reads all of it."""
+    token = await token_for(running, "sales")
+    await running.emulator.say(CUSTOMER, "hello")
+    await running.emulator.wait_for(CUSTOMER)
+    (contact,) = await running.rows("SELECT contact_id FROM whatsapp_conversations WHERE last_inbound_at IS NOT NULL")
+    (talk,) = (await ask(running, token, "GET", f"/conversations?contact={contact['contact_id']}"))["items"]
+    at = f"/conversations/{talk['id']}"
+    assert talk["owner"] == "bot"
+    said = await ask(running, token, "POST", f"{at}/reply", {"text": "Hi, Anita here."})
+    await running.emulator.wait_for(CUSTOMER, lambda bubble: bubble.text == "Hi, Anita here.", timeout=20)
+    assert (await ask(running, token, "GET", f"/messages/{said['id']}"))["direction"] == "OUTBOUND"
+    await running.until(f"SELECT status FROM handoffs WHERE conversation_id = {talk['id']}", bool)
+    (taken,) = (await ask(running, token, "GET", "/handoffs?status=TAKEN"))["items"]
+    owner = (await ask(running, token, "GET", at))["owner"]
+    assert owner == f"person:{taken['taken_by']}"
+    await running.emulator.say(CUSTOMER, "thank you, Anita")
+    await running.until(
+        f"SELECT count(*) AS n FROM whatsapp_messages WHERE conversation_id = {talk['id']} AND direction = 'INBOUND'",
+        lambda rows: rows[0]["n"] == 2,
+    )
+    await running.until("SELECT count(*) AS n FROM inbox", lambda rows: rows[0]["n"] == 0)
+    sent = (
+        f"SELECT content->>'body' AS body FROM whatsapp_messages WHERE conversation_id = {talk['id']}"
+        " AND direction = 'OUTBOUND' ORDER BY message_id DESC LIMIT 1"
+    )
+    assert (await running.rows(sent))[0]["body"] == "Hi, Anita here.", "the bot keeps quiet"
+    await ask(running, token, "POST", f"{at}/give-back", {})
+    await running.until("SELECT count(*) AS n FROM inbox", lambda rows: rows[0]["n"] == 0)
+    assert (await ask(running, token, "GET", at))["owner"] == "bot"
