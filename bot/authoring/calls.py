@@ -1,26 +1,122 @@
-"""What the linter proves about flows that call others: it needs all flows at once."""
+"""What the linter proves about flows that start and call others: it needs all flows at once."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
 
+from bot.authoring.circles import circles
+from bot.authoring.reader import Document
 from bot.core.book import ANY
-from bot.core.expanding import CORRECT
+from bot.core.expanding import CORRECT, branches_of
 from bot.core.flow import FlowSpec, StateSpec
+from bot.core.intents import IntentSpec
 from bot.core.report import Path, Report, did_you_mean
 
 
-def check_calls(spec: FlowSpec, flows: Mapping[str, FlowSpec], report: Report) -> None:
+class Written(Protocol):
+    """A flow file: what its states are once expanded, and where they stand."""
+
+    @property
+    def document(self) -> Document:
+        """The file."""
+
+    @property
+    def report(self) -> Report:
+        """Knows where states stand."""
+
+    @property
+    def spec(self) -> FlowSpec:
+        """The flow."""
+
+
+def check_across(
+    files: Sequence[Written], intents: Mapping[str, Mapping[str, IntentSpec]], unreadable: Collection[str]
+) -> Iterator[tuple[Document, Report]]:
+    """What only all flows together show, for each file.
+
+    Args:
+        files: All flow files that could be read.
+        intents: By role.
+        unreadable: Flows that are there, with mistakes for which they could not be read.
+    """
+    starts: dict[tuple[str, str], str] = {}
+    flows = newest(file.spec for file in files)
+    around = _around(flows)
+    for file in files:
+        report = Report(places=file.report.places)
+        _check_starts(file.spec, intents, starts, report)
+        check_calls(file.spec, flows, report, unreadable)
+        if file.spec is flows[file.spec.flow] and (circle := around.get(file.spec.flow)):
+            state = next(name for name in _at_once(file.spec) if file.spec.states[name].call == circle[1])
+            report(("states", state, "call"), "These flows call each other without waiting for anybody: "
+                   f"{' → '.join(circle)}.", code="loop", hint="Ask or wait before one of these calls.")  # fmt: skip
+        yield file.document, report
+
+
+def _check_starts(
+    spec: FlowSpec, intents: Mapping[str, Mapping[str, IntentSpec]], starts: dict[tuple[str, str], str], report: Report
+) -> None:
+    """What starts a flow exists, and starts no other."""
+    for place, intent in enumerate(spec.start.intents):
+        path: Path = ("start", "intents", place)
+        for role in spec.roles:
+            if intent not in {**intents.get(ANY, {}), **intents.get(role, {})}:
+                report(path, f"Role `{role}` has no intent `{intent}`.", code="unknown",
+                       hint=did_you_mean(intent, intents.get(role, {})))  # fmt: skip
+            other = starts.setdefault((role, intent), spec.flow)
+            if other != spec.flow:
+                report(path, f"Intent `{intent}` starts flow `{other}` already, for role `{role}`.",
+                       hint="One intent starts one flow.", code="duplicate")  # fmt: skip
+    for event in spec.start.events:
+        for role in spec.roles:
+            other = starts.setdefault((role, f"event {event}"), spec.flow)
+            if other != spec.flow:
+                told = f"Event `{event}` starts flow `{other}` already, for role `{role}`."
+                report(("start", "events", event), told, hint="One event starts one flow.", code="duplicate")
+
+
+def _around(flows: Mapping[str, FlowSpec]) -> dict[str, list[str]]:
+    """The circles of flows that call each other at once, each under its first name."""
+    called = {
+        name: [call for state in _at_once(spec) if (call := spec.states[state].call) is not None and call in flows]
+        for name, spec in flows.items()
+    }
+    return {circle[0]: circle for circle in circles(called)}
+
+
+def _at_once(spec: FlowSpec) -> list[str]:
+    """The states a run comes to without anybody being waited for, as far as the guards are not looked at."""
+    first = next(iter(spec.states))
+    found, todo = [first], [first]
+    while todo:
+        state = spec.states[todo.pop()]
+        if state.ask or state.form or state.call or state.end or state.handoff:
+            continue
+        for place, branches in branches_of(state):
+            if place[0] in {"next", "error"}:
+                fresh = [one.to for one in branches if one.to in spec.states and one.to not in found]
+                found += fresh
+                todo += fresh
+    return found
+
+
+def check_calls(
+    spec: FlowSpec, flows: Mapping[str, FlowSpec], report: Report, unreadable: Collection[str] = ()
+) -> None:
     """Every called flow exists, may be called, and gets what it takes.
 
     Args:
         spec: The calling flow, expanded.
         flows: The newest version of every flow, by name.
         report: Takes mistakes.
+        unreadable: Flows that are there, though not among these.
     """
     for name, state in spec.states.items():
         if state.call is None or state.call == CORRECT:
             continue
         path: Path = ("states", name)
         called = flows.get(state.call)
+        if called is None and state.call in unreadable:
+            continue
         if called is None:
             report.unknown((*path, "call"), "flow", state.call, flows)
             continue

@@ -13,31 +13,34 @@ import gc
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from bot.authoring import rules
-from bot.authoring.calls import check_calls, newest
+from bot.authoring.calls import check_across
 from bot.authoring.examples import IntentsRead, check_file
 from bot.authoring.mistakes import Finding, explain
+from bot.authoring.pruning import believed, pruned
 from bot.authoring.reader import Document, read
 from bot.authoring.sources import Files, Memory, Source, in_folder
 from bot.core.actions import Actions
-from bot.core.book import ANY, FlowBook
+from bot.core.book import FlowBook
 from bot.core.compiled import CompiledFlow
 from bot.core.compiler import compile_flow
 from bot.core.errors import ContentError, ContentErrors, FlowError, Mark, TemplateError
 from bot.core.expanding import expand
-from bot.core.flow import FlowSpec, ProjectSpec
+from bot.core.flow import LANGUAGE, FlowSpec, ProjectSpec
 from bot.core.intents import EntitySpec, IntentFile, IntentSpec
 from bot.core.report import Report, Severity, did_you_mean
-from bot.core.templates import FALLBACK, TemplateFile, Texts, compile_file
+from bot.core.templates import FALLBACK, TemplateFile, Texts, compile_file, outline
 from bot.core.whatsapp import WhatsAppTemplate
 
 COMMON = "common"
 WHATSAPP = "whatsapp"
 PROJECT = "project.yaml"
+_ALMOST = {".yaml": (".yml", ".YAML", ".yaml.txt"), ".j2": (".jinja", ".jinja2", ".j2.txt")}
+"""How names end that were meant otherwise."""
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -88,16 +91,20 @@ class Loader:
     entities: dict[str, dict[str, EntitySpec]] = field(default_factory=dict)
     flow_files: list[FlowFile] = field(default_factory=list)
     project: ProjectSpec = field(default_factory=ProjectSpec)
+    unreadable: set[str] = field(default_factory=set)
 
     def read(self) -> list[CompiledFlow]:
         """Read and check all of it; returns the flows that compile."""
         with collecting_later():
             self._templates()
+            self._misnamed()
             self._whatsapp()
             self._intents()
             self._project()
             compiled = list(self._compiled())
-            self._across_files()
+            for document, report in check_across(self.flow_files, self.intents, self.unreadable):
+                self.report(document, report)
+            self._without_flow()
         return compiled
 
     def load(self) -> Content | None:
@@ -145,13 +152,15 @@ class Loader:
 
     def _read_text(self, name: str, path: FilePath) -> str | None:
         try:
-            self.files[name] = self.given[name] if self.given is not None else path.read_text(encoding="utf-8")
+            self.files[name] = self.given[name] if self.given is not None else path.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as mistake:
-            self.add(
-                FlowError(f"The file is not UTF-8: {mistake.reason}.", at=Mark(name, 1, 1), hint="Save it as UTF-8.")
-            )
-            return None
-        return self.files[name]
+            told, hint = f"The file is not UTF-8: {mistake.reason}.", "Save it as UTF-8."
+        except OSError as mistake:
+            told, hint = f"The file cannot be read: {mistake.strerror or mistake}.", "Remove it, or make it readable."
+        else:
+            return self.files[name]
+        self.add(FlowError(told, at=Mark(name, 1, 1), hint=hint))
+        return None
 
     def _document(self, name: str, path: FilePath) -> Document | None:
         text = self._read_text(name, path)
@@ -174,8 +183,8 @@ class Loader:
         return None
 
     def add(self, mistake: ContentError, code: str = "file") -> None:
-        """Take an error as a finding."""
-        self.findings.append(Finding.of(mistake, code))
+        """Take an error as a finding, and those found with it."""
+        self.findings += [Finding.of(one, code) for one in (mistake, *mistake.others)]
 
     def report(self, document: Document, report: Report) -> None:
         """Take a report, turning paths into places."""
@@ -190,6 +199,32 @@ class Loader:
             )
         )
 
+    def _without_flow(self) -> None:
+        """Files that nothing is made of."""
+        if not self.flow_files and not self.findings:
+            hint = "Write one: flows/<role>/<name>.yaml."
+            self.finding(Mark("flows", 1, 1), "There is no flow.", hint, "error", "file")
+        paths = {file.document.file.removeprefix("flows/").removesuffix(".yaml") for file in self.flow_files}
+        broken = {finding.file for finding in self.findings if finding.file.startswith("flows/")}
+        for rest, languages in self.templates.items():
+            if rest != COMMON and rest not in paths and f"flows/{rest}.yaml" not in broken:
+                for file in languages.values():
+                    message = f"There is no flow flows/{rest}.yaml for this file."
+                    self.finding(Mark(file.path, 1, 1), message, did_you_mean(rest, paths), "warning", "unused")
+
+    def _misnamed(self) -> None:
+        """Files that would be passed over because of how their names end, and languages that are none."""
+        for folder, suffix in (("flows", ".yaml"), ("intents", ".yaml"), ("templates", ".j2")):
+            for other in _ALMOST[suffix]:
+                for name, _ in self._files(folder, other):
+                    told, hint = f"Nobody reads a file that ends in `{other}`.", f"Let its name end in `{suffix}`."
+                    self.finding(Mark(name, 1, 1), told, hint, "error", "file")
+        for language in sorted({language for files in self.templates.values() for language in files}):
+            if not LANGUAGE.fullmatch(language):
+                name = next(files[language].path for files in self.templates.values() if language in files)
+                told = f"`{language}` is no language, so nobody would ever be spoken to in it."
+                self.finding(Mark(name, 1, 1), told, "Name the folder en, hi or pt_BR, say.", "error", "translation")
+
     # --- Templates ----------------------------------------------------------------------------------------------------
 
     def _templates(self) -> None:
@@ -203,8 +238,9 @@ class Loader:
                 compiled = self.known.templates.get((name, source)) or compile_file(name, source)
             except TemplateError as mistake:
                 self.add(mistake, "template")
-                continue
-            self.made.templates[name, source] = compiled
+                compiled = outline(name, source)
+            else:
+                self.made.templates[name, source] = compiled
             self.templates.setdefault(rest.removesuffix(".j2"), {})[language] = compiled
 
     def _common(self) -> dict[str, TemplateFile]:
@@ -285,14 +321,39 @@ class Loader:
         if (known := self.known.flows.get(source.fingerprint)) is not None:
             return known.file
         document = self._parsed(name, text)
-        spec = self._model(document, FlowSpec) if document is not None else None
-        if spec is None or document is None:
+        if document is None:
             return None
+        seen = len(self.findings)
+        spec = self._model(document, FlowSpec)
+        if spec is None:
+            self._check_the_rest(name, document, seen)
+            return None
+        return self._file_of(name, document, spec, source)
+
+    def _file_of(self, name: str, document: Document, spec: FlowSpec, source: Source) -> FlowFile:
         own = self.templates.get(name.removeprefix("flows/").removesuffix(".yaml"), {})
         report = Report()
         spec = expand(self._with_defaults(spec), report)
         texts = Texts(own=own, common=self._common(), language=spec.language)
         return FlowFile(document=document, report=report, spec=spec, texts=texts, source=source)
+
+    def _check_the_rest(self, name: str, document: Document, seen: int) -> None:
+        """Of a flow whose shape is wrong, check what is left without that."""
+        if isinstance(document.value, dict):
+            self.unreadable.add(str(document.value.get("flow")))
+        places = {(one.line, one.column) for one in self.findings[seen:]}
+        paths = [
+            path for marks in (document.keys, document.values) for path, mark in marks.items()
+            if path and (mark.line, mark.column) in places
+        ]  # fmt: skip
+        found = pruned(document.value, paths)
+        if found is None:
+            return
+        spec, cut = found
+        file = self._file_of(name, document, spec, Source(path=name, files={}, fingerprint=""))
+        flow = compile_flow(file.spec, file.texts, self._whatsapp_by_name(), file.report)
+        rules.check(rules.Subject.of(file.spec, flow, file.texts, self.actions, ()), file.report)
+        self.report(document, Report(mistakes=believed(file.report.mistakes, cut)))
 
     def _files_of(self, name: str, text: str) -> Files:
         """The files without which a flow would not be what it is."""
@@ -324,54 +385,6 @@ class Loader:
             for block, message, hint in rules.template_mistakes(template, file.spec):
                 self.finding(Mark(template.path, block.line, 1), message, hint, "error", "template")
         return flow
-
-    def _across_files(self) -> None:
-        """What only all files together show."""
-        if not self.flow_files and not self.findings:
-            self.finding(
-                Mark("flows", 1, 1), "There is no flow.", "Write one: flows/<role>/<name>.yaml.", "error", "file"
-            )
-        paths = {file.document.file.removeprefix("flows/").removesuffix(".yaml") for file in self.flow_files}
-        broken = {finding.file for finding in self.findings if finding.file.startswith("flows/")}
-        for rest, languages in self.templates.items():
-            if rest != COMMON and rest not in paths and f"flows/{rest}.yaml" not in broken:
-                for file in languages.values():
-                    hint = did_you_mean(rest, paths)
-                    self.finding(
-                        Mark(file.path, 1, 1),
-                        f"There is no flow flows/{rest}.yaml for this file.",
-                        hint,
-                        "warning",
-                        "unused",
-                    )
-        starts: dict[tuple[str, str], str] = {}
-        flows = newest(flow_file.spec for flow_file in self.flow_files)
-        for flow_file in self.flow_files:
-            self._check_starts(flow_file, starts)
-            report = Report(places=flow_file.report.places)
-            check_calls(flow_file.spec, flows, report)
-            self.report(flow_file.document, report)
-
-    def _check_starts(self, file: FlowFile, starts: dict[tuple[str, str], str]) -> None:
-        report = Report()
-        spec: FlowSpec = file.spec
-        for place, intent in enumerate(spec.start.intents):
-            path: tuple[Any, ...] = ("start", "intents", place)
-            for role in spec.roles:
-                if intent not in {**self.intents.get(ANY, {}), **self.intents.get(role, {})}:
-                    report(path, f"Role `{role}` has no intent `{intent}`.", code="unknown",
-                           hint=did_you_mean(intent, self.intents.get(role, {})))  # fmt: skip
-                other = starts.setdefault((role, intent), spec.flow)
-                if other != spec.flow:
-                    report(path, f"Intent `{intent}` starts flow `{other}` already, for role `{role}`.",
-                           hint="One intent starts one flow.", code="duplicate")  # fmt: skip
-        for event in spec.start.events:
-            for role in spec.roles:
-                other = starts.setdefault((role, f"event {event}"), spec.flow)
-                if other != spec.flow:
-                    told = f"Event `{event}` starts flow `{other}` already, for role `{role}`."
-                    report(("start", "events", event), told, hint="One event starts one flow.", code="duplicate")
-        self.report(file.document, report)
 
 
 @contextlib.contextmanager

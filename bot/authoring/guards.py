@@ -126,6 +126,8 @@ def _in_order(
         if branch.condition is None:
             return
         source = branch.condition if isinstance(branch.condition, str) else str(branch.condition).lower()
+        if not source.strip():
+            continue  # said where it is compiled
         found = _read(source)
         if found is None:
             continue

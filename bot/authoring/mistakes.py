@@ -1,5 +1,6 @@
 """Mistakes as authors see them: place, one sentence, and a remedy. Pydantic's errors are translated here."""
 
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import UnionType
@@ -82,14 +83,8 @@ def _words(detail: ErrorDetails, path: Path, model: type[BaseModel], document: D
     """Message, hint, and whether the mistake is in the value rather than the key."""
     kind, key, given = detail["type"], str(path[-1]) if path else "", detail["input"]
     match kind:
-        case "extra_forbidden" if detail["loc"][0] == "slots" and detail["loc"][-2] in SLOT_TYPES:
-            known = _keys_of_slot(str(detail["loc"][-2]))
-            hint = did_you_mean(key, known) or "It has " + ", ".join(f"`{name}`" for name in sorted(known)) + "."
-            return f"A slot of type `{detail['loc'][-2]}` has no `{key}:`.", hint, False
         case "extra_forbidden":
-            known = _keys_at(detail["loc"][:-1], model)
-            few = "There are " + ", ".join(f"`{name}`" for name in sorted(known)) + "." if len(known) <= _FEW else ""
-            return f"There is no key `{key}:` here.", did_you_mean(key, known) or few, False
+            return _unknown_key(detail, key, model)
         case "missing":
             name = detail["loc"][-1]
             return f"`{name}:` is missing.", "", False
@@ -102,11 +97,7 @@ def _words(detail: ErrorDetails, path: Path, model: type[BaseModel], document: D
         case "union_tag_not_found":
             return "This slot has no `type:`.", "It is one of " + ", ".join(SLOT_TYPES) + ".", False
         case "string_pattern_mismatch":
-            return (
-                f"`{given}` is not a name.",
-                "Names are lower case letters, digits and `_`, beginning with a letter.",
-                True,
-            )
+            return _of_another_form(detail.get("ctx", {}).get("pattern", ""), key, str(given))
         case "literal_error":
             known = detail.get("ctx", {}).get("expected", "")
             return f"`{given}` is not possible here.", f"It is {known}.", True
@@ -118,11 +109,64 @@ def _words(detail: ErrorDetails, path: Path, model: type[BaseModel], document: D
             text = detail["msg"].removeprefix("Value error, ")
             return f"{text[:1].upper()}{text[1:]}.", "", True
     expected = _EXPECTED.get(kind)
+    if expected and _BRANCHES.intersection(path) and kind in {"dict_type", "model_type"} and given is not None:
+        expected = "the name of a state, or a block with `if:` and `to:`"
     if expected:
-        return f"{f'`{key}:`' if key else 'The file'} should be {expected}.", "", True
+        return f"{f'`{key}:`' if key else 'The file'} should be {expected}.", _remedy(kind, given), True
     return f"{detail['msg']}.", "", True
 
 
+def _unknown_key(detail: ErrorDetails, key: str, model: type[BaseModel]) -> tuple[str, str, bool]:
+    loc = detail["loc"]
+    if loc[0] == "slots" and loc[-2] in SLOT_TYPES:
+        known = _keys_of_slot(str(loc[-2]))
+        hint = did_you_mean(key, known) or "It has " + ", ".join(f"`{name}`" for name in sorted(known)) + "."
+        return f"A slot of type `{loc[-2]}` has no `{key}:`.", f"{hint} {strange(key)}".strip(), False
+    known = _keys_at(loc[:-1], model)
+    few = "There are " + ", ".join(f"`{name}`" for name in sorted(known)) + "." if len(known) <= _FEW else ""
+    return f"There is no key `{key}:` here.", f"{did_you_mean(key, known) or few} {strange(key)}".strip(), False
+
+
+def _of_another_form(pattern: str, key: str, given: str) -> tuple[str, str, bool]:
+    wanted = _SHAPES.get(pattern)
+    if wanted is not None:
+        return f"`{key}: {given}` has another form.", f"It is {wanted}.", True
+    names = "Names are lower case letters, digits and `_`, beginning with a letter."
+    return f"`{given}` is not a name.", f"{names} {strange(given)}".strip(), True
+
+
+_BRANCHES = frozenset({"when", "next", "error", "events", "back"})
+"""Words below which states are named."""
+
+
+def _remedy(kind: str, given: Any) -> str:
+    """What to do about a value of the wrong kind."""
+    if kind == "string_type" and isinstance(given, bool | int | float):
+        return "Put it in quotes."
+    if kind == "dict_type" and given is None:
+        return "Indent the lines that belong to it."
+    return ""
+
+
+def strange(text: str) -> str:
+    """What the eye does not see: a letter of another alphabet that looks like one of ours, a sign of no width."""
+    for sign in text:
+        if sign.isascii():
+            continue
+        name = unicodedata.name(sign, f"U+{ord(sign):04X}").lower()
+        shown = "There is an invisible sign in it" if unicodedata.category(sign)[0] in "CZ" else f"`{sign}` in it is"
+        return f"{shown}: {name}." if shown.startswith("There") else f"{shown} a {name}."
+    return ""
+
+
+_SHAPES = {
+    r"^[A-Z]{2}$": "two capital letters, such as IN",
+    r"^[A-Z]{3}$": "three capital letters, such as USD",
+    r"^\+?[0-9]{3,19}$": "a phone number in figures",
+    r"^[a-z]{2,3}(_[A-Z]{2})?$": "a language such as en, hi or pt_BR",
+    r"^[a-z]{2,3}(_[A-Z]{2,3})?$": "a language such as en, hi or pt_BR",
+}
+"""Forms of texts that are no names."""
 _FEW = 14
 """So many keys are listed where none is near the one that is wrong."""
 _EXPECTED = {

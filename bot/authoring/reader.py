@@ -6,12 +6,13 @@ like.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
+from bot.authoring.yamlwords import told
 from bot.core.errors import FlowError, Mark
 from bot.core.report import Path
 
@@ -87,61 +88,75 @@ def read(text: str, file: str) -> Document:
     """Read one YAML document.
 
     Raises:
-        FlowError: It is not YAML as we take it, with place and remedy.
+        FlowError: It is not YAML as we take it, with place and remedy; `others` are more of the same file.
     """
     if len(text) > MAX_BYTES:
         raise FlowError("The file is larger than 500 kB.", at=Mark(file, 1, 1), hint="Split it.")
     try:
         node = yaml.compose(text, Loader=_Loader)
-    except yaml.MarkedYAMLError as mistake:
-        at = mistake.problem_mark or mistake.context_mark
-        mark = Mark(file, at.line + 1, at.column + 1) if at else Mark(file, 1, 1)
-        problem = (mistake.problem or "something is wrong").rstrip(".")
-        raise FlowError(
-            f"This is not YAML: {problem}.", at=mark, hint="Check indentation, colons and quotes."
-        ) from mistake
     except (yaml.YAMLError, ValueError) as mistake:
-        raise FlowError(f"This is not YAML: {mistake}.", at=Mark(file, 1, 1)) from mistake
+        raise told(mistake, text, file) from mistake
     if node is None:
-        raise FlowError("The file is empty.", at=Mark(file, 1, 1))
+        raise FlowError("The file is empty.", at=Mark(file, 1, 1), hint="Remove it, or write something in it.")
+    walk = _Walk(file)
+    value = walk.value(node, 0)
     if "*" in text and "&" in text:
-        _refuse_aliases(text, file)
-    return Document(file, node, _walk(node, file, 0))
+        walk.mistakes += _aliases(text, file)
+    if walk.mistakes:
+        first, *others = sorted(walk.mistakes, key=lambda one: (one.at.line, one.at.column) if one.at else (0, 0))
+        first.others = tuple(others)
+        raise first
+    return Document(file, node, value)
 
 
-def _refuse_aliases(text: str, file: str) -> None:
+def _aliases(text: str, file: str) -> Iterator[FlowError]:
     """An alias makes one place mean two things. There is none without an anchor, `&x`."""
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         if isinstance(event, yaml.AliasEvent) and event.start_mark is not None:
             mark = Mark(file, event.start_mark.line + 1, event.start_mark.column + 1)
-            raise FlowError(f"Aliases such as `*{event.anchor}` are not allowed.", at=mark, hint="Write it out.")
+            yield FlowError(f"Aliases such as `*{event.anchor}` are not allowed.", at=mark, hint="Write it out.")
 
 
-def _walk(node: yaml.Node, file: str, depth: int) -> Any:
-    if depth > MAX_DEPTH:
-        raise FlowError("This is nested too deeply.", at=_mark(node, file))
-    if node.tag.removeprefix("tag:yaml.org,2002:") not in _IMPLICIT_TAGS:
-        raise FlowError(f"Tags such as `{node.tag}` are not allowed.", at=_mark(node, file), hint="Remove it.")
-    if isinstance(node, yaml.SequenceNode):
-        return [_walk(item, file, depth + 1) for item in node.value]
-    if isinstance(node, yaml.MappingNode):
-        return _mapping(node, file, depth)
-    return _scalar(node)
+@dataclass(slots=True)
+class _Walk:
+    """Reads a tree; what is wrong in it is collected, so that all of it is told at once."""
 
+    file: str
+    mistakes: list[FlowError] = field(default_factory=list)
+    _seen: set[int] = field(default_factory=set)
 
-def _mapping(node: yaml.Node, file: str, depth: int) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key_node, value_node in node.value:
-        if not isinstance(key_node, yaml.ScalarNode):
-            raise FlowError(
-                "A key must be a plain word.", at=_mark(key_node, file), hint="If this is `{{ … }}`, put it in quotes."
-            )
-        key = str(key_node.value)
-        if key in found:
-            line = next(one.start_mark.line for one, _ in node.value if one.value == key) + 1
-            raise FlowError(f"`{key}:` is here twice.", at=_mark(key_node, file), hint=f"It is on line {line} already.")
-        found[key] = _walk(value_node, file, depth + 1)
-    return found
+    def value(self, node: yaml.Node, depth: int) -> Any:
+        """What a node says."""
+        if depth > MAX_DEPTH:
+            raise FlowError("This is nested too deeply.", at=_mark(node, self.file), hint="Make flows of its parts.")
+        if node.tag.removeprefix("tag:yaml.org,2002:") not in _IMPLICIT_TAGS:
+            self._wrong(f"Tags such as `{node.tag}` are not allowed.", node, "Remove it.")
+        if isinstance(node, yaml.ScalarNode):
+            return _scalar(node)
+        if id(node) in self._seen:  # an alias; said elsewhere
+            return None
+        self._seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(item, depth + 1) for item in node.value]
+        return self._mapping(node, depth)
+
+    def _mapping(self, node: yaml.Node, depth: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._wrong("A key must be a plain word.", key_node, "If this is `{{ … }}`, put it in quotes.")
+                continue
+            key = str(key_node.value)
+            if key in found:
+                line = next(one.start_mark.line for one, _ in node.value if one.value == key) + 1
+                self._wrong(f"`{key}:` is here twice.", key_node, f"It is on line {line} already.")
+            elif key == "<<":
+                self._wrong("Blocks are not merged with `<<:`.", key_node, "Write it out.")
+            found[key] = self.value(value_node, depth + 1)
+        return found
+
+    def _wrong(self, message: str, node: yaml.Node, hint: str) -> None:
+        self.mistakes.append(FlowError(message, at=_mark(node, self.file), hint=hint))
 
 
 def _mark(node: yaml.Node, file: str) -> Mark:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from bot.authoring.circles import circles
 from bot.authoring.guards import check_guards
 from bot.authoring.limits import check_limits, sends_of
 from bot.authoring.translations import check_translations
@@ -301,24 +302,6 @@ def _loops(flow: CompiledFlow, edges: Edges, report: Report) -> None:
         if isinstance(last, Go) or (isinstance(last, Form) and not forgets):
             triggers.add("next")  # a form that has everything does not wait
         onward[name] = {target for trigger in triggers for target in edges.get(name, {}).get(trigger, ())}
-    for name in flow.states:
-        circle = _circle(name, onward)
-        if circle and min(circle) == name:
-            way = " → ".join([*circle, name])
-            report(("states", name), f"These states go round without waiting for anybody: {way}.",
-                   code="loop", hint="Ask or wait in one of them; a form waits when it has `forget:`.")  # fmt: skip
-
-
-def _circle(start: str, onward: dict[str, set[str]]) -> list[str]:
-    """A way from a state back to itself, or nothing."""
-    todo = [(start, [start])]
-    seen: set[str] = set()
-    while todo:
-        name, way = todo.pop()
-        for target in sorted(onward.get(name, ())):
-            if target == start:
-                return way
-            if target not in seen:
-                seen.add(target)
-                todo.append((target, [*way, target]))
-    return []
+    for circle in circles(onward):
+        report(("states", circle[0]), f"These states go round without waiting for anybody: {' → '.join(circle)}.",
+               code="loop", hint="Ask or wait in one of them; a form waits when it has `forget:`.")  # fmt: skip

@@ -39,6 +39,8 @@ class ContentError(SirdarError):
         message: What is wrong, one sentence.
         at: Where.
         hint: What to do.
+
+    `others` are mistakes that were found in the same file at the same time.
     """
 
     def __init__(self, message: str, *, at: Mark | None = None, hint: str = "") -> None:
@@ -46,6 +48,7 @@ class ContentError(SirdarError):
         self.message = message
         self.at = at
         self.hint = hint
+        self.others: tuple[ContentError, ...] = ()
 
     def __str__(self) -> str:
         where = f"{self.at}: " if self.at else ""

@@ -26,6 +26,13 @@ class Expressions:
             self.report.unknown(path, "slot, result or variable", name, self.names)
         return value
 
+    def condition(self, source: str | bool, path: Path) -> Value:
+        """Compile what stands after `if:`: an expression without braces."""
+        if isinstance(source, str) and "{{" in source:
+            self.report(path, f"`if: {source}` is an expression already.", hint="Leave out the `{{` and `}}`.")
+            return Value(None)
+        return self.value("{{ " + source + " }}" if isinstance(source, str) else source, path)
+
     def values(self, sources: Mapping[str, Any] | None, path: Path) -> dict[str, Value]:
         """Compile arguments."""
         return {name: self.value(source, (*path, name)) for name, source in (sources or {}).items()}

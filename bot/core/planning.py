@@ -39,7 +39,7 @@ def compile_rules(
     askable = slots if form is None else form
     for place, spec in enumerate(specs):
         here = (*path, place)
-        value = expressions.value("{{ " + spec.condition + " }}", (*here, "if"))
+        value = expressions.condition(spec.condition, (*here, "if"))
         for name in spec.forget:
             if name not in slots:
                 report.unknown((*here, "forget"), "slot", name, slots)

@@ -18,6 +18,7 @@ from jinja2.runtime import Context, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from bot.core.conversation import Contact
+from bot.core.jinjawords import in_expression
 from bot.core.languages import date_in, list_in, money_in, number_in
 from bot.core.simplewords import names_in, names_in_text
 from bot.core.values import Printed, show_duration, show_phone, show_time
@@ -236,7 +237,8 @@ class Expression:
             self.names = frozenset(find_undeclared_variables(tree))
             self._evaluate = ENVIRONMENT.compile_expression(self.source, undefined_to_none=False)
         except TemplateSyntaxError as mistake:
-            raise ExpressionError(f"`{self.source}` is not a valid expression: {mistake.message}.") from mistake
+            told = in_expression(self.source, mistake.message or "", ENVIRONMENT.filters)
+            raise ExpressionError(told) from mistake
 
     def _compiled(self, variables: Mapping[str, Any]) -> Any:
         """Compile a plain expression when it is first needed, and evaluate it."""
@@ -347,6 +349,9 @@ def check_tree(tree: nodes.Template) -> None:
     for loop in tree.find_all(nodes.For):
         if loop.recursive or any(True for part in loop.body for _ in _loops(part)):
             raise TemplateSyntaxError("a loop inside a loop is not allowed", loop.lineno)
+    for look in tree.find_all(nodes.Getattr):
+        if look.attr.startswith("_"):
+            raise TemplateSyntaxError(f"`{look.attr}` is not allowed here", look.lineno)
     for node in tree.find_all(nodes.Filter):
         if node.name not in ENVIRONMENT.filters:
             raise TemplateSyntaxError(f"there is no filter `{node.name}`", node.lineno)

@@ -15,6 +15,7 @@ from jinja2.exceptions import SecurityError, TemplateSyntaxError
 from jinja2.meta import find_undeclared_variables
 
 from bot.core.errors import Mark, TemplateError
+from bot.core.jinjawords import in_template
 from bot.core.sandbox import ENVIRONMENT, MAX_RENDERED, check_tree
 from bot.core.simplewords import blocks_in, is_static, names_in_text
 
@@ -121,11 +122,9 @@ def _compile_whole(path: str, source: str) -> TemplateFile:
         check_tree(tree)
         template = ENVIRONMENT.from_string(source)
     except TemplateSyntaxError as mistake:
-        raise TemplateError(
-            f"{(mistake.message or 'Syntax error')[:1].upper()}{(mistake.message or 'Syntax error')[1:]}.",
-            at=Mark(path, mistake.lineno, 1),
-            hint="Blocks hold text, `{{ values }}`, `{% if %}` and simple `{% for %}` loops.",
-        ) from mistake
+        first, *others = _mistakes_by_block(path, source) or [_told(path, mistake, 0)]
+        first.others = tuple(others)
+        raise first from mistake
     _only_blocks(path, tree)
     blocks: dict[str, Block] = {}
     for node in tree.find_all(nodes.Block):
@@ -136,6 +135,32 @@ def _compile_whole(path: str, source: str) -> TemplateFile:
         blocks[node.name] = Block(
             name=node.name, line=node.lineno, names=names, render=render, static=render({}) if plain else None
         )
+    return TemplateFile(path=path, blocks=blocks)
+
+
+_BLOCK = re.compile(r"\{%[-+]?\s*block\s+(\w+)\s*[-+]?%\}(.*?)(?=\{%[-+]?\s*(?:end)?block\b|\Z)", re.DOTALL)
+
+
+def _mistakes_by_block(path: str, source: str) -> list[TemplateError]:
+    """What is wrong inside of each block; nothing, when it is between them that something is."""
+    found: list[TemplateError] = []
+    for block in _BLOCK.finditer(source):
+        try:
+            check_tree(ENVIRONMENT.parse(block[2]))
+        except TemplateSyntaxError as mistake:
+            found.append(_told(path, mistake, source.count("\n", 0, block.start(2))))
+    return found
+
+
+def _told(path: str, mistake: TemplateSyntaxError, lines_before: int) -> TemplateError:
+    message, hint = in_template(mistake.message or "Syntax error", ENVIRONMENT.filters)
+    return TemplateError(message, at=Mark(path, mistake.lineno + lines_before, 1), hint=hint)
+
+
+def outline(path: str, source: str) -> TemplateFile:
+    """The blocks of a file with mistakes, without their words: so that nobody is told that they are not there."""
+    lines = {block[1]: source.count("\n", 0, block.start()) + 1 for block in _BLOCK.finditer(source)}
+    blocks = {name: Block(name=name, line=line, names=frozenset(), render=lambda _: "") for name, line in lines.items()}
     return TemplateFile(path=path, blocks=blocks)
 
 

@@ -64,9 +64,7 @@ class Wiring:
             return
         conditions: list[Check] = []
         if condition is not None:
-            guard = self.expressions.value(
-                "{{ " + condition + " }}" if isinstance(condition, str) else condition, (*path, "if")
-            )
+            guard = self.expressions.condition(condition, (*path, "if"))
             conditions = [_guard(guard, str(condition))]
         before = [_because(reason)] if reason else []
         way = Way(trigger=trigger, sources=tuple(sources), dest=to, conditions=tuple(conditions), before=tuple(before))

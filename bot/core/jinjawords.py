@@ -1,0 +1,60 @@
+"""What Jinja's parser complains about, in the words of somebody who does not know it."""
+
+import re
+from collections.abc import Iterable
+
+from bot.core.report import did_you_mean
+
+_TAGS = ("block", "endblock", "if", "elif", "else", "endif", "for", "endfor")
+_UNCLOSED = re.compile(r"innermost block that needs to be closed is '(\w+)'")
+_UNKNOWN = re.compile(r"Encountered unknown tag '(\w+)'")
+_FILTER = re.compile(r"there is no filter `(\w+)`|No filter named '(\w+)'")
+_EXPECTED = re.compile(r"expected token '(.+?)', got '(.+?)'", re.DOTALL)
+_SIGN = re.compile(r"unexpected char '(.)'")
+_INSTEAD = {"&": "Write `and`.", "!": "Write `not`, or `!=`.", "?": "Write `yes if so else no`.", "$": "Leave it out."}
+
+
+def in_template(message: str, filters: Iterable[str]) -> tuple[str, str]:
+    """A complaint about a template, as a sentence and a remedy."""
+    if (unknown := _UNKNOWN.search(message)) is not None:
+        tag, open_tag = unknown[1], _UNCLOSED.search(message)
+        if open_tag is not None and tag.startswith("end"):
+            return f"`{{% {open_tag[1]} %}}` is not closed.", f"Add `{{% end{open_tag[1]} %}}`."
+        return f"There is no tag `{{% {tag} %}}` here.", did_you_mean(tag, _TAGS)
+    if (open_tag := _UNCLOSED.search(message)) is not None:
+        return f"`{{% {open_tag[1]} %}}` is not closed.", f"Add `{{% end{open_tag[1]} %}}`."
+    if (named := _FILTER.search(message)) is not None:
+        name = named[1] or named[2]
+        return f"There is no filter `{name}`.", did_you_mean(name, filters)
+    if (token := _EXPECTED.search(message)) is not None and token[1] in {"end of print statement", ","}:
+        return f"`{token[2]}` is not possible here.", "A value is a name, then filters: `{{ trek.name | upper }}`."
+    if (sign := _SIGN.search(message)) is not None:
+        return f"`{sign[1]}` is not possible here.", _INSTEAD.get(sign[1], "")
+    return f"{message[:1].upper()}{message[1:].rstrip('.')}.", (
+        "Blocks hold text, `{{ values }}`, `{% if %}` and simple `{% for %}` loops."
+    )
+
+
+def in_expression(source: str, message: str, filters: Iterable[str]) -> str:
+    """A complaint about an expression, as a sentence with its remedy."""
+    if not source:
+        return "There is no expression here."
+    told = f"`{source}` is not a valid expression: {_reason(source, message, filters)}"
+    return told if told.endswith("?") else f"{told}."
+
+
+def _reason(source: str, message: str, filters: Iterable[str]) -> str:
+    if "{{" in source or "{%" in source:
+        return "it is one already without `{{ }}`"
+    if (named := _FILTER.search(message)) is not None:
+        hint = did_you_mean(named[1] or named[2], filters)
+        return f"there is no filter `{named[1] or named[2]}`. {hint}".rstrip(" .")
+    if re.search(r"(?<![=!<>])=(?!=)", source):
+        return "two things are compared with `==`"
+    if "||" in source or "&&" in source:
+        return "write `and` and `or`"
+    if (sign := _SIGN.search(message)) is not None:
+        return f"`{sign[1]}` is not possible here. {_INSTEAD.get(sign[1], '')}".rstrip(" .")
+    if message in {"unexpected ')'", "unexpected 'end of template'", "unexpected end of template"}:
+        return "something is missing at its end"
+    return message.rstrip(".")
