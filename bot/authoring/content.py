@@ -15,24 +15,25 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from bot.authoring import rules
 from bot.authoring.calls import check_across
 from bot.authoring.examples import IntentsRead, check_file
-from bot.authoring.mistakes import Finding, explain
+from bot.authoring.folder import FlowFile as FlowFile
+from bot.authoring.folder import Folder
 from bot.authoring.pruning import believed, pruned
-from bot.authoring.reader import Document, read
-from bot.authoring.sources import Files, Memory, Source, in_folder
+from bot.authoring.reader import Document
+from bot.authoring.sources import Files, Memory, Source
 from bot.core.actions import Actions
 from bot.core.book import FlowBook
 from bot.core.compiled import CompiledFlow
 from bot.core.compiler import compile_flow
-from bot.core.errors import ContentError, ContentErrors, FlowError, Mark, TemplateError
+from bot.core.errors import ContentErrors, Mark, TemplateError
 from bot.core.expanding import expand
 from bot.core.flow import LANGUAGE, FlowSpec, ProjectSpec
 from bot.core.intents import EntitySpec, IntentFile, IntentSpec
-from bot.core.report import Report, Severity, did_you_mean
+from bot.core.report import Report, did_you_mean
 from bot.core.templates import FALLBACK, TemplateFile, Texts, compile_file, outline
 from bot.core.whatsapp import WhatsAppTemplate
 
@@ -53,36 +54,11 @@ class Content:
     sources: Mapping[tuple[str, int], Source] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlowFile:
-    """A flow file on the way to being compiled. `spec` has plain states only; `report` knows where they stand."""
-
-    document: Document
-    report: Report
-    spec: FlowSpec
-    texts: Texts
-    source: Source
-
-
 @dataclass(slots=True)
-class Loader:
-    """Reads a content folder; `findings` collects every mistake in it.
+class Loader(Folder):
+    """Reads a content folder; `findings` collects every mistake in it. `actions` is what flows may call."""
 
-    Attributes:
-        root: The folder.
-        actions: What flows may call.
-        given: Read these instead of the folder.
-        known: What an earlier loader has compiled: files that are as they were then are not compiled again.
-        made: The same, of this loader.
-    """
-
-    root: FilePath
     actions: Actions
-    given: Files | None = None
-    known: Memory["FlowFile"] = field(default_factory=Memory)
-    made: Memory["FlowFile"] = field(default_factory=Memory)
-    files: dict[str, str] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
     templates: dict[str, dict[str, TemplateFile]] = field(default_factory=dict)
     whatsapp: dict[tuple[str, str], WhatsAppTemplate] = field(default_factory=dict)
     whatsapp_files: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -139,65 +115,6 @@ class Loader:
             if flow is not None:
                 self.made.keep(file.source, file, flow, self.findings[seen:])
                 yield flow
-
-    # --- Files --------------------------------------------------------------------------------------------------------
-
-    def _files(self, folder: str, suffix: str) -> Iterable[tuple[str, FilePath]]:
-        """Files below a folder in order of name, with the path authors know them by."""
-        if self.given is not None:
-            yield from ((name, FilePath(name)) for name in in_folder(self.given, folder, suffix))
-            return
-        for path in sorted((self.root / folder).rglob(f"*{suffix}")):
-            yield path.relative_to(self.root).as_posix(), path
-
-    def _read_text(self, name: str, path: FilePath) -> str | None:
-        try:
-            self.files[name] = self.given[name] if self.given is not None else path.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as mistake:
-            told, hint = f"The file is not UTF-8: {mistake.reason}.", "Save it as UTF-8."
-        except OSError as mistake:
-            told, hint = f"The file cannot be read: {mistake.strerror or mistake}.", "Remove it, or make it readable."
-        else:
-            return self.files[name]
-        self.add(FlowError(told, at=Mark(name, 1, 1), hint=hint))
-        return None
-
-    def _document(self, name: str, path: FilePath) -> Document | None:
-        text = self._read_text(name, path)
-        return self._parsed(name, text) if text is not None else None
-
-    def _parsed(self, name: str, text: str) -> Document | None:
-        try:
-            document = self.known.documents.get((name, text)) or read(text, name)
-        except ContentError as mistake:
-            self.add(mistake)
-            return None
-        self.made.documents[name, text] = document
-        return document
-
-    def _model(self, document: Document, model: type[_Model]) -> _Model | None:
-        try:
-            return model.model_validate(document.value)
-        except ValidationError as mistakes:
-            self.findings += explain(mistakes, document, model)
-        return None
-
-    def add(self, mistake: ContentError, code: str = "file") -> None:
-        """Take an error as a finding, and those found with it."""
-        self.findings += [Finding.of(one, code) for one in (mistake, *mistake.others)]
-
-    def report(self, document: Document, report: Report) -> None:
-        """Take a report, turning paths into places."""
-        for one in report.mistakes:
-            self.finding(document.mark(one.path), one.message, one.hint, one.severity, one.code)
-
-    def finding(self, at: Mark, message: str, hint: str, severity: Severity, code: str) -> None:
-        """Add one."""
-        self.findings.append(
-            Finding(
-                severity=severity, file=at.file, line=at.line, column=at.column, code=code, message=message, hint=hint
-            )
-        )
 
     def _without_flow(self) -> None:
         """Files that nothing is made of."""

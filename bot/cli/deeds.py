@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
+from bot.authoring.simulator import SimulatorMistake
 from bot.cli import wording
 from bot.cli.bubbles import Said
 from bot.cli.notebook import Page
@@ -65,6 +66,19 @@ class Offer:
     def listed(self) -> bool:
         """Whether its choices are rows."""
         return bool(self.label)
+
+    def choice(self, wanted: str) -> Choice:
+        """The choice with these words, or this number, from 1.
+
+        Raises:
+            SimulatorMistake: There is none.
+        """
+        place = int(wanted) - 1 if wanted.isdecimal() else -1
+        by_title = [one for one in self.choices if one.title.casefold() == wanted.casefold()]
+        if not by_title and not 0 <= place < len(self.choices):
+            known = ", ".join(f"{number} {one.title}" for number, one in enumerate(self.choices, 1))
+            raise SimulatorMistake(f"There is {known}.")
+        return by_title[0] if by_title else self.choices[place]
 
 
 @dataclass(slots=True)

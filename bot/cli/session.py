@@ -158,11 +158,7 @@ class Session:
         if not offers:
             raise SimulatorMistake("Nothing on this phone can be tapped.")
         shown = offers[-1 if offer is None else offer]
-        place = int(wanted) - 1 if wanted.isdecimal() else -1
-        by_title = [one for one in shown.choices if one.title.casefold() == wanted.casefold()]
-        if not by_title and not 0 <= place < len(shown.choices):
-            raise SimulatorMistake(f"There is {_listed(shown)}.")
-        choice = by_title[0] if by_title else shown.choices[place]
+        choice = shown.choice(wanted)
         origin: Literal["button", "list"] = "list" if shown.listed else "button"
         content = ChoiceIn(id=choice.id, title=choice.title, description=choice.description, origin=origin)
         earlier = 0 if offer is None else len(offers) - 1 - offer
@@ -397,7 +393,3 @@ class Session:
         self.clock.now = self._desk.now
         self.machine.start()
         self.machine.notebook.turn_page()
-
-
-def _listed(offer: Offer) -> str:
-    return ", ".join(f"{number} {one.title}" for number, one in enumerate(offer.choices, 1))
