@@ -29,7 +29,7 @@ def spoken(content: Outgoing, templates: Templates) -> Spoken:
             text = template.fill(parameters) if template is not None else ", ".join(parameters)
             return text, (), "", f"template {name}: outside of the 24-hour window"
         case _:
-            return plain_text(content), (), "", content.kind.replace("_", " ")
+            return plain_text(content), (), "", (word_for(content) or content.kind).replace("_", " ")
 
 
 _WORDS: Mapping[str, str] = {
