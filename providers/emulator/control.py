@@ -12,13 +12,14 @@ from aiohttp import web
 from providers.emulator.deeds import act
 from providers.emulator.exchange import Exchange
 from providers.emulator.lines import Line
+from providers.emulator.meta.number import HIGH_THROUGHPUT, tier
 from providers.emulator.page import answer, read_object
 from providers.emulator.phones import EmulatorError, UnknownPhoneError
 
 if TYPE_CHECKING:
     from providers.emulator.emulator import Emulator
 
-LIMITS = ("pair_limit", "throughput", "management_limit", "rest_concurrency")
+LIMITS = ("pair_limit", "throughput", "reach_limit", "management_limit", "rest_concurrency")
 
 Act = Callable[[dict[str, Any]], Awaitable[object]]
 
@@ -92,7 +93,25 @@ class Control:
                 settings.pair_limit = bool(value)
             else:
                 setattr(settings, name, None if value is None else int(value))
+        self._tell_of_limits(wanted)
         return {name: getattr(settings, name) for name in LIMITS}
+
+    def _tell_of_limits(self, wanted: dict[str, Any]) -> None:
+        """Meta tells when it raises a limit, or lowers it."""
+        settings = self._exchange.settings
+        if settings.provider == "twilio":
+            return
+        if "reach_limit" in wanted:
+            reach = -1 if settings.reach_limit is None else settings.reach_limit
+            value = {"max_daily_conversations_per_business": reach, "max_phone_numbers_per_business": 20}
+            self._exchange.post_news({"field": "business_capability_update", "value": value})
+        if "throughput" in wanted and (settings.throughput or 0) >= HIGH_THROUGHPUT:
+            upgrade = {
+                "display_phone_number": settings.business_number[1:],
+                "event": "THROUGHPUT_UPGRADE",
+                "max_daily_conversations_per_business": tier(settings.reach_limit),
+            }
+            self._exchange.post_news({"field": "phone_number_quality_update", "value": upgrade})
 
     async def webhook(self, wanted: dict[str, Any]) -> object:
         """Post any webhook, in the provider's envelope and with its proof."""

@@ -387,4 +387,5 @@ class Emulator:
         await self._exchange.courier.start()
 
     async def _close(self, _app: web.Application) -> None:
+        await self._exchange.forget_later()
         await self._exchange.courier.stop()

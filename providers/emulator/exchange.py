@@ -4,10 +4,12 @@ A `Wire` knows one provider's formats and nothing about phones; the exchange kno
 format: order, ticks, the 24 hour window, who can be reached.
 """
 
+import asyncio
+import contextlib
 import random
 import secrets
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -28,6 +30,7 @@ class Clock:
 
     def __init__(self) -> None:
         self._ahead = timedelta(0)
+        self._moved = asyncio.Event()
 
     def now(self) -> datetime:
         """The present moment (aware, UTC)."""
@@ -36,6 +39,15 @@ class Clock:
     def advance(self, by: timedelta) -> None:
         """Move forward; a 24 hour window closes without waiting for it."""
         self._ahead += by
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    async def reach(self, due_at: datetime) -> None:
+        """Wait until this moment, however the clock gets there."""
+        while (left := (due_at - self.now()).total_seconds()) > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._moved.wait()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,6 +67,8 @@ class Sent:
         template_category: `marketing`, `utility` or `authentication`; `None` for free-form messages.
         receipt: How far it got.
         failure: The error code of the `failed` status, once there is one.
+        due_at: When it is to be sent, if not at once.
+        cancelled: Whether it was called off before that.
         history: Each step with its moment, in the order reported.
     """
 
@@ -70,6 +84,8 @@ class Sent:
     template_category: str | None = None
     receipt: Receipt = Receipt.ACCEPTED
     failure: int | None = None
+    due_at: datetime | None = None
+    cancelled: bool = False
     history: list[tuple[Receipt, datetime]] = field(default_factory=list)
 
 
@@ -124,7 +140,9 @@ class Exchange:
         self.sends: deque[Sent] = deque(maxlen=SENDS_KEPT)
         self.limits = Limits(self.clock.now)
         self.blocked: set[str] = set()
+        self.registered = True
         self._wire: Wire | None = None
+        self._later: set[asyncio.Task[None]] = set()
         self.courier = Courier(
             url=settings.webhook_url,
             manner=lambda: self.wire,
@@ -221,6 +239,7 @@ class Exchange:
         *,
         failure: int | None,
         queued: timedelta = timedelta(0),
+        known: bool = False,
     ) -> None:
         """Take a send that passed the checks: show it and report its way, or report why it failed.
 
@@ -230,8 +249,10 @@ class Exchange:
             bubble: What the phone shows; `None` for a reaction, which is only ever `sent`.
             failure: The error code with which it fails after all.
             queued: How long the provider keeps it before it goes on.
+            known: It is in the log already.
         """
-        self.sends.append(sent)
+        if not known:
+            self.sends.append(sent)
         failure = failure if failure is not None else self.faults.take_failure()
         if self.faults.take("silence"):
             return
@@ -271,8 +292,27 @@ class Exchange:
             return True
         return False
 
+    def at(self, due_at: datetime, do: Callable[[], Awaitable[None]]) -> None:
+        """Do something when the emulator's clock comes to it, however it gets there."""
+
+        async def wait() -> None:
+            await self.clock.reach(due_at)
+            await do()
+
+        task = asyncio.create_task(wait())
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+
+    async def forget_later(self) -> None:
+        """Do nothing of what was to be done later."""
+        waiting = tuple(self._later)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
     async def reset(self) -> None:
         """Forget conversations, the log, faults and waiting webhooks; templates and files stay."""
+        await self.forget_later()
         await self.courier.forget()
         self.sends.clear()
         self.limits.forget()

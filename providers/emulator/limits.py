@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 PAIR_BURST = 45
 PAIR_PERIOD = timedelta(seconds=6)
+REACH_WITHIN = timedelta(hours=24)
 
 
 class Limits:
@@ -19,6 +20,7 @@ class Limits:
         self._now = now
         self._full_until: dict[str, datetime] = {}
         self._used: dict[str, deque[datetime]] = {}
+        self._reached: dict[str, datetime] = {}
 
     def pair_full(self, number: str) -> bool:
         """Whether one more message would pass the pair limit; counts this one when it would not."""
@@ -45,6 +47,17 @@ class Limits:
         if len(used) >= most:
             return True
         used.append(self._now())
+        return False
+
+    def out_of_reach(self, person: str, most: int | None) -> bool:
+        """Whether one more person than may be reached in a day; counts them when not, however often they are."""
+        if most is None:
+            return False
+        since = self._now() - REACH_WITHIN
+        self._reached = {one: at for one, at in self._reached.items() if at > since}
+        if person not in self._reached and len(self._reached) >= most:
+            return True
+        self._reached[person] = self._now()
         return False
 
     def queue(self, name: str, per_second: int | None) -> timedelta:
@@ -74,3 +87,4 @@ class Limits:
         """Begin anew."""
         self._full_until.clear()
         self._used.clear()
+        self._reached.clear()

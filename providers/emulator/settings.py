@@ -80,6 +80,8 @@ class EmulatorSettings:
         webhook_timeout: How long the bot may take to answer one webhook.
         pair_limit: Enforce Meta's 45-message burst and one message per 6 s for each recipient (131056, 63018).
         throughput: Messages per second, in and out together; Meta gives a number 80. `None` for no limit (130429).
+        reach_limit: People who may be written to outside their 24 hours, in any 24 hours: the messaging limit (131048,
+            63018). `None` for no limit.
         management_limit: Calls about templates per hour (80007). `None` for no limit.
         rest_concurrency: Twilio's: calls in progress at once (20429). `None` for no limit.
         media_auth: Twilio's: whether media addresses need the account's user name and password.
@@ -113,6 +115,7 @@ class EmulatorSettings:
     webhook_timeout: timedelta = timedelta(seconds=15)
     pair_limit: bool = False
     throughput: int | None = None
+    reach_limit: int | None = None
     management_limit: int | None = None
     rest_concurrency: int | None = None
     media_auth: bool = True

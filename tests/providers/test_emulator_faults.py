@@ -185,6 +185,36 @@ async def test_throughput_counts_both_directions(bot: Bot) -> None:
     assert (await bot.send())[0] == 200
 
 
+async def test_the_messaging_limit_counts_people_outside_their_window_and_is_told(bot: Bot) -> None:
+    await bot.control("limits", reach_limit=1, throughput=1000)
+    await bot.emulator.settled()
+    news = {change["field"]: change["value"] for change in bot.changes()}
+    assert news["business_capability_update"]["max_daily_conversations_per_business"] == 1
+    assert news["phone_number_quality_update"]["event"] == "THROUGHPUT_UPGRADE"
+    number = (await bot.call("GET", f"/v25.0/{NODE}?fields=throughput,whatsapp_business_manager_messaging_limit"))[1]
+    assert (number["throughput"], number["whatsapp_business_manager_messaging_limit"]) == (
+        {"level": "HIGH"}, "TIER_NOT_SET",
+    )  # fmt: skip
+    words = {"name": "news", "language": "en", "category": "UTILITY", "components": [{"type": "BODY", "text": "News."}]}
+    await bot.call("POST", f"/v25.0/{ACCOUNT}/message_templates", words)
+
+    async def fate(to: str) -> tuple[str, int | None]:
+        template = {"name": "news", "language": {"code": "en"}}
+        body = {"messaging_product": "whatsapp", "to": to, "type": "template", "template": template}
+        answer = (await bot.call("POST", f"/v25.0/{NODE}/messages", body))[1]
+        await bot.emulator.settled()
+        mine = [one for one in bot.all_of("statuses") if one["id"] == answer["messages"][0]["id"]]
+        return mine[-1]["status"], mine[-1].get("errors", [{}])[0].get("code")
+
+    assert await fate(ADA.number) == ("delivered", None)  # inside their window they do not count
+    bot.emulator.advance(timedelta(hours=25))
+    assert await fate(ADA.number) == ("delivered", None)
+    assert await fate(BEN.number) == ("failed", 131048)
+    assert await fate(ADA.number) == ("delivered", None)
+    await bot.control("limits", reach_limit=None)
+    assert await fate(BEN.number) == ("delivered", None)
+
+
 async def test_management_limit_and_unknown_limits(bot: Bot) -> None:
     await bot.control("limits", management_limit=1)
     path = f"/v25.0/{ACCOUNT}/message_templates"

@@ -456,3 +456,48 @@ async def test_blocked_people_are_not_heard_and_not_written_to(stranger: Strange
     await stranger.call(lambda: wa.unblock_users([ADA.number]))
     await stranger.call(lambda: wa.send_message(ADA.number, "Back"))
     assert (await stranger.shown()).text == "Back"
+
+
+async def test_a_number_is_registered_set_up_and_taken_back(stranger: Stranger) -> None:
+    wa = stranger.wa
+    assert (await stranger.call(lambda: wa.register_phone_number(pin="123456"))).success
+    with pytest.raises(errors.WhatsAppError, match="133005"):
+        await stranger.call(lambda: wa.register_phone_number(pin="654321"))
+    assert (await stranger.call(lambda: wa.verify_phone_number(code="123456"))).success
+    key = "-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----"
+    assert (await stranger.call(lambda: wa.set_business_public_key(key))).success
+    await stranger.call(lambda: wa.update_commerce_settings(is_catalog_visible=True))
+    assert (await stranger.call(wa.get_commerce_settings)).is_catalog_visible
+    code = await stranger.call(lambda: wa.create_qr_code(prefilled_message="hi", image_type="PNG"))
+    assert [one.code for one in await stranger.call(lambda: list(wa.get_qr_codes()))] == [code.code]
+    await stranger.call(lambda: wa.update_qr_code(code=code.code, prefilled_message="hello"))
+    assert (await stranger.call(lambda: wa.get_qr_code(code=code.code))).prefilled_message == "hello"
+    await stranger.call(lambda: wa.delete_qr_code(code=code.code))
+    assert await stranger.call(lambda: list(wa.get_qr_codes())) == []
+    await stranger.call(wa.deregister_phone_number)
+    with pytest.raises(errors.WhatsAppError, match="133010"):
+        await stranger.call(lambda: wa.send_message(to=ADA.number, text="Are you there?"))
+
+
+async def test_what_is_not_there_is_refused_in_graphs_words(stranger: Stranger) -> None:
+    with pytest.raises(errors.WhatsAppError, match="Unknown path components"):
+        await stranger.call(lambda: list(stranger.wa.get_groups()))
+
+
+async def test_two_templates_are_compared(stranger: Stranger) -> None:
+    made = []
+    for name in ("one", "two"):
+        body = t.BodyText("Your trek begins soon.")
+        words = t.Template(
+            name=name, language=t.TemplateLanguage.ENGLISH_US, category=t.TemplateCategory.UTILITY, components=[body]
+        )
+        made.append((await stranger.call(lambda words=words: stranger.wa.create_template(words))).id)  # type: ignore[misc]
+    await stranger.emulator.settled()
+    await stranger.call(
+        lambda: stranger.wa.send_template(to=ADA.number, name="one", language=t.TemplateLanguage.ENGLISH_US, params=[])
+    )
+    now = stranger.emulator._exchange.clock.now()
+    compared = await stranger.call(
+        lambda: stranger.wa.compare_templates(made[0], made[1], start=now - timedelta(days=7), end=now)
+    )
+    assert compared.times_sent == {made[0]: 1, made[1]: 0}

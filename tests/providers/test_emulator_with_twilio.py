@@ -642,3 +642,66 @@ async def test_surplus_waits_at_twilio_and_fails_after_four_hours(desk: Desk) ->
     assert asyncio.get_running_loop().time() - began >= 0.19
     limits._full_until["sends"] += timedelta(hours=4)
     assert await desk.outcome(body="too late") == [("failed", "30001")]
+
+
+async def test_scheduled_messages_wait_for_their_time_or_are_called_off(desk: Desk) -> None:
+    await desk.emulator.say(ADA.number, "hi")
+    later = {
+        "messaging_service_sid": SERVICE,
+        "schedule_type": "fixed",
+        "status_callback": desk.hook.replace("hook", "status"),
+    }
+
+    def at(minutes: float) -> dict[str, Any]:
+        return later | {"send_at": desk.emulator._exchange.clock.now() + timedelta(minutes=minutes)}
+
+    for minutes, code in ((4, 35114), (36 * 24 * 60, 35114)):
+        assert await desk.refused(body="x", **at(minutes)) == (400, code)
+    assert await desk.refused(body="x", **{**later, "send_at": None}) == (400, 35111)
+    assert await desk.refused(body="x", **{**at(10), "messaging_service_sid": None}) == (400, 35118)
+    kept, gone = await desk.send(body="Be there by nine", **at(10)), await desk.send(body="Never mind", **at(10))
+    assert (kept.status, gone.status) == ("scheduled", "scheduled")
+    off = await desk.call(lambda: desk.sdk.messages(gone.sid).update(status="canceled"))
+    assert off.status == "canceled"
+    assert desk.shown().text == "hi"
+    desk.emulator.advance(timedelta(minutes=11))
+    (bubble,) = await desk.emulator.wait_for(ADA.number)
+    assert bubble.text == "Be there by nine"
+    await desk.emulator.settled()
+    statuses = [(one["MessageSid"], one["MessageStatus"]) for one in desk.heard("/status")]
+    assert statuses == [(gone.sid, "canceled"), *((kept.sid, word) for word in ("queued", "sent", "delivered"))]
+    with pytest.raises(TwilioRestException, match="not in a state"):
+        await desk.call(lambda: desk.sdk.messages(kept.sid).update(status="canceled"))
+
+
+async def test_no_more_people_are_reached_in_a_day_than_the_limit(desk: Desk) -> None:
+    content = await desk.content(types={"twilio/text": {"body": "Your trek begins soon."}})
+    request = {"name": "soon", "category": "UTILITY"}
+    await desk.plain("POST", f"/v1/Content/{content.sid}/ApprovalRequests/whatsapp", json=request, headers=basic(TOKEN))
+    desk.emulator.advance(timedelta(hours=25))
+    desk.emulator.settings.reach_limit = 0
+    assert await desk.outcome(content_sid=content.sid) == [("failed", "63018")]
+    desk.emulator.settings.reach_limit = 1
+    assert await desk.outcome(content_sid=content.sid) == [("sent", ""), ("delivered", "")]
+    assert await desk.outcome(content_sid=content.sid) == [("sent", ""), ("delivered", "")]  # counts once
+    to_ben = {"to": "whatsapp:US.40000000000000000001"}
+    assert await desk.outcome(content_sid=content.sid, **to_ben) == [("failed", "63018")]
+    desk.emulator.advance(timedelta(hours=24, seconds=1))
+    assert await desk.outcome(content_sid=content.sid, **to_ben) == [("sent", ""), ("delivered", "")]
+
+
+async def test_the_service_says_where_webhooks_go_and_the_debugger_what_was_given_up(desk: Desk) -> None:
+    (account,) = await desk.call(lambda: desk.sdk.api.accounts.list())
+    assert account.sid == ACCOUNT
+    (service,) = await desk.call(lambda: desk.sdk.messaging.v1.services.list())
+    assert service.sid == SERVICE
+    dead = "http://127.0.0.1:9/nobody"
+    moved = await desk.call(lambda: desk.sdk.messaging.v1.services(SERVICE).update(inbound_request_url=dead))
+    assert moved.inbound_request_url == dead
+    with pytest.raises(TwilioRestException, match="not a valid URL"):
+        await desk.call(lambda: desk.sdk.messaging.v1.services(SERVICE).update(inbound_request_url="x"))
+    assert await desk.call(lambda: desk.sdk.monitor.v1.alerts.list()) == []
+    await desk.emulator.say(ADA.number, "Anybody?")
+    await desk.emulator.settled()
+    (alert,) = await desk.call(lambda: desk.sdk.monitor.v1.alerts.list())
+    assert (alert.error_code, alert.request_url) == ("11205", dead)

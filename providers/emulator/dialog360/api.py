@@ -76,7 +76,7 @@ class Dialog360Api:
         self._exchange = exchange
         self._settings = exchange.settings
         self._events = events
-        self.templates = Templates()
+        self.templates = Templates(lambda sample: is_local(sample) or sample.startswith("https://"))
         self._sends = SendDesk(exchange, self.templates)
         self._files = FileDesk(exchange)
         self.review = ReviewDesk(exchange, events, self.templates)

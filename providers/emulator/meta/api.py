@@ -1,5 +1,6 @@
 """Meta's side of the Cloud API over HTTP: the routes that a bot calls, as strict as the real ones."""
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,13 +11,16 @@ from providers.emulator.meta.desk import SendDesk, json_answer, read_json
 from providers.emulator.meta.errors import GraphError
 from providers.emulator.meta.events import MetaEvents
 from providers.emulator.meta.fields import Field
-from providers.emulator.meta.files import FileDesk, unknown_object
+from providers.emulator.meta.files import LINK_IS_OVER, FileDesk, unknown_object
 from providers.emulator.meta.number import NumberDesk
+from providers.emulator.meta.registration import RegistrationDesk
 from providers.emulator.meta.review import ReviewDesk
 from providers.emulator.meta.templates import Templates
 
 _FILTERS = ("name", "content", "name_or_content", "status", "language", "category", "quality_score")
 _TEMPLATE_FIELDS = frozenset({"name", "parameter_format", "components", "language", "status", "category", "id"})
+
+_GRAPH_PATH = re.compile(r"/(?:v\d{1,3}\.0/|\d+(?:/|$))")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -26,6 +30,11 @@ async def graph_errors(request: web.Request, handler: Handler) -> web.StreamResp
     """Answer refusals in the Graph API's shape."""
     try:
         return await handler(request)
+    except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as unknown:
+        if not _GRAPH_PATH.match(request.path) or unknown.text == LINK_IS_OVER:
+            raise
+        words = f"Unknown path components: {request.path}"
+        return json_answer(GraphError(2500, words).body(f"A{id(unknown) & 0xFFFFFFFFFF:010x}Emulator"), status=400)
     except GraphError as error:
         headers = {} if error.retry_after is None else {"Retry-After": f"{error.retry_after:g}"}
         if error.shape == "empty":
@@ -43,11 +52,12 @@ class MetaApi:
     def __init__(self, exchange: Exchange, events: MetaEvents) -> None:
         self._exchange = exchange
         self._settings = exchange.settings
-        self.templates = Templates()
-        self._sends = SendDesk(exchange, self.templates)
         self._files = FileDesk(exchange)
+        self.templates = Templates(self._files.gave_out)
+        self._sends = SendDesk(exchange, self.templates)
         self.review = ReviewDesk(exchange, events, self.templates)
         self._number = NumberDesk(exchange)
+        self._registration = RegistrationDesk(exchange)
 
     def routes(self) -> list[web.RouteDef]:
         """All routes; `{version}` is any `vNN.0`, or none: Meta then serves the oldest that is alive."""
@@ -75,9 +85,12 @@ class MetaApi:
             ("POST", node + "/message_templates/unarchive", self.archive),
             ("POST", node + "/unpause", self.unpause),
             ("POST", node + "/uploads", self._files.open_upload),
+            ("POST", "/app/uploads", self._files.open_upload),
             ("POST", r"/{session:upload:\w+}", self._files.fill_upload),
             ("GET", r"/{session:upload:\w+}", self._files.asked_upload),
             *self._number.table(node),
+            *self._registration.table(node),
+            ("GET", node + "/compare", self.compare),
             ("GET", node, self.look_up),
             ("POST", node, self.change),
             ("POST", node + "/", self.change),
@@ -195,6 +208,25 @@ class MetaApi:
             ("archived_templates", "failed_templates") if archiving else ("unarchived_templates", "failed_templates")
         )
         return json_answer({names[0]: done, names[1]: unknown})
+
+    async def compare(self, request: web.Request) -> web.StreamResponse:
+        """`GET /{TEMPLATE_ID}/compare?template_ids=`: blocks, sends and first block reasons of two templates."""
+        self.review.admit()
+        ids = [request.match_info["node"], *request.query.get("template_ids", "").split(",")]
+        for one in ids:
+            if self.templates.by_id(one) is None:
+                raise unknown_object(one)
+        sends = [{"key": one, "value": self._sends_of(one)} for one in ids]
+        rates = {"metric": "BLOCK_RATE", "type": "RELATIVE", "order_by_relative_metric": ids}
+        numbers = {"metric": "MESSAGE_SENDS", "type": "NUMBER_VALUES", "number_values": sends}
+        reasons = [{"key": one, "value": "UNKNOWN_BLOCK_REASON"} for one in ids]
+        strings = {"metric": "TOP_BLOCK_REASON", "type": "STRING_VALUES", "string_values": reasons}
+        return json_answer({"data": [rates, numbers, strings]})
+
+    def _sends_of(self, template_id: str) -> int:
+        template = self.templates.by_id(template_id)
+        named = (one.body.get("template") or {} for one in self._exchange.sends if one.kind == "template")
+        return sum(template is not None and one.get("name") == template.name for one in named)
 
     async def unpause(self, request: web.Request) -> web.StreamResponse:
         """`POST /{TEMPLATE_ID}/unpause`."""

@@ -17,6 +17,7 @@ from providers.emulator.meta.templates import Template, Templates
 from providers.emulator.phones import Bubble, Chat
 
 UNREACHABLE, OUTSIDE_WINDOW, BAD_MEDIA, STOPPED_MARKETING = 131026, 131047, 131053, 131050
+OUT_OF_REACH = 131048  # Meta names no code of its own for its messaging limit
 DROPPED_BY_PACING = 132015
 
 
@@ -65,6 +66,8 @@ class SendDesk:
         refusal = faults.take_refusal("send")
         if refusal is not None:
             raise refusal_error(refusal)
+        if not self._exchange.registered:
+            raise GraphError(133010, "The account is not registered.")
         answer = await self._accept(body)
         if faults.answer_delay:
             await asyncio.sleep(faults.answer_delay)
@@ -165,6 +168,8 @@ class SendDesk:
             return OUTSIDE_WINDOW
         if sent.template_category == "marketing" and chat.phone.number in self.opted_out:
             return STOPPED_MARKETING
+        if not sent.in_window and self._exchange.limits.out_of_reach(chat.phone.number, self._settings.reach_limit):
+            return OUT_OF_REACH
         media = bubble.media if bubble is not None else None
         if media is not None and media.id is not None and self._exchange.storeroom.find(media.id) is None:
             return BAD_MEDIA

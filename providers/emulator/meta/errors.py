@@ -15,6 +15,7 @@ _TITLES = {
     10: "Permission Denied",
     33: "Unsupported request",
     100: "Invalid parameter",
+    2500: "Unknown path components",
     368: "Temporarily blocked for policies violations",
     80007: "Rate limit issues",
     80008: "Too many template requests",
@@ -54,7 +55,9 @@ _TITLES = {
     132068: "Flow is blocked",
     132069: "Flow is throttled",
     133004: "Server temporarily unavailable",
+    133005: "Two step verification PIN mismatch",
     133010: "Phone number not registered",
+    133016: "Account register deregister rate limit exceeded",
     135000: "Generic user error",
 }
 

@@ -11,6 +11,8 @@ from providers.emulator.meta.errors import GraphError, refusal_error
 from providers.emulator.meta.fields import INVALID
 from providers.emulator.storeroom import StoredFile
 
+LINK_IS_OVER = "the link is not valid any more"
+
 _MEBIBYTE = 1024 * 1024
 _DOCUMENT_MOST = 100 * _MEBIBYTE
 _UPLOAD_MOST = {"image": 5 * _MEBIBYTE, "audio": 16 * _MEBIBYTE, "video": 16 * _MEBIBYTE}
@@ -28,6 +30,7 @@ class FileDesk:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._uploads: dict[str, int] = {}
+        self._handles: set[str] = set()
 
     async def upload(self, request: web.Request) -> web.Response:
         """Multipart with `messaging_product`, `type` and `file`."""
@@ -80,7 +83,7 @@ class FileDesk:
         query = request.query
         file = self._exchange.storeroom.open_link(query.get("mid", ""), query.get("ext", ""), query.get("hash", ""))
         if file is None:
-            raise web.HTTPNotFound(text="the link is not valid any more")
+            raise web.HTTPNotFound(text=LINK_IS_OVER)
         return web.Response(body=file.content, headers={hdrs.CONTENT_TYPE: file.mime_type})
 
     async def open_upload(self, request: web.Request) -> web.Response:
@@ -102,7 +105,13 @@ class FileDesk:
         if len(content) != length:
             raise GraphError(100, f"{length} bytes were announced, {len(content)} came")
         del self._uploads[session]
-        return json_answer({"h": "4::" + hashlib.sha256(content).hexdigest()})
+        handle = "4::" + hashlib.sha256(content).hexdigest()
+        self._handles.add(handle)
+        return json_answer({"h": handle})
+
+    def gave_out(self, handle: str) -> bool:
+        """Whether a handle is one of a file that was uploaded for a template."""
+        return handle in self._handles
 
     async def asked_upload(self, request: web.Request) -> web.Response:
         """`GET /upload:…`: how far an upload got."""

@@ -25,6 +25,9 @@ _HISTORY = {
     Receipt.FAILED: "FAILED",
 }
 
+HIGH_THROUGHPUT = 1000
+_TIERS = {50: "TIER_50", 250: "TIER_250", 1000: "TIER_1K", 2000: "TIER_2K", 10_000: "TIER_10K", 100_000: "TIER_100K"}
+
 Row = tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]]
 
 
@@ -64,10 +67,10 @@ class NumberDesk:
             "code_verification_status": "VERIFIED",
             "quality_rating": "GREEN",
             "platform_type": "CLOUD_API",
-            "throughput": {"level": "STANDARD"},
+            "throughput": {"level": "HIGH" if (settings.throughput or 0) >= HIGH_THROUGHPUT else "STANDARD"},
             "status": "CONNECTED",
             "name_status": "APPROVED",
-            "whatsapp_business_manager_messaging_limit": "TIER_2K",
+            "whatsapp_business_manager_messaging_limit": tier(settings.reach_limit),
             "webhook_configuration": {
                 "application": self._usual_url,
                 **({"phone_number": self._overrides["phone"]} if "phone" in self._overrides else {}),
@@ -236,3 +239,10 @@ class NumberDesk:
     def _need(self, request: web.Request, node: str) -> None:
         if request.match_info["node"] != node:
             raise unknown_object(request.match_info["node"])
+
+
+def tier(limit: int | None) -> str:
+    """The name of a messaging limit; of one between two tiers, the lower one's."""
+    if limit is None:
+        return "TIER_UNLIMITED"
+    return next((name for least, name in reversed(_TIERS.items()) if limit >= least), "TIER_NOT_SET")

@@ -1,7 +1,7 @@
 """Message templates as Meta keeps them: creation rules, review, and what a template send must carry."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ STATUSES = ("APPROVED", "PENDING", "REJECTED", "PAUSED", "DISABLED", "FLAGGED", 
 SENDABLE = ("APPROVED", "FLAGGED")
 BUTTONS_MOST = {"URL": 2, "PHONE_NUMBER": 1, "COPY_CODE": 1}
 BODY_MOST = 1024
+CODE_MOST = 20
 TEMPLATES_MOST = 6000
 
 _NAME = re.compile(r"[a-z0-9_]{1,512}")
@@ -61,10 +62,15 @@ class Template:
 
 
 class Templates:
-    """The templates of one business account."""
+    """The templates of one business account.
 
-    def __init__(self) -> None:
+    Args:
+        knows_sample: Whether a text names a sample file: at Meta a handle that was given out, at 360dialog a link.
+    """
+
+    def __init__(self, knows_sample: Callable[[str], bool]) -> None:
         self._all: list[Template] = []
+        self._knows_sample = knows_sample
 
     def create(self, request: Field, template_id: str) -> Template:
         """Register a template, still to be approved.
@@ -85,7 +91,7 @@ class Templates:
             language=language,
             category=category,
             named=request.text_of("parameter_format").upper() == "NAMED",
-            components=_checked(request, category),
+            components=self._checked(request, category),
             ttl_seconds=_ttl(request, category),
         )
         _check_variables(template)
@@ -100,7 +106,7 @@ class Templates:
         """
         wanted = request.get("category")
         category = wanted.one_of(CATEGORIES, code=100) if wanted else template.category
-        parts = _checked(request, category) if request.get("components") else template.components
+        parts = self._checked(request, category) if request.get("components") else template.components
         ttl_seconds = _ttl(request, category)
         _check_variables(replace(template, components=parts, category=category))
         template.category, template.components = category, parts
@@ -174,6 +180,17 @@ class Templates:
             details = f"template name ({name}) does not exist in {language}"
             raise GraphError(132001, details, status=404)
         return template, _fill(template, wanted.get("components"), head)
+
+    def _checked(self, request: Field, category: str) -> list[dict[str, Any]]:
+        parts = _checked(request, category)
+        for part in parts:
+            if part["type"] == "HEADER" and str(part.get("format")).upper() in _MEDIA_FORMATS:
+                handles = Field(part).get("example")
+                sample = handles.get("header_handle") if handles else None
+                named = sample.items(1, 1, code=100)[0].text(code=100) if sample else ""
+                if not self._knows_sample(named):
+                    raise GraphError(100, "A media header needs a sample in example.header_handle", subcode=2388273)
+        return parts
 
     def _find(self, name: str, language: str) -> Template | None:
         return next((one for one in self._all if (one.name, one.language) == (name, language)), None)
@@ -383,6 +400,10 @@ def _fill_button(place: int, button: dict[str, Any], given: tuple[str, Field] | 
             raise GraphError(132000, f"button {place}: the number of parameters does not match the URL")
         suffix = given[1].need("text").text(2000) if given is not None else ""
         return Button(id="", title=title, url=_VARIABLE.sub(lambda _: suffix, url))
+    if kind == "COPY_CODE":
+        if given is None:
+            raise GraphError(132000, f"button {place}: the code to copy is missing")
+        given[1].need("coupon_code").text(CODE_MOST)
     if kind == "PHONE_NUMBER":
         return Button(id="", title=title, url=f"tel:{button.get('phone_number', '')}")
     return Button(id="", title=title, url="")

@@ -7,14 +7,16 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from providers.emulator.exchange import Exchange
+from providers.emulator.exchange import Exchange, Sent
 from providers.emulator.twilio.content import Contents
 from providers.emulator.twilio.content_api import ContentApi
 from providers.emulator.twilio.errors import TwilioError, not_found, refusal_error
 from providers.emulator.twilio.events import API_VERSION, CHANNEL, TwilioEvents, file_id_of
 from providers.emulator.twilio.resources import Message, Resources, page_of, rfc2822
 from providers.emulator.twilio.sending import Sending, is_url
+from providers.emulator.twilio.service import ServiceApi
 from providers.emulator.twilio.wire import json_answer, read_object
+from providers.emulator.webhooks import Letter
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -51,6 +53,7 @@ class TwilioApi:
         self._sending = Sending(exchange, events, self.contents)
         self._resources = Resources(exchange, events)
         self._content_api = ContentApi(exchange, events, self.contents)
+        self._service_api = ServiceApi(exchange, events, json_answer)
         self._in_progress = 0
 
     def routes(self) -> list[web.RouteDef]:
@@ -60,6 +63,7 @@ class TwilioApi:
         media = message + r"/Media/{media:ME\w{32}}"
         table: list[tuple[str, str, Handler]] = [
             ("GET", account + ".json", self.account),
+            ("GET", f"/{API_VERSION}/Accounts.json", self.accounts),
             ("POST", account + "/Messages.json", self.create),
             ("GET", account + "/Messages.json", self.list_messages),
             ("GET", message + ".json", self.fetch),
@@ -74,6 +78,7 @@ class TwilioApi:
             ("GET", r"/v2/Channels/Senders/{sid:XE\w{32}}", self.sender),
             ("POST", r"/v2/Channels/Senders/{sid:XE\w{32}}", self.change_sender),
             *self._content_api.table(),
+            *self._service_api.table(),
         ]
         return [
             *(web.route(method, path, self._authorised(handler)) for method, path, handler in table),
@@ -83,22 +88,28 @@ class TwilioApi:
 
     async def account(self, _request: web.Request) -> web.StreamResponse:
         """`GET /Accounts/{sid}.json`."""
+        return json_answer(self._account())
+
+    async def accounts(self, request: web.Request) -> web.StreamResponse:
+        """`GET /Accounts.json`: the one there is."""
+        shown, about = page_of(request.path, [self._account()], request.query)
+        return json_answer({"accounts": shown, **about})
+
+    def _account(self) -> dict[str, Any]:
         sid = self._settings.account_sid
         now = rfc2822(self._exchange.clock.now())
         path = f"/{API_VERSION}/Accounts/{sid}"
-        return json_answer(
-            {
-                "sid": sid,
-                "friendly_name": self._settings.business_name,
-                "status": "active",
-                "type": "Full",
-                "owner_account_sid": sid,
-                "date_created": now,
-                "date_updated": now,
-                "uri": f"{path}.json",
-                "subresource_uris": {"messages": f"{path}/Messages.json"},
-            }
-        )
+        return {
+            "sid": sid,
+            "friendly_name": self._settings.business_name,
+            "status": "active",
+            "type": "Full",
+            "owner_account_sid": sid,
+            "date_created": now,
+            "date_updated": now,
+            "uri": f"{path}.json",
+            "subresource_uris": {"messages": f"{path}/Messages.json"},
+        }
 
     async def create(self, request: web.Request) -> web.StreamResponse:
         """`POST …/Messages.json`."""
@@ -112,8 +123,7 @@ class TwilioApi:
         message = self._resources.find(sent.id)
         assert message is not None, "what was just taken is in the log"  # noqa: S101 - for the type checker
         answer = json_answer(
-            self._resources.json(message) | {"status": "accepted" if message.service else "queued", "error_code": None},
-            status=201,
+            self._resources.json(message) | {"status": _first_status(sent, message), "error_code": None}, status=201
         )
         if faults.answer_delay:
             await asyncio.sleep(faults.answer_delay)
@@ -131,10 +141,11 @@ class TwilioApi:
         return json_answer(self._resources.json(self._message(request)))
 
     async def update(self, request: web.Request) -> web.StreamResponse:
-        """`POST …/Messages/{sid}.json`: an empty `Body` redacts; `Status=canceled` comes too late."""
+        """`POST …/Messages/{sid}.json`: an empty `Body` redacts; `Status=canceled` calls off what is scheduled."""
         message, form = self._message(request), await request.post()
         if form.get("Status") == "canceled":
-            raise TwilioError(30409)
+            self._call_off(message.sid)
+            return json_answer(self._resources.json(self._message(request)))
         if form.get("Body", None) != "":
             raise TwilioError(20422, "Body can only be emptied")
         self._resources.redact(message.sid)
@@ -253,10 +264,18 @@ class TwilioApi:
                 "status_callback_method": "POST",
             },
             "profile": {"name": self._settings.business_name},
-            "properties": {"quality_rating": "HIGH", "messaging_limit": "10K Customers/24hr"},
+            "properties": {"quality_rating": "HIGH", "messaging_limit": _customers(self._settings.reach_limit)},
             "offline_reasons": [],
             "url": f"{self._events.base_url}/v2/Channels/Senders/{sid}",
         }
+
+    def _call_off(self, sid: str) -> None:
+        sent = next((one for one in self._exchange.sends if one.id == sid), None)
+        if sent is None or sent.due_at is None or sent.cancelled:
+            raise TwilioError(30409)
+        sent.cancelled = True
+        told = self._events.cancelled(sent)
+        self._exchange.courier.post(f"{sent.number or sent.to} statuses", Letter(write=lambda: told))
 
     def _need_sender(self, request: web.Request) -> None:
         if request.match_info["sid"] != self._events.sender_sid():
@@ -298,3 +317,16 @@ class TwilioApi:
         known = {self._settings.account_sid: self._settings.auth_token} | self._settings.api_keys
         if scheme.lower() != "basic" or known.get(login) != password:
             raise TwilioError(20003, status=401)
+
+
+def _first_status(sent: Sent, message: Message) -> str:
+    if sent.due_at is not None:
+        return "scheduled"
+    return "accepted" if message.service else "queued"
+
+
+def _customers(limit: int | None) -> str:
+    """A messaging limit in Twilio's words."""
+    if limit is None:
+        return "Unlimited"
+    return f"{limit // 1000}K Customers/24hr" if limit >= 1000 else f"{limit} Customers/24hr"

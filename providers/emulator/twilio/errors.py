@@ -28,6 +28,9 @@ _MESSAGES = {
     21656: "The ContentVariables parameter is invalid",
     21910: "Invalid 'From' and 'To' pair. 'From' and 'To' should be of the same channel",
     30409: "Message is not in a state in which it can be canceled",
+    35111: "You must indicate SendAt timestamp if ScheduleType is 'fixed'",
+    35114: "SendAt time must be between 300 seconds and 35 days (3024000 seconds) in the future, inclusive",
+    35118: "MessagingServiceSid is required to schedule a message",
     63007: "Twilio could not find a Channel with the specified From address",
 }
 

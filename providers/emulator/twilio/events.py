@@ -142,6 +142,14 @@ class TwilioEvents:
         form = dict(parse_qsl(callback.body.decode(), keep_blank_values=True))
         return self._form(form | {"MessageStatus": "queued", "SmsStatus": "queued"}, url=callback.url)
 
+    def cancelled(self, sent: Sent) -> Webhook | None:
+        """The callback of a scheduled message that was called off."""
+        callback = self.receipt(None, sent, Receipt.SENT, sent.at)
+        if callback is None:
+            return None
+        form = dict(parse_qsl(callback.body.decode(), keep_blank_values=True))
+        return self._form(form | {"MessageStatus": "canceled", "SmsStatus": "canceled"}, url=callback.url)
+
     def news(self, wanted: dict[str, Any], at: datetime) -> Webhook:
         """`{"params": {…}, "url"?}`: any form; an inbound message's usual fields need not be given."""
         params = wanted.get("params")

@@ -137,7 +137,9 @@ class Resources:
         chat = self._exchange.phones.find(number=sent.number) if sent.number else None
         bubble = chat.find(sent.id) if chat is not None else None
         service = str(sent.body.get("MessagingServiceSid", ""))
-        if sent.receipt is Receipt.FAILED:
+        if sent.cancelled or sent.due_at is not None:
+            status = "canceled" if sent.cancelled else "scheduled"
+        elif sent.receipt is Receipt.FAILED:
             status = failed_status(sent.failure or 0)
         elif sent.receipt is Receipt.ACCEPTED and service:
             status = "accepted"

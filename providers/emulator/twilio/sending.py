@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +22,7 @@ from providers.emulator.webhooks import Letter
 BODY_MOST = 1600
 VALIDITY_MOST = 36_000
 QUEUE_LASTS = timedelta(hours=4)
+SCHEDULED_LEAST, SCHEDULED_MOST = timedelta(minutes=5), timedelta(days=35)
 TOTAL_MOST, PICTURE_MOST = 16 * 1024 * 1024, 5 * 1024 * 1024
 
 UNREACHABLE, OUTSIDE_WINDOW, RATE_LIMITED, BAD_MEDIA, BIG_MEDIA = 63024, 63016, 63018, 63019, 63034
@@ -46,6 +47,7 @@ class Order:
     variables: dict[str, str]
     place: Place | None
     callback: str | None
+    due_at: datetime | None
 
 
 class Sending:
@@ -74,11 +76,26 @@ class Sending:
             body={name: str(value) for name, value in form.items()},
             opaque=None,
             at=exchange.clock.now(),
-            in_window=order.chat is not None and order.chat.window_open(exchange.clock.now()),
+            in_window=False,
             callback=order.callback,
+            due_at=order.due_at,
         )
+        if order.due_at is None:
+            await self._go(order, sent)
+            return sent
+        exchange.sends.append(sent)
+        exchange.at(order.due_at, lambda: self._go(order, sent, scheduled=True))
+        return sent
+
+    async def _go(self, order: Order, sent: Sent, *, scheduled: bool = False) -> None:
+        """Hand a message to WhatsApp: at once, or when its time has come and nobody has called it off."""
+        if sent.cancelled:
+            return
+        exchange, sent.due_at = self._exchange, None
+        now = exchange.clock.now()
+        sent.in_window = order.chat is not None and order.chat.window_open(now)
         approval = order.content.approval if order.content else None
-        if approval is not None and approval.status_at(sent.at) == "approved":
+        if approval is not None and approval.status_at(now) == "approved":
             sent.template_category = approval.category.lower()
         bubble, failure = await self._prepare(order, sent)
         if order.service:
@@ -88,8 +105,7 @@ class Sending:
         queued = exchange.limits.queue("sends", self._settings.throughput)
         if queued > QUEUE_LASTS:
             failure = QUEUE_OVERFLOW
-        exchange.business_sends(order.chat, sent, bubble, failure=failure, queued=queued)
-        return sent
+        exchange.business_sends(order.chat, sent, bubble, failure=failure, queued=queued, known=scheduled)
 
     async def _prepare(self, order: Order, sent: Sent) -> tuple[Bubble | None, int | None]:
         """The bubble, and why the message fails after all."""
@@ -123,7 +139,10 @@ class Sending:
             return OUTSIDE_WINDOW
         if sent.template_category and any(_BAD_VARIABLE.search(value) for value in order.variables.values()):
             return REFUSED_CONTENT
-        if self._settings.pair_limit and self._exchange.limits.pair_full(order.chat.phone.number):
+        limits = self._exchange.limits
+        if not sent.in_window and limits.out_of_reach(order.chat.phone.number, self._settings.reach_limit):
+            return RATE_LIMITED
+        if self._settings.pair_limit and limits.pair_full(order.chat.phone.number):
             return RATE_LIMITED
         return None
 
@@ -159,7 +178,7 @@ class Sending:
         callback = str(form.get("StatusCallback", ""))
         if callback and (not is_url(callback) or "_" in (urlsplit(callback).hostname or "")):
             raise TwilioError(21609, f"The StatusCallback URL {callback} is not a valid URL")
-        _check_timing(form)
+        due_at = _due_at(form, service, self._exchange.clock.now())
         return Order(
             to=to,
             chat=chat,
@@ -170,6 +189,7 @@ class Sending:
             variables=variables,
             place=place,
             callback=callback or self._settings.status_callback_url or None,
+            due_at=due_at,
         )
 
     def _recipient(self, to: str) -> tuple[str, Chat | None]:
@@ -241,9 +261,25 @@ def _place(action: Any) -> Place | None:
     return Place(latitude=float(match[1]), longitude=float(match[2]), name=match[3] or "")
 
 
-def _check_timing(form: Mapping[str, Any]) -> None:
+def _due_at(form: Mapping[str, Any], service: str, now: datetime) -> datetime | None:
+    """When a message is to be sent, if not at once."""
     validity = form.get("ValidityPeriod")
     if validity is not None and not (str(validity).isdecimal() and 1 <= int(str(validity)) <= VALIDITY_MOST):
         raise TwilioError(20422, f"ValidityPeriod lies between 1 and {VALIDITY_MOST} seconds")
-    if form.get("SendAt") is not None or form.get("ScheduleType") is not None:
-        raise TwilioError(20422, "This account does not schedule messages")
+    kind, wanted = form.get("ScheduleType"), form.get("SendAt")
+    if kind is None:
+        return None
+    if kind != "fixed":
+        raise TwilioError(20422, "ScheduleType must be fixed")
+    if wanted is None:
+        raise TwilioError(35111)
+    if not service:
+        raise TwilioError(35118)
+    try:
+        due_at = datetime.fromisoformat(str(wanted))
+    except ValueError:
+        raise TwilioError(35114) from None
+    due_at = due_at if due_at.tzinfo else due_at.replace(tzinfo=UTC)
+    if not SCHEDULED_LEAST <= due_at - now <= SCHEDULED_MOST:
+        raise TwilioError(35114)
+    return due_at
