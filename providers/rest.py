@@ -45,8 +45,8 @@ class RestClient:
         self._session: aiohttp.ClientSession | None = None
 
     async def call(
-        self, method: str, path: str, *, json: Any = None, data: aiohttp.FormData | None = None,
-        params: Mapping[str, str] | None = None,
+        self, method: str, path: str, *, json: Any = None, data: aiohttp.FormData | bytes | None = None,
+        params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:  # fmt: skip
         """Call once.
 
@@ -58,7 +58,7 @@ class RestClient:
         """
         url = URL(self._base + path)
         body: Any = data if json is None else orjson.dumps(json)
-        headers = {} if json is None else {"Content-Type": "application/json"}
+        headers = {**({} if json is None else {"Content-Type": "application/json"}), **(headers or {})}
         try:
             async with self._open_session().request(
                 method, url, data=body, params=params, headers=headers, allow_redirects=False

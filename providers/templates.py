@@ -7,12 +7,19 @@ from bot.core.whatsapp import Button, WhatsAppTemplate, normal_status, variables
 from providers.base import RemoteTemplate
 
 
-def build_components(template: WhatsAppTemplate) -> list[dict[str, Any]]:
+def build_components(template: WhatsAppTemplate, sample: str | None = None) -> list[dict[str, Any]]:
     """A template's parts, as Meta and 360dialog take and give them.
+
+    Args:
+        template: The template.
+        sample: What the provider calls the sample of the file above the body: a handle at Meta, a link at 360dialog.
 
     Source: Meta, WhatsApp Business Platform, "Template components", 2026.
     """
     parts: list[dict[str, Any]] = []
+    if template.header_media:
+        example = {"example": {"header_handle": [sample]}} if sample else {}
+        parts.append({"type": "HEADER", "format": template.header_media.upper(), **example})
     if template.header:
         parts.append({"type": "HEADER", "format": "TEXT", "text": template.header, **_header_example(template)})
     parts.append({"type": "BODY", "text": template.body, **_body_example(template)})
@@ -55,13 +62,13 @@ def _button(button: Button) -> dict[str, Any]:
     return found
 
 
-def build_template(template: WhatsAppTemplate) -> dict[str, Any]:
-    """The request that hands a template in at Meta and 360dialog."""
+def build_template(template: WhatsAppTemplate, sample: str | None = None) -> dict[str, Any]:
+    """The request that hands a template in at Meta and 360dialog; `sample` as for `build_components`."""
     body: dict[str, Any] = {
         "name": template.name,
         "language": template.language,
         "category": template.category,
-        "components": build_components(template),
+        "components": build_components(template, sample),
     }
     if template.named:
         body["parameter_format"] = "NAMED"

@@ -1,12 +1,13 @@
 """Message templates among the rest of the content: who needs them, and what is wrong with them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.authoring.content import COMMON, WHATSAPP, Content, Loader
 from bot.authoring.mistakes import Finding
 from bot.core.actions import Actions
+from bot.core.headers import content_mistake, is_link
 from bot.core.whatsapp import WhatsAppTemplate
 
 
@@ -28,7 +29,26 @@ def check_templates(root: Path, actions: Actions) -> CheckedTemplates:
     loader = Loader(root, actions)
     loader.load()
     findings = [one for one in loader.findings if one.file.startswith(f"templates/{WHATSAPP}/")]
-    return CheckedTemplates(templates=loader.whatsapp, findings=(*findings, *_cautions(loader)))
+    return CheckedTemplates(
+        templates=loader.whatsapp, findings=(*findings, *_samples(root, loader), *_cautions(loader))
+    )
+
+
+def _samples(root: Path, loader: Loader) -> Iterator[Finding]:
+    """Samples that lie beside their templates must be there, and be what their names say."""
+    for (name, language), template in sorted(loader.whatsapp.items()):
+        kind, where = template.header_media, template.header_example
+        if kind is None or kind == "location" or not where or is_link(where):
+            continue
+        try:
+            mistake = content_mistake(kind, where, (root / "templates" / WHATSAPP / where).read_bytes())
+        except OSError:
+            mistake = f"There is no sample {where} in templates/{WHATSAPP}/."
+        if mistake:
+            yield replace(
+                _warning(loader.whatsapp_files[name, language], "sample", mistake, "WhatsApp's reviewers look at it."),
+                severity="error",
+            )
 
 
 def _cautions(loader: Loader) -> Iterator[Finding]:

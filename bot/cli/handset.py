@@ -6,6 +6,7 @@ from datetime import datetime
 from providers.base import (
     Accepted,
     Capabilities,
+    NumberHealth,
     OutboundMessage,
     SendOutcome,
     SignatureError,
@@ -40,6 +41,10 @@ class Handset:
 
     async def look_up(self, provider_message_id: str) -> StatusUpdate | None:
         """Nothing is known but what was sent."""
+        return None
+
+    async def health(self) -> NumberHealth | None:
+        """There is no number."""
         return None
 
     def explain(self, code: int) -> str:

@@ -94,7 +94,7 @@ def hand_in(
             ours = named(system.ours.values(), names)
             if dry_run:
                 return await would_push(_desk(system), ours)
-            return await push(_desk(system), system.templates, ours, system.clock)
+            return await push(_desk(system), system.templates, ours, system.clock, system.samples.of)
 
     outcomes = run(main())
     if as_format == "json":

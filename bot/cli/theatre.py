@@ -208,7 +208,7 @@ async def _register(system: System) -> None:
     """Hand the message templates in, as an operator does; here they are approved at once."""
     if system.desk is None:
         return
-    for one in await push(system.desk, system.templates, system.ours.values(), system.clock):
+    for one in await push(system.desk, system.templates, system.ours.values(), system.clock, system.samples.of):
         if one.deed == "refused":
             raise SirdarError(f"Template {one.name} was refused: {one.told}")
     await sync(system.desk, system.templates, system.ours, system.clock)

@@ -321,9 +321,10 @@ class FormOut:
 class TemplateOut:
     """A message template approved by WhatsApp: the only thing that may be sent outside the 24-hour window.
 
-    `parameters` fill {{1}}, {{2}}… of the body, or what `names` names, one for each; `header_parameters` or
-    `header_media` the header. `button_parameters` are the dynamic part of each button by position (empty: none),
-    `button_payloads` what a quick reply gives back.
+    `parameters` fill {{1}}, {{2}}… of the body, or what `names` names, one for each; `header_parameters`,
+    `header_media` or `header_location` the header. `button_parameters` are the dynamic part of each button by position
+    (empty: none), the end of an address or, where `button_kinds` says `copy_code`, a code; `button_payloads` what a
+    quick reply gives back.
     """
 
     name: str
@@ -333,7 +334,9 @@ class TemplateOut:
     header_parameters: tuple[str, ...] = ()
     header_names: tuple[str, ...] = ()
     header_media: MediaOut | None = None
+    header_location: LocationOut | None = None
     button_parameters: tuple[str, ...] = ()
+    button_kinds: tuple[str, ...] = ()
     button_payloads: tuple[str, ...] = ()
     kind: Literal["template"] = "template"
 

@@ -36,11 +36,10 @@ class Filled:
         Then only the words are there: what an event lacks must not keep the rest of the turn from happening.
         """
         try:
-            parameters = self.values(cursor)
-        except EngineError as error:
+            return self.template.message(self.values(cursor), cursor.turn.contact.language)
+        except (EngineError, ValueError) as error:
             cursor.turn.note("error", template=self.template.name, error=str(error))
             return None
-        return self.template.message(parameters, cursor.turn.contact.language)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +99,10 @@ class NotifyRole:
     def run(self, cursor: Cursor, step: int) -> bool:
         """Tell them, and go on."""
         template, parameters = self.notice.template, self.notice.values(cursor)
-        text, content = template.fill(parameters), template.message(parameters, template.language)
+        try:
+            text, content = template.fill(parameters), template.message(parameters, template.language)
+        except ValueError as error:
+            raise EngineError(f"`template: {template.name}`: {error}.") from error
         cursor.turn.effects.append(
             Notify(role=self.role, text=text, template=template.name, parameters=parameters, content=content)
         )

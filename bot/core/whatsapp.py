@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from bot.core.headers import HeaderMedia, read_header, sample_mistake, shown
 from bot.core.messages import TemplateOut
 from bot.core.parts import Part
 
@@ -73,6 +74,11 @@ def parameter_mistake(value: str) -> str | None:
     return None
 
 
+def button_kinds(types: Sequence[str], parts: Sequence[str]) -> tuple[str, ...]:
+    """The kinds of buttons, where a part of one is no address."""
+    return tuple(types) if any(part and kind == "copy_code" for kind, part in zip(types, parts, strict=True)) else ()
+
+
 class Button(Part):
     """A button of a template. The variable of a `url` may only be its end: `https://pay.example.com/{{1}}`."""
 
@@ -122,13 +128,15 @@ class Button(Part):
 class WhatsAppTemplate(Part):
     """One template in one language. `examples` are for the reviewers, one for each variable of the body.
 
-    Variables are {{1}}, {{2}}… with a list of examples, or have names, {{trip}}, with a mapping.
+    Variables are {{1}}, {{2}}… with a list of examples, or have names, {{trip}}, with a mapping. Above the body stands
+    a line of words (`header`), or what each send brings along (`header_media`).
     """
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,512}$")]
     language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(_[A-Z]{2,3})?$")] = "en"
     category: Literal["UTILITY", "MARKETING", "AUTHENTICATION"]
     header: Annotated[str, StringConstraints(min_length=1, max_length=MAX_HEADER)] | None = None
+    header_media: HeaderMedia | None = None
     header_example: str | None = None
     body: Annotated[str, StringConstraints(min_length=1, max_length=MAX_BODY)]
     footer: Annotated[str, StringConstraints(min_length=1, max_length=MAX_FOOTER)] | None = None
@@ -193,6 +201,12 @@ class WhatsAppTemplate(Part):
             raise ValueError(f"The body is longer than {MAX_BODY} characters once the examples are filled in")
 
     def _check_header(self) -> None:
+        if self.header_media is not None:
+            if self.header:
+                raise ValueError("A header is words or a file: write `header:` or `header_media:`, not both")
+            if mistake := sample_mistake(self.header_media, self.header_example):
+                raise ValueError(mistake)
+            return
         names = variables_in(self.header or "")
         if len(names) > 1 or (names and not self.header_example):
             raise ValueError("The header may have one variable, with a `header_example:`")
@@ -240,7 +254,8 @@ class WhatsAppTemplate(Part):
     @property
     def value_count(self) -> int:
         """How many values a send must give: the body's, then the header's, then those of the buttons."""
-        return self.parameter_count + len(self.header_names) + sum(button.takes_parameter for button in self.buttons)
+        header = len(self.header_names) + (self.header_media is not None)
+        return self.parameter_count + header + sum(button.takes_parameter for button in self.buttons)
 
     def message(self, values: Sequence[str], language: str) -> TemplateOut:
         """The template as a message.
@@ -248,9 +263,14 @@ class WhatsAppTemplate(Part):
         Args:
             values: `value_count` of them: the body's variables in order of appearance, the header's, the buttons'.
             language: In which it is sent, if it is there in that.
+
+        Raises:
+            ValueError: What is to stand in the header is no file or place.
         """
         count, head = self.parameter_count, len(self.header_names)
-        rest = iter(values[count + head :])
+        above = self.header_media is not None
+        header = read_header(self.header_media, next(iter(values[count:]), "")) if self.header_media else None
+        rest = iter(values[count + head + above :])
         parts = [next(rest, "") if button.takes_parameter else "" for button in self.buttons]
         return TemplateOut(
             name=self.name,
@@ -259,7 +279,10 @@ class WhatsAppTemplate(Part):
             names=tuple(self.parameter_names) if self.named and count else (),
             header_parameters=tuple(values[count : count + head]),
             header_names=tuple(self.header_names) if self.named else (),
+            header_media=header.media if header is not None else None,
+            header_location=header.location if header is not None else None,
             button_parameters=tuple(parts) if any(parts) else (),
+            button_kinds=button_kinds([button.type for button in self.buttons], parts),
         )
 
     @property
@@ -267,7 +290,8 @@ class WhatsAppTemplate(Part):
         """What a send must fill in, whatever the language."""
         names = self.parameter_names if self.named else []
         buttons = tuple((button.type, button.takes_parameter) for button in self.buttons)
-        return self.parameter_count, frozenset(names), bool(variables_in(self.header or "")), buttons
+        header = self.header_media or bool(variables_in(self.header or ""))
+        return self.parameter_count, frozenset(names), header, buttons
 
     @property
     def example_values(self) -> list[str]:
@@ -284,6 +308,8 @@ class WhatsAppTemplate(Part):
             found.append("The body has few words for its variables; WhatsApp may refuse it (2388293).")
         if any(len(button.text) > MAX_QUICK_REPLY_TITLE for button in self.buttons if button.type == "quick_reply"):
             found.append(f"Twilio takes quick replies of at most {MAX_QUICK_REPLY_TITLE} characters.")
+        if self.header_media == "location":
+            found.append("Twilio has no templates with a place above the body.")
         if re.search(r"\n\s*\n\s*\n| {5,}", self.body):
             found.append("The body has several empty lines or many spaces in a row.")
         if any(button.url and button.url.startswith("http://") for button in self.buttons):
@@ -297,6 +323,8 @@ class WhatsAppTemplate(Part):
 
     def fill(self, parameters: Sequence[str]) -> str:
         """The template as text, for people who are inside the window anyway. Takes what `message` takes."""
-        title = next(iter(parameters[self.parameter_count :]), "") if self.header_names else ""
+        title = next(iter(parameters[self.parameter_count :]), "") if self.header_names or self.header_media else ""
         head = f"*{_VARIABLE.sub(lambda _: title, self.header).strip()}*\n" if self.header else ""
+        if self.header_media and (above := shown(self.header_media, title)):
+            head = above + "\n"
         return head + self.filled(parameters) + (f"\n_{self.footer}_" if self.footer else "")

@@ -112,8 +112,8 @@ async def draft(
         name: What to call it.
         template: Name of a WhatsApp template; each person gets it in their language, where there is one.
         segment: Whom it is for, as `Segment`; nothing: everybody.
-        parameters: Texts for {{1}}, {{2}}…; `{name}` and `{first_name}` in them stand for each person's;
-            `{first_name:friend}` for a friend whose name nobody knows.
+        parameters: Texts for {{1}}, {{2}}…, then for header and buttons; `{name}` and `{first_name}` in them stand for
+            each person's; `{first_name:friend}` for a friend whose name nobody knows.
         marketing: Only to people who agreed to it. Else to all who did not forbid it: for news about what they booked.
         per_minute: How many at the most.
         timezone: Of the hours, like Asia/Kathmandu.

@@ -9,10 +9,11 @@ from typing import Literal
 
 import structlog
 
-from bot.core.errors import ConfigError, ProviderError
+from bot.core.errors import ConfigError, ProviderError, StorageError
 from bot.core.ids import TenantId
 from bot.core.whatsapp import WhatsAppTemplate, normal_status
 from bot.runtime.loop import Clock
+from bot.runtime.samples import SampleOf
 from providers.base import RemoteTemplate, TemplateChanged, TemplateClient
 from providers.templates import build_components, wording
 from storage.base import StoredTemplate, TemplateMove, TemplateNews
@@ -100,8 +101,9 @@ async def sync(desk: TemplateClient, book: TemplateBook, ours: Templates, clock:
 
 
 async def push(
-    desk: TemplateClient, book: TemplateBook, ours: Iterable[WhatsAppTemplate], clock: Clock
-) -> list[Pushed]:
+    desk: TemplateClient, book: TemplateBook, ours: Iterable[WhatsAppTemplate], clock: Clock,
+    samples: SampleOf = lambda template: None,
+) -> list[Pushed]:  # fmt: skip
     """Hand our templates in: those that the provider does not have, and other words where it lets us change them.
 
     Args:
@@ -109,13 +111,14 @@ async def push(
         book: Where it is recorded.
         ours: What to hand in.
         clock: The time.
+        samples: Of the files above bodies.
 
     Raises:
         ProviderError: The provider does not tell what it has; nothing was handed in.
     """
     states = {(one.name, one.language): one for one in await desk.list()}
     await book.record([news_of(one) for one in states.values()], clock())
-    return [await _push(desk, book, one, states.get((one.name, one.language)), clock) for one in ours]
+    return [await _push(desk, book, one, states.get((one.name, one.language)), clock, samples) for one in ours]
 
 
 async def would_push(desk: TemplateClient, ours: Iterable[WhatsAppTemplate]) -> list[Pushed]:
@@ -138,22 +141,23 @@ async def would_push(desk: TemplateClient, ours: Iterable[WhatsAppTemplate]) -> 
 
 
 async def _push(
-    desk: TemplateClient, book: TemplateBook, template: WhatsAppTemplate, theirs: RemoteTemplate | None, clock: Clock
-) -> Pushed:
+    desk: TemplateClient, book: TemplateBook, template: WhatsAppTemplate, theirs: RemoteTemplate | None, clock: Clock,
+    samples: SampleOf,
+) -> Pushed:  # fmt: skip
     def outcome(deed: Deed, status: str, told: str = "") -> Pushed:
         return Pushed(name=template.name, language=template.language, deed=deed, status=status, told=told)
 
     deed: Deed = "handed in"
     try:
         if theirs is None or theirs.status == "DELETED":
-            state = await desk.create(template)
+            state = await desk.create(template, samples(template))
         elif wording(theirs.components) == wording(build_components(template)):
             state, deed = theirs, "as it was"
         elif theirs.status in desk.editable and theirs.provider_template_id is not None:
-            state, deed = await desk.edit(theirs, template), "changed"
+            state, deed = await desk.edit(theirs, template, samples(template)), "changed"
         else:
             return outcome("differs", theirs.status, _remedy(desk, theirs.status))
-    except ProviderError as error:
+    except (ProviderError, StorageError) as error:
         return outcome("refused", theirs.status if theirs is not None else "DRAFT", str(error))
     at = clock()
     await book.handed_in(_stored(template, state, at), at)

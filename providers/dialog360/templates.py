@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from bot.core.whatsapp import WhatsAppTemplate
-from providers.base import RemoteTemplate, TemplateRefused
+from providers.base import RemoteTemplate, Sample, TemplateRefused
 from providers.dialog360.rest import api
 from providers.dialog360.settings import Dialog360Settings
 from providers.fields import integer, items
@@ -41,9 +41,10 @@ class Dialog360Templates:
                 break
         return found
 
-    async def create(self, template: WhatsAppTemplate) -> RemoteTemplate:
-        """Hand a template in."""
-        answer = await self._client.call("POST", PATH, json=build_template(template))
+    async def create(self, template: WhatsAppTemplate, sample: Sample | None = None) -> RemoteTemplate:
+        """Hand a template in; 360dialog fetches the sample by its link and hands it to Meta."""
+        link = await sample.link() if sample is not None else None
+        answer = await self._client.call("POST", PATH, json=build_template(template, link))
         ours: dict[str, Any] = {"name": template.name, "language": template.language}
         state = read_template(
             {"status": "PENDING", "category": template.category}
@@ -55,7 +56,9 @@ class Dialog360Templates:
             raise TemplateRefused("360dialog did not confirm the template. See `bot templates sync`.", retryable=True)
         return state
 
-    async def edit(self, template: RemoteTemplate, ours: WhatsAppTemplate) -> RemoteTemplate:
+    async def edit(
+        self, template: RemoteTemplate, ours: WhatsAppTemplate, sample: Sample | None = None
+    ) -> RemoteTemplate:
         """Never: 360dialog has no call for it."""
         raise TemplateRefused("360dialog changes no templates. Give the template a new name.")
 

@@ -7,7 +7,7 @@ Source: Meta, WhatsApp Cloud API, "Send messages" and "Templates", 2026.
 from collections.abc import Sequence
 from typing import Any, assert_never
 
-from bot.core.files import what_is_wrong
+from bot.core.files import plain_type, what_is_wrong
 from bot.core.messages import (
     ButtonsOut,
     Choice,
@@ -29,6 +29,8 @@ from providers.base import OutboundMessage
 from providers.parameters import parameter_text
 
 MAX_CORRELATION = 512
+
+_VOICE = "audio/ogg"  # anything else is refused as a voice note
 
 
 def build(message: OutboundMessage) -> dict[str, Any]:
@@ -145,7 +147,7 @@ def _media(media: MediaOut) -> dict[str, Any]:
         body["caption"] = media.caption
     if media.filename and media.media == "document":
         body["filename"] = media.filename
-    if media.voice and media.media == "audio":
+    if media.voice and media.media == "audio" and plain_type(media.mime_type or _VOICE) == _VOICE:
         body["voice"] = True
     return body
 
@@ -183,6 +185,9 @@ def _template(template: TemplateOut) -> dict[str, Any]:
     if (media := template.header_media) is not None:
         component = {"type": media.media, media.media: _template_media(media)}
         components.append({"type": "header", "parameters": [component]})
+    elif template.header_location is not None:
+        place = {"type": "location", "location": _location(template.header_location)}
+        components.append({"type": "header", "parameters": [place]})
     elif template.header_parameters:
         head = _parameters(template.header_parameters, template.header_names)
         components.append({"type": "header", "parameters": head})
@@ -190,7 +195,9 @@ def _template(template: TemplateOut) -> dict[str, Any]:
         components.append({"type": "body", "parameters": _parameters(template.parameters, template.names)})
     # The position counts all buttons of the template; those without a dynamic part have an empty string here.
     for index, suffix in enumerate(template.button_parameters):
-        if suffix:
+        if suffix and template.button_kinds and template.button_kinds[index] == "copy_code":
+            components.append(_button("copy_code", index, {"type": "coupon_code", "coupon_code": suffix.strip()}))
+        elif suffix:
             components.append(_button("url", index, {"type": "text", "text": parameter_text(suffix)}))
     for index, payload in enumerate(template.button_payloads):
         if payload:

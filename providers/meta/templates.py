@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.core.errors import ProviderError
 from bot.core.whatsapp import WhatsAppTemplate
-from providers.base import Problem, RemoteTemplate, TemplateRefused
+from providers.base import Problem, RemoteTemplate, Sample, TemplateRefused
 from providers.meta.errors import read_problem
 from providers.meta.settings import MetaSettings
 from providers.rest import RestClient
@@ -66,15 +66,19 @@ class MetaTemplates:
             query["after"] = after
         return found
 
-    async def create(self, template: WhatsAppTemplate) -> RemoteTemplate:
+    async def create(self, template: WhatsAppTemplate, sample: Sample | None = None) -> RemoteTemplate:
         """Hand a template in."""
-        answer = await self._client.call("POST", self._path, json=build_template(template))
+        handle = await self._upload(sample) if sample is not None else None
+        answer = await self._client.call("POST", self._path, json=build_template(template, handle))
         return _answered(template, answer)
 
-    async def edit(self, template: RemoteTemplate, ours: WhatsAppTemplate) -> RemoteTemplate:
+    async def edit(
+        self, template: RemoteTemplate, ours: WhatsAppTemplate, sample: Sample | None = None
+    ) -> RemoteTemplate:
         """Hand other words in; it is reviewed again."""
+        handle = await self._upload(sample) if sample is not None else None
         path = f"/{template.provider_template_id}"
-        answer = await self._client.call("POST", path, json={"components": build_components(ours)})
+        answer = await self._client.call("POST", path, json={"components": build_components(ours, handle)})
         if answer.get("success") is not True:
             raise TemplateRefused("Meta did not confirm that the template was changed.", retryable=True)
         return _answered(ours, {"id": template.provider_template_id})
@@ -84,6 +88,23 @@ class MetaTemplates:
         identity = template.provider_template_id
         query = {"name": template.name} | ({"hsm_id": identity} if identity else {})
         await self._client.call("DELETE", self._path, params=query)
+
+    async def _upload(self, sample: Sample) -> str:
+        """Hand a sample in by the Resumable Upload API, to the app that the token belongs to; returns its handle."""
+        file = await sample.file()
+        about = {"file_name": file.filename, "file_length": str(len(file.content)), "file_type": file.mime_type}
+        opened = await self._client.call("POST", "/app/uploads", params=about)
+        session = opened.get("id")
+        if not isinstance(session, str) or not session.startswith("upload:"):
+            raise TemplateRefused("Meta opened no upload for the sample.", retryable=True)
+        done = await self._client.call(
+            "POST", f"/{session}", data=file.content,
+            headers={"file_offset": "0", "Content-Type": "application/octet-stream"},
+        )  # fmt: skip
+        handle = done.get("h")
+        if not isinstance(handle, str) or not handle:
+            raise TemplateRefused("Meta took the sample but gave no handle.", retryable=True)
+        return handle
 
     async def status(self, name: str, language: str) -> RemoteTemplate | None:
         """How one template stands."""

@@ -172,8 +172,15 @@ class _Values:
         return tuple(self._values)
 
 
-def template_values(template: TemplateOut) -> dict[str, str]:
+def template_values(template: TemplateOut, media_from: str = "") -> dict[str, str]:
     """What fills the variables of an approved template.
+
+    Args:
+        template: The message.
+        media_from: How the addresses of files above its body begin; the rest is a variable.
+
+    Raises:
+        ValueError: What is to stand above the body comes from elsewhere, or is a place.
 
     Named ones go by their names. The others are numbered through: the body's, then the header's, then the dynamic
     parts of the buttons, which is how our templates are made at Twilio. A variable left out would be sent as the
@@ -184,11 +191,21 @@ def template_values(template: TemplateOut) -> dict[str, str]:
     numbered = [] if template.names else list(template.parameters)
     if not template.header_names:
         numbered += template.header_parameters
-    media = template.header_media.link if template.header_media is not None else None
-    numbered += [media] if media else []
+    if template.header_location is not None:
+        raise ValueError("Twilio has no templates with a place above the body.")
+    if template.header_media is not None:
+        numbered.append(_media_end(template.header_media, media_from))
     numbered += [part for part in template.button_parameters if part]
     texts.update((str(place), text) for place, text in enumerate(numbered, 1))
     return {name: parameter_text(text) or "-" for name, text in texts.items()}
+
+
+def _media_end(media: MediaOut, media_from: str) -> str:
+    if not media.link:
+        raise ValueError("Twilio takes files by link only, and this one has none.")
+    if not media.link.startswith(media_from):
+        raise ValueError(f"The template was approved with files from {media_from}, and from nowhere else.")
+    return media.link[len(media_from) :]
 
 
 def content_fields(sid: str, values: dict[str, str]) -> dict[str, str]:

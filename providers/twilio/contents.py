@@ -29,10 +29,11 @@ NO_TEMPLATE = 63027
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What the account has under a name: the newest one."""
+    """What the account has under a name: the newest one. `media_from`: how addresses of files in it begin."""
 
     sid: str
     created: str
+    media_from: str = ""
 
 
 class Contents:
@@ -64,8 +65,8 @@ class Contents:
                 self._by_name[key] = Content(made, "")
             return self._by_name[key].sid
 
-    async def of_template(self, name: str, language: str) -> str | SendOutcome:
-        """The sid of a template; or why it cannot be had."""
+    async def of_template(self, name: str, language: str) -> Content | SendOutcome:
+        """The content of a template; or why it cannot be had."""
         async with self._lock:
             key = (name, language)
             if (failure := await self._read(float("inf") if key in self._by_name else REFRESH_SECONDS)) is not None:
@@ -73,7 +74,7 @@ class Contents:
             if key not in self._by_name:
                 detail = f"The account has no content {name} in {language}."
                 return Refused(problem=CATALOGUE.problem(NO_TEMPLATE, detail), http_status=0)
-            return self._by_name[key].sid
+            return self._by_name[key]
 
     def forget(self) -> None:
         """Read the list anew before the next use: a sid was not good any more."""
@@ -123,4 +124,11 @@ def _note(found: dict[tuple[str, str], Content], content: dict[str, Any]) -> Non
         if name:
             known = found.get((name, language))
             if known is None or known.created <= created:
-                found[name, language] = Content(sid, created)
+                found[name, language] = Content(sid, created, _media_from(content))
+
+
+def _media_from(content: dict[str, Any]) -> str:
+    for value in mapping(content.get("types")).values():
+        for media in items(mapping(value).get("media")):
+            return (string(media) or "").partition("{{")[0]
+    return ""

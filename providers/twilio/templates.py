@@ -2,18 +2,22 @@
 
 An approved content is never changed: other words are another content, under another name. Its variables are numbered
 through, the body's first, then the header's, then those of the buttons; `providers.twilio.build.template_values` fills
-them in that order. Source: Twilio, "Content API" and "Approval requests", 2026.
+them in that order. Of the address of a file above the body only the end is a variable: all files come from one host,
+that of the sample. Source: Twilio, "Content API" and "Approval requests", 2026.
 """
 
 import contextlib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 from yarl import URL
 
+from bot.core.headers import SAMPLE_TYPES
 from bot.core.whatsapp import Button, WhatsAppTemplate, normal_status, sendable, variables_in
-from providers.base import RemoteTemplate, TemplateRefused
+from providers.base import RemoteTemplate, Sample, TemplateRefused
 from providers.fields import items, mapping, string
 from providers.templates import build_components
 from providers.twilio.rest import api
@@ -41,20 +45,23 @@ class _Numbers:
         return _VARIABLE.sub(f"{{{{{self._last}}}}}", text)
 
 
-def build_content(template: WhatsAppTemplate) -> dict[str, Any]:
-    """The request that makes the content of a template."""
+def build_content(template: WhatsAppTemplate, sample: str | None = None) -> dict[str, Any]:
+    """The request that makes the content of a template; `sample` is the address of a file like those above its body."""
     numbers = _Numbers(template)
     header = template.header
     if header and not template.named:
         header = numbers.next(header, template.header_example or "")
     elif header and (names := variables_in(header)):
         numbers.samples.setdefault(names[0], template.header_example or "")
+    media = _media(sample, numbers) if sample else None
     kinds = {button.type for button in template.buttons}
     value: dict[str, Any] = {"body": template.body}
     if template.buttons:
         value["actions"] = [_action(button, numbers, typed=kinds != {"quick_reply"}) for button in template.buttons]
     if header:
         value["header_text"] = header
+    if media:
+        value["media"] = [media]
     if template.footer:
         value["footer"] = template.footer
     return {
@@ -65,8 +72,14 @@ def build_content(template: WhatsAppTemplate) -> dict[str, Any]:
     }
 
 
+def _media(sample: str, numbers: _Numbers) -> str:
+    parts = urlsplit(sample)
+    origin = f"{parts.scheme}://{parts.netloc}/"
+    return origin + numbers.next("{{1}}", sample[len(origin) :])
+
+
 def _content_type(template: WhatsAppTemplate, kinds: Collection[str]) -> str:
-    if template.header or template.footer or (len(kinds) > 1 and "quick_reply" in kinds):
+    if template.header or template.header_media or template.footer or (len(kinds) > 1 and "quick_reply" in kinds):
         return "whatsapp/card"
     if not kinds:
         return "twilio/text"
@@ -104,13 +117,19 @@ def read_content(content: dict[str, Any]) -> RemoteTemplate | None:
         status=status,
         category=string(approval.get("category")),
         reason=reason or None,
-        components=_components(mapping(types.get(kind) or next(iter(types.values()), None))),
+        components=_components(
+            mapping(types.get(kind) or next(iter(types.values()), None)), mapping(content.get("variables"))
+        ),
     )
 
 
-def _components(value: dict[str, Any]) -> list[dict[str, Any]]:
+def _components(value: dict[str, Any], samples: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What a content says, in Meta's form: variables of header and buttons are counted by themselves there."""
     parts: list[dict[str, Any]] = []
+    for media in map(string, items(value.get("media"))[:1]):
+        # WhatsApp tells pictures, videos and documents apart by the sample, and so do we.
+        example = _VARIABLE.sub(lambda match: str(samples.get(match[0].strip("{} "), "")), media or "")
+        parts.append({"type": "HEADER", "format": _format(example)})
     if header := string(value.get("header_text")):
         parts.append({"type": "HEADER", "format": "TEXT", "text": _alone(header)})
     parts.append({"type": "BODY", "text": string(value.get("body")) or ""})
@@ -128,6 +147,11 @@ def _button(action: dict[str, Any]) -> dict[str, Any]:
     if phone := string(action.get("phone")):
         found["phone_number"] = phone
     return found
+
+
+def _format(address: str) -> str:
+    ending = PurePosixPath(urlsplit(address).path).suffix.lower()
+    return next((kind.upper() for kind, endings in SAMPLE_TYPES.items() if ending in endings), "DOCUMENT")
 
 
 def _alone(text: str) -> str:
@@ -162,9 +186,12 @@ class TwilioTemplates:
             query = dict(URL(following).query)  # asked for at our address: theirs need not be reachable
         return list(found.values())
 
-    async def create(self, template: WhatsAppTemplate) -> RemoteTemplate:
+    async def create(self, template: WhatsAppTemplate, sample: Sample | None = None) -> RemoteTemplate:
         """Make a content and hand it in; what is refused is not left lying about."""
-        answer = await self._client.call("POST", "/v1/Content", json=build_content(template))
+        if template.header_media == "location":
+            raise TemplateRefused("Twilio has no templates with a place above the body.")
+        link = await sample.link() if sample is not None else None
+        answer = await self._client.call("POST", "/v1/Content", json=build_content(template, link))
         sid = string(answer.get("sid"))
         if not sid:
             raise TemplateRefused("Twilio made the content but gave no sid. See `bot templates sync`.")
@@ -185,7 +212,9 @@ class TwilioTemplates:
             components=build_components(template),
         )
 
-    async def edit(self, template: RemoteTemplate, ours: WhatsAppTemplate) -> RemoteTemplate:
+    async def edit(
+        self, template: RemoteTemplate, ours: WhatsAppTemplate, sample: Sample | None = None
+    ) -> RemoteTemplate:
         """Never: approved contents stay as they are."""
         raise TemplateRefused("Twilio changes no content that was handed in. Give the template a new name.")
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from bot.core.ids import ChannelId, ContactId, TenantId
 from bot.core.messages import OUTGOING, TemplateOut
+from bot.core.shapes import filled
 from bot.operations.segments import CONSENT, WHO, Segment
 from storage.base import Fed, NewOutbound
 from storage.postgres.database import Connection, Postgres, columns
@@ -99,6 +100,14 @@ WHERE b.tenant_id = $1 AND b.broadcast_id = $2
 RETURNING 1
 """
 
+# What a template is made of tells which of the texts stands above, in and below its body.
+_COMPONENTS = """
+SELECT t.components FROM whatsapp_templates t
+JOIN whatsapp_configurations w ON w.tenant_id = $1 AND w.channel_id = $2 AND w.provider = t.provider
+WHERE t.tenant_id = $1 AND t.name = $3 AND t.components IS NOT NULL
+ORDER BY t.language LIMIT 1
+"""
+
 _FIELD = re.compile(r"\{(name|first_name)(?::([^{}]*))?\}")
 
 
@@ -150,6 +159,8 @@ class PostgresBroadcasts:
 
     async def _hand_on(self, db: Connection, tenant: TenantId, row: Any, now: datetime, room: int) -> Fed:
         broadcast, texts = row["broadcast_id"], json.loads(row["parameters"])
+        made_of = await db.fetchval(_COMPONENTS, tenant, row["channel_id"], row["template"])
+        components = json.loads(made_of) if made_of else []
         skipped: list[tuple[int, str]] = []
         chosen: list[_Recipient] = []
         for one in await db.fetch(_NEXT, tenant, broadcast, row["marketing"], room):
@@ -159,11 +170,12 @@ class PostgresBroadcasts:
             elif None in parameters:
                 skipped.append((one["contact_id"], "Their name is not known, and the text has no other for it."))
             else:
-                content = TemplateOut(
-                    name=row["template"],
-                    language=one["language"],
-                    parameters=tuple(text for text in parameters if text is not None),
-                )
+                values = [text for text in parameters if text is not None]
+                try:
+                    content = filled(components, row["template"], one["language"], values)
+                except ValueError as error:
+                    await db.execute(_PAUSE, tenant, broadcast, f"{error}.")
+                    return Fed(paused=1)
                 chosen.append(_Recipient(contact=ContactId(one["contact_id"]), content=content))
         held = await self._store(db, tenant, row, now, chosen) if chosen else None
         if held is not None:

@@ -3,6 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
+from bot.core.headers import HeaderMedia, read_header
+from bot.core.messages import LocationOut, MediaOut
 from bot.core.whatsapp import WhatsAppTemplate, current_category, normal_status, sendable
 
 GOOD = {"name": "x", "category": "UTILITY", "body": "Hi {{1}}, all is well.", "examples": ["Asha"]}
@@ -43,6 +45,13 @@ def buttons(*given: dict[str, object]) -> dict[str, object]:
         ({"header": "For {{2}}", "header_example": "a"}, "counted by itself"),
         ({"header": "Two\nlines"}, "one line"),
         ({"header": "x" * 61}, "60"),
+        ({"header_media": "image"}, "needs a `header_example:`"),
+        ({"header_media": "image", "header_example": "map.gif"}, "must end in .jpg"),
+        ({"header_media": "document", "header_example": "/etc/passwd.pdf"}, "a path below"),
+        ({"header_media": "document", "header_example": "a/../../b.pdf"}, "a path below"),
+        ({"header_media": "document", "header_example": "http://x.example/b.pdf"}, "a path below"),
+        ({"header_media": "location", "header_example": "a.pdf"}, "needs no"),
+        ({"header_media": "image", "header_example": "a.jpg", "header": "News"}, "not both"),
         ({"footer": "By {{1}}"}, "footer"),
         ({"footer": "x" * 61}, "60"),
         ({"name": "Payment Reminder"}, "pattern"),
@@ -84,6 +93,8 @@ def test_what_whatsapp_refuses(change: dict[str, object], message: str) -> None:
         buttons(*[QUICK] * 10),
         buttons(QUICK, QUICK, URL, URL, CALL, CODE),
         buttons(URL, CALL, QUICK),
+        {"header_media": "video", "header_example": "https://cdn.example.com/films/a%20b.mp4?v=2"},
+        {"header_media": "location"},
         {"language": "pt_BR", "ttl_seconds": 30, "header": "For {{1}}", "header_example": "Asha"},
         {"body": "Hi {{name}}, {{trip}} is near, {{name}}!", "examples": {"trip": "EBC", "name": "Ada"}},
         {"body": "x" * 1024, "examples": []},
@@ -158,3 +169,42 @@ def test_what_may_be_refused_is_only_a_caution() -> None:
         "few words", "Twilio", "https",
     ]  # fmt: skip
     assert WhatsAppTemplate.model_validate(GOOD).cautions() == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "header"),
+    [
+        ("image", "17", MediaOut(media="image", file="17")),
+        ("image", "https://x.example/a.jpg", MediaOut(media="image", link="https://x.example/a.jpg")),
+        ("document", "https://x.example/d/a%20b.pdf?t=1",
+         MediaOut(media="document", link="https://x.example/d/a%20b.pdf?t=1", filename="a b.pdf")),
+        ("location", "27.5,-86.25|Base camp|Khumbu, Nepal",
+         LocationOut(latitude=27.5, longitude=-86.25, name="Base camp", address="Khumbu, Nepal")),
+        ("location", " 27.5 , 86 ", LocationOut(latitude=27.5, longitude=86)),
+    ],
+)  # fmt: skip
+def test_what_stands_above_the_body_is_told_by_one_value(kind: HeaderMedia, value: str, header: object) -> None:
+    found = read_header(kind, value)
+    assert (found.location or found.media) == header
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("image", "–"), ("image", "http://x.example/a.jpg"), ("image", "https://"), ("image", "https://x y/a.jpg"),
+     ("image", "file:///etc/passwd"), ("image", "https://a@b.example/x.jpg"), ("location", "91,0"), ("location", "x"),
+     ("location", "27.5"), ("document", "१२")],
+)  # fmt: skip
+def test_what_is_no_file_or_place_is_refused_before_anybody_sends_it(kind: HeaderMedia, value: str) -> None:
+    with pytest.raises(ValueError, match="The header is"):
+        read_header(kind, value)
+
+
+def test_people_inside_their_window_get_the_link_or_the_place_in_words() -> None:
+    parts = {"header_media": "document", "header_example": "a.pdf"}
+    template = WhatsAppTemplate.model_validate(GOOD | parts)
+    values = ["Ada", "https://x.example/i.pdf"]
+    assert template.value_count == 2
+    assert template.fill(values).startswith("https://x.example/i.pdf\n")
+    place = WhatsAppTemplate.model_validate(GOOD | {"header_media": "location"})
+    assert place.fill(["Ada", "27.5,86|Base camp|Khumbu"]).startswith("Base camp, Khumbu\n")
+    assert template.signature != place.signature

@@ -11,14 +11,19 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bot.core.messages import MediaIn
+from bot.core.shapes import filled
 from bot.core.whatsapp import WhatsAppTemplate
 from providers.base import (
+    Accepted,
     InboundMessage,
     MediaClient,
     MediaError,
     MediaFile,
     MediaLocation,
+    NumberHealth,
+    OutboundMessage,
     Provider,
+    Refused,
     TemplateClient,
     TemplateRefused,
     WebhookItem,
@@ -137,6 +142,17 @@ async def account(request: pytest.FixtureRequest) -> AsyncIterator[Account]:
             await here.templates.close()
 
 
+async def test_each_provider_tells_of_the_number_what_it_tells(account: Account) -> None:
+    account.emulator.settings.reach_limit = 10_000
+    health = await account.provider.health()
+    told = {
+        "meta": NumberHealth(quality="GREEN", status="CONNECTED", reach_limit=10_000, throughput=80),
+        "twilio": NumberHealth(quality="HIGH", status="ONLINE", reach_limit=10_000),
+        "360dialog": None,
+    }
+    assert health == told[account.provider.name]
+
+
 async def test_a_photo_is_located_and_fetched(account: Account) -> None:
     await account.emulator.send_image(ADA.number, JPEG)
     file = await account.file()
@@ -193,6 +209,96 @@ async def test_a_template_is_handed_in_listed_and_deleted(account: Account, temp
     assert await account.templates.status(template.name, "hi") is None
     await account.templates.delete(listed)
     assert list(await account.templates.list()) == []
+
+
+@dataclass
+class Brought:
+    """A sample that is what it is told to be."""
+
+    content: MediaFile
+
+    async def file(self) -> MediaFile:
+        return self.content
+
+    async def link(self) -> str:
+        return f"https://files.example.com/s/{self.content.filename}"
+
+
+HEADS = {
+    "image": ("map.jpg", JPEG, "image/jpeg"),
+    "video": ("pass.mp4", b"\0\0\0\x18ftypmp42" + b"film" * 50, "video/mp4"),
+    "document": ("itinerary.pdf", b"%PDF-1.7 " + b"x" * 50, "application/pdf"),
+}
+
+
+@pytest.mark.parametrize("kind", [*HEADS, "location"])
+async def test_a_template_with_a_file_or_place_above_it_is_approved_and_sent(account: Account, kind: str) -> None:
+    """The sample goes along as each provider wants it, and every send brings a file or place of its own."""
+    name, content, mime_type = HEADS.get(kind, ("", b"", ""))
+    sample = Brought(MediaFile(media=kind, content=content, mime_type=mime_type, filename=name)) if name else None  # type: ignore[arg-type]
+    template = WhatsAppTemplate.model_validate(
+        PARTS | {"name": "above", "header_media": kind, "buttons": [URL]} | ({"header_example": name} if name else {})
+    )
+    if kind == "location" and account.provider.name == "twilio":
+        with pytest.raises(TemplateRefused, match="no templates with a place"):
+            await account.templates.create(template)
+        return
+    await account.templates.create(template, sample)
+    (listed,) = await account.templates.list()
+    assert listed.status == "APPROVED"
+    assert wording(listed.components) == wording(build_components(template))
+
+    value = f"https://files.example.com/{name}" if name else "27.9881,86.9250|Everest|Solukhumbu, Nepal"
+    message = template.message(["Asha", "BKG1042", value, "7"], "en")
+    assert filled(listed.components, "above", "en", ["Asha", "BKG1042", value, "7"]) == message
+    sent = await account.provider.send(
+        OutboundMessage(phone=ADA.number, user_id=None, content=message, correlation="c")
+    )
+    assert isinstance(sent, Accepted), sent
+    (bubble,) = await account.emulator.wait_for(ADA.number)
+    assert (bubble.kind, bubble.text) == ("template", "Hi Asha, booking BKG1042 is open.")
+    assert bubble.media.link == value if bubble.media else bubble.header == "Everest"
+    assert bubble.buttons[0].url == "https://pay.example.com/7"
+
+
+async def test_a_code_to_copy_is_sent_as_one(account: Account) -> None:
+    code = {"type": "copy_code", "example": "SAVE10"}
+    template = WhatsAppTemplate.model_validate(
+        PARTS | {"name": "offer", "category": "MARKETING", "buttons": [URL, code]}
+    )
+    await account.templates.create(template)
+    message = template.message(["Asha", "BKG1042", "7", "TREK20"], "en")
+    (listed,) = await account.templates.list()
+    assert filled(listed.components, "offer", "en", ["Asha", "BKG1042", "7", "TREK20"]) == message
+    sent = await account.provider.send(
+        OutboundMessage(phone=ADA.number, user_id=None, content=message, correlation="c")
+    )
+    assert isinstance(sent, Accepted), sent
+    (bubble,) = await account.emulator.wait_for(ADA.number)
+    assert bubble.buttons[0].url == "https://pay.example.com/7"
+
+
+async def test_a_file_from_another_host_than_the_sample_is_refused_where_it_would_be_mangled(account: Account) -> None:
+    name, content, mime_type = HEADS["image"]
+    template = WhatsAppTemplate.model_validate(PARTS | {"header_media": "image", "header_example": name})
+    sample = Brought(MediaFile(media="image", content=content, mime_type=mime_type, filename=name))
+    await account.templates.create(template, sample)
+    message = template.message(["Asha", "B", "https://elsewhere.example.com/map.jpg"], "en")
+    sent = await account.provider.send(
+        OutboundMessage(phone=ADA.number, user_id=None, content=message, correlation="c")
+    )
+    if account.provider.name == "twilio":
+        assert isinstance(sent, Refused)
+        assert "files from https://files.example.com/" in sent.problem.detail
+    else:
+        assert isinstance(sent, Accepted)
+
+
+async def test_a_media_header_without_its_sample_is_refused_at_once(account: Account) -> None:
+    template = WhatsAppTemplate.model_validate(PARTS | {"header_media": "image", "header_example": "map.jpg"})
+    if account.provider.name != "twilio":  # there a card without media is just a card
+        with pytest.raises(TemplateRefused, match="header_handle"):
+            await account.templates.create(template)
 
 
 async def test_what_is_there_already_is_refused_and_the_first_one_stays(account: Account) -> None:

@@ -41,11 +41,11 @@ class Desk:
         self._call("list")
         return list(self.states.values())
 
-    async def create(self, template: WhatsAppTemplate) -> RemoteTemplate:
+    async def create(self, template: WhatsAppTemplate, sample: Any = None) -> RemoteTemplate:
         self._call(f"create {template.language}")
         return self._put(template, str(len(self.calls)))
 
-    async def edit(self, template: RemoteTemplate, ours: WhatsAppTemplate) -> RemoteTemplate:
+    async def edit(self, template: RemoteTemplate, ours: WhatsAppTemplate, sample: Any = None) -> RemoteTemplate:
         self._call(f"edit {template.provider_template_id}")
         return self._put(ours, str(template.provider_template_id))
 
@@ -117,7 +117,7 @@ async def test_other_words_are_handed_in_where_the_provider_takes_them(book: Tem
 async def test_a_refusal_of_one_does_not_keep_the_others_from_going_in(book: TemplateBook, clock: FakeClock) -> None:
     desk = Desk()
 
-    async def create(template: WhatsAppTemplate) -> RemoteTemplate:
+    async def create(template: WhatsAppTemplate, sample: Any = None) -> RemoteTemplate:
         if template.language == "en":
             raise ProviderError("The body is wrong.", code=100)
         return await Desk.create(desk, template)

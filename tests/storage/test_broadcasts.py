@@ -9,7 +9,7 @@ import pytest
 
 from bot.core.errors import ActionError
 from bot.core.ids import ContactId
-from bot.core.messages import TemplateOut
+from bot.core.messages import MediaOut, TemplateOut
 from bot.operations import approvals, broadcasts
 from bot.operations.acting import Acting
 from bot.operations.segments import Segment
@@ -203,6 +203,29 @@ async def test_it_pauses_by_itself_when_its_template_may_not_be_sent(stage: Stag
     seen = await stage.do(broadcasts.status, broadcast=code)
     assert (seen["status"], seen["progress"]["pending"]) == ("PAUSED", 5)
     assert "PAUSED" in seen["reason"]
+
+
+async def test_texts_fill_header_and_buttons_of_a_template_whose_parts_are_known(stage: Stage) -> None:
+    parts = [
+        {"type": "HEADER", "format": "IMAGE"},
+        {"type": "BODY", "text": "Dear {{1}}, have a look."},
+        {"type": "BUTTONS", "buttons": [{"type": "URL", "text": "Look", "url": "https://x.example/{{1}}"}]},
+    ]
+    book = TemplateBook(stage.world.database, stage.world.tenant, "meta")
+    news = TemplateNews(name="news", language="en", status="APPROVED", category="MARKETING", components=parts)
+    await book.record([news], EPOCH)
+    await stage.running(parameters=["you", "https://x.example/pass.jpg", "7"], segment={"contacts": stage.people[:1]})
+    await stage.feed()
+    await stage.feed(0.1)
+    (claim,) = await stage.world.claim(now=EPOCH + MINUTE)
+    picture = MediaOut(media="image", link="https://x.example/pass.jpg")
+    assert claim.content == TemplateOut(
+        name="news", language="en", parameters=("you",), header_media=picture, button_parameters=("7",)
+    )
+    code = await stage.running(parameters=["you"])
+    await stage.feed(1)
+    assert await stage.feed(1.1) == Fed(paused=1)
+    assert "takes 3 values" in (await stage.do(broadcasts.status, broadcast=code))["reason"]
 
 
 async def test_who_has_no_name_is_skipped_when_the_text_needs_one(stage: Stage) -> None:

@@ -157,6 +157,8 @@ HOVER: Mapping[str, str] = {
     "WhatsAppTemplate.examples": "One for each variable of the body, for WhatsApp's reviewers.",
     "WhatsAppTemplate.language": "Its language, as in WhatsApp Manager.",
     "WhatsAppTemplate.header": "A bold line above it: 60 characters.",
+    "WhatsAppTemplate.header_media": "What each send brings to stand above it, in place of a header of words.",
+    "WhatsAppTemplate.header_example": "For the reviewers: what fills the header, or a file like those above it.",
     "WhatsAppTemplate.footer": "A small line below it: 60 characters, no variables.",
     "WhatsAppTemplate.buttons": "Up to ten; at most two URLs and one phone number. Quick replies stand together.",
     "WhatsAppTemplate.ttl_seconds": "Dropped when it could not be delivered for so long: 30 to 43200 if UTILITY.",
