@@ -309,6 +309,23 @@ class Capabilities:
     loses_statuses: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberHealth:
+    """How a provider rates a number. None: it does not tell.
+
+    Attributes:
+        quality: GREEN, YELLOW or RED; at Twilio HIGH, MEDIUM or LOW.
+        status: CONNECTED, ONLINE… in the provider's words.
+        reach_limit: How many people may be written to outside their window in 24 hours; -1 any number.
+        throughput: Messages per second that it takes.
+    """
+
+    quality: str | None = None
+    status: str | None = None
+    reach_limit: int | None = None
+    throughput: int | None = None
+
+
 class Provider(Protocol):
     """One number at one provider."""
 
@@ -342,6 +359,9 @@ class Provider(Protocol):
 
     async def look_up(self, provider_message_id: str) -> StatusUpdate | None:
         """Ask how far a message of ours has come, where its statuses may have been lost; None if nobody can tell."""
+
+    async def health(self) -> NumberHealth | None:
+        """Ask how the number is rated; None if nobody can tell. Raises nothing, like `send`."""
 
     def explain(self, code: int) -> str:
         """What an error code means, and what to do: one or two sentences for the operator."""
@@ -436,6 +456,24 @@ class RemoteTemplate:
     components: Sequence[dict[str, Any]] = ()
 
 
+class Sample(Protocol):
+    """The example of the file above a template's body, which the provider's reviewers look at."""
+
+    async def file(self) -> MediaFile:
+        """The file itself.
+
+        Raises:
+            ProviderError: It is not to be had, or is not what its name says.
+        """
+
+    async def link(self) -> str:
+        """A public address of the file, good for as long as a review may take.
+
+        Raises:
+            ProviderError: Nobody outside could fetch it.
+        """
+
+
 class TemplateClient(Protocol):
     """Message templates of one account. What is refused raises `TemplateRefused`.
 
@@ -447,10 +485,12 @@ class TemplateClient(Protocol):
     provider: str
     editable: Collection[str]
 
-    async def create(self, template: WhatsAppTemplate) -> RemoteTemplate:
-        """Hand a template in for approval."""
+    async def create(self, template: WhatsAppTemplate, sample: Sample | None = None) -> RemoteTemplate:
+        """Hand a template in for approval; with a file above its body, a sample of it."""
 
-    async def edit(self, template: RemoteTemplate, ours: WhatsAppTemplate) -> RemoteTemplate:
+    async def edit(
+        self, template: RemoteTemplate, ours: WhatsAppTemplate, sample: Sample | None = None
+    ) -> RemoteTemplate:
         """Hand other words in for a template there is, where that is possible."""
 
     async def list(self) -> Sequence[RemoteTemplate]:

@@ -8,6 +8,7 @@ from yarl import URL
 from providers.base import (
     Capabilities,
     Fault,
+    NumberHealth,
     OutboundMessage,
     Problem,
     Refused,
@@ -17,6 +18,7 @@ from providers.base import (
     WebhookRequest,
 )
 from providers.dialog360.answers import read_answer
+from providers.dialog360.parse import parse
 from providers.dialog360.settings import Dialog360Settings
 from providers.dialog360.signature import check_token
 from providers.fields import encode
@@ -24,7 +26,6 @@ from providers.http import Answer, ApiClient
 from providers.meta.answers import confirms
 from providers.meta.build import build, build_read
 from providers.meta.errors import meaning
-from providers.meta.parse import parse
 from providers.meta.provider import CAPABILITIES
 
 
@@ -74,6 +75,10 @@ class Dialog360Provider:
 
     async def look_up(self, provider_message_id: str) -> StatusUpdate | None:
         """360dialog tells statuses by webhook only: always None."""
+        return None
+
+    async def health(self) -> NumberHealth | None:
+        """360dialog tells by webhook only: always None."""
         return None
 
     def explain(self, code: int) -> str:

@@ -17,9 +17,20 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from providers.base import Accepted, Delivery, Fault, Problem, Refused, SendOutcome, StatusUpdate, Unknown
+from providers.base import (
+    Accepted,
+    Delivery,
+    Fault,
+    NumberHealth,
+    Problem,
+    Refused,
+    SendOutcome,
+    StatusUpdate,
+    Unknown,
+)
 from providers.fields import Unreadable, identifier, items, mapping, moment, read_json, string
 from providers.http import read_retry_after
+from providers.limits import THROUGHPUTS, read_reach
 from providers.meta.errors import read_problem
 
 _AMBIGUOUS = frozenset({408, 502, 504})
@@ -108,6 +119,17 @@ def read_history(body: bytes | None, channel: str, message_id: str, now: datetim
             if found is None or _rank(update.status) > _rank(found.status):
                 found = update
     return found
+
+
+def read_number(body: bytes | None) -> NumberHealth:
+    """Read what Graph tells of a number."""
+    number = _document(body)
+    return NumberHealth(
+        quality=string(number.get("quality_rating")),
+        status=string(number.get("status")),
+        reach_limit=read_reach(number.get("whatsapp_business_manager_messaging_limit")),
+        throughput=THROUGHPUTS.get(string(mapping(number.get("throughput")).get("level")) or ""),
+    )
 
 
 def _rank(status: Delivery) -> int:

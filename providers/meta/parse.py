@@ -6,6 +6,7 @@ Meta send the whole batch again for days. Nothing in here may therefore rely on 
 Source: Meta, WhatsApp webhooks reference, 2026.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -50,6 +51,7 @@ _DELIVERIES: dict[Any, Delivery] = {
     "played": Delivery.PLAYED,
     "failed": Delivery.FAILED,
 }
+_USER_ID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}")
 _MOVES = frozenset({"user_changed_number", "user_changed_user_id", "customer_changed_number"})
 
 
@@ -167,14 +169,22 @@ class _People:
         address, user_id = message.get("from"), message.get("from_user_id")
         contact = self._by_address.get(address) if isinstance(address, str) else None
         if contact is None:
-            contact = self._by_address.get(user_id, {}) if isinstance(user_id, str) else {}
-        number = phone(address if address is not None else contact.get("wa_id"))
-        user_id = identifier(user_id if user_id is not None else contact.get("user_id"))
+            contact = self._found(address, user_id)
+        number = phone(address or contact.get("wa_id"))
+        user_id = identifier(user_id or contact.get("user_id"))
+        if number is None and user_id is None and isinstance(address, str) and _USER_ID.fullmatch(address):
+            user_id = identifier(address)  # in the place of a number that is hidden
         if number is None and user_id is None:
             return None
         profile = mapping(contact.get("profile"))
         name = profile.get("name") or profile.get("username")
         return Sender(phone=number, user_id=user_id, name=name[:MAX_NAME] if isinstance(name, str) else "")
+
+    def _found(self, address: Any, user_id: Any) -> dict[str, Any]:
+        """The contact by the business-scoped id, or by a number that is written otherwise."""
+        if isinstance(user_id, str) and user_id in self._by_address:
+            return self._by_address[user_id]
+        return self._by_address.get((phone(address) or "").removeprefix("+"), {}) if address else {}
 
 
 def _read_message(
@@ -233,7 +243,9 @@ def _read_system(account: str, channel: str, message: dict[str, Any], received_a
         return AccountChanged(
             account=account, channel=channel, field=f"messages.system.{change[:64]}", data=kept(message) or {}
         )
-    old_phone, new_phone = phone(message.get("from")), phone(system.get("wa_id") or system.get("new_wa_id"))
+    # `customer` was the old number's place in older versions.
+    old_phone = phone(message.get("from") or system.get("customer"))
+    new_phone = phone(system.get("wa_id") or system.get("new_wa_id"))
     old_user_id, new_user_id = identifier(message.get("from_user_id")), identifier(system.get("user_id"))
     if (old_phone is None and old_user_id is None) or (new_phone is None and new_user_id is None):
         return _not_understood(f"{change} without the old or the new address", message, channel)
@@ -271,6 +283,6 @@ def _read_status(channel: str, status: Any, received_at: datetime) -> WebhookIte
         correlation=correlation if isinstance(correlation, str) and 0 < len(correlation) <= MAX_IDENTIFIER else None,
         problem=read_problem(error) if failed or error else None,
         recipient_phone=phone(status.get("recipient_participant_id" if group else "recipient_id")),
-        recipient_user_id=identifier(status.get("recipient_user_id")),
+        recipient_user_id=identifier(status.get("recipient_participant_user_id" if group else "recipient_user_id")),
         pricing=kept(status.get("pricing")),
     )

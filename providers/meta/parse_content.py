@@ -80,9 +80,9 @@ def _text(message: dict[str, Any]) -> TextIn | None:
     return None if body is None else TextIn(body=body)
 
 
-def _media(kind: MediaKind) -> Callable[[dict[str, Any]], MediaIn | None]:
+def _media(kind: MediaKind, key: str = "") -> Callable[[dict[str, Any]], MediaIn | None]:
     def read(message: dict[str, Any]) -> MediaIn | None:
-        media = mapping(message.get(kind))
+        media = mapping(message.get(key or kind))
         media_id = identifier(media.get("id"))
         if media_id is None:
             return None
@@ -94,7 +94,7 @@ def _media(kind: MediaKind) -> Callable[[dict[str, Any]], MediaIn | None]:
             caption=string(media.get("caption")),
             filename=string(media.get("filename")),
             url=string(media.get("url")),
-            voice=media.get("voice") is True,
+            voice=media.get("voice") is True or key == "voice",
             animated=media.get("animated") is True,
         )
 
@@ -218,6 +218,7 @@ _READERS: dict[str, Callable[[dict[str, Any]], Incoming | None]] = {
     "text": _text,
     "image": _media("image"),
     "audio": _media("audio"),
+    "voice": _media("audio", "voice"),  # what voice notes were called before Cloud API
     "video": _media("video"),
     "document": _media("document"),
     "sticker": _media("sticker"),

@@ -8,6 +8,7 @@ from yarl import URL
 from providers.base import (
     Capabilities,
     Fault,
+    NumberHealth,
     OutboundMessage,
     Problem,
     Refused,
@@ -18,7 +19,7 @@ from providers.base import (
 )
 from providers.fields import encode
 from providers.http import Answer, ApiClient
-from providers.meta.answers import confirms, read_answer, read_history
+from providers.meta.answers import confirms, read_answer, read_history, read_number
 from providers.meta.build import build, build_read
 from providers.meta.errors import meaning
 from providers.meta.parse import parse
@@ -91,6 +92,13 @@ class MetaProvider:
         if not isinstance(answer, Answer) or answer.status != 200:
             return None
         return read_history(answer.body, self._settings.phone_number_id, provider_message_id, datetime.now(UTC))
+
+    async def health(self) -> NumberHealth | None:
+        """Ask how the number is rated, how fast it may send, and to how many people."""
+        fields = "quality_rating,status,throughput,whatsapp_business_manager_messaging_limit"
+        url = URL(f"{self._settings.api_url}/{self._settings.phone_number_id}").with_query(fields=fields)
+        answer = await self._client.ask("GET", url)
+        return read_number(answer.body) if isinstance(answer, Answer) and answer.status == 200 else None
 
     def explain(self, code: int) -> str:
         """What an error code of Meta's means, and what to do."""

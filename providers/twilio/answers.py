@@ -8,9 +8,20 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from providers.base import Accepted, Delivery, Fault, Problem, Refused, SendOutcome, StatusUpdate, Unknown
-from providers.fields import Unreadable, identifier, integer, mapping, read_json, string
+from providers.base import (
+    Accepted,
+    Delivery,
+    Fault,
+    NumberHealth,
+    Problem,
+    Refused,
+    SendOutcome,
+    StatusUpdate,
+    Unknown,
+)
+from providers.fields import Unreadable, identifier, integer, items, mapping, read_json, string
 from providers.http import Answer, read_retry_after
+from providers.limits import read_reach
 from providers.twilio.errors import CATALOGUE, words
 from providers.twilio.parse import DELIVERIES
 
@@ -80,6 +91,19 @@ def read_status(answer: Answer, channel: str, now: datetime) -> StatusUpdate | N
         at=now,
         problem=CATALOGUE.problem(code, said) if failed or code is not None else None,
     )
+
+
+def read_sender(answer: Answer, address: str) -> NumberHealth | None:
+    """Read what Twilio tells of a sender among those of the account; None if it is not among them."""
+    for one in map(mapping, items(document_of(answer).get("senders"))):
+        if one.get("sender_id") == address:
+            about = mapping(one.get("properties"))
+            return NumberHealth(
+                quality=string(about.get("quality_rating")),
+                status=string(one.get("status")),
+                reach_limit=read_reach(about.get("messaging_limit")),
+            )
+    return None
 
 
 def document_of(answer: Answer) -> dict[str, Any]:

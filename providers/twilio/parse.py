@@ -53,11 +53,20 @@ def parse(request: WebhookRequest) -> list[WebhookItem]:
             fields.setdefault(clean(name), clean(value))
         if not fields:
             return [_not_understood("no form", {"body": clean(request.body.decode("utf-8", "replace"))})]
-        if "MessageStatus" in fields and "Body" not in fields and "NumMedia" not in fields:
+        if _is_status(fields):
             return [_read_status(fields, request.query, request.received_at)]
         return _read_message(fields, request.received_at)
     except Exception as error:  # noqa: BLE001  the last guard: Twilio asks once, and what it said must be kept
         return [_not_understood(f"reading it failed ({type(error).__name__})", fields)]
+
+
+def _is_status(fields: Mapping[str, str]) -> bool:
+    """Whether it tells of a message of ours: what people send is `received`, whatever else stands there."""
+    if fields.get("MessageStatus", "").lower() in DELIVERIES:
+        return True
+    if "Body" in fields or "NumMedia" in fields:
+        return False
+    return "MessageStatus" in fields or fields.get("SmsStatus", "").lower() in DELIVERIES
 
 
 def _not_understood(reason: str, fields: Mapping[str, str], channel: str | None = None) -> NotUnderstood:
@@ -83,7 +92,7 @@ def _read_message(fields: Mapping[str, str], received_at: datetime) -> list[Webh
             content=content,
             reply_to=identifier(fields.get("OriginalRepliedMessageSid")),
             referral=_referral(fields),
-            forwarded=fields.get("Forwarded") == "true" or fields.get("FrequentlyForwarded") == "true",
+            forwarded=any(fields.get(one, "").lower() == "true" for one in ("Forwarded", "FrequentlyForwarded")),
         )
         for place, content in enumerate(read_contents(fields))
     ]
@@ -92,7 +101,8 @@ def _read_message(fields: Mapping[str, str], received_at: datetime) -> list[Webh
 def _sender(fields: Mapping[str, str]) -> Sender | None:
     number, user_id = read_address(fields.get("From"))
     number = number or phone(fields.get("WaId"))
-    user_id = read_address(fields.get("ExternalUserId"))[1] or user_id
+    external = fields.get("ExternalUserId", "")
+    user_id = read_address(external if external.startswith(PREFIX) else PREFIX + external)[1] or user_id
     if number is None and user_id is None:
         return None
     return Sender(phone=number, user_id=user_id, name=fields.get("ProfileName", "")[:MAX_NAME])
@@ -132,7 +142,7 @@ def _read_status(fields: Mapping[str, str], query: Mapping[str, str], received_a
     channel = read_address(fields.get("From"))[0]
     if channel is None:
         return _not_understood("a status of a number that is not on WhatsApp", fields)
-    delivery = DELIVERIES.get(fields["MessageStatus"].lower())
+    delivery = DELIVERIES.get((fields.get("MessageStatus") or fields.get("SmsStatus", "")).lower())
     message_id = identifier(fields.get("MessageSid") or fields.get("SmsSid"))
     if delivery is None or message_id is None:
         reason = "a status we do not know" if message_id else "a status without an id"

@@ -31,7 +31,8 @@ def read_contents(fields: Mapping[str, str]) -> list[Incoming]:
     if files > 0:
         read = [_file(fields, place) for place in range(min(files, MAX_MEDIA))]
         found: list[Incoming] = [one for one in read if one is not None]
-        return found or [_unsupported(fields)]
+        if found or not fields.get("Body"):
+            return found or [_unsupported(fields)]
     return [_choice(fields) or _form_reply(fields) or _location(fields) or _text(fields) or _unsupported(fields)]
 
 

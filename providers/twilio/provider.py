@@ -11,6 +11,7 @@ from providers.base import (
     Capabilities,
     Fault,
     NotSent,
+    NumberHealth,
     OutboundMessage,
     Problem,
     Refused,
@@ -21,9 +22,9 @@ from providers.base import (
 )
 from providers.fields import mapping
 from providers.http import FORM, Answer, ApiClient
-from providers.twilio.answers import document_of, read_answer, read_status
+from providers.twilio.answers import document_of, read_answer, read_sender, read_status
 from providers.twilio.build import content_fields, layout, plain_fields, recipient, template_values
-from providers.twilio.contents import Contents
+from providers.twilio.contents import Content, Contents
 from providers.twilio.errors import CATALOGUE
 from providers.twilio.parse import CORRELATION, PREFIX, parse
 from providers.twilio.settings import TwilioSettings
@@ -121,11 +122,13 @@ class TwilioProvider:
         if isinstance(content, dict):
             return content
         if isinstance(content, TemplateOut):
-            sid, values = await self._contents.of_template(content.name, content.language), template_values(content)
-        else:
-            needed = layout(content)
-            sid = await self._contents.of_layout(needed)
-            values = {str(place): value for place, value in enumerate(needed.values, 1)}
+            found = await self._contents.of_template(content.name, content.language)
+            if not isinstance(found, Content):
+                return found
+            return content_fields(found.sid, template_values(content, found.media_from))
+        needed = layout(content)
+        sid = await self._contents.of_layout(needed)
+        values = {str(place): value for place, value in enumerate(needed.values, 1)}
         return content_fields(sid, values) if isinstance(sid, str) else sid
 
     async def mark_read(self, message_id: str, *, typing: bool = False) -> bool:
@@ -147,6 +150,14 @@ class TwilioProvider:
         if isinstance(answer, NotSent):
             return None
         return read_status(answer, self._settings.phone_number, datetime.now(UTC))
+
+    async def health(self) -> NumberHealth | None:
+        """Ask how the sender is rated, and how many people it may write to."""
+        url = URL(f"{self._settings.messaging_url.rstrip('/')}/v2/Channels/Senders")
+        answer = await self._client.ask("GET", url.with_query(Channel="whatsapp", PageSize=1000))
+        if isinstance(answer, NotSent) or answer.status != 200:
+            return None
+        return read_sender(answer, PREFIX + self._settings.phone_number)
 
     def explain(self, code: int) -> str:
         """What an error code of Twilio's means, and what to do."""

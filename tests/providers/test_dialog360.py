@@ -11,6 +11,7 @@ import pytest
 from bot.core.messages import TextOut
 from providers.base import (
     Accepted,
+    AccountChanged,
     Effect,
     Fault,
     NotUnderstood,
@@ -91,8 +92,12 @@ def test_the_header_may_have_another_name(webhook: Callable[..., WebhookRequest]
 
 
 def test_a_partners_webhook_is_kept(webhook: Callable[..., WebhookRequest]) -> None:
-    (item,) = make().parse(webhook(b'{"id":"1","event":"channel_created","data":{}}'))
-    assert isinstance(item, NotUnderstood)
+    (item,) = make().parse(webhook(b'{"id":"1","event":"channel_created","data":{"waba_id":7,"name":"Ada"}}'))
+    assert isinstance(item, AccountChanged)
+    assert (item.account, item.field, item.data["name"]) == ("7", "partner.channel_created", "Ada")
+    for odd in (b'{"event":""}', b'{"event":["x"]}', b'{"event":"x","object":"y"}', b'"event"', b'{"event":"x"'):
+        (kept,) = make().parse(webhook(odd))
+        assert isinstance(kept, NotUnderstood)
 
 
 async def test_a_message_goes_out_with_the_key_and_no_number_in_its_path() -> None:
