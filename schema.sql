@@ -59,6 +59,7 @@ CREATE TABLE whatsapp_configurations (
     reach_limit     integer CHECK (reach_limit >= 0), -- people outside their window per 24 hours; NULL: any
     initiated_after timestamptz,             -- no templates outside the window before: reported too often
     reach_quota     integer CHECK (reach_quota >= 0), -- our own limit beside the provider's
+    throughput      integer CHECK (throughput > 0), -- messages per second the provider allows; NULL: the usual
     PRIMARY KEY (tenant_id, channel_id),
     UNIQUE (provider, address)
 );
@@ -195,6 +196,15 @@ CREATE TABLE reached (
 );
 -- How many in the last 24 hours.
 CREATE INDEX reached_at ON reached (tenant_id, channel_id, reached_at);
+
+-- Processes that send, and for which numbers: they divide each number's rate among them. Tenant 0: they serve all.
+CREATE TABLE live_senders (
+    tenant_id  bigint NOT NULL,
+    sender_id  uuid NOT NULL,
+    channels   bigint[] NOT NULL,
+    seen_at    timestamptz NOT NULL,         -- by the database's clock
+    PRIMARY KEY (tenant_id, sender_id)
+);
 
 CREATE SEQUENCE event_ids AS bigint;
 
@@ -1155,12 +1165,13 @@ GRANT SELECT, UPDATE, DELETE ON timers TO sirdar_system; -- FOR UPDATE asks for 
 GRANT SELECT (tenant_id, update_id, due_at) ON delivery_updates TO sirdar_system;
 GRANT SELECT (tenant_id, media_id, channel_id, due_at, attempts, fence), UPDATE (due_at, attempts, fence)
     ON whatsapp_media TO sirdar_system;
-GRANT SELECT (tenant_id, channel_id, provider, address, phone_number, paused_until, account), INSERT,
+GRANT SELECT (tenant_id, channel_id, provider, address, phone_number, paused_until, account, throughput), INSERT,
     UPDATE (phone_number)
     ON whatsapp_configurations TO sirdar_system;
 GRANT SELECT (tenant_id, slug, status, revision), INSERT ON tenants TO sirdar_system;
 GRANT SELECT (tenant_id, event_id) ON dead_letters TO sirdar_system;
 GRANT SELECT (tenant_id, audit_id) ON audit_unsealed TO sirdar_system;
+GRANT SELECT, INSERT, UPDATE, DELETE ON live_senders TO sirdar_system;
 
 CREATE POLICY system ON inbox TO sirdar_system USING (true);
 CREATE POLICY system ON outbox TO sirdar_system USING (true);
@@ -1171,6 +1182,7 @@ CREATE POLICY system ON whatsapp_configurations TO sirdar_system USING (true);
 CREATE POLICY system ON tenants TO sirdar_system USING (true);
 CREATE POLICY system ON dead_letters TO sirdar_system USING (true);
 CREATE POLICY system ON audit_unsealed TO sirdar_system USING (true);
+CREATE POLICY system ON live_senders TO sirdar_system USING (true);
 GRANT SELECT (tenant_id, job_id, lane, state, due_at, attempts, fence, lease_until),
     UPDATE (state, attempts, fence, lease_until) ON outside_jobs TO sirdar_system;
 CREATE POLICY system ON outside_jobs TO sirdar_system USING (true);
@@ -1368,10 +1380,10 @@ END;
 
 -- Which number belongs to whom, for routing webhooks.
 CREATE FUNCTION channels()
-    RETURNS TABLE (tenant_id bigint, channel_id bigint, provider text, address text, account text)
+    RETURNS TABLE (tenant_id bigint, channel_id bigint, provider text, address text, account text, phone_number text)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
 BEGIN ATOMIC
-    SELECT w.tenant_id, w.channel_id, w.provider, w.address, w.account FROM whatsapp_configurations w;
+    SELECT w.tenant_id, w.channel_id, w.provider, w.address, w.account, w.phone_number FROM whatsapp_configurations w;
 END;
 
 -- Who there is, whether they are served, and what changes whenever their settings do (Enrolment).
@@ -1508,6 +1520,33 @@ END
 $$;
 REVOKE EXECUTE ON FUNCTION drop_partitions(timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION drop_partitions(timestamptz) TO sirdar_runtime;
+
+-- A sender says that it lives; told is how many serve each of its numbers, itself included, and how fast the provider
+-- takes messages of the number. Senders that were not heard of for p_gone_after are dead.
+CREATE FUNCTION share_channels(p_sender uuid, p_channels bigint[], p_gone_after interval)
+    RETURNS TABLE (channel_id bigint, senders integer, throughput integer)
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
+BEGIN ATOMIC
+    DELETE FROM live_senders s WHERE s.seen_at < now() - p_gone_after AND s.sender_id <> p_sender;
+    INSERT INTO live_senders AS s (tenant_id, sender_id, channels, seen_at) VALUES (0, p_sender, p_channels, now())
+    ON CONFLICT (tenant_id, sender_id) DO UPDATE SET channels = excluded.channels, seen_at = excluded.seen_at;
+    SELECT c.channel_id,
+           1 + (SELECT count(*)::integer FROM live_senders s
+                WHERE s.sender_id <> p_sender AND s.channels @> ARRAY[c.channel_id]),
+           (SELECT w.throughput FROM whatsapp_configurations w WHERE w.channel_id = c.channel_id LIMIT 1)
+    FROM unnest(p_channels) AS c (channel_id);
+END;
+
+DO $$
+BEGIN
+    GRANT CREATE ON SCHEMA public TO sirdar_system;
+    EXECUTE format('GRANT sirdar_system TO %I', current_user);
+    ALTER FUNCTION share_channels(uuid, bigint[], interval) OWNER TO sirdar_system;
+    REVOKE CREATE ON SCHEMA public FROM sirdar_system;
+    REVOKE EXECUTE ON FUNCTION share_channels(uuid, bigint[], interval) FROM PUBLIC;
+    GRANT EXECUTE ON FUNCTION share_channels(uuid, bigint[], interval) TO sirdar_runtime;
+END
+$$;
 
 DO $$
 BEGIN

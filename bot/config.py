@@ -161,8 +161,11 @@ class Settings(DatabaseSettings):
     bot_read_marks: Literal["off", "read", "typing"] = Field(
         "off", description="whether people see that their message was read, and that we are typing"
     )
-    bot_channel_rate: float = Field(
-        56, ge=0, description="messages per second from one number; 0: no limit. Meta's default is 80, in and out"
+    bot_channel_rate: float | None = Field(
+        None,
+        ge=0,
+        description="messages per second from one number, all senders together; 0: no limit. Unset: 70 % of what the "
+        "provider takes, which is 80 until it tells otherwise",
     )
     bot_pair_interval: float = Field(6, ge=0, description="seconds per message to one person, on average; 0: no limit")
     bot_pair_burst: int = Field(45, ge=1, description="messages one person may get at once")

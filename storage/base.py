@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Protocol
+from uuid import UUID
 
 from bot.core.actions import Database
 from bot.core.conversation import Conversation
@@ -19,13 +20,17 @@ from bot.core.messages import Incoming, Outgoing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """One WhatsApp number of a tenant. `address` is what webhooks call it, `account` what they call its account."""
+    """One WhatsApp number of a tenant. `address` is what webhooks call it, `account` what they call its account.
+
+    `phone_number` is E.164 with +, by which webhooks about the account name it; empty when that is not at hand.
+    """
 
     tenant_id: TenantId
     channel_id: ChannelId
     provider: str
     address: str
     account: str | None = None
+    phone_number: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +184,7 @@ class NewHealth:
         alarm: Why somebody should look.
         pause_until: Until when nothing is sent.
         initiated_after: Until when no templates are sent outside the window.
+        throughput: Messages per second that the provider takes from now on; None not told.
     """
 
     channel: Channel
@@ -189,6 +195,7 @@ class NewHealth:
     alarm: str | None = None
     pause_until: datetime | None = None
     initiated_after: datetime | None = None
+    throughput: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -439,6 +446,27 @@ class Claim:
     reply_to: str | None = None
     last_inbound_at: datetime | None = None
     language: str = "en"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A sender's share of a number: one part in `senders` of what the provider takes.
+
+    `throughput` is that in messages per second; None when the provider has not told, which means the usual.
+    """
+
+    senders: int
+    throughput: int | None = None
+
+
+class Shares(Protocol):
+    """The senders of a deployment, which share the rates of their numbers."""
+
+    async def share(self, sender: UUID, channels: Sequence[ChannelId]) -> Mapping[ChannelId, Share]:
+        """Say that a sender lives; returns its share of each of its numbers."""
+
+    async def leave(self, sender: UUID) -> None:
+        """Say that a sender has stopped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ from bot.runtime.loop import Clock, Stopping
 from bot.runtime.outgoing import WithFiles
 from bot.runtime.outlets import Outlet
 from bot.runtime.pacing import Pacer
+from bot.runtime.sharing import pace_of
 from bot.runtime.shelf import Shelf
 from bot.runtime.tenants import Line, Tenant, Tenants
 from bot.runtime.trouble import is_outage
@@ -33,7 +34,7 @@ from bot.runtime.turn import TurnTaker
 from bot.tenancy import settings_of
 from providers.base import MediaClient, Provider
 from providers.planning import plan
-from storage.base import Channel
+from storage.base import Channel, Share
 from storage.postgres import FlowVersions
 from storage.postgres.tenants import StoredTenant, TenantState, TenantStore
 
@@ -223,7 +224,8 @@ class Enrolment:
             outlet=Outlet(
                 provider=self._carrier(channel, settings, provider, media),
                 concurrency=settings.bot_send_concurrency,
-                channel=Pacer(1 / rate if rate else 0, max(int(rate), 1)),
+                channel=Pacer(*pace_of(rate, Share(senders=1))) if rate != 0 else Pacer(0, 1),
+                rate=rate,
                 pair=Pacer(settings.bot_pair_interval, settings.bot_pair_burst),
                 window_template=template,
             ),

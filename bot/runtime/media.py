@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -96,6 +97,7 @@ class MediaKeeper:
     async def run(self, stopping: Stopping) -> None:
         """Fetch until `stopping`; what is under way is left, and fetched again by whoever comes after the lease."""
         try:
+            await asyncio.to_thread(sweep, self.folder)
             while not stopping.is_set():
                 try:
                     await self.start_due()
@@ -215,6 +217,17 @@ class MediaKeeper:
 
     def _brake(self, channel: ChannelId) -> _Brake:
         return self._brakes.setdefault(channel, _Brake())
+
+
+def sweep(folder: Path) -> int:
+    """Remove what processes that died had begun to fetch, and nobody writes to any more; returns how many files."""
+    swept, over = 0, time.time() - LEASE.total_seconds()
+    for path in folder.iterdir() if folder.is_dir() else ():
+        with contextlib.suppress(OSError):  # somebody else was faster
+            if path.stat().st_mtime < over:
+                path.unlink()
+                swept += 1
+    return swept
 
 
 def _private(path: Path) -> BinaryIO:

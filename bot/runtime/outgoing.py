@@ -15,6 +15,7 @@ from bot.core.errors import ProviderError, StorageError
 from bot.core.filetypes import outbound_mistake
 from bot.core.ids import ChannelId, TenantId
 from bot.core.messages import MediaOut, TemplateOut
+from bot.runtime.failpoints import failpoint
 from bot.runtime.files import MediaLibrary, StoredFile
 from bot.runtime.links import Links
 from bot.runtime.loop import Clock
@@ -25,6 +26,7 @@ from providers.base import (
     MediaClient,
     MediaFile,
     NotSent,
+    NumberHealth,
     OutboundMessage,
     Problem,
     Provider,
@@ -95,6 +97,10 @@ class WithFiles:
     async def look_up(self, provider_message_id: str) -> StatusUpdate | None:
         """As the provider does."""
         return await self.provider.look_up(provider_message_id)
+
+    async def health(self) -> NumberHealth | None:
+        """As the provider does."""
+        return await self.provider.health()
 
     def explain(self, code: int) -> str:
         """As the provider does."""
@@ -173,10 +179,12 @@ class WithFiles:
             MediaFile(media=content.media, content=body, mime_type=stored.mime_type, filename=stored.filename)
         )
         METRICS.uploads.inc()
+        failpoint("media.after_upload")
         await self.files.media.keep_upload(
             self.tenant, self.channel, stored.sha256, stored.mime_type, given.media_id, at=self.clock(),
             expires_at=_sooner(given.expires_at, self.clock()),
         )  # fmt: skip
+        failpoint("media.upload_kept")
         return given.media_id
 
 

@@ -16,6 +16,7 @@ class Outlet:
         concurrency: Calls to it at the same time.
         calls: Counts them.
         channel: Paces the number.
+        rate: Messages per second from the number, all senders together; 0 no limit, None what the provider takes.
         pair: Paces each conversation.
         window_template: The template that says, outside the 24-hour window, what was to be said in words; empty: none.
     """
@@ -24,6 +25,7 @@ class Outlet:
     concurrency: int
     channel: Pacer
     pair: Pacer
+    rate: float | None = 0
     window_template: str = ""
     calls: asyncio.Semaphore = field(init=False)
 

@@ -13,20 +13,25 @@ class Pacer:
     """
 
     def __init__(self, interval: float, burst: int, *, size: int = 100_000) -> None:
-        self._interval = interval
-        self._tolerance = interval * (burst - 1)
+        self._usual = (interval, interval * (burst - 1))  # seconds per event, and how far ahead of them
+        self._own: dict[int, tuple[float, float]] = {}
         self._size = size
         self._due: OrderedDict[int, float] = OrderedDict()  # when the next event would be exactly on time
 
+    def pace(self, key: int, interval: float, burst: int) -> None:
+        """Give a key a pace of its own from now on."""
+        self._own[key] = (interval, interval * (burst - 1))
+
     def take(self, key: int, now: float) -> float:
         """Count an event, and return 0; or return after how many seconds it would be allowed, and count nothing."""
-        if not self._interval:
+        interval, tolerance = self._own.get(key, self._usual)
+        if not interval:
             return 0.0
         due = max(self._due.get(key, now), now)
-        early = due - now - self._tolerance
+        early = due - now - tolerance
         if early > 0:
             return early
-        self._due[key] = due + self._interval
+        self._due[key] = due + interval
         self._due.move_to_end(key)
         if len(self._due) > self._size:
             self._due.popitem(last=False)
@@ -34,7 +39,8 @@ class Pacer:
 
     def room(self, key: int, now: float) -> int | None:
         """How many events would be allowed now; None means any number."""
-        if not self._interval:
+        interval, tolerance = self._own.get(key, self._usual)
+        if not interval:
             return None
         ahead = max(self._due.get(key, now) - now, 0.0)
-        return max(int((self._tolerance - ahead) / self._interval + 1e-9) + 1, 0) if ahead <= self._tolerance else 0
+        return max(int((tolerance - ahead) / interval + 1e-9) + 1, 0) if ahead <= tolerance else 0

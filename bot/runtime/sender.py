@@ -1,6 +1,7 @@
 """Empties the outbox: claims messages (which commits the attempt), sends them, records what became of them."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from bot.runtime.failpoints import failpoint
 from bot.runtime.loop import Clock, Pulse, Stopping
 from bot.runtime.metrics import METRICS
 from bot.runtime.outlets import Outlet
+from bot.runtime.sharing import SharedRate
 from bot.runtime.trouble import is_outage
 from providers.base import (
     Accepted,
@@ -73,16 +75,19 @@ class Sender:
         rules: How patiently.
         bells: Rings when there is something to send.
         clock: The time.
+        shared: Divides the rates of numbers with other senders; None when there are no others.
     """
 
     def __init__(
-        self, outbox: Outbox, outlets: Mapping[ChannelId, Outlet], rules: SendRules, bells: Bells, clock: Clock
-    ) -> None:
+        self, outbox: Outbox, outlets: Mapping[ChannelId, Outlet], rules: SendRules, bells: Bells, clock: Clock,
+        shared: SharedRate | None = None,
+    ) -> None:  # fmt: skip
         self._outbox = outbox
         self._outlets = outlets
         self._rules = rules
         self._bells = bells
         self._clock = clock
+        self._shared = shared
         self._flying: set[asyncio.Task[None]] = set()
         self._in_flight: Counter[ChannelId] = Counter()
         self._ended: list[Result] = []
@@ -95,10 +100,12 @@ class Sender:
     async def run(self, stopping: Stopping) -> None:
         """Send until `stopping`; then waits for the answers under way and records them."""
         pulse = Pulse(PULSE_SECONDS)
-        self._open = True
         while not stopping.is_set():
             await pulse.beat()
             try:
+                if self._shared is not None:
+                    await self._shared.beat(self._outlets)
+                self._open = True
                 await self.exchange()
             except Exception as error:
                 if is_outage(error):
@@ -111,6 +118,9 @@ class Sender:
             await stopping.first(self._anything())
         self._open = False
         await self.drain()
+        if self._shared is not None:
+            with contextlib.suppress(Exception):  # else it is missed after a while
+                await self._shared.leave()
 
     async def drain(self) -> None:
         """Wait for the answers under way and record them, however late the database is; claims nothing more."""

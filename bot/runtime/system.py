@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.authoring.content import Content
+from bot.authoring.content import WHATSAPP, Content
 from bot.config import Settings
 from bot.core.actions import Actions
 from bot.core.ids import TenantId
@@ -25,13 +25,17 @@ from bot.runtime.links import Links
 from bot.runtime.loop import Clock, Stopping
 from bot.runtime.media import MediaKeeper
 from bot.runtime.metrics import METRICS
+from bot.runtime.numbers import NumberKeeper
 from bot.runtime.office import Office
 from bot.runtime.outside import OutsideRunner
 from bot.runtime.parts import Part
+from bot.runtime.project import content_dir
 from bot.runtime.reconciling import Reconciler
 from bot.runtime.retention import Retention
 from bot.runtime.rounds import Round
+from bot.runtime.samples import Samples
 from bot.runtime.sender import Sender, SendRules
+from bot.runtime.sharing import SharedRate
 from bot.runtime.templates import TemplateKeeper
 from bot.runtime.tenants import Line, Tenant, Tenants
 from bot.runtime.trouble import is_outage
@@ -51,6 +55,7 @@ from storage.postgres import (
 from storage.postgres.audit import AuditChain
 from storage.postgres.metrics import MetricsStore
 from storage.postgres.outside import OutsideJobs
+from storage.postgres.shares import SenderShares
 
 log = structlog.get_logger(__name__)
 
@@ -211,7 +216,8 @@ class System:
             unknown_wait=timedelta(seconds=self.settings.bot_unknown_wait),
         )
         outbox = PostgresOutbox(self.foundation.database, self.foundation.vault, repeats=UNKNOWN_REPEATS)
-        return Sender(outbox, self.tenants.outlets, rules, self.bells, self.clock)
+        shared = SharedRate(shares=SenderShares(self.foundation.database))
+        return Sender(outbox, self.tenants.outlets, rules, self.bells, self.clock, shared)
 
     def media_keeper(self) -> MediaKeeper:
         """What fetches files."""
@@ -290,9 +296,17 @@ class System:
         conversations = ConversationRepository(base.database, base.vault, tenant.tenant_id)
         while await conversations.expire_old_conversations(now - idle, now):
             pass
-        if tenant.settings.whatsapp_enable_templates:
-            for line in tenant.lines:
+        for line in tenant.lines:
+            await self._rate(line, now)
+            if tenant.settings.whatsapp_enable_templates:
                 await self._follow_templates(tenant, line)
+
+    async def _rate(self, line: Line, now: datetime) -> None:
+        """Ask how the provider rates a number, where there is one that can be asked."""
+        if line.media is not None:
+            chores = Chores(self.foundation.database)
+            keeper = NumberKeeper(provider=line.provider, channel=line.channel, intake=self.intake, chores=chores)
+            await keeper.keep(now)
 
     async def _follow_templates(self, tenant: Tenant, line: Line) -> None:
         if line.desk is None:
@@ -342,6 +356,18 @@ class System:
     def files(self) -> MediaLibrary:
         """The files there are."""
         return self.enrolment.files
+
+    @property
+    def samples(self) -> Samples:
+        """Samples of the files above the message templates of the tenant at home."""
+        return Samples(
+            folder=content_dir(self.line.settings) / "templates" / WHATSAPP,
+            files=self.files,
+            links=self.links,
+            tenant=self.channel.tenant_id,
+            channel=self.channel.channel_id,
+            clock=self.clock,
+        )
 
     @property
     def retention(self) -> Retention:

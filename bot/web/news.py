@@ -25,6 +25,7 @@ from providers.base import (
     TemplateChanged,
     WebhookItem,
 )
+from providers.limits import THROUGHPUTS, read_reach
 from storage.base import (
     Channel,
     NewAddress,
@@ -41,6 +42,8 @@ from storage.base import (
 
 NOBODY = TenantId(0)
 """The tenant of webhooks whose number we do not know."""
+
+IN_A_GROUP = "InboundMessage in a group: answers would reach people who asked nothing, so there are none"
 
 MAX_ALARM = 300
 THROTTLED, STOPPED = timedelta(seconds=10), timedelta(minutes=10)
@@ -60,8 +63,8 @@ _HEALTH = frozenset(
         "security",
     }
 )  # fmt: skip
-_TIERS = {"TIER_50": 50, "TIER_250": 250, "TIER_1K": 1000, "TIER_2K": 2000, "TIER_10K": 10_000, "TIER_100K": 100_000}
-_ANY_NUMBER = -1
+_THROUGHPUTS = {"THROUGHPUT_UPGRADE": THROUGHPUTS["HIGH"]}
+"""Messages per second from then on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +107,9 @@ class Sorting:
             case AccountChanged() if item.field in _HEALTH and (channels := self._concerned(item)):
                 return [_health(channel, item, self.received_at) for channel in channels]
             case InboundMessage() | StatusUpdate() | MessageEchoed() | IdentityChanged() | PreferenceChanged():
-                return [self._unread(item.channel, type(item).__name__, orjson.dumps(item, default=str))]
+                in_a_group = isinstance(item, InboundMessage) and item.group_id is not None
+                kind = IN_A_GROUP if in_a_group else type(item).__name__
+                return [self._unread(item.channel, kind, orjson.dumps(item, default=str))]
             case TemplateChanged():
                 return [self._unread(None, f"TemplateChanged {item.change}", orjson.dumps(item))]
             case AccountChanged():
@@ -165,9 +170,11 @@ class Sorting:
         if item.channel is not None:
             return (self.by_address[item.channel],) if item.channel in self.by_address else ()
         channels = self.by_account.get(item.account, ())
-        shown = str(item.data.get("display_phone_number") or "").lstrip("+")
-        named = tuple(channel for channel in channels if shown and channel.address.lstrip("+") == shown)
-        return named or channels
+        shown = "".join(filter(str.isdecimal, str(item.data.get("display_phone_number") or "")))
+        if not shown:
+            return channels
+        named = [one for one in channels if shown in (one.phone_number.lstrip("+"), one.address.lstrip("+"))]
+        return tuple(named) or tuple(one for one in channels if not one.phone_number)
 
     def _unread(self, address: str | None, kind: str, body: bytes) -> Unread:
         channel = self.by_address.get(address) or self.resting.get(address) if address is not None else None
@@ -224,20 +231,17 @@ def _health(channel: Channel, item: AccountChanged, at: datetime) -> NewHealth:
         alarm=_alarm(item),
         pause_until=_pause_until(item, at),
         initiated_after=at + RESTRICTED if stopped else None,
+        throughput=_THROUGHPUTS.get(str(item.data.get("event")))
+        if item.field == "phone_number_quality_update"
+        else None,
     )
 
 
 def _reach_limit(data: Mapping[str, Any]) -> int | None:
     """How many people may be written to in a day: a number, or the name of a tier, in one of several places."""
     for name in ("max_daily_conversations_per_business", "max_daily_conversation_per_phone", "current_limit"):
-        told = data.get(name)
-        if isinstance(told, int) and not isinstance(told, bool):
-            return _ANY_NUMBER if told < 0 else min(told, 2**31 - 1)
-        if isinstance(told, str):
-            if told in ("TIER_UNLIMITED", "-1"):
-                return _ANY_NUMBER
-            if told in _TIERS:
-                return _TIERS[told]
+        if (limit := read_reach(data.get(name))) is not None:
+            return limit
     return None
 
 

@@ -107,7 +107,9 @@ class Webhook:
         METRICS.webhooks.labels("stored").inc()
         for item in items:
             if isinstance(item, InboundMessage):
-                if isinstance(item.content, UnsupportedIn):
+                if item.group_id is not None:
+                    METRICS.unsupported.labels("group").inc()
+                elif isinstance(item.content, UnsupportedIn):
                     METRICS.unsupported.labels(_known(item.content.original_kind)).inc()
                 line = admitted.lines.get(item.channel)
                 if item.group_id is None and line is not None:

@@ -23,7 +23,7 @@ UPDATE whatsapp_configurations
 SET health = jsonb_set(health, ARRAY[$3::text], $4::jsonb),
     reach_limit = CASE WHEN $5::integer IS NULL THEN reach_limit WHEN $5 < 0 THEN NULL ELSE $5 END,
     alarm = coalesce($6::text, alarm), paused_until = greatest(paused_until, $7::timestamptz),
-    initiated_after = greatest(initiated_after, $8::timestamptz)
+    initiated_after = greatest(initiated_after, $8::timestamptz), throughput = coalesce($9::integer, throughput)
 WHERE tenant_id = $1 AND channel_id = $2
 """
 
@@ -84,6 +84,7 @@ class Facts:
                 fact.alarm,
                 fact.pause_until,
                 fact.initiated_after,
+                fact.throughput,
             )
 
 

@@ -124,6 +124,7 @@ class Upkeep:
             channel_id=ChannelId(row["channel_id"]),
             provider=provider,
             address=address,
+            phone_number=phone,
         )
 
 

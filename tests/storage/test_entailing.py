@@ -11,7 +11,7 @@ from bot.core.ids import MessageId
 from bot.core.messages import TemplateOut, TextOut
 from storage.base import Claim, NewOutbound, NewStatus, Outcome, Verdict
 from tests.conftest import EPOCH
-from tests.storage.support import ANNA, BIMAL, WAIT, World, message, result, status
+from tests.storage.support import ANNA, BIMAL, WAIT, World, message, person, result, status
 
 TEMPLATE = TemplateOut(name="nudge", language="en", parameters=("Anna",))
 LATER = EPOCH + timedelta(minutes=1)
@@ -201,6 +201,26 @@ async def test_no_more_people_are_reached_in_a_day_than_the_limit_allows(world: 
     # A day later there is room again.
     (second,) = await world.claim(now=EPOCH + timedelta(hours=24, minutes=2))
     assert second.conversation_id == bimal
+
+
+async def test_the_numbers_of_an_account_share_its_limit(world: World) -> None:
+    other = await world.upkeep.register_channel("acme", "Acme", "meta", "700800900100999", "+15550100299")
+    assert other.tenant_id == world.tenant
+    await limited(world, reach_limit=1)
+    anna, bimal = await world.conversation(ANNA), await world.conversation(BIMAL)
+    async with world.database.tenant(world.tenant) as db:
+        await db.execute(
+            "INSERT INTO reached (tenant_id, channel_id, conversation_id, reached_at) VALUES ($1, $2, $3, $4)",
+            world.tenant, other.channel_id, anna, EPOCH,
+        )  # fmt: skip
+    await world.say(TEMPLATE, to=bimal)
+    assert len(await world.claim()) == 1  # as long as nobody says that they belong together
+    async with world.database.tenant(world.tenant) as db:
+        await db.execute("DELETE FROM reached WHERE channel_id <> $1", other.channel_id)
+    await limited(world, account="900100200300400")
+    cora = await world.conversation(person(3))
+    await world.say(TEMPLATE, to=cora)
+    assert not await world.claim()
 
 
 async def test_inside_their_window_people_do_not_count(world: World) -> None:

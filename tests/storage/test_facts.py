@@ -151,7 +151,8 @@ async def test_news_of_a_number_are_kept_by_topic_with_limit_and_alarm(world: Wo
     row = (await world.rows("SELECT * FROM whatsapp_configurations"))[0]
     assert (row["reach_limit"], row["alarm"], row["initiated_after"]) == (250, "look", until)
     assert set(json.loads(row["health"])) == {"a", "b"}
-    await world.intake.accept([health("a", reach_limit=-1)])
+    await world.intake.accept([health("a", reach_limit=-1, throughput=1000), health("b")])
+    assert await world.value("SELECT throughput FROM whatsapp_configurations") == 1000
     assert await world.value("SELECT reach_limit FROM whatsapp_configurations") is None
 
 

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -34,6 +35,7 @@ NAMED: dict[str, Any] = {
 TYPED: dict[str, Any] = {
     "integer": 1, "smallint": 1, "text": "x", "timestamp with time zone": EPOCH, "date": EPOCH.date(), "bytea": b"x",
     "jsonb": "{}", "boolean": True, "numeric": 1, "text[]": ["x"], "double precision": 1.0, "bigint[]": [1],
+    "uuid": UUID(int=1),
 }  # fmt: skip
 
 
@@ -167,7 +169,7 @@ async def test_the_system_role_may_read_ids_and_due_times_only(database: Postgre
         )
     assert {row["relname"] for row in others} == {
         "inbox", "outbox", "timers", "delivery_updates", "whatsapp_configurations", "tenants", "dead_letters",
-        "audit_unsealed", "whatsapp_media", "outside_jobs",
+        "audit_unsealed", "whatsapp_media", "outside_jobs", "live_senders",
     }  # fmt: skip
 
 

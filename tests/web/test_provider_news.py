@@ -1,5 +1,6 @@
 """Every item of a webhook becomes rows for whom it concerns, or is kept as it came."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -110,6 +111,7 @@ def test_a_message_in_a_group_is_kept_and_not_answered() -> None:
     row = one(received(group_id="G1"))
     assert isinstance(row, Unread)
     assert row.tenant_id == ONE.tenant_id
+    assert "in a group" in row.kind  # what `bot unread` says of it
 
 
 def test_what_came_along_with_a_message_comes_along() -> None:
@@ -181,7 +183,8 @@ def test_an_announced_category_is_not_yet_the_category() -> None:
         ({"max_daily_conversations_per_business": -1}, -1),
         ({"max_daily_conversation_per_phone": "TIER_UNLIMITED"}, -1),
         ({"current_limit": "TIER_1K", "old_limit": "TIER_10K"}, 1000),
-        ({"current_limit": "TIER_9000"}, None),
+        ({"current_limit": "TIER_9000"}, 9000),
+        ({"current_limit": "TIER_NOT_SET"}, None),
         ({"max_daily_conversations_per_business": True}, None),
         ({}, None),
     ],
@@ -196,6 +199,13 @@ def test_news_of_a_number_of_the_account_are_for_that_number() -> None:
     data = {"display_phone_number": "702", "event": "FLAGGED"}
     assert [row.channel for row in rows(told("phone_number_quality_update", **data), ONE, TWO)] == [TWO]  # type: ignore[union-attr]
     assert len(rows(told("phone_number_quality_update", event="ONBOARDING"), ONE, TWO)) == 2
+    one, two = replace(ONE, phone_number="+15550100200"), replace(TWO, phone_number="+15550100299")
+    upgrade = told("phone_number_quality_update", display_phone_number="1 555-010-0299", event="THROUGHPUT_UPGRADE")
+    (row,) = rows(upgrade, one, two)
+    assert isinstance(row, NewHealth)
+    assert (row.channel, row.throughput) == (two, 1000)
+    strange = told("phone_number_quality_update", display_phone_number="15550109999", event="THROUGHPUT_UPGRADE")
+    assert not isinstance(rows(strange, one, two)[0], NewHealth)  # the account has numbers besides ours
 
 
 @pytest.mark.parametrize(
