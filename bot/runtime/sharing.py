@@ -36,21 +36,23 @@ class SharedRate:
     shares: Shares
     sender: UUID = field(default_factory=uuid4)
     _beat_at: float | None = None
+    _known: bool = False  # whether the others have heard of us
 
     async def beat(self, outlets: Mapping[ChannelId, Outlet]) -> None:
         """Take this sender's share anew, if it is time."""
         if self._beat_at is not None and monotonic() - self._beat_at < BEAT_SECONDS:
             return
         limited = {channel: outlet for channel, outlet in outlets.items() if outlet.rate != 0}
-        if limited or self._beat_at is not None:
+        if limited or self._known:
             for channel, share in (await self.shares.share(self.sender, list(limited))).items():
                 outlet = limited[channel]
                 outlet.channel.pace(channel, *pace_of(outlet.rate, share))
-            self._beat_at = monotonic()
+            self._known = True
+        self._beat_at = monotonic()
 
     async def leave(self) -> None:
         """Let the others have this sender's share."""
-        if self._beat_at is not None:
+        if self._known:
             await self.shares.leave(self.sender)
 
 
