@@ -10,11 +10,12 @@ import structlog
 from aiohttp import web
 
 from bot.config import STATUS_PATH, WEBHOOK_PATH
-from bot.core.messages import UnsupportedIn
+from bot.core.messages import ContactsIn, UnsupportedIn
 from bot.runtime.courtesy import Courtesy
 from bot.runtime.intake import Accepts
 from bot.runtime.metrics import METRICS
 from bot.runtime.trouble import is_outage
+from bot.web.cards import with_cards
 from bot.web.gate import Admitted, Gate
 from bot.web.news import NOBODY
 from providers.base import InboundMessage, SignatureError, WebhookItem, WebhookRequest
@@ -95,6 +96,8 @@ class Webhook:
         if self._strange(admitted, items, asked.received_at):
             with suppress(SignatureError):
                 admitted = await self._look_again(admitted, asked, slug)
+        if any(isinstance(item, InboundMessage) and isinstance(item.content, ContactsIn) for item in items):
+            items = await with_cards(items, admitted.lines)
         sorting = admitted.sorting(asked.received_at)
         rows = [row for item in items for row in sorting.rows(item)]
         try:

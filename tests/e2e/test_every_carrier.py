@@ -1,6 +1,7 @@
 """The whole system over Twilio and 360dialog: words, answers, statuses and taps."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import date
@@ -17,7 +18,7 @@ from bot.runtime.loop import Stopping
 from bot.runtime.parts import run_parts
 from bot.web.app import web_parts
 from bot.web.webhook import PATH
-from providers.emulator import Emulator, EmulatorSettings
+from providers.emulator import Card, Emulator, EmulatorSettings
 from tests.e2e.canaries import Watch
 from tests.e2e.conftest import CUSTOMER, PHONES, ROOT, Running, _listening, free_port, read_canaries
 
@@ -58,6 +59,7 @@ async def carried(request: pytest.FixtureRequest, dsn: str, tmp_path: Path, watc
             whatsapp_provider=request.param,
             whatsapp_phone_number=NUMBER,
             whatsapp_api_base_url=emulator.base_url,
+            bot_media_hosts=emulator.base_url.partition("//")[2],
             bot_public_url=public,
             bot_port=port,
             bot_database_url=dsn,
@@ -100,6 +102,12 @@ async def test_a_conversation_over_each_provider(carried: Running) -> None:
         "SELECT content->>'kind' AS kind FROM whatsapp_messages WHERE direction = 'INBOUND' ORDER BY message_id"
     )
     assert [row["kind"] for row in rows] == ["text", "choice"]
+    await carried.emulator.send_contacts(CUSTOMER, [Card(name="Bimal Rai", phones=("+9779801112233",))])
+    (contact,) = await carried.until(
+        "SELECT content FROM whatsapp_messages WHERE content->>'kind' = 'contacts'", lambda rows: len(rows) == 1
+    )
+    (card,) = json.loads(contact["content"])["cards"]
+    assert (card["name"]["formatted_name"], card["phones"][0]["wa_id"]) == ("Bimal Rai", "9779801112233")
     assert await carried.rows("SELECT 1 FROM webhook_events") == []
 
 
