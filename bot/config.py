@@ -69,6 +69,9 @@ class DatabaseSettings(BaseSettings):
     bot_actions: str | None = Field(
         None, description="module with the project's own actions. Unset: actions, if the content folder has actions.py"
     )
+    bot_sentence_encoder: bool = Field(
+        False, description="ask the sentence encoder of sirdar[semantic] what the usual classifier is not sure of"
+    )
     bot_watch: bool = Field(False, description="put flows into force when their files have changed; not for production")
     bot_worker_lease: float = Field(
         15, gt=0, le=600, description="seconds a worker that fell asleep keeps its conversations from the others"

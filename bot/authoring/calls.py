@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from bot.authoring.circles import circles
+from bot.authoring.examples import check_groups
 from bot.authoring.reader import Document
 from bot.core.book import ANY
 from bot.core.expanding import CORRECT, branches_of
@@ -62,6 +63,7 @@ def _check_starts(
             if intent not in {**intents.get(ANY, {}), **intents.get(role, {})}:
                 report(path, f"Role `{role}` has no intent `{intent}`.", code="unknown",
                        hint=did_you_mean(intent, intents.get(role, {})))  # fmt: skip
+            check_groups(spec, intents.get(role, {}).get(intent), path, report)
             other = starts.setdefault((role, intent), spec.flow)
             if other != spec.flow:
                 report(path, f"Intent `{intent}` starts flow `{other}` already, for role `{role}`.",

@@ -202,9 +202,9 @@ class Loader(Folder):
             if file is None or document is None:
                 continue
             report = Report()
-            check_file(file, report)
+            check_file(file, self.actions, report)
             self.report(document, report)
-            if not report.mistakes:
+            if not any(mistake.severity == "error" for mistake in report.mistakes):
                 self.intent_files.append(IntentsRead(document=document, file=file))
                 for role in file.roles:
                     self.intents.setdefault(role, {}).update(file.intents)

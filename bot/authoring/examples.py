@@ -8,7 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bot.authoring.reader import Document
+from bot.core.actions import Actions
 from bot.core.book import ANY
+from bot.core.flow import FlowSpec
 from bot.core.intents import EntitySpec, IntentFile, IntentSpec, by_language, marks, plain
 from bot.core.messages import MAX_BUTTON_TITLE
 from bot.core.patterns import compile_pattern
@@ -31,9 +33,11 @@ class IntentsRead:
     file: IntentFile
 
 
-def check_file(file: IntentFile, report: Report) -> None:
-    """What is wrong with a file in itself."""
+def check_file(file: IntentFile, actions: Actions, report: Report) -> None:
+    """What is wrong with a file in itself. `actions`: what there is to look things up."""
     for name, entity in file.entities.items():
+        if entity.lookup is not None:
+            _check_lookup(("entities", name, "lookup"), entity.lookup, actions, report)
         for place, source in enumerate(entity.patterns):
             _check_pattern(("entities", name, "patterns", place), source, report)
     for name, intent in file.intents.items():
@@ -50,11 +54,35 @@ def check_file(file: IntentFile, report: Report) -> None:
                            hint=did_you_mean(entity_name, file.entities) or "List it under `entities:`.")  # fmt: skip
 
 
+def _check_lookup(path: Path, name: str, actions: Actions, report: Report) -> None:
+    known = actions.names("lookup")
+    if name not in known:
+        report(path, f"There is no lookup `{name}`.", code="unknown", hint=did_you_mean(name, known))
+    elif known[name].things is None:
+        report(path, f"Lookup `{name}` does not tell what there is, so the entity has no names of the business.",
+               severity="warning", code="unknown",
+               hint="Give the lookup `things=`, or this entity `values:`.")  # fmt: skip
+
+
 def _check_pattern(path: Path, source: str, report: Report) -> None:
     try:
         compile_pattern(source)
     except ValueError as mistake:
         report(path, str(mistake), code="pattern")
+
+
+def check_groups(flow: FlowSpec, intent: IntentSpec | None, path: Path, report: Report) -> None:
+    """Warn of named groups that fill no slot of the flow that the intent starts."""
+    for source in intent.patterns if intent is not None else ():
+        try:
+            groups = compile_pattern(source).groups
+        except ValueError:
+            continue  # reported where it stands
+        for name in groups:
+            if name not in flow.slots:
+                report(path, f"The pattern `{source}` picks out `{name}`, and flow `{flow.flow}` has no such slot.",
+                       severity="warning", code="unknown",
+                       hint=did_you_mean(name, flow.slots) or "Name a slot, or write `(?:…)`.")  # fmt: skip
 
 
 def check_together(files: Iterable[IntentsRead], languages: Iterable[str]) -> Iterator[tuple[Document, Report]]:

@@ -16,7 +16,7 @@ from bot.core.nlu.stored import Arrays
 
 MOST = 64
 """Files that are kept; those that nobody has used for longest go first."""
-_TRAINED_BY = (("bot.core.nlu", ""), ("bot.core", "words.py"), ("bot.core", "phrasebook.py"))
+_TRAINED_BY = (("bot.core.nlu", ""), ("bot.core", "words.py"), ("bot.core", "phrasebook.py"), ("bot.semantic", ""))
 """The code and data that decide what comes of a training."""
 
 

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -15,11 +15,17 @@ from rich.table import Table
 from bot.authoring.adding import conversation_test, path_of_test, with_example
 from bot.authoring.content import load_content
 from bot.cli.running import run
+from bot.cli.wording import told
 from bot.config import load_database_settings, load_settings
 from bot.core.book import FlowBook
+from bot.core.conversation import Contact, Conversation
 from bot.core.errors import ConfigError
+from bot.core.events import MessageReceived
+from bot.core.ids import ContactId, ConversationId, EventId, MessageId
+from bot.core.messages import TextIn
 from bot.core.nlu import ACT, OFFER, Classifier
 from bot.core.report import did_you_mean
+from bot.core.turn import advance
 from bot.core.understanding import IntentUnderstanding, Scored, decide, to_offer
 from bot.core.words import normalise
 from bot.runtime.project import content_dir, keep_models, project_actions
@@ -42,13 +48,16 @@ def attempt(
     scored = understanding.understand(text)
     console = Console(highlight=False)
     chosen, offered = decide(scored), to_offer(scored)
+    for decision in _decisions(book, role, text):
+        label, sentence = told(decision)
+        console.print(f"{label:<11}{sentence}", style="dim", markup=False, soft_wrap=True)
     if chosen is not None:
         flow = book.started_by(role, chosen.intent)
         console.print(f"[bold green]{chosen.intent}[/] begins {flow.name if flow else 'nothing'}")
     elif offered:
         console.print(f"[bold yellow]Did you mean…[/] {', '.join(one.intent for one in offered)}")
     else:
-        console.print("[bold red]Not understood[/]")
+        console.print("[bold red]No intent is understood[/]")
     if isinstance(understanding, IntentUnderstanding) and understanding.examples:
         read = " ".join(understanding.classifier.corrected(text))
         if read != normalise(text):
@@ -61,8 +70,32 @@ def attempt(
     console.print(table)
 
 
+def _decisions(book: FlowBook, role: str, text: str) -> list[dict[str, Any]]:
+    """How it is decided who hears a message, for somebody with whom nothing has been talked about yet."""
+    nobody = Conversation(
+        conversation_id=ConversationId(1), contact=Contact(contact_id=ContactId(1), name="", roles=(role,))
+    )
+    said = MessageReceived(
+        event_id=EventId(1), at=datetime.now(UTC), message_id=MessageId(1), content=TextIn(body=text)
+    )
+    step = advance(book, nobody, said)
+    return [{"kind": one.kind, **one.detail} for one in step.trace if one.kind in {"order", "pass", "route"}]
+
+
+_HOW = {
+    "example": "exactly", "pattern": "of the form", "keyword": "says", "classifier": "like",
+    "encoder": "means the same as",
+}  # fmt: skip
+
+
 def _because(one: Scored) -> str:
-    how = {"example": "exactly", "pattern": "of the form", "keyword": "says", "classifier": "like"}[one.how]
+    how = {
+        "example": "exactly",
+        "pattern": "of the form",
+        "keyword": "says",
+        "classifier": "like",
+        "encoder": "means the same as",
+    }[one.how]
     return f"{how} “{one.because}”" if one.because else "its words"
 
 

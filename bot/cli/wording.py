@@ -11,6 +11,8 @@ Decision = Mapping[str, Any]
 """One entry of a why-trace: `kind`, and what bot/core noted beside it."""
 
 _KINDS = {
+    "order": "tried",
+    "pass": "passed",
     "route": "heard",
     "understand": "understood",
     "slot": "noted",
@@ -132,6 +134,28 @@ _ROUTES = {
 }
 
 
+_STEPS = {
+    "owner": "who has the conversation",
+    "consent": "words of consent",
+    "universal": "universals",
+    "command": "commands",
+    "payload": "a tap",
+    "expected": "what is expected now",
+    "example": "examples and patterns",
+    "classifier": "the classifier",
+    "ladder": "the ladder",
+}
+
+
+def _order(d: Decision) -> str:
+    *before, last = [_STEPS.get(str(step), str(step)) for step in d.get("tried", ())] or [""]
+    return f"{' · '.join(before)} · {last}, which took it" if before else f"{last}, and nothing else"
+
+
+def _pass(d: Decision) -> str:
+    return f"{_plain(d.get('step'))} “{d.get('word')}”: {d.get('because')}"
+
+
 def _route(d: Decision) -> str:
     if d.get("rule") == "command":
         said = ", ".join(f"{name} “{value(raw)}”" for name, raw in d.get("raw", {}).items())
@@ -151,7 +175,8 @@ def _understand(d: Decision) -> str:
     return f"{d.get('chosen') or 'no intent'}, as {d.get('role')}: {candidates}"
 
 
-_HOW = {"example": " (exactly “{}”)", "pattern": " (of the form {})", "keyword": " (says “{}”)"}
+_HOW = {"example": " (exactly “{}”)", "pattern": " (of the form {})", "keyword": " (says “{}”)",
+        "encoder": " (means the same as “{}”)"}  # fmt: skip
 
 
 def _because(one: Decision) -> str:
@@ -236,6 +261,8 @@ def _plain(name: Any) -> str:
 
 
 _WORDS: dict[str, Callable[[Decision], str]] = {
+    "order": _order,
+    "pass": _pass,
     "route": _route,
     "understand": _understand,
     "slot": _slot,

@@ -4,7 +4,7 @@ The core knows only their shape, for the linter; the functions live in `bot/oper
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar
@@ -33,6 +33,12 @@ class Database(Protocol):
         """Run a statement."""
 
 
+Things = Sequence[Sequence[str]]
+"""What a business calls its things: of each, its name and its synonyms."""
+Listing = Callable[[Database, TenantId], Awaitable[Things]]
+"""Reads all things of a kind that a tenant has. Called now and then, never for a message."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionCall:
     """In whose name and where an action runs. `at` is the event's time: actions read no clock either."""
@@ -56,13 +62,14 @@ class Action:
     """A function flows can call by name: `async def f(call: ActionCall, *, trek: int, …) -> JSON`.
 
     A lookup takes `text` and returns a list of `{"id", "name", …}`: the candidates mentioned in it, best first.
-    `roles` may call it; empty means everybody.
+    `roles` may call it; empty means everybody. `things` tells, of a lookup, everything that it could find for a tenant.
     """
 
     name: str
     function: ActionFunction
     kind: Kind = "action"
     roles: frozenset[str] = frozenset()
+    things: Listing | None = None
 
     @property
     def place(self) -> Mark | None:
@@ -87,9 +94,11 @@ class Actions:
         """Register the decorated function as an action."""
         return self._register(name, "action", roles)
 
-    def lookup(self, name: str, *, roles: tuple[str, ...] = ()) -> Callable[[ActionFunction], ActionFunction]:
+    def lookup(
+        self, name: str, *, roles: tuple[str, ...] = (), things: Listing | None = None
+    ) -> Callable[[ActionFunction], ActionFunction]:
         """Register the decorated function as a lookup."""
-        return self._register(name, "lookup", roles)
+        return self._register(name, "lookup", roles, things)
 
     def including(self, *others: "Actions") -> "Actions":
         """All of these and those; a later one with the same name wins, so projects can replace ours."""
@@ -113,9 +122,11 @@ class Actions:
         """Those of one kind."""
         return {name: action for name, action in self.by_name.items() if action.kind == kind}
 
-    def _register(self, name: str, kind: Kind, roles: tuple[str, ...]) -> Callable[[ActionFunction], ActionFunction]:
+    def _register(
+        self, name: str, kind: Kind, roles: tuple[str, ...], things: Listing | None = None
+    ) -> Callable[[ActionFunction], ActionFunction]:
         def register(function: ActionFunction) -> ActionFunction:
-            self.add(Action(name=name, function=function, kind=kind, roles=frozenset(roles)))
+            self.add(Action(name=name, function=function, kind=kind, roles=frozenset(roles), things=things))
             return function
 
         return register
@@ -131,9 +142,17 @@ def action(name: str, *, roles: tuple[str, ...] = ()) -> Callable[[_Function], _
     return _marking(name, "action", roles)
 
 
-def lookup(name: str, *, roles: tuple[str, ...] = ()) -> Callable[[_Function], _Function]:
-    """Make the decorated function a lookup, in the module that BOT_ACTIONS names; as for `action`."""
-    return _marking(name, "lookup", roles)
+def lookup(
+    name: str, *, roles: tuple[str, ...] = (), things: Listing | None = None
+) -> Callable[[_Function], _Function]:
+    """Make the decorated function a lookup, in the module that BOT_ACTIONS names; as for `action`.
+
+    Args:
+        name: What flows write after `lookup:`.
+        roles: Who may call it; empty: everybody.
+        things: Tells all that it could find, so that entities of intents know these names: see `Listing`.
+    """
+    return _marking(name, "lookup", roles, things)
 
 
 def marked(function: object) -> tuple[Action, ...]:
@@ -152,9 +171,11 @@ def two_alike(first: Action, second: Action) -> ContentError:
     )
 
 
-def _marking(name: str, kind: Kind, roles: tuple[str, ...]) -> Callable[[_Function], _Function]:
+def _marking(
+    name: str, kind: Kind, roles: tuple[str, ...], things: Listing | None = None
+) -> Callable[[_Function], _Function]:
     def mark(function: _Function) -> _Function:
-        made = Action(name=name, function=function, kind=kind, roles=frozenset(roles))
+        made = Action(name=name, function=function, kind=kind, roles=frozenset(roles), things=things)
         setattr(function, _MARK, (*marked(function), made))
         return function
 

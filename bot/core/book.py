@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
+from bot.core.actions import Things
 from bot.core.compiled import CommandUse, CompiledFlow
 from bot.core.intents import EntitySpec, IntentSpec
 from bot.core.templates import Texts
@@ -84,6 +85,26 @@ class FlowBook:
         """
         book = copy.copy(self)
         book._flows = {(one.name, one.version): one for one in older} | self._flows  # noqa: SLF001  a copy of our own
+        return book
+
+    @property
+    def lookups(self) -> frozenset[str]:
+        """The lookups whose things intents name as entities."""
+        return frozenset(
+            name for one in self._understanding.values() if isinstance(one, IntentUnderstanding) for name in one.lookups
+        )
+
+    def knowing(self, things: Mapping[str, Things]) -> "FlowBook":
+        """A book for one business, which calls its things so; nothing is trained yet.
+
+        Args:
+            things: By lookup.
+        """
+        book = copy.copy(self)
+        book._understanding = {  # noqa: SLF001  a copy of our own
+            role: one.knowing(things) if isinstance(one, IntentUnderstanding) else one
+            for role, one in self._understanding.items()
+        }
         return book
 
     def flows(self) -> tuple[CompiledFlow, ...]:

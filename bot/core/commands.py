@@ -116,8 +116,8 @@ def _arguments(command: Command, rest: str, slots: Mapping[str, AnySlot]) -> tup
         if isinstance(slot, RefReader) and slot.pattern is not None:
             match = slot.pattern.search(rest[:MAX_ANALYSED])
             if match:
-                raw[argument.slot] = match[0].upper()
-                rest = f"{rest[: match.start()].rstrip(_EDGES)} {rest[match.end() :].lstrip(_EDGES)}"
+                raw[argument.slot] = match.found.upper()
+                rest = f"{rest[: match.start].rstrip(_EDGES)} {rest[match.end :].lstrip(_EDGES)}"
                 coded = True
         elif isinstance(slot, TextReader) or last:
             raw[argument.slot], rest = rest, ""

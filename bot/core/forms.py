@@ -13,13 +13,15 @@ from bot.core.asking import MAX_KEPT, Localised, count_typed, joined, send_quest
 from bot.core.choices import Option, match_exactly, match_normal
 from bot.core.correcting import Correction, acknowledge, apply, find_correction
 from bot.core.cursor import Cursor, Said, Unmatched
-from bot.core.gathering import Job, Offer, accept, fill, gather, new_job, note, prefill, read_slots
+from bot.core.gathering import BEGIN, Job, Offer, accept, fill, gather, new_job, note, prefill, read_slots
 from bot.core.messages import ContactRequestOut, LocationRequestOut
 from bot.core.ruling import Rule, broken_rule
 from bot.core.slots import AnySlot, ChoiceReader, Filled, LocationReader, MediaReader, default_of, describe
 from bot.core.words import normalise, skips
 
 SKIP = "skip"
+_NAMED = ("raw", "looked", "invalid", "candidates")
+"""What is kept of a job when the message that began the run is read as a whole."""
 _HALVES = {
     "a": ("am", "morning", "in the morning", "subah"),
     "p": ("pm", "evening", "afternoon", "in the evening", "shaam"),
@@ -58,10 +60,12 @@ class Form:
             cursor.slots.pop(cursor.reask, None)
             cursor.reask = None
         job = cursor.job
-        if job is None and cursor.turn.text:
+        if cursor.turn.text and (job is None or job["then"] == BEGIN):
             said = cursor.turn.said(cursor.turn.text)
-            job = cursor.job = new_job("form", said.text[:MAX_KEPT])
-            read_slots(cursor, job, said, self.slots)
+            before = {key: job[key] for key in _NAMED} if job is not None else {}
+            told = {*before["looked"], *before["invalid"], *before["candidates"], *cursor.slots} if before else set()
+            job = cursor.job = new_job("form", said.text[:MAX_KEPT]) | before
+            read_slots(cursor, job, said, [name for name in self.slots if name not in told])
         elif job is not None:
             job["then"] = "form"
             job["asked"] = None

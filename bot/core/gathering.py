@@ -11,7 +11,7 @@ message is the *job*, a small JSON object that travels in `pending.detail`:
     candidates  slot → what is offered for it: what a lookup found, what the words may mean, a value to be confirmed
     gained      whether the message filled anything
     corrected   slots that changed because the person corrected them
-    then        what goes on afterwards: "form", "command", "collect" or "correct"
+    then        what goes on afterwards: "begin", "form", "command", "collect" or "correct"
     trigger     the machine event a command fires
 
 An offer is a business object of a lookup, or `{"key", "name", "value"}`: the value is what the slot gets, and the key
@@ -32,6 +32,7 @@ MAX_CANDIDATES = 30
 Job = dict[str, Any]
 Offer = dict[str, Any]
 _NOT_WRITTEN = frozenset({"ref", "media"})
+BEGIN = "begin"
 MASK = "•••"
 
 

@@ -5,12 +5,12 @@ import json
 from collections.abc import Sequence
 from typing import Protocol
 
-from bot.core.nlu import Classifier
+from bot.core.nlu import Classifier, Meaning
 from bot.core.nlu.masks import Masks, Phrases
 from bot.core.nlu.stored import Arrays
 
-MOST = 64
-"""Models that a process keeps."""
+MOST = 256
+"""Models that a process keeps for whoever asks again; those in use are kept by their users."""
 
 Examples = tuple[tuple[str, str], ...]
 """Text and intent."""
@@ -31,25 +31,28 @@ class Models:
 
     Attributes:
         store: Where they are kept beyond it; None keeps them nowhere else.
+        meaning: What tells meanings to models that know more than the usual ones; None: there are no such models.
         learnt: How many were trained, not found.
     """
 
     def __init__(self, store: ModelStore | None = None) -> None:
         self.store = store
+        self.meaning: Meaning | None = None
         self.learnt = 0
-        self._known: dict[tuple[Examples, Phrases], Classifier] = {}
+        self._known: dict[tuple[Examples, Phrases, Meaning | None], Classifier] = {}
 
-    def of(self, examples: Examples, phrases: Phrases = ()) -> Classifier:
+    def of(self, examples: Examples, phrases: Phrases = (), meaning: Meaning | None = None) -> Classifier:
         """The model for some examples, whoever asks.
 
         Args:
             examples: What it learns from.
             phrases: The words that are masked in them.
+            meaning: What tells meanings; unset: what is usual.
         """
-        key = (examples, phrases)
+        key = (examples, phrases, meaning)
         found = self._known.get(key)
         if found is None:
-            found = self._found(examples, phrases)
+            found = self._found(examples, phrases, meaning)
             while len(self._known) >= MOST:
                 self._known.pop(next(iter(self._known)), None)
             self._known[key] = found
@@ -59,17 +62,17 @@ class Models:
         """Forget what this process has learnt; what the store keeps stays."""
         self._known.clear()
 
-    def _found(self, examples: Examples, phrases: Phrases) -> Classifier:
+    def _found(self, examples: Examples, phrases: Phrases, meaning: Meaning | None) -> Classifier:
         mask = Masks(phrases) if phrases else None
-        key = content_hash(examples, phrases)
+        key = content_hash(examples, phrases) + (type(meaning).__qualname__ if meaning is not None else "")
         arrays = self.store.find(key) if self.store is not None else None
         if arrays is not None:
             try:
-                return Classifier.from_arrays(arrays, mask=mask)
+                return Classifier.from_arrays(arrays, mask=mask, meaning=meaning)
             except (KeyError, ValueError, IndexError):
                 pass  # it is not what we keep: learn it, and keep that in its place
         self.learnt += 1
-        learnt = Classifier.of(examples, mask=mask)
+        learnt = Classifier.of(examples, mask=mask, meaning=meaning)
         if self.store is not None:
             self.store.keep(key, learnt.arrays)
         return learnt

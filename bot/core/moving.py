@@ -69,7 +69,7 @@ def hear(cursor: Cursor, said: Said) -> None:
 
 
 def hear_exactly(cursor: Cursor, said: Said) -> bool:
-    """Take words that are exactly a choice on offer; they win over universals and commands."""
+    """Take words that are exactly a choice on offer; one that a universal is called as well wins over it."""
     state = state_of(cursor)
     if state is None or state.question is None:
         return False

@@ -10,6 +10,7 @@ from bot.core.entities import Entities, extract
 from bot.core.events import Event
 from bot.core.ids import RunId
 from bot.core.messages import Outgoing, TemplateOut, TextOut
+from bot.core.order import Tried
 from bot.core.sandbox import RAISES
 from bot.core.splitting import split_text
 from bot.core.templates import Texts
@@ -48,7 +49,7 @@ class Turn:
 
     __slots__ = (
         "at", "contact", "effects", "entered", "event", "frames", "heard", "message", "muted", "original", "owner",
-        "quotes", "runs", "scope", "text", "trace",
+        "quotes", "runs", "scope", "text", "trace", "tried",
     )  # fmt: skip
 
     def __init__(self, conversation: Conversation, event: Event) -> None:
@@ -65,6 +66,7 @@ class Turn:
         self.runs = 0
         self.muted = False  # a timer's words to somebody who does not want any
         self.heard = False  # the person has said something
+        self.tried: Tried | None = None  # the last step a message came to
         self.text: str | None = None  # the message that began a run, until something has used it up
         self.message: str | None = getattr(event, "sent_as", None)  # the provider's id of what is being answered
         self.quotes = False  # the next message quotes it

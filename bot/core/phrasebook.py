@@ -81,7 +81,7 @@ MAYBE: dict[str, tuple[str, ...]] = {
     "es": (
         "tal vez", "quizas", "quiza", "no se", "no lo se", "no estoy seguro", "no estoy segura", "a lo mejor",
         "depende", "puede ser", "puede que si", "ya veremos", "no se todavia", "aun no se", "todavia no se",
-        "lo pensare",
+        "lo pensare", "ni idea", "no tengo idea",
     ),
     "ne": (
         "sayad", "shayad", "thaha chaina", "thaha bhayena", "थाहा भएन", "thaha xaina", "herau", "heraula",

@@ -1,17 +1,17 @@
 """What takes more than one step: commands, files for business objects, and going on after an action has answered."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bot.core.asking import Ask
 from bot.core.compiled import CommandUse, CompiledFlow
 from bot.core.conversation import FRAME, Frame, Pending
-from bot.core.cursor import START, Cursor
+from bot.core.cursor import START, Cursor, Said
 from bot.core.errors import EngineError
 from bot.core.events import ActionDone, ActionFailed
 from bot.core.forms import Form
-from bot.core.gathering import Job, attach, found, gather, new_job, read_raw
-from bot.core.moving import RUNS, put_back, repeat, settle, state_of
+from bot.core.gathering import BEGIN, Job, attach, found, gather, new_job, read_raw
+from bot.core.moving import RUNS, begin, put_back, repeat, settle, state_of
 from bot.core.ops import Do
 from bot.core.wiring import proceed
 
@@ -68,6 +68,31 @@ def _refuse(cursor: Cursor, trigger: str, job: Job) -> None:
             cursor.say(block, slot=about, reason=job["invalid"].get(name), missing=[about["label"]])
             return
     cursor.say(use.otherwise or "command_not_now")
+
+
+# --- What the form of a message names ---------------------------------------------------------------------------------
+
+
+def begin_with(cursor: Cursor, said: Said, named: Mapping[str, str]) -> None:
+    """Start the run with words that a pattern has picked out for some of its slots.
+
+    Args:
+        cursor: The new run.
+        said: The whole message; what was picked out means nothing else in it.
+        named: Slot → words.
+    """
+    rest = said.text
+    for words in named.values():
+        rest = rest.replace(words, ";" * len(words), 1)
+    cursor.turn.text = rest
+    job = cursor.job = new_job(BEGIN)
+    read_raw(cursor, job, dict(named))
+    _go_on_beginning(cursor, job)
+
+
+def _go_on_beginning(cursor: Cursor, job: Job) -> None:
+    if gather(cursor, list(job["raw"])):
+        begin(cursor, cursor.turn.said(cursor.turn.text) if cursor.turn.text else None)
 
 
 # --- Files and places -------------------------------------------------------------------------------------------------
@@ -189,6 +214,9 @@ def _resume_do(cursor: Cursor, pending: Pending, event: ActionDone | ActionFaile
 def _resume_job(cursor: Cursor, job: Job) -> None:
     if job["then"] == "command":
         _go_on_with_command(cursor)
+        return
+    if job["then"] == BEGIN:
+        _go_on_beginning(cursor, job)
         return
     question = cursor.flow.states[cursor.state].question
     if isinstance(question, Form):

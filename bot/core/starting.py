@@ -1,6 +1,6 @@
 """Which flow a message starts, and what goes on when a run has been dealt with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bot.core.choices import Option, match_exactly, present
 from bot.core.compiled import CompiledFlow
@@ -8,6 +8,8 @@ from bot.core.cursor import Cursor, Said
 from bot.core.effects import Handoff
 from bot.core.events import BusinessChanged
 from bot.core.moving import begin, climb, put_back, repeat, state_of
+from bot.core.order import Tried
+from bot.core.resuming import begin_with
 from bot.core.stack import Stack
 from bot.core.understanding import Scored, decide, to_offer
 from bot.core.words import yes_no_words
@@ -25,12 +27,18 @@ MAX_FRAMES = 5
 class Starting(Stack):
     """Starting runs, and finishing what a turn did to one."""
 
-    def begin(self, flow: CompiledFlow, said: Said | None, reason: str | None = None) -> None:
-        """Start a run of a flow on top of everything."""
+    def begin(
+        self, flow: CompiledFlow, said: Said | None, reason: str | None = None, named: Mapping[str, str] | None = None
+    ) -> None:
+        """Start a run of a flow on top of everything. `named`: words that the message's form gives to slots."""
         cursor = self.push(flow)
         if reason:
             cursor.extra["reason"] = reason
-        begin(cursor, said)
+        values = {name: words for name, words in (named or {}).items() if name in flow.slots}
+        if said is not None and values:
+            begin_with(cursor, said, values)
+        else:
+            begin(cursor, said)
         self.done(cursor)
 
     def begin_with(self, flow: CompiledFlow, event: BusinessChanged) -> None:
@@ -53,10 +61,13 @@ class Starting(Stack):
         turn = self.turn
         if len(turn.frames) >= MAX_FRAMES:
             return False
+        turn.tried = Tried.EXAMPLE
         likely: dict[str, Scored] = {}
         for role in turn.contact.roles:
             scored = self.book.understanding(role).understand(said.text)
             chosen = decide(scored)
+            if chosen is None or chosen.how not in {"example", "pattern"}:
+                turn.tried = Tried.CLASSIFIER
             tried = [
                 {"intent": one.intent, "score": one.score, "because": one.because, "how": one.how} for one in scored[:3]
             ]
@@ -66,7 +77,7 @@ class Starting(Stack):
                 likely |= {one.intent: one for one in to_offer(scored) if one.intent not in likely}
                 continue
             turn.remember(UNMATCHED, None)
-            self.begin(flow, said)
+            self.begin(flow, said, named=chosen.values if chosen else None)
             return True
         return ask and self._ask_about(said, to_offer(likely.values()))
 
@@ -135,6 +146,7 @@ class Starting(Stack):
     def not_understood(self, said: Said) -> None:
         """Nothing open, and nothing we know: say what we can do; the third time in a row, find a person."""
         turn = self.turn
+        turn.tried = Tried.LADDER
         count = int(turn.scope.get(UNMATCHED, 0)) + 1
         turn.note("route", rule="not_understood", count=count)
         turn.remember(UNMATCHED, count)
@@ -191,15 +203,17 @@ class Starting(Stack):
 
     def _digress(self, cursor: Cursor) -> bool:
         """Make something else of words that meant nothing here; True when they started another flow."""
+        turn = self.turn
         unmatched, cursor.unmatched = cursor.unmatched, None
         if unmatched is None:
             return False
         state = state_of(cursor)
         if unmatched.text and (state is None or state.digress):
-            put_back(self.turn, cursor)
-            if self.start_by_intent(self.turn.said(unmatched.text), ask=False):
+            put_back(turn, cursor)
+            if self.start_by_intent(turn.said(unmatched.text), ask=False):
                 return True
         cursor.unmatched = unmatched
+        turn.tried = Tried.LADDER
         climb(cursor)
         return False
 

@@ -1,10 +1,7 @@
 """One event, one conversation: which run hears it, in which order things are tried, and what the next snapshot is.
 
-A message is tried, in this order, as: a word of consent (STOP, START) · a tapped choice · words that are exactly a
-choice on offer · the name of a language that was offered · a command · a universal (help, back, cancel, restart,
-repeat, agent) · an answer to the open question · something that starts a flow (when the open question made nothing of
-it, or none is open) · the ladder of what was not understood. While a person has taken over, only commands of staff are
-heard.
+The steps that a message is put to, one after the other, are those of `bot.core.order.Tried`. While a person has taken
+over, only words of consent and commands of staff are heard.
 """
 
 from typing import Any
@@ -32,11 +29,12 @@ from bot.core.moving import (
     tap,
 )
 from bot.core.offering import Offering, is_offer
+from bot.core.order import Tried, order
 from bot.core.resuming import collect, collects, command, resume
 from bot.core.starting import INTENT, UNMATCHED
 from bot.core.universals import CONFIRM
 from bot.core.upgrading import Upgrading
-from bot.core.words import CONSENT_WORDS
+from bot.core.words import CONSENT_WORDS, universal_in
 
 _TAKEN = {"handoff.taken", "handoff.paused", "phone.wrote"}
 """News that a person has the conversation, or nobody; `phone.wrote`: a colleague wrote on the business's own phone."""
@@ -75,6 +73,8 @@ def advance(book: FlowBook, conversation: Conversation, event: Event) -> Step:
             router.business(news)
         case ActionDone() | ActionFailed() as answer:
             router.answer(answer)
+    if turn.tried is not None:
+        turn.trace.insert(0, order(turn.tried))
     if turn.heard:
         router.offer_language()
         router.listen_anew()
@@ -135,27 +135,59 @@ class _Router(Upgrading, Offering):
         turn = self.turn
         consent = CONSENT_WORDS.get(said.normal)
         if consent is not None:
+            turn.tried = Tried.CONSENT
             self.consent(consent, said)
             return
         quiet = turn.owner != "bot"
         cursor = self.top()
-        if not quiet and cursor is not None and self.confirm(cursor, said.normal):
-            turn.note("route", rule="confirm")
-        elif not quiet and cursor is not None and hear_exactly(cursor, said):
-            turn.note("route", rule="choice")
-            self.done(cursor)
-        elif not quiet and self.answer_offer(said.normal):
-            turn.note("route", rule="language")
-        elif (read := self._command(said, staff_only=quiet)) is not None:
+        if not quiet and self._universal(cursor, said):
+            return
+        read = self._command(said, staff_only=quiet)
+        if read is not None:
+            turn.tried = Tried.COMMAND
+            self.close_question(cursor)
             self._start_command(*read)
         elif quiet:
+            turn.tried = Tried.OWNER
             turn.note("ignore", why="a person has taken over", owner=turn.owner)
-        elif not self.universal(cursor, said):
+        elif not self._exactly(cursor, said):
+            turn.tried = Tried.EXPECTED
             self._answer(cursor, said)
+
+    def _universal(self, cursor: Cursor | None, said: Said) -> bool:
+        """Take a universal. One that is also exactly what a question on offer calls a choice is that choice."""
+        word = universal_in(said.normal, self.turn.contact.language)
+        if word is None:
+            return False
+        if self._exactly(cursor, said):
+            self.turn.note("pass", step="universal", word=word, because="a choice on offer is called so")
+            return True
+        self.turn.tried = Tried.UNIVERSAL
+        self.close_question(cursor)
+        if self.universal(cursor, word, said):
+            return True
+        self.turn.note("pass", step="universal", word=word, because="it is switched off here")
+        return False
+
+    def _exactly(self, cursor: Cursor | None, said: Said) -> bool:
+        """Take words that are exactly a choice of a question on offer, the flow's or our own."""
+        turn = self.turn
+        turn.tried = Tried.EXPECTED
+        if cursor is not None and self.confirm(cursor, said.normal):
+            turn.note("route", rule="confirm")
+        elif cursor is not None and hear_exactly(cursor, said):
+            turn.note("route", rule="choice")
+            self.done(cursor)
+        elif self.answer_offer(said.normal):
+            turn.note("route", rule="language")
+        else:
+            return False
+        return True
 
     def choice(self, id: str, title: str) -> None:  # noqa: A002  WhatsApp's word
         """Route a tap: to the question it belongs to, or, with an id that is not ours, as the words on it."""
         turn = self.turn
+        turn.tried = Tried.PAYLOAD if turn.owner == "bot" else Tried.OWNER
         if is_offer(id) and turn.owner == "bot":
             turn.note("route", rule="language")
             self.answer_offer(id)

@@ -1,8 +1,8 @@
 """What somebody wants, when no question is open: a message → an intent, with a score and a reason.
 
 Three things are tried: whether the message is exactly one of the examples, whether it is of the form of a pattern, and
-what the classifier thinks, to which keywords give a hint. There is one model for each role; it is trained when it is
-first needed, and again only when its examples have changed.
+what the classifier thinks, to which keywords give a hint. There is one model for each role, and for each tenant whose
+business has names of its own; it is trained when it is first needed, and again only when what it learns from changes.
 """
 
 import re
@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from bot.core.actions import Things
 from bot.core.intents import EntitySpec, IntentSpec, by_language, marks
 from bot.core.models import MODELS
-from bot.core.nlu import ACT, OFFER, Classifier
+from bot.core.nlu import ACT, ASK_BELOW, OFFER, Classifier, Meaning
 from bot.core.nlu.masks import Masks, Phrases
 from bot.core.patterns import compile_pattern
 from bot.core.words import normalise
@@ -31,7 +32,7 @@ class Scored:
     """An intent that a message may have.
 
     `because` is what speaks for it; `how` says what that is: `example` (the message is exactly this one), `pattern`,
-    `keyword` or `classifier` (this example is near). `values` are the named groups of a pattern.
+    `keyword`, `classifier` or `encoder` (this example is near). `values` are the named groups of a pattern.
     """
 
     intent: str
@@ -54,18 +55,40 @@ class Understanding(Protocol):
 class IntentUnderstanding:
     """The intents of a role."""
 
-    def __init__(self, intents: Mapping[str, IntentSpec], entities: Mapping[str, EntitySpec] | None = None) -> None:
+    def __init__(
+        self, intents: Mapping[str, IntentSpec], entities: Mapping[str, EntitySpec] | None = None,
+        things: Mapping[str, Things] | None = None,
+    ) -> None:  # fmt: skip
         """Prepare; nothing is trained yet.
 
         Args:
             intents: By name.
             entities: What the examples name, by name.
+            things: What the business calls its things, by lookup.
         """
+        self._intents, self._entities = intents, entities or {}
+        self._model: Classifier | None = None
+        self._deep: tuple[Meaning, Classifier] | None = None
         self.examples = tuple((text, name) for name, spec in intents.items() for text in spec.texts)
-        self._phrases = _phrases(intents, entities or {})
+        self._phrases = _phrases(intents, self._entities, things or {})
         self._exact = {normalise(text): (text, name) for text, name in reversed(self.examples)}
-        self._keywords = [(name, f" {normalise(word)} ", word) for name, spec in intents.items() for word in spec.words]
+        self._keywords: dict[str, list[tuple[str, str, str]]] = {}
+        for name, spec in intents.items():
+            for word in spec.words:
+                if normal := normalise(word):
+                    self._keywords.setdefault(normal.split()[0], []).append((name, f" {normal} ", word))
         self._patterns = [(name, compile_pattern(source)) for name, spec in intents.items() for source in spec.patterns]
+
+    @property
+    def lookups(self) -> frozenset[str]:
+        """The lookups whose things its entities are."""
+        return frozenset(entity.lookup for entity in self._entities.values() if entity.lookup)
+
+    def knowing(self, things: Mapping[str, Things]) -> "IntentUnderstanding":
+        """The same, for a business that calls its things so; itself, when none of them matters here."""
+        if self.lookups.isdisjoint(things):
+            return self
+        return IntentUnderstanding(self._intents, self._entities, things)
 
     @property
     def mask(self) -> Masks | None:
@@ -75,12 +98,25 @@ class IntentUnderstanding:
     @property
     def classifier(self) -> Classifier:
         """The trained model."""
-        return MODELS.of(self.examples, self._phrases)
+        if self._model is None:
+            self._model = MODELS.of(self.examples, self._phrases)
+        return self._model
+
+    @property
+    def deep(self) -> Classifier | None:
+        """The trained model that knows more than the usual one, where there is one."""
+        if MODELS.meaning is None:
+            return None
+        if self._deep is None or self._deep[0] is not MODELS.meaning:
+            self._deep = MODELS.meaning, MODELS.of(self.examples, self._phrases, MODELS.meaning)
+        return self._deep[1]
 
     def learn(self) -> None:
         """Train now, where there is something to learn from."""
         if self.examples:
-            self.classifier.get_ready()
+            for model in (self.classifier, self.deep):
+                if model is not None:
+                    model.get_ready()
 
     def understand(self, text: str) -> Sequence[Scored]:
         """Every way a message can mean an intent, best first."""
@@ -92,25 +128,33 @@ class IntentUnderstanding:
             return (Scored(intent=exact[1], score=1.0, because=exact[0], how="example"),)
         found = self._by_pattern(text) or {}
         if not found and self.examples:
-            found = {
-                one.intent: Scored(
-                    intent=one.intent,
-                    score=one.confidence,
-                    because=self.examples[one.nearest][0] if one.nearest is not None else "",
-                )
-                for one in self.classifier.guesses(text, OFFERS)
-            }
+            found = self._by_likeness(text)
         self._take_hints(normal, found)
         return sorted(found.values(), key=lambda scored: (-scored.score, scored.intent))
+
+    def _by_likeness(self, text: str) -> dict[str, Scored]:
+        """What a message is most like, in the eyes of the usual model; when that is unsure, of one that knows more."""
+        guesses, how = self.classifier.guesses(text, OFFERS), "classifier"
+        deep = self.deep
+        if deep is not None and guesses[0].confidence < ASK_BELOW:
+            guesses, how = deep.guesses(text, OFFERS), "encoder"
+        return {
+            one.intent: Scored(
+                intent=one.intent,
+                score=one.confidence,
+                because=self.examples[one.nearest][0] if one.nearest is not None else "",
+                how=how,
+            )
+            for one in guesses
+        }
 
     def _by_pattern(self, text: str) -> dict[str, Scored]:
         """Intents of which the whole message has the form."""
         found: dict[str, Scored] = {}
         for name, pattern in self._patterns:
-            match = pattern.fullmatch(text.strip())
-            if match is not None and name not in found:
-                values = {group: value for group, value in match.groupdict().items() if value}
-                found[name] = Scored(intent=name, score=1.0, because=pattern.pattern, how="pattern", values=values)
+            match = pattern.fullmatch(text.strip()) if name not in found else None
+            if match is not None:
+                found[name] = Scored(intent=name, score=1.0, because=pattern.source, how="pattern", values=match.named)
         return found
 
     def _take_hints(self, normal: str, found: dict[str, Scored]) -> None:
@@ -120,8 +164,9 @@ class IntentUnderstanding:
         padded = f" {normal} "
         sure = max((one.score for one in found.values()), default=0.0)
         best = next((name for name, one in found.items() if one.score == sure), None)
-        for name, word, source in self._keywords:
-            if word not in padded or word == "  ":
+        begun = self._keywords.keys() & normal.split()
+        for name, word, source in [one for first in sorted(begun) for one in self._keywords[first]]:
+            if word not in padded:
                 continue
             own = found.get(name)
             floor = 0.0 if sure >= ACT and best != name else _KEYWORD
@@ -132,8 +177,10 @@ class IntentUnderstanding:
                 found[name] = replace(own, score=max(score, own.score), because=source, how="keyword")
 
 
-def _phrases(intents: Mapping[str, IntentSpec], entities: Mapping[str, EntitySpec]) -> Phrases:
-    """The words that name entities: their values with synonyms, and what examples mark."""
+def _phrases(
+    intents: Mapping[str, IntentSpec], entities: Mapping[str, EntitySpec], things: Mapping[str, Things]
+) -> Phrases:
+    """The words that name entities: their values with synonyms, what examples mark, what the business calls them."""
     found: dict[str, str] = {}
     for name, entity in entities.items():
         for value, synonyms in entity.values.items():
@@ -143,6 +190,10 @@ def _phrases(intents: Mapping[str, IntentSpec], entities: Mapping[str, EntitySpe
             for words, name in marks(example):
                 if name in entities and entities[name].type is None and not re.search(r"\d", words):
                     found.setdefault(normalise(words), name)
+    for name, entity in entities.items():
+        for names in things.get(entity.lookup or "", ()):
+            for text in names:
+                found.setdefault(normalise(text), name)
     return tuple(sorted((phrase, name) for phrase, name in found.items() if phrase))
 
 

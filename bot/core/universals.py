@@ -12,7 +12,7 @@ from bot.core.effects import RecordConsent
 from bot.core.moving import STOPPED, put_back, repeat, settle, state_of
 from bot.core.starting import Starting
 from bot.core.trail import done_in, take_back, way_back
-from bot.core.words import MAYBE_STOP, universal_in
+from bot.core.words import MAYBE_STOP
 
 CONFIRM = "confirm!"
 """Begins the choices of our own question whether to go back; no author's choice has a `!`."""
@@ -33,11 +33,8 @@ class Universals(Starting):
         if allowed and turn.owner == "bot":
             self.resume_beneath()
 
-    def universal(self, cursor: Cursor | None, said: Said) -> bool:
-        """Take help, back, cancel, restart, repeat and agent. False when it is none, or not allowed here."""
-        word = universal_in(said.normal, self.turn.contact.language)
-        if word is None:
-            return False
+    def universal(self, cursor: Cursor | None, word: str, said: Said) -> bool:
+        """Take help, back, cancel, restart, repeat and agent. False when it is not allowed here."""
         state = state_of(cursor) if cursor is not None else None
         if cursor is None or state is None:
             if said.normal in MAYBE_STOP:
@@ -114,6 +111,12 @@ class Universals(Starting):
         options = [Option(key=CONFIRM + one.key, label=one.label) for one in self._yes_no(cursor)]
         self.turn.send(*present(body, options, cursor.run, cursor.epoch, ""), block="confirm_back")
         self.done(cursor)
+
+    def close_question(self, cursor: Cursor | None) -> None:
+        """Close our own question: something else was said."""
+        if cursor is not None and cursor.confirming is not None:
+            cursor.confirming = None
+            put_back(self.turn, cursor)
 
     def confirm(self, cursor: Cursor, normal: str) -> bool:
         """Take the answer to our own question. Anything but an answer closes it, and counts as what it is."""

@@ -8,10 +8,12 @@ from typing import Any
 
 from rapidfuzz.distance import OSA
 
-from bot.core.actions import ActionCall, Actions
+from bot.core.actions import ActionCall, Actions, Database, Things
 from bot.core.ids import TenantId
 
 _ALL = "SELECT trek_id, name, synonyms, price, currency FROM treks WHERE tenant_id = $1 ORDER BY trek_id"
+
+_NAMES = "SELECT name, synonyms FROM treks WHERE tenant_id = $1 ORDER BY trek_id LIMIT 2000"
 
 _FRESH = timedelta(seconds=10)
 """A catalogue changes a few times a year and is asked on every enquiry: a change shows after this long."""
@@ -70,8 +72,13 @@ class Catalogue:
 def catalogue_actions() -> Actions:
     """The catalogue's lookups, with a memory of their own."""
     actions = Actions()
-    actions.lookup("treks.find")(Catalogue().find)
+    actions.lookup("treks.find", things=all_treks)(Catalogue().find)
     return actions
+
+
+async def all_treks(db: Database, tenant: TenantId) -> Things:
+    """The treks on offer, each by its name and its synonyms."""
+    return [(row["name"], *row["synonyms"]) for row in await db.fetch(_NAMES, tenant)]
 
 
 def _card(row: Any) -> dict[str, Any]:

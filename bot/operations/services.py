@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from bot.core.actions import ActionCall, Actions, Kind
+from bot.core.actions import ActionCall, Actions, Kind, Listing
 from bot.operations.acting import Acting, acting_of
 from bot.operations.permissions import Capability, check, roles_with
 from storage.base import AuditEntry
@@ -42,12 +42,14 @@ class Services:
         """
         return self._register(name, "action", needs)
 
-    def lookup(self, name: str, *needs: Capability) -> Callable[[_Plain[_P, _R]], _Checked[_P, _R]]:
+    def lookup(
+        self, name: str, *needs: Capability, things: Listing | None = None
+    ) -> Callable[[_Plain[_P, _R]], _Checked[_P, _R]]:
         """Make the decorated function one that finds things in a text; leaves no trace in the audit."""
-        return self._register(name, "lookup", needs)
+        return self._register(name, "lookup", needs, things)
 
     def _register(
-        self, name: str, kind: Kind, needs: tuple[Capability, ...]
+        self, name: str, kind: Kind, needs: tuple[Capability, ...], things: Listing | None = None
     ) -> Callable[[_Plain[_P, _R]], _Checked[_P, _R]]:
         def register(function: _Plain[_P, _R]) -> _Checked[_P, _R]:
             @wraps(function)
@@ -60,8 +62,10 @@ class Services:
                 return result
 
             roles = roles_with(*needs) if needs else ()
-            decorate = self.actions.action if kind == "action" else self.actions.lookup
-            decorate(name, roles=roles)(checked)
+            if kind == "action":
+                self.actions.action(name, roles=roles)(checked)
+            else:
+                self.actions.lookup(name, roles=roles, things=things)(checked)
             self.by_name[name] = Service(name, checked, needs, kind)
             return checked
 

@@ -4,8 +4,9 @@ import re
 from datetime import date
 from typing import Any
 
+from bot.core.actions import Database, Things
 from bot.core.errors import ActionError
-from bot.core.ids import ContactId
+from bot.core.ids import ContactId, TenantId
 from bot.operations import news, timeline
 from bot.operations.acting import Acting, ident, text_of, whole
 from bot.operations.lifecycle import Change, Lifecycle
@@ -28,6 +29,9 @@ _CODE = re.compile(r"\bTRP\d{1,9}\b", re.IGNORECASE)
 _MOST_TEXT = 500  # a trip's code stands at the start of a message
 _MOST_SEATS = 10_000
 
+_CODES = """
+SELECT code FROM trips WHERE tenant_id = $1 AND status IN ('SCHEDULED', 'RUNNING') ORDER BY trip_id DESC LIMIT 2000
+"""
 _ASSIGNED = """
 SELECT t.trip_id, t.code, k.name FROM trips t
 JOIN trip_assignments a ON a.tenant_id = $1 AND a.trip_id = t.trip_id AND a.contact_id = $2
@@ -88,7 +92,12 @@ WHERE a.tenant_id = $1 AND a.trip_id = $2 AND a.status IN ('ASSIGNED', 'CONFIRME
 """
 
 
-@SERVICES.lookup("trips.assigned_to_me", "report_issues", "check_in", "handle_incidents")
+async def all_trips(db: Database, tenant: TenantId) -> Things:
+    """The trips that are not over, each by its code."""
+    return [(row["code"],) for row in await db.fetch(_CODES, tenant)]
+
+
+@SERVICES.lookup("trips.assigned_to_me", "report_issues", "check_in", "handle_incidents", things=all_trips)
 async def find_assigned_trips(acting: Acting, *, text: str) -> list[dict[str, Any]]:
     """The trips whose codes stand in a text, as far as the person who writes is assigned to them."""
     codes = _codes(text)
@@ -96,7 +105,7 @@ async def find_assigned_trips(acting: Acting, *, text: str) -> list[dict[str, An
     return [_candidate(row) for row in rows]
 
 
-@SERVICES.lookup("trips.find", "manage_trips", "assign_staff", "convert_bookings", "handle_incidents")
+@SERVICES.lookup("trips.find", "manage_trips", "assign_staff", "convert_bookings", "handle_incidents", things=all_trips)
 async def find_trips(acting: Acting, *, text: str) -> list[dict[str, Any]]:
     """The trips whose codes stand in a text."""
     codes = _codes(text)

@@ -20,6 +20,7 @@ from bot.core.errors import ContentErrors, SirdarError
 from bot.core.events import Event
 from bot.core.turn import advance
 from bot.runtime.loop import Clock
+from bot.runtime.names import Names
 from bot.runtime.plan import plan, refuse_stranded
 from bot.runtime.shelf import Folder
 from bot.runtime.trouble import is_outage
@@ -79,6 +80,7 @@ class Library:
         self._older: dict[Key, tuple[str, CompiledFlow]] = {}
         self._broken: set[Key] = set()
         self._brain = FlowBrain(content, self)
+        self._names = Names(folder.actions, versions, clock)
         self._turn = asyncio.Lock()
         self._asked = False
         self._seen: Stamp | None = None
@@ -136,6 +138,8 @@ class Library:
                             version=one.live.version, runs=one.live.runs)  # fmt: skip
         needed = {(one.flow, one.version) for one in live} | _before(content, known)
         older = await self.older([key for key in sorted(needed) if content.book.flow(*key) is None])
+        await self._names.read(content.book)
+        content = replace(content, book=self._names.into(content.book))
         self._brain = FlowBrain(beside(content, older), self)
 
     async def older(self, keys: Collection[Key]) -> list[CompiledFlow]:
@@ -179,7 +183,7 @@ class Library:
         async with self._turn:
             try:
                 content = await asyncio.to_thread(self.folder.read)
-                await asyncio.to_thread(content.book.learn)
+                await asyncio.to_thread(self._names.into(content.book).learn)
                 await self.register(content)
             except ContentErrors as mistakes:
                 for one in mistakes.errors:
@@ -196,16 +200,32 @@ class Library:
         log.info("other flows are in force", action="swap", flows=len(content.sources))
         return True
 
+    async def look_at_names(self) -> None:
+        """Learn new names of the business's things; turns go on with the old ones until that is done."""
+        async with self._turn:
+            try:
+                if not await self._names.read(self.content.book):
+                    return
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+                return  # the next look finds them
+            book = self._names.into(self.content.book)
+            await asyncio.to_thread(book.learn)
+            self._brain = FlowBrain(replace(self.content, book=book), self)
+        log.info("the business calls its things otherwise", action="learn_names")
+
     def ask_for_reload(self) -> None:
         """Reload with the next look; for signal handlers."""
         self._asked = True
 
     async def look(self, *, watch: bool) -> None:
-        """Reload if asked to, and, with `watch`, if files have changed since the last look."""
+        """Learn new names; reload if asked to, and, with `watch`, if files have changed since the last look."""
         changed = False
         if watch:
             now = await asyncio.to_thread(stamp, self.folder.root)
             changed, self._seen = self._seen not in (None, now), now
+        await self.look_at_names()
         if changed or self._asked:
             self._asked = False
             await self.reload()

@@ -34,8 +34,21 @@ _CALLED = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 
 
 def keep_models(settings: DatabaseSettings) -> None:
-    """Let what this process learns from examples be found by the next one."""
+    """Let what this process learns from examples be found by the next one, and a sentence encoder help if it may.
+
+    Raises:
+        ConfigError: There is to be a sentence encoder, and none is installed.
+    """
     MODELS.store = ModelFolder(settings.bot_data_dir / TRAINED)
+    if not settings.bot_sentence_encoder:
+        MODELS.meaning = None
+    elif MODELS.meaning is None:
+        from bot.semantic import EncodedMeaning, MissingExtraError, SentenceEncoder
+
+        try:
+            MODELS.meaning = EncodedMeaning(SentenceEncoder())
+        except MissingExtraError as missing:
+            raise ConfigError([f"BOT_SENTENCE_ENCODER is on. {missing}"]) from missing
 
 
 def project_actions(settings: DatabaseSettings, root: Path) -> Actions:

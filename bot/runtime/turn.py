@@ -1,5 +1,6 @@
 """One turn: an event, what the engine makes of it, and the actions it asks for; all inside the worker's transaction."""
 
+import asyncio
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -39,6 +40,8 @@ from bot.core.messages import (
     TextOut,
     UnsupportedIn,
 )
+from bot.core.models import MODELS
+from bot.core.nlu.waiting import UnpreparedError, asking_later
 from bot.core.policy import said, told, window_open
 from bot.core.taking import (
     MOST_INVOKES,
@@ -65,6 +68,9 @@ from storage.base import (
     TurnTrace,
 )
 
+_MOST_PREPARED = 3
+"""Texts of one step that a model may have to think about: the message, and what another flow makes of it."""
+
 _ALL_EPOCHS = 2**31 - 1
 
 OUTSIDE_WINDOW = "More than 24 hours after the person's last message, and no template to say it with."
@@ -85,6 +91,19 @@ class Brain(Protocol):
 
 def _as_it_is(content: Outgoing) -> Sequence[Outgoing]:
     return (content,)
+
+
+async def _advance(brain: Brain, conversation: Conversation, event: Event) -> Step:
+    """Advance; what takes too long for the event loop is worked out in a thread first, then it is decided anew."""
+    if MODELS.meaning is None:
+        return brain.advance(conversation, event)
+    for _ in range(_MOST_PREPARED):
+        try:
+            with asking_later():
+                return brain.advance(conversation, event)
+        except UnpreparedError as unprepared:
+            await asyncio.to_thread(unprepared.prepare)
+    return brain.advance(conversation, event)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +146,7 @@ class TurnTaker:
             event = _without_file(event)
         conversation = await _recall(store, outcome, conversation, event)
         brain = await self.brain.current().knowing([(frame.flow, frame.version) for frame in conversation.frames])
-        step = brain.advance(conversation, event.event)
+        step = await _advance(brain, conversation, event.event)
         traces: list[Trace] = list(step.trace)
         for _ in range(MOST_INVOKES):
             await self._collect(store, channel, step, event.event, outcome)
@@ -137,7 +156,7 @@ class TurnTaker:
             answer = await self._invoke(store, channel, step.conversation, invoke, event.event, outcome, last_try)
             if invoke.name == ATTACH_RUN and isinstance(answer, ActionDone) and answer.result:
                 brain = await brain.knowing([(answer.result["flow"], answer.result["version"])])
-            step = brain.advance(step.conversation, answer)
+            step = await _advance(brain, step.conversation, answer)
             traces += step.trace
         else:
             raise too_many(step.conversation)

@@ -3,14 +3,13 @@
 import math
 from collections.abc import Sequence
 
-from bot.core.nlu import ACT, Classifier, Guess, Mask
+from bot.core.nlu import ACT, ASK_BELOW, Classifier, Guess, Mask
 from bot.core.nlu.features import Floats
 from bot.core.nlu.speller import Dictionary
 from bot.core.nlu.table import word_table
+from bot.core.nlu.waiting import UnpreparedError, may_take_long
 from bot.semantic.encoder import WIDTH, SentenceEncoder
 
-ASK_BELOW = 0.9
-"""Confidence of the usual classifier below which the encoder is asked."""
 _KEPT = 4096
 
 
@@ -33,14 +32,21 @@ class EncodedMeaning:
     def prepare(self, texts: Sequence[str]) -> None:
         """Encode many at once, which is faster than one by one."""
         missing = list(dict.fromkeys(text for text in texts if text not in self._known))
-        self._known |= dict(zip(missing, self._encoder.encode(missing), strict=True))
-
-    def vector(self, text: str, words: Sequence[str]) -> tuple[Floats, float]:
-        """The direction of a message; all of it is known, as long as it says anything."""
-        found = self._known.get(text)
-        if found is None:
+        if missing:
             if len(self._known) >= _KEPT:
                 self._known.clear()
+            self._known |= dict(zip(missing, self._encoder.encode(missing), strict=True))
+
+    def vector(self, text: str, words: Sequence[str]) -> tuple[Floats, float]:
+        """The direction of a message; all of it is known, as long as it says anything.
+
+        Raises:
+            UnpreparedError: It would have to be computed, and there is no time for that here.
+        """
+        found = self._known.get(text)
+        if found is None:
+            if not may_take_long():
+                raise UnpreparedError(lambda: self.prepare([text]))
             found = self._known[text] = self._encoder.encode([text])[0]
         return found, 1.0 if text.strip() else 0.0
 

@@ -106,6 +106,12 @@ class FlowVersions:
         self._tenant = tenant_id
 
     @asynccontextmanager
+    async def reading(self) -> AsyncIterator[tuple[Connection, TenantId]]:
+        """The tenant, and a transaction of theirs to read in."""
+        async with self._database.tenant(self._tenant) as db:
+            yield db, self._tenant
+
+    @asynccontextmanager
     async def look(self) -> AsyncIterator[Deployment]:
         """Look at them, without keeping others from deploying."""
         async with self._database.tenant(self._tenant) as db:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from bot.core.patterns import compile_pattern
+from bot.core.patterns import Pattern, compile_pattern
 
 _MARKUP = re.compile(r"[*_~`]")
 _NAMES = ("code", "name", "key", "id")
@@ -42,7 +42,7 @@ def _same(expected: Any, got: Any) -> bool:
                                      and str(expected) == str(got))  # fmt: skip
 
 
-def pattern(saying: str) -> re.Pattern[str]:
+def pattern(saying: str) -> Pattern:
     """The compiled pattern of `/…/`.
 
     Raises:

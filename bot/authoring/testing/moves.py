@@ -102,7 +102,7 @@ class Sampler:
         usable = [name for name in names if slot.pattern is None or slot.pattern.search(name)]
         if usable:
             return usable[:4]
-        return [example(slot.pattern.pattern) if slot.pattern is not None else "The first one"]
+        return [example(slot.pattern.source) if slot.pattern is not None else "The first one"]
 
 
 def example(pattern: str) -> str:

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 
 from rapidfuzz.distance import OSA
 
+from bot.core.entities import samvat
 from bot.core.entities.found import MAX_FOUND, DateFound, Span, overlap
 from bot.core.entities.lexicon import (
     AMBIGUOUS_MONTHS,
@@ -58,6 +59,7 @@ _RELATIVE = re.compile(
 _ON_WEEKDAY = re.compile(rf"\b(?:(next|this|coming|last|on|by|from|until|till|is) )?({WEEKDAY})\b( week\b)?")
 _NEXT_TO = re.compile(r",? ?(?:the |on |\()?")
 
+_SAMVAT = (samvat.YEAR_MONTH_DAY, samvat.MONTH_DAY, samvat.DAY_MONTH)
 _MONTH_WORDS = frozenset(MONTH_NUMBERS)
 _RELATIVE_WORDS = frozenset(
     ["today", "tomorrow", "yesterday", "kal", "parson", "day", "days", "week", "weeks", "month", "months"]
@@ -69,13 +71,20 @@ Parts = tuple[int, int, int | None, bool, date | None]
 """Year, month, day, whether the year was said, and another reading."""
 
 
-def find_dates(text: str, words: Sequence[str], today: date) -> tuple[DateFound, ...]:
-    """All dates in a canonical text, from left to right. `words` are those it consists of."""
+def find_dates(text: str, words: Sequence[str], today: date, *, nepali: bool = False) -> tuple[DateFound, ...]:
+    """All dates in a canonical text, from left to right.
+
+    Args:
+        text: The text.
+        words: Those it consists of.
+        today: The day of the event.
+        nepali: It is Nepali, as far as is known.
+    """
     found: list[DateFound] = []
     taken: list[Span] = []
     named: list[Span] = []
     births = [m.span() for m in _BIRTH_WORD.finditer(text)] if not _BIRTH.isdisjoint(words) else []
-    for match, parts in _readings(text, words, today):
+    for match, parts in _readings(text, words, today, nepali=nepali):
         span = match.span()
         if len(taken) == MAX_FOUND or any(overlap(span, other) for other in taken):
             continue
@@ -85,7 +94,7 @@ def find_dates(text: str, words: Sequence[str], today: date) -> tuple[DateFound,
         if parts is None:
             continue  # "31/02/2027": no date, and its pieces are none either
         year, month, day, dated, other = parts
-        if match.re in {_DAY_MONTH, _MONTH_DAY, _YEAR_MONTH_DAY, _ISO, _SLASHED}:
+        if match.re in {_DAY_MONTH, _MONTH_DAY, _YEAR_MONTH_DAY, _ISO, _SLASHED, *_SAMVAT}:
             named.append(span)
         birth = bool(births) and any(_of_birth(span, one) for one in births)
         found.append(
@@ -96,7 +105,7 @@ def find_dates(text: str, words: Sequence[str], today: date) -> tuple[DateFound,
                 dated=dated,
                 other=other,
                 birth=birth,
-                reckoned=_is_reckoned(match),
+                reckoned=_is_reckoned(match) or (match.re in _SAMVAT and year >= samvat.RECKONED_FROM),
                 start=span[0],
                 end=span[1],
             )
@@ -143,11 +152,15 @@ def _made(parts: Parts, start: int, end: int) -> DateFound:
     return DateFound(year=year, month=month, day=day, dated=dated, other=other, start=start, end=end)
 
 
-def _readings(text: str, words: Sequence[str], today: date) -> Iterator[tuple[re.Match[str], Parts | None]]:
+def _readings(
+    text: str, words: Sequence[str], today: date, *, nepali: bool
+) -> Iterator[tuple[re.Match[str], Parts | None]]:
     """What looks like a date, the more telling forms first."""
+    if not samvat.TELLING.isdisjoint(words):
+        yield from samvat.readings(text, today, nepali=nepali)
     months = not _MONTH_WORDS.isdisjoint(words)
     if _DIGIT.search(text):
-        yield from _with_digits(text, today, months=months)
+        yield from _with_digits(text, today, months=months, births=not _BIRTH.isdisjoint(words))
     if len(text) < 3:
         return
     if months:
@@ -182,10 +195,10 @@ def _has_company(text: str, match: re.Match[str]) -> bool:
     return _AFTER_MONTH.search(text, max(0, start - 20), start) is not None
 
 
-def _with_digits(text: str, today: date, *, months: bool) -> Iterator[tuple[re.Match[str], Parts | None]]:
+def _with_digits(text: str, today: date, *, months: bool, births: bool) -> Iterator[tuple[re.Match[str], Parts | None]]:
     if "-" in text or "/" in text:
         for match in _ISO.finditer(text):
-            yield match, resolve(int(match[1]), int(match[2]), int(match[3]) if match[3] else None, today)
+            yield match, _iso(match, today, births=births)
     if "/" in text or "." in text or "-" in text:
         for match in _SLASHED.finditer(text):
             yield match, _numeric(int(match[1]), int(match[2]), _year(match[3]), today)
@@ -201,6 +214,15 @@ def _with_digits(text: str, today: date, *, months: bool) -> Iterator[tuple[re.M
     if " the " in text or "t" in text:  # "the 15th", "15 tarikh"
         for match in _DAY_ALONE.finditer(text):
             yield match, _day_alone(int(match[1] or match[2]), today)
+
+
+def _iso(match: re.Match[str], today: date, *, births: bool) -> Parts | None:
+    """Year, month and day in figures, in our calendar or, when the year tells so, in Nepal's."""
+    year, month, day = int(match[1]), int(match[2]), int(match[3]) if match[3] else None
+    if day is None or not samvat.is_of(year, today, birth=births):
+        return resolve(year, month, day, today)
+    then = samvat.gregorian(year, month, day)
+    return _day(then) if then is not None else None
 
 
 def _numeric(first: int, second: int, year: int | None, today: date) -> Parts | None:

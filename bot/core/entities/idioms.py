@@ -5,11 +5,21 @@
 
 import re
 from collections.abc import Callable
+from datetime import date, timedelta
 from functools import lru_cache
 
 from rapidfuzz.distance import OSA
 
-from bot.core.entities.lexicon import MONTH, MONTHS, ORDINAL_WORDS, WEEKDAY, WEEKDAYS, WORD_NUMBER, number_of
+from bot.core.entities.lexicon import (
+    MONTH,
+    MONTH_NUMBERS,
+    MONTHS,
+    ORDINAL_WORDS,
+    WEEKDAY,
+    WEEKDAYS,
+    WORD_NUMBER,
+    number_of,
+)
 
 SHORTHAND = {
     "tmrw": "tomorrow", "tmr": "tomorrow", "tmw": "tomorrow", "tmro": "tomorrow", "tomo": "tomorrow",
@@ -58,6 +68,16 @@ def _nth(match: re.Match[str]) -> str:
     return match[0].replace(match[1], f"{ORDINAL_WORDS[match[1]]}th", 1)
 
 
+def _beside(match: re.Match[str]) -> str:
+    """The day after or before another, in no year in particular."""
+    try:
+        day = date(2027, MONTH_NUMBERS[match[3]], int(match[2]))
+    except ValueError:
+        return match[0]
+    day += timedelta(days=1 if match[1] == "after" else -1)
+    return f"{day.day} {MONTHS[day.month - 1]}"
+
+
 def _composed(match: re.Match[str]) -> str:
     """Hundreds, thousands and so on as one number."""
     total, current = 0, 0
@@ -99,9 +119,10 @@ _IDIOMS: tuple[tuple[frozenset[str], re.Pattern[str], object], ...] = tuple(
         ("couple", rf"\b(?:a )?couple(?: of)? (?={_TIME_UNIT}\b)", "2 "),
         ("couple", r"\b(?:a )?couple of us\b", "2 of us"),
         ("couple", r"\b(?:a )?couple of (?=(?:friends|people|persons|adults|kids)\b)", "2 "),
+        ("couple", r"\b([2-9]) couple\b(?! of)", r"\1 couples"),
         ("dozen", r"\bhalf (?:a )?dozen\b", "6"),
         ("dozen", r"\b(\d{1,2}) dozen\b", lambda m: str(int(m[1]) * 12)),
-        ("main", r"\b(?:only|bas) main\b(?! [a-z])|\bmain only\b", "just me"),
+        ("main", r"\b(?:only|bas) main\b(?: hi\b)?(?! [a-z])|\bmain (?:hi )?only\b|^main hi$", "just me"),
         ("sadhe sava paune dedh dhai", r"\b(sadhe|sava|paune|dedh|dhai) (?:(\d{1,3}) )?(hundred|thousand|lakh|crore)\b",
          lambda m: str(round(_AND_PARTS[m[1]](int(m[2] or 1)) * _SCALES[m[3]]))),
         ("pair", r"\b(?:a |1 )?pair(?: of us)?\b(?= ?[.!]?$)", "2"),
@@ -110,8 +131,11 @@ _IDIOMS: tuple[tuple[frozenset[str], re.Pattern[str], object], ...] = tuple(
         ("christmas xmas", r"\b(?:christmas|xmas)(?: day)?\b", "25 december"),
         ("new", r"\bnew years?(?:'s)?(?:')? eve\b", "31 december"),
         ("new", r"\bnew year(?:s|'s|s')?(?: day)?\b", "1 january"),
+        ("valentine valentines", r"\bvalentine'?s?(?:'s)?(?: day)?\b", "14 february"),
+        ("after before", rf"\b(?:the )?day (after|before) (\d{{1,2}}) ({MONTH})\b", _beside),
+        (" ".join(MONTH_NUMBERS), rf"\b(\d{{1,2}})[-./]({MONTH})[-./](?=(?:20)?\d\d\b)", r"\1 \2 "),
         ("nye", r"\bnye\b", "31 december"),
-        ("week", rf"\b(?:a|1|one) week from (?:the |next )?({WEEKDAY})\b", r"\1 week"),
+        ("week", rf"\b(?:a|1|one) week (?:from|on) (?:the |next )?({WEEKDAY})\b", r"\1 week"),
         ("time", rf"\bin ((?:\d{{1,3}}|{WORD_NUMBER}|a) (?:day|week|month)s?)(?:'s?|s') time\b", r"in \1"),
         ("after", r"\bmonth after next\b", "in 2 months"),
         ("tonight", r"\b(\d{1,2}) tonight\b", r"\1 at night today"),
@@ -134,6 +158,7 @@ _IDIOMS: tuple[tuple[frozenset[str], re.Pattern[str], object], ...] = tuple(
         ("wala", r"\baane wala\b", "coming"),
         ("mein me", r"\b(\d{1,3}|a) (days?|weeks?|months?) (?:mein|me|ma)\b", r"in \1 \2"),
         ("raat", r"(?<![\d:])\b(\d{1,2}) raat\b(?! ?(?:ko|ke(?! liye)|\d))", r"\1 nights"),
+        ("tarikh", rf"\b({MONTH}) (?:{_OF} )?pehle tarikh\b", r"1 \1"),
         ("shuruaat", rf"\b({MONTH})(?: month)? (?:{_OF} )?shuruaat\b", r"early \1"),
         ("ant", rf"\b({MONTH})(?: month)? (?:{_OF} )?ant\b", r"end of \1"),
         ("week weeks", rf"\b({MONTH})(?: month)? (?:{_OF} )?(first|pehle|second|third|fourth|last) weeks?\b",

@@ -33,7 +33,7 @@ DEVANAGARI = {
     "बुबा": "father", "बा": "father", "छोरा": "son", "छोरी": "daughter", "काका": "uncle", "बुढी": "wife",
     "बुढा": "husband", "एक्लै": "alone", "मात्र": "only", "मात्रै": "only", "जम्मा": "total", "करिब": "around",
     "दुवै": "both", "पहिलो": "pehle", "दोस्रो": "second", "तेस्रो": "third", "अन्तिम": "last", "सुरु": "shuruaat",
-    "अन्त": "ant", "गते": "gate", "जन्मदिन": "birthday", "जन्म": "born", "जनवरी": "january", "फेब्रुअरी": "february",
+    "अन्त": "ant", "गते": "gatey", "जन्मदिन": "birthday", "जन्म": "born", "जनवरी": "january", "फेब्रुअरी": "february",
     "फेब्रुवरी": "february", "मार्च": "march", "अप्रिल": "april", "जुन": "june", "जुलाई": "july", "अगस्ट": "august",
     "अगस्त": "august", "सेप्टेम्बर": "september", "सेप्टेंबर": "september", "अक्टोबर": "october", "नोभेम्बर": "november",
     "डिसेम्बर": "december", "आइतबार": "sunday", "सोमबार": "monday", "मंगलबार": "tuesday", "मङ्गलबार": "tuesday",
@@ -46,10 +46,26 @@ SUFFIXES = {
     "वटा": "", "ओटा": "", "टा": "", "भित्र": "mein", "नै": "",
 }  # fmt: skip
 
+_SAMVAT = {
+    "baisakh": ("वैशाख", "बैशाख", "बैसाख", "baishakh", "vaishakh", "baisak"),
+    "jestha": ("जेठ", "जेष्ठ", "ज्येष्ठ", "jeth", "jeshtha", "jesth"),
+    "ashadh": ("असार", "आषाढ", "अषाढ", "asadh", "aashadh", "asaar"),
+    "shrawan": ("साउन", "श्रावण", "shravan", "sawun", "saaun"),
+    "bhadra": ("भदौ", "भाद्र", "bhadau", "bhado"),
+    "ashoj": ("असोज", "आश्विन", "asoj", "aasoj"),
+    "kartik": ("कार्तिक", "कात्तिक", "kattik", "kartick"),
+    "mangsir": ("मंसिर", "मङ्सिर", "मार्ग", "mansir", "mangshir"),
+    "poush": ("पुस", "पौष", "paush", "poos", "pous"),
+    "magh": ("माघ",),
+    "falgun": ("फागुन", "फाल्गुन", "phagun", "fagun", "phalgun", "faagun"),
+    "chaitra": ("चैत", "चैत्र", "chaita"),
+}
+"""The months of Bikram Sambat (`bot.core.entities.samvat`), and how they are written."""
+DEVANAGARI |= {word: month for month, words in _SAMVAT.items() for word in words if not word.isascii()}
 LATIN_NUMBERS = {
     "dui": 2, "duita": 2, "duitaa": 2, "tinta": 3, "chha": 6, "eghara": 11, "bahra": 12, "barha": 12, "tehra": 13,
     "chaudha": 14, "pandhra": 15, "sohra": 16, "satra": 17, "unnais": 19, "ekkais": 21, "chaubis": 24, "euta": 1,
-    "ekjana": 1, "pachchis": 25, "sathi": 60,
+    "ekjana": 1, "dasa": 10, "dash": 10, "aatha": 8, "saata": 7, "pachchis": 25, "sathi": 60,
 }  # fmt: skip
 LATIN = {
     "jana": "people", "janaa": "people", "janako": "people ka", "manche": "people", "manchhe": "people",
@@ -71,7 +87,8 @@ LATIN = {
     "budhabar": "wednesday", "budhbar": "wednesday", "bihibar": "thursday", "sukrabar": "friday",
     "shukrabar": "friday", "sukrabaar": "friday", "sanibar": "saturday", "shanibar": "saturday",
 }  # fmt: skip
-DOUBTFUL = {"ra": "and", "wa": "or", "ma": "main", "yo": "this", "sathi": "friends", "gate": "gate", "bhai": "brother"}
+LATIN |= {word: month for month, words in _SAMVAT.items() for word in words if word.isascii()}
+DOUBTFUL = {"ra": "and", "wa": "or", "ma": "main", "yo": "this", "sathi": "friends", "gate": "gatey", "bhai": "brother"}
 """Words short enough to be anything: believed among other words of Nepali."""
 TELLING = frozenset(LATIN) - {
     "suru",

@@ -37,7 +37,9 @@ _COUPLE = re.compile(r"(?:(?:we are |for |just )?(?:a |one |1 )?couple)[.! ]*|\b
 _SELF = r"(?:me|myself|i|main|mai)"
 _COUNTED = rf"(?:{_KIN}s?|children|babies|wives|others?|more|{'|'.join(PARTY)})"
 _HOW_MANY = rf"(?:\d{{1,2}}|{WORD_NUMBER}|an?)"
-_MEMBER = rf"(?:{_SELF}|{_MY}(?:{_HOW_MANY} (?:(?!and|or)[a-z]{{1,12}} )?)?{_COUNTED}|\d{{1,2}}(?=[.! ]*$))"
+_MEMBER = (
+    rf"(?:{_SELF}|{_MY}(?:{_HOW_MANY} (?:(?!and|or)[a-z]{{1,12}} )?)?{_COUNTED}|(?:\d{{1,2}}|{WORD_NUMBER})(?=[.! ]*$))"
+)
 _AND = r"(?:,? ?(?:and|&|\+|plus|with|aur|ra) ?|, ?)"
 _LIST = re.compile(rf"\b{_MEMBER}(?:{_AND}{_MEMBER})+\b")
 _WITH = re.compile(

@@ -49,7 +49,7 @@ class Entities:
     """
 
     __slots__ = (
-        "_amounts", "_dates", "_durations", "_emails", "_money", "_numbers", "_periods", "_phones", "_short",
+        "_amounts", "_dates", "_durations", "_emails", "_money", "_nepali", "_numbers", "_periods", "_phones", "_short",
         "_strong", "_text", "_times", "lower", "today", "whole", "words",
     )  # fmt: skip
 
@@ -64,6 +64,7 @@ class Entities:
         self.lower = lowered(text)
         self.whole, self.words = canonical(self.lower, language)
         self.today = today
+        self._nepali = language.startswith("ne") or not self.lower.isascii()
         self._text: str | None = None
         self._dates: tuple[DateFound, ...] | None = None
         self._short: tuple[DateFound, ...] | None = None
@@ -97,7 +98,7 @@ class Entities:
     def dates(self) -> tuple[DateFound, ...]:
         """Dates, from left to right."""
         if self._dates is None:
-            self._dates = find_dates(self.whole, self.words, self.today)
+            self._dates = find_dates(self.whole, self.words, self.today, nepali=self._nepali)
         return self._dates
 
     @property

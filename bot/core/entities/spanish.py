@@ -55,6 +55,7 @@ _SURE = _MONTHS | _WEEKDAYS | _NOUNS | {
     "dolares": "dollars", "dolar": "dollar", "rupias": "rupees", "nepalies": "nepali", "libras": "pounds",
     "nosotros": "us", "somos": "we are", "seremos": "we are", "seriamos": "we are", "iriamos": "we are",
     "iremos": "we are", "vamos": "we are", "familia": "family", "grupo": "group", "docena": "dozen",
+    "nochebuena": "24 december", "nochevieja": "31 december", "navidad": "25 december",
     "parejas": "couples", "pareja": "couple", "cumpleanos": "birthday", "naci": "born", "nacimiento": "born",
     "nacio": "born", "hola": "hola", "gracias": "gracias", "quiero": "quiero", "proximo": "next", "proxima": "next",
     "unas": "around", "unos": "around", "aproximadamente": "around", "mejor": "mejor",
@@ -125,6 +126,8 @@ _PHRASES: tuple[tuple[tuple[str, ...], re.Pattern[str], Made], ...] = tuple(
         ("menos cuarto", rf"{_AT} menos cuarto\b", r" quarter to \1 "),
         ("menos", rf"{_AT} menos (\d{{1,2}})\b", r" \2 minutes to \1 "),
         ("las ", rf"{_AT} y (\d{{1,2}})\b", r" \2 minutes past \1 "),
+        ("menos cuarto", rf"\b(\d{{1,2}}) menos cuarto *{_OF_THE_DAY}", r"quarter to \1 "),
+        ("y cuarto", rf"\b(\d{{1,2}}) y cuarto *{_OF_THE_DAY}", r"quarter past \1 "),
         ("media", rf"\b(\d{{1,2}}) y media *{_OF_THE_DAY}", r"half past \1 "),
         (" las |la ", rf"\b(?:a|sobre|hacia) las? (\d{{1,2}})\b(?: horas| hs?\b)?{_NO_NOUN}", r" \1 oclock "),
         ("las ", r"\blas (\d{1,2})\b(?= ?(?:$|[,.!?]| in the| at night| en punto))", r"\1 oclock "),
@@ -213,6 +216,7 @@ _RUN = re.compile(
     rf"\b(?:(\d{{1,3}}) (?=mil\b))?(?:{_NUMBER}|(?<=[a-z] y )una?)(?: (?:y )?(?:{_NUMBER}|(?<= y )una?))*\b"
 )
 _MONEY = ("dolares", "euros", "rupias", "libras", "pesos", "soles")
+_OF_MONTH = re.compile(rf" de (?:{'|'.join(_MONTHS)})\b")
 _BELIEVED = re.compile(
     r"(?:$|[,.!?]| (?:" + "|".join([*_NOUNS, *_MONTHS, *_MONEY, "de", "o", "u", "y", "en"]) + r")\b)"
 )
@@ -227,7 +231,7 @@ def _with_digits(text: str, *, sure: bool) -> str:
             alone = match[0] == text.strip(" .!?")
             if not (alone and sure) and _BELIEVED.match(text, match.end()) is None:
                 return match[0]
-            if words[0] == "uno" and not alone:
+            if words[0] == "uno" and not alone and not _OF_MONTH.match(text, match.end()):
                 return match[0]
         return _composed(words)
 

@@ -21,6 +21,8 @@ ACT = 0.6
 """Confidence from which an intent is acted on."""
 OFFER = 0.2
 """Confidence from which intents are offered for choice."""
+ASK_BELOW = 0.9
+"""Confidence of the usual classifier below which one that knows more, if there is one, is asked."""
 MOST_COMPARED = 2000
 """Up to so many examples a message is compared with each of them."""
 _STRANGERS = (0.4, 2.0)
@@ -76,7 +78,9 @@ class Classifier:
         places = {intent: place for place, intent in enumerate(intents)}
         labels = np.array([places[intent] for _, intent in examples], np.intp)
         texts = [text for text, _ in examples]
-        reader, reads = Reader.of(texts, mask, meaning if meaning is not None else word_table())
+        meaning = meaning if meaning is not None else word_table()
+        meaning.prepare([*texts, *BACKGROUND])
+        reader, reads = Reader.of(texts, mask, meaning)
         reader.get_ready()
         if not intents:
             return cls(intents, reader, None, None)
@@ -135,14 +139,14 @@ class Classifier:
         judged = self._judged(text)
         if judged is None or self._machine is None:
             return []
-        read, scores, _, sure = judged
+        kernel, scores, _, sure = judged
         order = np.argsort(-scores, kind="stable")[: max(most, 1)].tolist()
         best = float(scores[order[0]])
         return [
             Guess(
                 intent=self.intents[place],
                 confidence=round(sure * math.exp(_TEMPERATURE * (float(scores[place]) - best)), 4),
-                nearest=self._machine.nearest(read, place),
+                nearest=self._machine.nearest(kernel, place),
             )
             for place in order
         ]
@@ -152,18 +156,18 @@ class Classifier:
         judged = self._judged(text)
         return (self.intents[judged[2]], judged[3]) if judged is not None else None
 
-    def _judged(self, text: str) -> tuple[Read, Floats, int, float] | None:
-        """A message as it is read, the scores of all intents, the place of the best, and how sure that is."""
+    def _judged(self, text: str) -> tuple[Floats, Floats, int, float] | None:
+        """How near each example is to a message, the scores of all intents, the best one's place, how sure it is."""
         if self._machine is None or self._curve is None:
             return None
         read = self._reader.read(text)
-        scores, near = self._machine.scores(read)
+        scores, near, kernel = self._machine.scores(read)
         best = int(scores.argmax())
         top, second = float(scores[best]), 0.0
         if len(scores) > 1:
             second = max(float(np.partition(scores, -2)[-2]), -1.0)
         sure = self._curve.one(top, top - second, math.log(max(near, 1e-6)), read.spelling.known)
-        return read, scores, best, sure
+        return kernel, scores, best, sure
 
     def corrected(self, text: str) -> list[str]:
         """The words of a message as they are compared."""
@@ -192,8 +196,8 @@ def _trials(machine: Wide, strangers: Sequence[Read]) -> Trials:
     """What is said of messages that have none of the intents."""
     said = [machine.scores(one) for one in strangers]
     return Trials(
-        np.array([scores for scores, _ in said]),
-        np.array([near for _, near in said], np.float32),
+        np.array([scores for scores, _, _ in said]),
+        np.array([near for _, near, _ in said], np.float32),
         np.array([one.spelling.known for one in strangers], np.float32),
         np.full(len(strangers), -1, np.intp),
     )

@@ -5,6 +5,7 @@ between 0 and 1. A vector is two arrays: which features (`int32`, without repeat
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -58,7 +59,7 @@ class Features:
         self._places = {name: place for place, name in enumerate(seen)}
         self._seen = list(seen.values())
         self._count = count
-        self._weights = [math.log((1 + count) / (1 + often)) + 1 for often in self._seen]
+        self._weights = np.log((1 + count) / (1 + np.array(self._seen, np.float64))) + 1
         self._rare = (math.log(1 + count) + 1) ** 2
         self._known_words: dict[str, tuple[int | None, list[int]]] = {}
 
@@ -94,8 +95,7 @@ class Features:
             own: It is one of the examples, so what only it has counts as unknown.
         """
         wholes: dict[int, int] = {}
-        pairs: dict[int, int] = {}
-        pieces: dict[int, int] = {}
+        pieces: list[int] = []
         unknown: set[str] = set()
         for word in words:
             whole, places = self._known_words.get(word) or self._places_of(word)
@@ -103,25 +103,21 @@ class Features:
                 unknown.add(word)
             else:
                 wholes[whole] = wholes.get(whole, 0) + 1
-            for place in places:
-                pieces[place] = pieces.get(place, 0) + 1
-        for name in _pairs(words):
-            found = self._places.get(name)
-            if found is not None:
-                pairs[found] = pairs.get(found, 0) + 1
-        ids: list[int] = []
-        values: list[float] = []
-        weights = self._weights
-        for share, counts in zip(_SHARES, (wholes, pairs, pieces), strict=True):
-            mine = [
-                weights[place] if often == 1 else weights[place] * (1.0 + math.log(often))
-                for place, often in counts.items()
-            ]
-            scale = math.sqrt(share / sum([value * value for value in mine])) if mine else 0.0
-            ids += counts
-            values += [value * scale for value in mine]
+            pieces += places
+        pairs = [place for name in _pairs(words) if (place := self._places.get(name)) is not None]
+        counts = (wholes, Counter(pairs), Counter(pieces))
+        ids = np.array([place for one in counts for place in one], np.int32)
+        values = self._weights[ids]
+        begin = 0
+        for share, one in zip(_SHARES, counts, strict=True):
+            mine = values[begin : begin + len(one)]
+            begin += len(one)
+            if sum(one.values()) > len(one):
+                mine *= 1.0 + np.log(np.array(list(one.values())))
+            if one:
+                mine *= math.sqrt(share / float(mine @ mine))
         known = self._heard(wholes, len(unknown), 2 if own else 1)
-        return Vector(np.array(ids, np.int32), np.array(values, np.float32), known)
+        return Vector(ids, values.astype(np.float32), known)
 
     def _places_of(self, word: str) -> tuple[int | None, list[int]]:
         """The place of a word, if it has one, and those of its pieces; kept for the next time."""
@@ -136,7 +132,7 @@ class Features:
         heard = 0.0
         for place, often in wholes.items():
             if self._seen[place] >= enough:
-                value = self._weights[place] * (1.0 if often == 1 else 1.0 + math.log(often))
+                value = float(self._weights[place]) * (1.0 if often == 1 else 1.0 + math.log(often))
                 heard += value * value
             else:
                 unknown += 1

@@ -7,6 +7,7 @@ The inverse `G` also tells, without training again, what would be said of an exa
 `y − (G Y) / diag G`. These decisions about unseen messages are what confidence is fitted on.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -28,49 +29,57 @@ class Near:
     """Compares with every example.
 
     Attributes:
-        labels: The intent of each example, from 0; -1 for what has none of the intents.
+        labels: The intent of each example, from 0; at the end, -1 for what has none of the intents.
+        own: How many have one.
         index: Their spelling.
-        meanings: Their meaning.
-        shares: How much the meaning of each counts.
+        meanings: Their meanings, each as long as the root of how much it counts.
+        unshared: The root of how much the spelling of each counts.
         weights: A row for each intent, of what each example says of it.
     """
 
     labels: Labels
+    own: int
     index: Index
     meanings: Floats
-    shares: Floats
+    unshared: Floats
     weights: Floats
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> "Near":
         """Take what `arrays` has given."""
-        index = Index.from_arrays(part("index", arrays))
-        return cls(arrays["labels"].astype(np.intp), index, arrays["meanings"], arrays["shares"], arrays["weights"])
+        index, labels = Index.from_arrays(part("index", arrays)), arrays["labels"].astype(np.intp)
+        own = int((labels >= 0).sum())
+        return cls(labels, own, index, arrays["meanings"], arrays["unshared"], arrays["weights"])
 
     @property
     def arrays(self) -> Arrays:
         """What it is made of."""
         return named("index", self.index.arrays) | {
-            "labels": self.labels, "meanings": self.meanings, "shares": self.shares, "weights": self.weights,
+            "labels": self.labels, "meanings": self.meanings, "unshared": self.unshared, "weights": self.weights,
         }  # fmt: skip
 
     def kernel(self, read: Read) -> Floats:
         """How near a message is to each example: 1 to itself, and little to most."""
         near = self.index.similarities(read.spelling)
-        near *= np.sqrt((1 - read.share) * (1 - self.shares))
-        near += np.einsum("ij,j->i", self.meanings, read.meaning) * np.sqrt(read.share * self.shares)
+        near *= self.unshared * np.float32(math.sqrt(1 - read.share))
+        near += np.einsum("ij,j->i", self.meanings, read.meaning * np.float32(math.sqrt(read.share)))
         near -= np.float32(1.0)
         near *= np.float32(SHARPNESS)
         return np.exp(near, out=near)
 
-    def scores(self, read: Read) -> tuple[Floats, float]:
-        """A score for each intent, around 1 for what is certainly meant; and how near the nearest example is."""
-        kernel = self.kernel(read)
-        return np.einsum("ij,j->i", self.weights, kernel), float(kernel[self.labels >= 0].max())
+    def scores(self, read: Read) -> tuple[Floats, float, Floats]:
+        """Judge a message.
 
-    def nearest(self, read: Read, intent: int) -> int | None:
-        """The example of an intent that is nearest to a message."""
-        return int(np.where(self.labels == intent, self.kernel(read), np.float32(-1)).argmax())
+        Returns:
+            A score for each intent, around 1 for what is certainly meant; how near the nearest example is; and how near
+            each of them is.
+        """
+        kernel = self.kernel(read)
+        return np.einsum("ij,j->i", self.weights, kernel), float(kernel[: self.own].max()), kernel
+
+    def nearest(self, kernel: Floats, intent: int) -> int | None:
+        """The example of an intent that is nearest to a message, given how near each of them is."""
+        return int(np.where(self.labels == intent, kernel, np.float32(-1)).argmax())
 
 
 def learn_near(examples: Sequence[Read], labels: Labels, intents: int, features: int) -> tuple[Near, Trials]:
@@ -78,15 +87,16 @@ def learn_near(examples: Sequence[Read], labels: Labels, intents: int, features:
 
     Args:
         examples: What to learn from.
-        labels: The intent of each, from 0; -1 for what has none of the intents.
+        labels: The intent of each, from 0; at the end, -1 for what has none of the intents.
         intents: How many there are.
         features: How many features the reader knows.
     """
     count = len(examples)
     index = Index.of([one.spelling for one in examples], features)
-    meanings = np.array([one.meaning for one in examples], np.float32)
     shares = np.array([one.share for one in examples], np.float32)
-    untrained = Near(labels, index, meanings, shares, np.empty((0, count), np.float32))
+    meanings = np.array([one.meaning for one in examples], np.float32) * np.sqrt(shares)[:, None]
+    mine = int((labels >= 0).sum())
+    untrained = Near(labels, mine, index, meanings, np.sqrt(1 - shares), np.empty((0, count), np.float32))
     kernel = np.empty((count, count), np.float32)
     for row, one in enumerate(examples):
         kernel[row] = untrained.kernel(one)

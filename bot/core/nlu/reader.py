@@ -56,7 +56,6 @@ class Reader:
     @classmethod
     def of(cls, texts: Sequence[str], mask: Mask | None, meaning: Meaning) -> tuple["Reader", list[Read]]:
         """Learn words and features from the examples' texts. Returns the examples as well, as they are read."""
-        meaning.prepare(texts)
         words = [masked(text, mask) for text in texts]
         speller = Speller(Counter(word for one in words for word in one), meaning.dictionary)
         reader = cls(speller, Features.of(words), mask, meaning)

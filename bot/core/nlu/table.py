@@ -5,6 +5,7 @@ code as the phrase tables do, and is read once, when the first classifier is tra
 scale; their length is the weight of the word, so a message's vector is simply the sum of those of its words.
 """
 
+import math
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from importlib import resources
@@ -16,6 +17,7 @@ from bot.core.nlu.features import Floats
 from bot.core.nlu.speller import Dictionary
 
 SHARE = 0.65
+_AT_ONCE = 1024
 _FREQUENT = 4000
 """Words that others are corrected to; rare ones, often names, would catch too much."""
 
@@ -34,7 +36,8 @@ class WordTable:
         self._places = {word: place for place, word in enumerate(words)}
         self._rows, self._scales = rows, scales
         some = slice(None, None, 32)
-        lengths = np.sort(np.sqrt((rows[some].astype(np.float32) ** 2).sum(axis=1)) * scales[some])
+        self._lengths = _lengths(rows) * scales
+        lengths = np.sort(self._lengths[some])
         self._rare = float(lengths[len(lengths) // 2]) if len(lengths) else 1.0  # np.median would load half of numpy
         self.width = rows.shape[1]
 
@@ -54,13 +57,21 @@ class WordTable:
         places = [place for word in words if (place := self._places.get(word)) is not None]
         if not places:
             return np.zeros(self.width, np.float32), 0.0
-        rows = self._rows[places].astype(np.float32) * self._scales[places, None]
-        total = rows.sum(axis=0)
-        length = float(np.sqrt(total @ total))
+        total = np.einsum("i,ij->j", self._scales[places], self._rows[places].astype(np.float32))
+        length = math.sqrt(float(total @ total))
         if length == 0.0:
             return total, 0.0
-        weight = float(np.sqrt(np.einsum("ij,ij->i", rows, rows)).sum())
+        weight = float(self._lengths[places].sum())
         return total / np.float32(length), weight / (weight + self._rare * (len(words) - len(places)))
+
+
+def _lengths(rows: npt.NDArray[np.int8]) -> Floats:
+    """Of each row, some at a time: the whole table in floats would take more memory than all the rest."""
+    lengths = np.empty(len(rows), np.float32)
+    for start in range(0, len(rows), _AT_ONCE):
+        some = rows[start : start + _AT_ONCE].astype(np.float32)
+        lengths[start : start + _AT_ONCE] = np.sqrt(np.einsum("ij,ij->i", some, some))
+    return lengths
 
 
 @lru_cache(maxsize=1)

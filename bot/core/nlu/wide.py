@@ -21,6 +21,7 @@ _MEANING = 0.7
 """How much of the usual share of meaning is left: with many examples, spelling tells more."""
 _ROUNDS = 12
 _TRIAL_ROUNDS = 6
+_NOTHING = np.empty(0, np.float32)
 _TRIAL = 5
 """Each fifth example is kept back to fit confidence on."""
 
@@ -54,13 +55,13 @@ class Wide:
         scores += np.einsum("ij,i->j", self.meaning, rest)
         return scores
 
-    def scores(self, read: Read) -> tuple[Floats, float]:
-        """A score for each intent, around 1 for what is certainly meant; and how clear it is that anything is meant."""
+    def scores(self, read: Read) -> tuple[Floats, float, Floats]:
+        """A score for each intent, around 1 for what is certainly meant; how clear it is that anything is; nothing."""
         scores = self.intents(read)
-        return scores, float(_nearness(scores[None])[0])
+        return scores, float(_nearness(scores[None])[0]), _NOTHING
 
     @staticmethod
-    def nearest(read: Read, intent: int) -> int | None:
+    def nearest(kernel: Floats, intent: int) -> int | None:
         """Unknown: messages are not compared with examples."""
         return None
 

@@ -1,6 +1,5 @@
 """From what an author declared to readers, and the mistakes there are in it."""
 
-import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any, assert_never
@@ -10,7 +9,7 @@ from babel import Locale
 
 from bot.core.choices import Option
 from bot.core.entities import extract
-from bot.core.patterns import compile_pattern
+from bot.core.patterns import Pattern, compile_pattern
 from bot.core.report import Report, did_you_mean
 from bot.core.slots.base import Filled, Heard, Reader
 from bot.core.slots.numbers import DecimalReader, IntegerReader, MoneyReader
@@ -76,7 +75,7 @@ def _common(name: str, spec: SlotSpec) -> dict[str, Any]:
     }
 
 
-def _reader(name: str, spec: SlotSpec, pattern: re.Pattern[str] | None) -> AnySlot:
+def _reader(name: str, spec: SlotSpec, pattern: Pattern | None) -> AnySlot:
     common = _common(name, spec)
     match spec:
         case TextSlot():
@@ -126,7 +125,7 @@ def _reader_of_time(spec: DateSlot | TimeSlot | DurationSlot, common: dict[str, 
             assert_never(spec)
 
 
-def _pattern(name: str, spec: SlotSpec, report: Report) -> re.Pattern[str] | None:
+def _pattern(name: str, spec: SlotSpec, report: Report) -> Pattern | None:
     source = spec.pattern if isinstance(spec, RefSlot | TextSlot) else None
     if source is None:
         return None

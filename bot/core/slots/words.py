@@ -9,6 +9,7 @@ import phonenumbers
 
 from bot.core.choices import Option, match_option
 from bot.core.entities.reach import is_telling
+from bot.core.patterns import Pattern
 from bot.core.slots.base import Candidate, Filled, Heard, Reader, Reading, Refused, choose
 from bot.core.values import show_phone
 
@@ -20,7 +21,7 @@ class TextReader(Reader):
     type: str = "text"
     min: int = 1
     max: int = 1000
-    pattern: re.Pattern[str] | None = None
+    pattern: Pattern | None = None
     one_of: tuple[str, ...] = ()
 
     def read(self, heard: Heard, *, asked: bool) -> Reading:
@@ -76,7 +77,7 @@ class RefReader(Reader):
 
     type: str = "ref"
     lookup: str = ""
-    pattern: re.Pattern[str] | None = None
+    pattern: Pattern | None = None
 
     def read(self, heard: Heard, *, asked: bool) -> Reading:
         """Nothing: references are looked up."""
@@ -87,7 +88,7 @@ class RefReader(Reader):
         if self.pattern is None:
             return text
         match = self.pattern.search(text)
-        return match[0].upper() if match else None
+        return match.found.upper() if match else None
 
     def show(self, value: Any, language: str) -> str:
         """Its name."""
