@@ -1,5 +1,6 @@
 """Whatever people write, in whatever language: values are found quickly, and where they stand."""
 
+import sys
 import time
 from datetime import date, timedelta
 from itertools import pairwise
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.core.entities import counted, extract
+from bot.core.entities import counted, extract, wording
 from bot.core.entities.hindi import DEVANAGARI_NUMBERS as HINDI
 from bot.core.entities.nepali import DEVANAGARI_NUMBERS as NEPALI
 from bot.core.entities.wording import MAX_READ
@@ -72,6 +73,48 @@ def test_what_is_found_stands_in_the_text_and_apart(text: str, language: str) ->
 def test_the_same_text_has_the_same_values(text: str, language: str) -> None:
     one, other = read_all(text, language), read_all(text, language)
     assert [getattr(one, kind) for kind in KINDS] == [getattr(other, kind) for kind in KINDS]
+
+
+HOSTILE = (
+    *(piece * 2000 for piece in PIECES),
+    "1" * 4096, "9" * 399 + "x", "1 " * 2048, "\u200b" * 4096, "\u202e1 " * 1400, "क्" * 2048, "को" * 2048, "é" * 4096,
+    "one hundred twenty " * 220, "in 3 days " * 400, "me and my wife and " * 200, "twenty one thousand " * 200,
+    "אב 1 " * 800, "١٢ " * 1300, "a1क2é3🙂4" * 450, "2083 poush 15 " * 300, "12:30-" * 680, "$1,000.00 " * 400,
+)  # fmt: skip
+MOST_CALLS = 9000
+"""Of functions, Python's and C's, to find everything in one text: about a tenth of a microsecond each."""
+
+
+def calls_of(text: str, language: str) -> int:
+    """How many functions are called to read a text."""
+    count = 0
+
+    def note(frame: Any, event: str, argument: Any) -> None:
+        nonlocal count
+        count += event in {"call", "c_call"}
+
+    sys.setprofile(note)
+    try:
+        read_all(text, language)
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_work_for_a_text_is_bounded_whatever_it_says(language: str) -> None:
+    """Counted, not timed. Beyond the part that is read, nothing costs anything but letting it be."""
+    for text in HOSTILE:
+        wording._known_devanagari.cache_clear()
+        assert calls_of(text, language) <= MOST_CALLS, text[:30]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_only_the_beginning_of_a_text_is_read(text: str) -> None:
+    whole, beginning = read_all(text + " 7 people", "en"), read_all(text[:MAX_READ], "en")
+    if len(text) >= MAX_READ:
+        assert [getattr(whole, kind) for kind in KINDS] == [getattr(beginning, kind) for kind in KINDS]
+    assert len(whole.whole) <= 3 * MAX_READ
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

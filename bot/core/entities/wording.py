@@ -41,6 +41,8 @@ _SUFFIXES = sorted(
     ((skeleton(word), meaning) for word, meaning in nepali.SUFFIXES.items()), key=lambda one: -len(one[0])
 )
 _ENDINGS = tuple(word for word, _ in _SUFFIXES)
+_MOST_ENDINGS = 4
+"""Postpositions that are taken off a word; nobody writes more of them."""
 _LATIN = hindi.LATIN | nepali.LATIN | _digits(hindi.LATIN_NUMBERS | nepali.LATIN_NUMBERS)
 _DOUBTFUL = hindi.ALSO_ENGLISH | hindi.DOUBTFUL | frozenset(nepali.DOUBTFUL)
 _ALL_LATIN = _LATIN | nepali.DOUBTFUL
@@ -120,16 +122,16 @@ def _known_devanagari(word: str) -> str | None:
     return _of_devanagari(skeleton(word))
 
 
-def _of_devanagari(word: str) -> str | None:
-    """What a word means, postpositions taken off; None when it is not known."""
+def _of_devanagari(word: str, most: int = _MOST_ENDINGS) -> str | None:
+    """What a word means, so many postpositions taken off; None when it is not known."""
     known = _DEVANAGARI.get(word)
     if known is not None:
         return known
-    if not word.endswith(_ENDINGS):
+    if not most or not word.endswith(_ENDINGS):
         return None
     for ending, meaning in _SUFFIXES:
         if len(word) > len(ending) and word.endswith(ending):
-            stem = _of_devanagari(word[: -len(ending)])
+            stem = _of_devanagari(word[: -len(ending)], most - 1)
             if stem is not None:
                 return f"{stem} {meaning}".strip()
     return None
