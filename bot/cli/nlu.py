@@ -3,7 +3,7 @@
 import csv
 import random
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,9 +22,11 @@ from bot.core.conversation import Contact, Conversation
 from bot.core.errors import ConfigError
 from bot.core.events import MessageReceived
 from bot.core.ids import ContactId, ConversationId, EventId, MessageId
+from bot.core.intents import by_language, plain
 from bot.core.messages import TextIn
 from bot.core.nlu import ACT, OFFER, Classifier
 from bot.core.report import did_you_mean
+from bot.core.tongues import likeliest
 from bot.core.turn import advance
 from bot.core.understanding import IntentUnderstanding, Scored, decide, to_offer
 from bot.core.words import normalise
@@ -117,7 +119,13 @@ def evaluate(
             rows = [(row[0], row[1]) for row in csv.reader(lines) if len(row) > 1]
         rows = rows[1:] if rows and rows[0][1] not in understanding.classifier.intents else rows
         answers = [(text, intent, _best(understanding.understand(text))) for text, intent in rows]
-    _report(answers, Console(highlight=False))
+    written = {
+        plain(text): language
+        for spec in book.intents_of(role).values()
+        for language, _, text in by_language(spec.examples)
+        if language
+    }
+    _report(answers, written, Console(highlight=False))
 
 
 Answer = tuple[str, str, tuple[str, float]]
@@ -139,7 +147,8 @@ def cross_validated(rows: list[Row], understanding: IntentUnderstanding, folds: 
     return answers
 
 
-def _report(answers: Sequence[Answer], console: Console) -> None:
+def _report(answers: Sequence[Answer], told_languages: Mapping[str, str], console: Console) -> None:
+    """Print the figures. `told_languages`: texts whose language the author tells; that of others is heard."""
     bands = Counter(
         "acted on" if sure >= ACT else "asked about" if sure >= OFFER else "refused" for *_, (_, sure) in answers
     )
@@ -148,13 +157,12 @@ def _report(answers: Sequence[Answer], console: Console) -> None:
     acted = [intent == best for _, intent, (best, sure) in answers if sure >= ACT]
     console.print(f"{bands['acted on']} acted on, {sum(acted)} of these rightly; {bands['asked about']} asked about; "
                   f"{bands['refused']} refused")  # fmt: skip
-    scripts: dict[str, list[bool]] = defaultdict(list)
+    languages: dict[str, list[bool]] = defaultdict(list)
     for text, intent, (best, _) in answers:
-        scripts["Devanagari" if any("\u0900" <= letter <= "\u097f" for letter in text) else "Latin"].append(
-            intent == best
-        )
-    if len(scripts) > 1:
-        console.print("; ".join(f"{name} letters {sum(hits)} of {len(hits)}" for name, hits in sorted(scripts.items())))
+        languages[told_languages.get(text) or likeliest(normalise(text))].append(intent == best)
+    if len(languages) > 1:
+        shares = (f"{name} {sum(hits)} of {len(hits)}" for name, hits in sorted(languages.items()))
+        console.print(f"By language: {'; '.join(shares)}")
     confused = Counter((intent, best or "nothing") for _, intent, (best, _) in answers if intent != best)
     if not confused:
         return

@@ -7,7 +7,7 @@ of the common words, for little. What short texts, names and numbers say is not 
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -174,9 +174,38 @@ def guess(text: str) -> Guess | None:
     Args:
         text: What somebody wrote, normalised (`bot.core.words`).
     """
-    words = [word for word in text.split()[:_MAX_WORDS] if _LETTERS.match(word)]
+    words = _words(text)
     if not words:
         return None
+    scores, known = _heard(words)
+    best, second = sorted(scores, key=lambda one: -scores[one])[:2]
+    lead = scores[best] - scores[second]
+    if known[best] < _MIN_KNOWN or lead < _MIN_LEAD or known[best] < 0.25 * len(words):
+        return None
+    return Guess(best, round(min(1.0, lead / 3), 3))
+
+
+def likeliest(text: str, usual: str = "en") -> str:
+    """The language a text is most like, however little it says; the usual one, when it says nothing.
+
+    For counting, not for deciding how to talk to somebody.
+
+    Args:
+        text: Normalised, as for `guess`.
+        usual: What it is when nothing tells.
+    """
+    words = _words(text)
+    scores = _heard(words)[0] if words else {}
+    best = max(scores, key=lambda one: scores[one], default=usual)
+    return usual if scores.get(best, 0.0) <= scores.get(usual, 0.0) else best
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in text.split()[:_MAX_WORDS] if _LETTERS.match(word)]
+
+
+def _heard(words: Sequence[str]) -> tuple[dict[str, float], dict[str, float]]:
+    """What speaks for each language of the script: altogether, and by words that are known."""
     hindi = [word for word in words if _DEVANAGARI.match(word)]
     devanagari = 2 * len(hindi) >= len(words)
     languages = _SCRIPTS["Devanagari" if devanagari else "Latin"]
@@ -191,8 +220,4 @@ def guess(text: str) -> Guess | None:
         elif len(word) >= 3:
             for language, vote in _by_letters(word, languages).items():
                 scores[language] += _UNKNOWN_WEIGHT * vote
-    best, second = sorted(languages, key=lambda one: -scores[one])[:2]
-    lead = scores[best] - scores[second]
-    if known[best] < _MIN_KNOWN or lead < _MIN_LEAD or known[best] < 0.25 * len(words):
-        return None
-    return Guess(best, round(min(1.0, lead / 3), 3))
+    return scores, known

@@ -12,7 +12,7 @@ from talking import Talk, shipped_book, titles
 from bot.authoring.reader import read
 from bot.core.effects import SetLanguage
 from bot.core.messages import ButtonsOut
-from bot.core.tongues import SPEECH, guess
+from bot.core.tongues import SPEECH, guess, likeliest
 from bot.core.words import normalise
 
 TEXTS: dict[str, Any] = read((Path(__file__).parent / "tongues.yaml").read_text(encoding="utf-8"), "tongues.yaml").value
@@ -139,3 +139,14 @@ def test_while_a_person_has_the_conversation_nothing_is_offered(talk: Talk) -> N
     for text in (SPANISH, MORE_SPANISH, MORE_SPANISH):
         talk.text(text)
         assert talk.said == []
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("my booking", "en"), ("meri booking kahan hai", "hi-Latn"), ("मेरी बुकिंग", "hi"), ("मेरो बुकिंग कहाँ छ", "ne"),
+        ("mero booking kaha cha", "ne-Latn"), ("dónde está mi reserva", "es"), ("ok", "en"), ("", "en"), ("123", "en"),
+    ],
+)  # fmt: skip
+def test_for_counting_each_text_has_the_language_it_is_most_like(text: str, language: str) -> None:
+    assert likeliest(normalise(text)) == language
