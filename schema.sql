@@ -933,6 +933,9 @@ CREATE TABLE timeline_entries (
 );
 -- The timeline of one object.
 CREATE INDEX timeline_entries_object ON timeline_entries (tenant_id, object_type, object_id, created_at);
+-- How many leads came in over WhatsApp: a dashboard's question, answered from the index alone.
+CREATE INDEX timeline_entries_leads ON timeline_entries (tenant_id)
+    WHERE event_type = 'SYSTEM' AND source = 'WHATSAPP' AND content ->> 'action' = 'LEAD_CREATED';
 
 -- What has to be done once in a while by one process, whichever comes first: retention, asking providers for news.
 -- Tenant 0 does what concerns all.

@@ -70,6 +70,13 @@ FILL = {
         INSERT INTO bookings (tenant_id, contact_id, lead_id, people, currency, total, status, hold_until, created_at)
         SELECT tenant_id, contact_id, lead_id, 2, 'USD', 100, 'CONFIRMED', created_at, created_at + interval '1 day'
         FROM leads WHERE tenant_id = $1 AND lead_id % 4 = 0""",
+    # Ten entries for each lead, its creation the first of them.
+    "timeline": """
+        INSERT INTO timeline_entries (tenant_id, object_type, object_id, event_type, source, content, created_at)
+        SELECT l.tenant_id, 'lead', l.lead_id, 'SYSTEM', 'WHATSAPP',
+               jsonb_build_object('action', CASE n WHEN 0 THEN 'LEAD_CREATED' ELSE 'LEAD_QUOTED' END, 'people', 2),
+               l.created_at + n * interval '1 minute'
+        FROM leads l CROSS JOIN generate_series(0, 9) n WHERE l.tenant_id = $1""",
 }  # fmt: skip
 
 SEED_QUERIES = {
@@ -90,7 +97,7 @@ async def fill(database: Postgres, tenant: TenantId, channel: int, messages: int
     arguments = {
         "people": (people,), "conversations": (channel, people, now, DAYS), "staff": (),
         "messages": (channel, people, messages, now, DAYS), "runs": (people, now, DAYS), "leads": (people, now, DAYS),
-        "bookings": (),
+        "bookings": (), "timeline": (),
     }  # fmt: skip
     for name, statement in FILL.items():
         began = time.perf_counter()
@@ -134,8 +141,8 @@ async def measure(database: Postgres, tenant: TenantId, now: datetime) -> bool:
 
     asked = {f"report of {days} days, today live": span(days) for days in (1, 30, DAYS)}
     asked |= {f"SELECT * FROM {view}": query(f"SELECT * FROM {view}") for view in views}
-    limited = set(asked)
     asked |= {name: query(text) for name, text in SEED_QUERIES.items()}
+    limited = set(asked) - {"seed: sent today"}  # what PostgreSQL has no index for: docs/metrics.md
     for name, ask in asked.items():
         times = await timed(ask)
         kept &= name not in limited or statistics.median(times) <= LIMIT_MS

@@ -269,3 +269,5 @@ async def test_the_dashboard_counts_leads_from_whatsapp(world: World) -> None:
             )  # fmt: skip
     assert await world.value(LEADS) == 2
     assert await other.value(LEADS) == 0
+    plan = "\n".join(row["QUERY PLAN"] for row in await world.rows(f"EXPLAIN {LEADS}"))
+    assert "using timeline_entries_leads" in plan, "as it is, from an index of these entries alone"
