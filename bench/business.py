@@ -36,8 +36,9 @@ Took = dict[str, list[float]]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Milliseconds that an action takes: the median, and 95 in 100."""
+    """Milliseconds that an action takes: undisturbed (the fastest in ten), the median, and 95 in 100."""
 
+    quick_ms: float
     median_ms: float
     p95_ms: float
     calls: int
@@ -100,7 +101,8 @@ async def _timed(name: str, call: ActionCall, store: PostgresTurnStore, took: To
 
 
 def _cost(times: list[float]) -> Cost:
-    return Cost(statistics.median(times), statistics.quantiles(times, n=20)[-1], len(times))
+    twentieths = statistics.quantiles(times, n=20)
+    return Cost(twentieths[1], statistics.median(times), twentieths[-1], len(times))
 
 
 def _person(number: int) -> Person:
@@ -112,7 +114,7 @@ async def _report(data_dir: Path, calls: int) -> None:
         await upgrade(server.dsn())
         for action, cost in (await measure(server.dsn(), calls)).items():
             ok = "✓" if cost.median_ms <= GOAL_MS else "✗"
-            figures = f"{cost.median_ms:6.2f} ms median, {cost.p95_ms:6.2f} ms p95, {cost.calls} calls"
+            figures = f"{cost.quick_ms:6.2f} ms undisturbed, {cost.median_ms:6.2f} ms median, {cost.p95_ms:6.2f} ms p95"
             print(f"{ok} {action:<20} {figures}")
 
 
