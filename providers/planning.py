@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from bot.core.choices import shorten
 from bot.core.messages import (
     MAX_BUTTON_TITLE,
     MAX_BUTTONS,
@@ -105,7 +106,7 @@ def _link(content: UrlOut, able: Capabilities) -> list[Outgoing]:
     if not able.url_buttons:
         return _words(content, able)
     if len(content.label) > MAX_BUTTON_TITLE:
-        content = replace(content, label=content.label[: MAX_BUTTON_TITLE - 1].rstrip() + "…")
+        content = replace(content, label=shorten(content.label, MAX_BUTTON_TITLE))
     return list(_body_first(content, able.max_button_body, able))
 
 
@@ -117,7 +118,7 @@ def _asked(content: LocationRequestOut | ContactRequestOut | FormOut, able: Capa
             can = able.contact_requests
         case FormOut():
             can = able.forms
-            content = replace(content, label=content.label[:MAX_FORM_LABEL])
+            content = replace(content, label=shorten(content.label, MAX_FORM_LABEL))
     return list(_body_first(content, able.max_button_body, able)) if can else _words(content, able)
 
 

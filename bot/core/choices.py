@@ -26,7 +26,7 @@ from bot.core.messages import (
     Outgoing,
     TextOut,
 )
-from bot.core.splitting import split_text
+from bot.core.splitting import boundaries, split_text
 from bot.core.words import normalise, place_in, yes_no_in
 
 CLOSE_ENOUGH = 80
@@ -181,10 +181,10 @@ def _row_description(option: Option) -> str | None:
 
 
 def shorten(text: str, limit: int) -> str:
-    """At most `limit` characters on one line, cut at a word when that loses little."""
+    """At most `limit` characters on one line, cut at a word when that loses little, and never inside a letter."""
     text = " ".join(text.split()) or "…"
     if len(text) <= limit:
         return text
-    cut = text[: limit - 1]
+    cut = text[: max(boundaries(text[: 2 * limit], limit - 1), default=limit - 1)]
     space = cut.rfind(" ")
     return (cut[:space] if space > limit * 2 // 3 else cut).rstrip() + "…"

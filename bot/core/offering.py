@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from bot.core.choices import shorten
 from bot.core.cursor import Said
 from bot.core.effects import Invoke, SetLanguage
 from bot.core.languages import locale_of
@@ -85,7 +86,7 @@ class Offering(Starting):
         if not body:
             return
         titles = [(language, name_of(language)), (_KEEP, name_of(turn.contact.language))]
-        buttons = tuple(Choice(id=f"{_TAP}{key}", title=title[:MAX_BUTTON_TITLE]) for key, title in titles)
+        buttons = tuple(Choice(id=f"{_TAP}{key}", title=shorten(title, MAX_BUTTON_TITLE)) for key, title in titles)
         turn.send(ButtonsOut(body=body, buttons=buttons), block="offer_language")
         turn.remember(SPEECH, {**speech, "asked": [*asked, language], "offer": language})
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from bot.core.choices import shorten
 from bot.core.cursor import Cursor
 from bot.core.errors import EngineError
 from bot.core.expressions import Expressions
@@ -167,7 +168,7 @@ class Link:
     def message(self, cursor: Cursor) -> Outgoing | None:
         """With a button that is not too long."""
         url = _https(str(cursor.evaluate(self.url, "`url:`")))
-        label = cursor.render(self.button)[:MAX_BUTTON_TITLE].strip() or "→"
+        label = shorten(cursor.render(self.button) or "→", MAX_BUTTON_TITLE)
         return UrlOut(body=cursor.render(self.say) or label, label=label, url=url)
 
 

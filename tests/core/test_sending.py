@@ -85,7 +85,7 @@ states:
                 ContactCard(name="Ang", first_name="Ang", phones=("+1",)),
             )
         ),
-        UrlOut(body="The gate", label="Open it, this label"[:20], url="https://example.com"),
+        UrlOut(body="The gate", label="Open it, this label…"[:20], url="https://example.com"),
         LocationRequestOut(body="The gate"),
         ContactRequestOut(body="The gate"),
     ]  # fmt: skip

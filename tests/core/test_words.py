@@ -72,6 +72,11 @@ def test_taps_are_taken_apart() -> None:
 def test_texts_are_cut_where_it_hurts_least() -> None:
     assert shorten("Everest Base Camp Trek", 20) == "Everest Base Camp…"
     assert shorten("  a\nb ", 20) == "a b"
+    # What a reader sees as one letter stays whole: conjuncts and their vowels, families, flags, accents.
+    assert shorten("क्षत्रियक्षत्रियक्षत्रिय", 19) == "क्षत्रियक्षत्रिय…"
+    assert shorten("ab" + "👩‍👩‍👧‍👦" * 4, 20) == "ab👩‍👩‍👧‍👦👩‍👩‍👧‍👦…"
+    assert shorten("🇳🇵" * 12, 20) == "🇳🇵" * 9 + "…"
+    assert shorten("e\u0301" * 12, 20) == "e\u0301" * 9 + "…"
     assert split_text("One. Two three four. Five", 20) == ["One. Two three four.", "Five"]
     assert split_text("first paragraph\n\nsecond one", 20) == ["first paragraph", "second one"]
 
