@@ -54,6 +54,14 @@ def is_public(address: str) -> bool:
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
 
 
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 class PublicOnly(AbstractResolver):
     """Looks names up, and refuses those that lead anywhere but to public addresses.
 
@@ -169,6 +177,8 @@ class Fetcher:
             raise MediaError(f"The file's address at {host} is not https on the usual port.")
         if not any(fnmatchcase(host, pattern) for pattern in self._hosts):
             raise MediaError(f"{host} is not a host of the provider's.")
+        if _is_address(host) and not is_public(host):  # nobody looks an address up, so nobody else would notice
+            raise MediaError(f"{host} is an address that is not public.")
         return url
 
     async def _pieces(self, response: aiohttp.ClientResponse, limit: int) -> AsyncIterator[bytes]:
