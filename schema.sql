@@ -147,7 +147,7 @@ CREATE TABLE whatsapp_messages (
     conversation_id      bigint NOT NULL,
     channel_id           bigint NOT NULL,
     direction            text NOT NULL CHECK (direction IN ('INBOUND', 'OUTBOUND')),
-    -- INBOUND:  RECEIVED → DEAD (its event failed for good, see dead_letters)
+    -- INBOUND:  RECEIVED → DEAD (its event failed for good, see dead_letters) → RECEIVED (tried again by hand)
     -- OUTBOUND: QUEUED → ACCEPTED → SENT → DELIVERED → READ → PLAYED, never backwards;
     --           QUEUED → UNKNOWN (no answer) → any of these, once a status tells; FAILED from below DELIVERED;
     --           QUEUED → HELD (outside the 24-hour window and no template to say it with, or the template may not be

@@ -1,9 +1,12 @@
 """Settings, from the environment and `.env`. Every one is described in docs/operations.md; a test compares."""
 
+import os
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, create_model
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.core.errors import ConfigError
@@ -32,6 +35,9 @@ _URL_OR_NONE = r"^(https?://[^\s/]+\S*)?$"
 _HOSTS = r"^([A-Za-z0-9.-]+:\d{1,5}(\s*,\s*[A-Za-z0-9.-]+:\d{1,5})*)?$"
 _BUCKET = r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._/-]{1,200})?)?$"
 _DIGITS = r"^\d{0,32}$"
+_OURS = ("WHATSAPP_", "TWILIO_", "BOT_")
+_ELSEWHERE = frozenset({"BOT_FAILPOINTS"})
+"""Names that are read elsewhere."""
 
 
 def _no_spaces(secret: SecretStr) -> SecretStr:
@@ -236,7 +242,7 @@ def _load(kind: type[_S], overrides: dict[str, Any]) -> _S:
     except ValidationError as error:
         for problem in error.errors():
             name = str(problem["loc"][0])
-            problems[name] = "is missing" if problem["type"] == "missing" else f"is malformed ({problem['msg']})"
+            problems[name] = "is missing" if problem["type"] == "missing" else f"is malformed ({_plainly(problem)})"
     if issubclass(kind, Settings):
         for name in _lacking(found, overrides):
             problems.setdefault(name, "is missing")
@@ -244,6 +250,29 @@ def _load(kind: type[_S], overrides: dict[str, Any]) -> _S:
         return found
     fields = kind.model_fields
     raise ConfigError([f"{n.upper()} {problems[n]}: {fields[n].description}." for n in fields if n in problems])
+
+
+def _plainly(problem: ErrorDetails) -> str:
+    """What pydantic finds, in words for operators; the value itself is not told, it may be a secret."""
+    match problem["type"]:
+        case "int_parsing" | "int_from_float":
+            return "it should be a whole number"
+        case "float_parsing":
+            return "it should be a number"
+        case "bool_parsing":
+            return "it should be true or false"
+        case "string_pattern_mismatch":
+            return "it has another form than it should"
+        case _:
+            return problem["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+
+
+def unknown_settings() -> dict[str, str]:
+    """Names in the environment and `.env` that look like ours and are not, each with the one that was meant, or ""."""
+    known = [name.upper() for name in Settings.model_fields]
+    given = {name.upper() for name in (*os.environ, *(_Given().model_extra or ()))}
+    strange = sorted(name for name in given if name.startswith(_OURS) and name not in known and name not in _ELSEWHERE)
+    return {name: next(iter(get_close_matches(name, known, 1, 0.8)), "") for name in strange}
 
 
 class _Given(BaseSettings):

@@ -85,6 +85,15 @@ def test_malformed_values_are_refused_by_name_and_never_shown(
         assert value not in problem
 
 
+def test_what_is_malformed_is_told_in_plain_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    given(monkeypatch, WHATSAPP_MESSAGE_RETENTION_DAYS="ninety", WHATSAPP_VERIFY_TOKEN="short")
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    told = " ".join(caught.value.problems)
+    assert "RETENTION_DAYS is malformed (it should be a whole number)" in told
+    assert "VERIFY_TOKEN is malformed (has fewer than 8 characters)" in told
+
+
 def test_an_empty_secret_is_a_missing_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no way to switch the signature check off."""
     given(monkeypatch, WHATSAPP_WEBHOOK_SECRET="")

@@ -32,6 +32,8 @@ COMMON_BLOCKS = frozenset(f"{mood}_{kind}" for mood in ("ask", "invalid") for ki
     "unsupported",
 }  # fmt: skip
 """Blocks the engine itself says; `templates/en/common.j2` must have them all."""
+_SAID_BY_ITSELF = frozenset(name for name in COMMON_BLOCKS if not name.startswith(("ask_", "invalid_")))
+"""Those that are no part of asking for a slot."""
 BLOCK_NAMES = frozenset(
     {"slot", "missing", "choices", "changed", "value", "capabilities", "many", "count", "instance", "stays"}
 )
@@ -109,9 +111,12 @@ def _said_in(state: StateSpec) -> Iterator[tuple[Path, str]]:
 
 
 def _blocks(subject: Subject, report: Report) -> None:
-    """Every block exists."""
+    """Every block exists, and none that a state says is said at other moments as well."""
     own = {name for file in subject.texts.own.values() for name in file.blocks}
     for path, block in subject.said:
+        if block in _SAID_BY_ITSELF and block in own:
+            report(path, f"Block `{block}` has the name of what the bot says by itself, and would be said there too.",
+                   code="taken", hint=f"Call it for example `{block}_{path[1]}`.")  # fmt: skip
         if not subject.texts.has(block):
             report(path, f"There is no block `{block}`.", code="unknown",
                    hint=did_you_mean(block, own) or f"Add it to templates/{FALLBACK}/….j2.")  # fmt: skip

@@ -62,6 +62,11 @@ webhooks.command("bot.cli.webhooks:remove", name="remove", help="Tell a URL no m
 webhooks.command("bot.cli.webhooks:replay", name="replay", help="Try again what was given up.")
 app.command(webhooks)
 
+dead = App(name="dead", help="Look at events that failed for good, and try them again.")
+dead.command("bot.cli.dead:show", name="list", help="List what was put aside, and why.")
+dead.command("bot.cli.dead:retry", name="retry", help="Process it again.")
+app.command(dead)
+
 token = App(name="token", help="Say who may use the JSON API.")
 token.command("bot.cli.token:create", name="create", help="Make a token and show it, once.")
 token.command("bot.cli.token:show", name="list", help="List tokens, also those that are over.")

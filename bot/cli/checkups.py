@@ -18,7 +18,7 @@ from bot.authoring.linter import check
 from bot.cli.carriers import check_provider, forged
 from bot.cli.findings import HTTP_SECONDS, Check, Verdict
 from bot.cli.wording import moment, span
-from bot.config import DatabaseSettings, Settings, load_database_settings, load_settings
+from bot.config import DatabaseSettings, Settings, load_database_settings, load_settings, unknown_settings
 from bot.core.errors import ConfigError, SirdarError, StorageError
 from bot.core.ids import TenantId
 from bot.runtime.bootstrap import database_dsn
@@ -92,6 +92,11 @@ def check_settings() -> tuple[list[Check], DatabaseSettings | None, Settings | N
             base = load_database_settings()
         except ConfigError:
             return found, None, None  # its problems are among those listed
+    for unknown, meant in unknown_settings().items():
+        hint = f"Did you mean {meant}?" if meant else "Remove it; docs/operations.md lists all there are."
+        found.append(
+            Check(group="Settings", name="unknown", verdict="warn", told=f"nobody reads {unknown}", remedy=hint)
+        )
     if base.bot_secret_key is not None:
         try:
             parse_secret(base.bot_secret_key.get_secret_value())
@@ -247,7 +252,7 @@ def _queues(backlog: Backlog, limit: timedelta) -> Iterable[Check]:
         name="dead",
         verdict="warn" if dead else "ok",
         told=f"{dead} events put aside after they had failed again and again",
-        remedy="bot explain the messages they belong to." if dead else "",
+        remedy="See `bot dead list`; when the cause is mended: bot dead retry --all" if dead else "",
     )
 
 

@@ -145,7 +145,7 @@ async def perform(base: Settings, progress: Progress, port: int, *, signals: boo
         with progress.step("Flows") as done:
             system = await stack.enter_async_context(open_system(play, migrate=True))
             await take_places(system, datetime.now(UTC).date(), troupe.people)
-            done(", ".join(sorted({flow.name for flow in system.content.book.flows()})))
+            done(f"{len({flow.name for flow in system.content.book.flows()})} of them")
         with progress.step("Server") as done:
             stopping = Stopping()
             emulator.webhook_url = webhook_address(play, server_url)

@@ -4,6 +4,7 @@ A `Cursor` is one frame taken apart, changed freely, and put together again at t
 `bot.core.oneturn` has what all cursors of a turn build up together.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bot.core import waiting
@@ -204,13 +205,14 @@ class Cursor:
 
     # --- Words and values ---------------------------------------------------------------------------------------------
 
-    def variables(self, **more: Any) -> dict[str, Any]:
-        """What templates, guards and arguments see."""
+    def variables(self, language: str | None = None, /, **more: Any) -> dict[str, Any]:
+        """What templates, guards and arguments see; values print in this language, or the person's."""
+        contact = self.turn.contact if language is None else replace(self.turn.contact, language=language)
         return {
             **self.flow.unset,
-            **(self.slots if not self.flow.prints else self._printed()),
+            **(self.slots if not self.flow.prints else self._printed(contact.language)),
             **self.data,
-            "contact": self.turn.contact,
+            "contact": contact,
             "role": self.role,
             "inferred": self.worked_out(),
             "today": self.turn.today.isoformat(),
@@ -223,22 +225,22 @@ class Cursor:
         """The slots that have a value which was partly inferred."""
         return tuple(name for name in self.inferred if name in self.slots) if self.inferred else ()
 
-    def _printed(self) -> dict[str, Any]:
+    def _printed(self, language: str) -> dict[str, Any]:
         """The slots, with values that print as people read them."""
-        slots, language = dict(self.slots), self.turn.contact.language
+        slots = dict(self.slots)
         for name in self.flow.prints:
             if slots.get(name) is not None:
                 slots[name] = self.flow.slots[name].wrap(slots[name], language)
         return slots
 
-    def evaluate(self, value: Value, what: str) -> Any:
-        """Compute something an author wrote.
+    def evaluate(self, value: Value, what: str, language: str | None = None) -> Any:
+        """Compute something an author wrote; dates and the like in this language, or the person's.
 
         Raises:
             EngineError: It does not fit the data of this run.
         """
         try:
-            return value(self.variables())
+            return value(self.variables(language))
         except RAISES as error:
             raise EngineError(
                 f"{what} in state '{self.state}' of flow '{self.flow.name}' cannot be computed: "

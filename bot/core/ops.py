@@ -24,10 +24,13 @@ class Filled:
     template: WhatsAppTemplate
     parameters: tuple[Value, ...]
 
-    def values(self, cursor: Cursor) -> tuple[str, ...]:
-        """The parameters for this run, as WhatsApp takes them: one line each, never empty."""
+    def values(self, cursor: Cursor, language: str | None = None) -> tuple[str, ...]:
+        """The parameters for this run, as WhatsApp takes them: one line each, never empty.
+
+        Dates and the like are in the language given, or the person's.
+        """
         what = f"`template: {self.template.name}`"
-        found = (str(cursor.evaluate(value, what)) for value in self.parameters)
+        found = (str(cursor.evaluate(value, what, language)) for value in self.parameters)
         return tuple(" ".join(value.split())[:900] or "–" for value in found)
 
     def message(self, cursor: Cursor) -> TemplateOut | None:
@@ -98,7 +101,9 @@ class NotifyRole:
 
     def run(self, cursor: Cursor, step: int) -> bool:
         """Tell them, and go on."""
-        template, parameters = self.notice.template, self.notice.values(cursor)
+        template = self.notice.template
+        # Not in the language of the person who causes it, which colleagues may not read.
+        parameters = self.notice.values(cursor, template.language)
         try:
             text, content = template.fill(parameters), template.message(parameters, template.language)
         except ValueError as error:

@@ -6,10 +6,10 @@ from bot.core.actions import Database
 from bot.core.ids import ContactId, TenantId
 
 _TREKS = [
-    ("Everest Base Camp", ["EBC", "EBC trek", "Everest trek", "base camp"], 14, "1450"),
-    ("Annapurna Circuit", ["Annapurna", "AC trek"], 16, "1290"),
-    ("Langtang Valley", ["Langtang"], 9, "820"),
-    ("Manaslu Circuit", ["Manaslu"], 15, "1380"),
+    ("Everest Base Camp", ["EBC", "EBC trek", "Everest", "Everest trek", "base camp", "एवरेस्ट"], 14, "1450"),
+    ("Annapurna Circuit", ["Annapurna", "AC trek", "अन्नपूर्णा"], 16, "1290"),
+    ("Langtang Valley", ["Langtang", "लांगटांग"], 9, "820"),
+    ("Manaslu Circuit", ["Manaslu", "मनास्लु"], 15, "1380"),
 ]
 _ADD_TREK = """
 INSERT INTO treks (tenant_id, name, synonyms, days, price) VALUES ($1, $2, $3, $4, $5::text::numeric)

@@ -19,6 +19,7 @@ from bot.web.health import Health
 from bot.web.pay import Payments
 from bot.web.today import Today
 from bot.web.webhook import MAX_BODY, Webhook
+from storage.migrations import head
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +54,13 @@ def make_health_app(system: System) -> web.Application:
         tenants=lambda: {tenant.tenant_id: tenant.slug for tenant in tenants},
         clock=system.clock,
     )
-    health = Health(queues=system.upkeep, clock=system.clock, limit_seconds=settings.bot_backlog_limit, today=today)
+    health = Health(
+        queues=system.upkeep,
+        clock=system.clock,
+        limit_seconds=settings.bot_backlog_limit,
+        today=today,
+        revision=head(),
+    )
     app = web.Application(client_max_size=MAX_BODY)
     app.router.add_get("/healthz", health.live)
     app.router.add_get("/readyz", health.ready)

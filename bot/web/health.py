@@ -10,6 +10,7 @@ from prometheus_client import generate_latest
 
 from bot.runtime.metrics import METRICS
 from storage.base import Backlog
+from storage.migrations import VERSION_TABLE
 
 
 class HasToday(Protocol):
@@ -25,6 +26,9 @@ class HasBacklog(Protocol):
     async def backlog(self) -> Backlog:
         """How much waits."""
 
+    async def revision(self, table: str) -> str | None:
+        """Which schema the database has, by the table that tells."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
@@ -35,12 +39,14 @@ class Health:
         clock: The time.
         limit_seconds: How long the oldest event may wait before we say we are not ready.
         today: Today's numbers.
+        revision: The schema that this version of the code needs.
     """
 
     queues: HasBacklog
     clock: Callable[[], datetime]
     limit_seconds: float
     today: HasToday
+    revision: str
 
     async def live(self, _: web.Request) -> web.Response:
         """Say that the process runs and its loop turns; whatever else is wrong, restarting it would not help."""
@@ -49,9 +55,12 @@ class Health:
     async def ready(self, _: web.Request) -> web.Response:
         """200 when webhooks can be stored and events are processed in time, else 503 with the reason."""
         try:
-            backlog = await self.queues.backlog()
+            backlog, revision = await self.queues.backlog(), await self.queues.revision(VERSION_TABLE)
         except Exception as error:  # noqa: BLE001  any reason means: not ready
             reason = f"the database does not answer ({type(error).__name__})"
+            return web.json_response({"status": "not ready", "reason": reason}, status=503)
+        if revision != self.revision:
+            reason = f"the schema is at revision {revision}, this version needs {self.revision}: upgrade, then restart"
             return web.json_response({"status": "not ready", "reason": reason}, status=503)
         now = self.clock()
         age = _age(backlog.inbox_oldest, now)

@@ -100,6 +100,13 @@ async def test_settings_and_key_that_are_malformed(settings: pytest.MonkeyPatch)
     assert (await found("Database", "schema")).verdict == "ok"  # what can be looked at is looked at
 
 
+async def test_a_name_that_nobody_reads(settings: pytest.MonkeyPatch) -> None:
+    settings.setenv("WHATSAPP_ACCES_TOKEN", "typed wrong")
+    check = await found("Settings", "unknown")
+    assert (check.verdict, check.told) == ("warn", "nobody reads WHATSAPP_ACCES_TOKEN")
+    assert check.remedy == "Did you mean WHATSAPP_ACCESS_TOKEN?"
+
+
 async def test_a_table_without_isolation(settings: pytest.MonkeyPatch, owner: Owner) -> None:
     await owner.execute("ALTER TABLE leads NO FORCE ROW LEVEL SECURITY")
     assert (await found("Database", "isolation")).told == "row-level security is not forced on leads"

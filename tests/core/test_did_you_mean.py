@@ -40,7 +40,7 @@ def ask(talk: Talk) -> ButtonsOut:
 def test_likely_intents_are_offered_as_buttons(unsure: Talk) -> None:
     asked = ask(unsure)
     assert "Did you mean" in asked.body
-    assert [button.title for button in asked.buttons] == ["Enquire trip", "Talk to person"]
+    assert [button.title for button in asked.buttons] == ["Plan a trek", "Talk to a person"]
     assert unsure.notes("route")[-1] == {"rule": "did_you_mean", "intents": ["enquire_trip", "talk_to_person"]}
     assert unsure.conversation.frames == ()
 
@@ -59,7 +59,7 @@ def test_a_tapped_offer_starts_its_flow_with_what_was_said(unsure: Talk) -> None
     assert "offered" not in unsure.conversation.scope
 
 
-@pytest.mark.parametrize("text", ["1", "Enquire trip", "ENQUIRE TRIP!"])
+@pytest.mark.parametrize("text", ["1", "Plan a trek", "PLAN A TREK!"])
 def test_an_offer_may_be_typed(unsure: Talk, text: str) -> None:
     ask(unsure)
     unsure.text(text)

@@ -156,7 +156,7 @@ def test_the_nudge_says_what_is_missing_and_the_run_is_dropped_in_the_end(custom
         ("2h", timedelta(hours=2)),
         ("22h", timedelta(hours=22)),
     ]
-    assert customer.wait(hours=2) == "Still planning, Asha? I only need number of people and month."
+    assert customer.wait(hours=2) == "Still planning, Asha? I only need the number of people and month."
     assert customer.top.state == "details"
     customer.at += timedelta(hours=20)
     assert customer.fire(timers[1]) == ""

@@ -5,8 +5,11 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import cast
 
+import asyncpg
+
 from bot.runtime.loop import Stopping
 from bot.web.app import web_parts
+from storage.migrations import VERSION_TABLE
 from tests.conftest import FIXTURES
 from tests.e2e.conftest import CUSTOMER, Running, _listening, free_port
 
@@ -46,6 +49,18 @@ async def test_not_ready_when_events_wait_too_long(running: Running) -> None:
     async with asyncio.timeout(5), running.http.get(f"{running.url}/readyz") as answer:
         assert answer.status == 503
         assert "worker" in (await answer.json())["reason"]
+
+
+async def test_not_ready_on_the_schema_of_another_version(running: Running) -> None:
+    dsn = running.system.foundation.dsn
+    owner = await asyncpg.connect(dsn)
+    try:
+        await owner.execute(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
+    finally:
+        await owner.close()
+    async with running.http.get(f"{running.url}/readyz") as answer:
+        assert answer.status == 503
+        assert "9999" in (await answer.json())["reason"]
 
 
 async def test_a_process_without_webhooks_can_be_watched_too(running: Running) -> None:

@@ -14,6 +14,7 @@ from bot.core.messages import Outgoing, TemplateOut, TextIn, TextOut
 from storage.base import AuditEntry, Berth, Claim, NewOutbound, Outcome, Person, TurnTrace, Verdict
 from storage.crypto import Vault
 from storage.postgres import Directory, Postgres, PostgresTurns, grant_role
+from storage.postgres.dead import dead_letters, revive
 from tests.conftest import EPOCH
 from tests.storage.support import (
     ANNA,
@@ -537,6 +538,24 @@ async def test_an_event_that_fails_for_good_is_set_aside_and_the_others_go_on(wo
     async with world.turns.transaction(world.tenant) as store:
         (work,) = await store.lock([conversation], 1, 10)
     assert [e.event.event_id for e in work.events] == events[1:]
+
+
+async def test_what_was_put_aside_is_processed_after_all(world: World) -> None:
+    conversation, events = await receive(world, "bad", "next")
+    await world.turns.fail(world.tenant, conversation, events[0], "ValueError: x", now=EPOCH, retry_at=None)
+    async with world.database.tenant(world.tenant) as db:
+        (one,) = await dead_letters(db, world.tenant, 10)
+        assert (one.event_id, one.kind, one.attempts, one.error) == (events[0], "message", 1, "ValueError: x")
+        assert await revive(db, world.tenant, [events[1]], EPOCH) == 0
+        assert await revive(db, world.tenant, [events[0]], EPOCH) == 1
+        assert await revive(db, world.tenant, None, EPOCH) == 0
+    async with world.turns.transaction(world.tenant) as store:
+        (work,) = await store.lock([conversation], 1, 10)
+    bodies = [e.event.content.body for e in work.events]  # type: ignore[union-attr]
+    assert (bodies, work.events[1].attempts) == (["next", "bad"], 0)
+    stored = await world.message(one.message_id)
+    assert (stored["status"], stored["error_detail"]) == ("RECEIVED", None)
+    assert work.events[1].event.at == stored["created_at"]
 
 
 async def test_failing_what_somebody_processed_in_the_meantime_changes_nothing(world: World) -> None:
