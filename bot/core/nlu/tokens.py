@@ -60,7 +60,7 @@ def letters_of(word: str) -> list[str]:
     return letters
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=1024)
 def pieces_of(word: str) -> tuple[str, ...]:
     """Runs of three to five letters within a word, its ends marked: `trek` → `<tr`, `tre`, …, `rek>`."""
     if word.startswith("<"):
