@@ -94,6 +94,8 @@ class Sender:
         self._landed = asyncio.Event()
         self._open = False
         self._berths = 0  # given and not yet taken
+        self._relieved = asyncio.Event()  # not set: a number has as much in flight as it sends at a time
+        self._relieved.set()
         self._circuits = Circuits()
         self._well: set[ChannelId] = set()  # the others may have an old alarm, until a message is accepted
 
@@ -172,6 +174,16 @@ class Sender:
         self._berths += 1
         return Berth(rooms=rooms, lease=self._rules.lease)
 
+    async def relief(self, seconds: float) -> None:
+        """Wait, at most so long, while a number has more to send than it sends at a time, until half of that is out.
+
+        Turns that are taken meanwhile would only make a queue, and what comes behind others cannot be handed over.
+        """
+        if not self._relieved.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._relieved.wait()
+
     def take_over(self, claims: Sequence[Claim]) -> None:
         """Send what a worker claimed for this sender, with its berth, when it committed the turns."""
         self._berths -= 1
@@ -238,11 +250,15 @@ class Sender:
         task = asyncio.create_task(self._send(outlet, claim, content, now + self._rules.lease / 2))
         self._flying.add(task)
         self._in_flight[claim.channel_id] += 1
-        task.add_done_callback(partial(self._ended_flight, claim.channel_id))
+        if self._in_flight[claim.channel_id] >= outlet.concurrency:
+            self._relieved.clear()
+        task.add_done_callback(partial(self._ended_flight, claim.channel_id, outlet.concurrency))
 
-    def _ended_flight(self, channel: ChannelId, task: "asyncio.Task[None]") -> None:
+    def _ended_flight(self, channel: ChannelId, concurrency: int, task: "asyncio.Task[None]") -> None:
         self._flying.discard(task)
         self._in_flight[channel] -= 1
+        if self._in_flight[channel] <= concurrency // 2:
+            self._relieved.set()
 
     def _may_say(self, outlet: Outlet, claim: Claim, now: datetime) -> Outgoing | None:
         """What may be said at this moment: the message, a template in its place, or nothing until the person writes.

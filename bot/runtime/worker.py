@@ -23,6 +23,7 @@ CONVERSATIONS = 100  # conversations per transaction: long enough to share a com
 EVENTS = 10  # per conversation and transaction, so that one busy person does not hold up the others
 SLICE = 25  # conversations per transaction where there are several tenants: none waits for long until it is its turn
 POLL_SECONDS = 0.5  # when no bell rings
+GIVE_WAY_SECONDS = 0.1  # at most, to a sender here that is behind: replies that wait are worth more than new ones
 PULSE_SECONDS = 0.012  # least time between two claims, so that turns share commits: each costs as much as 20 turns
 
 _BACKOFF = (1, 5, 30, 120)  # seconds before a failed event is tried again
@@ -33,6 +34,9 @@ class Neighbour(Protocol):
 
     def berth(self) -> Berth | None:
         """What it can take now; None for nothing. After a berth it expects `take_over`, and does not stop before."""
+
+    async def relief(self, seconds: float) -> None:
+        """Wait, at most so long, while it has more to send than it sends at a time."""
 
     def take_over(self, claims: Sequence[Claim]) -> None:
         """Send what was claimed for it, if anything; their attempts are committed."""
@@ -75,6 +79,8 @@ class Worker:
         """Work until `stopping`; finishes the batch under way."""
         while not stopping.is_set():
             await self.pulse.beat()
+            if self.neighbour is not None:
+                await self.neighbour.relief(GIVE_WAY_SECONDS)
             try:
                 busy = await self.work()
             except Exception as error:
