@@ -175,7 +175,7 @@ def guess(text: str) -> Guess | None:
         text: What somebody wrote, normalised (`bot.core.words`).
     """
     words = _words(text)
-    if not words:
+    if len(words) < _MIN_KNOWN:  # no word has more than one vote
         return None
     scores, known = _heard(words)
     best, second = sorted(scores, key=lambda one: -scores[one])[:2]
