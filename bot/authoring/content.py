@@ -94,6 +94,11 @@ class Loader(Folder):
             sources={(file.spec.flow, file.spec.version): file.source for file in self.flow_files},
         )
 
+    def read_intents(self) -> list[IntentsRead]:
+        """Read the intents alone."""
+        self._intents()
+        return self.intent_files
+
     def load_flows(self) -> list[CompiledFlow]:
         """Compile flows on their own, without the others they call and the intents that start them."""
         self._templates()

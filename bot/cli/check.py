@@ -23,6 +23,7 @@ from bot.authoring.linter import Finding
 from bot.authoring.linter import inspect as lint
 from bot.authoring.sources import Memory
 from bot.authoring.watching import stamp
+from bot.cli.apprentice import learning_beside
 from bot.config import DatabaseSettings, chosen_provider, load_database_settings
 from bot.core.errors import ConfigError, ContentErrors
 from bot.operations import standard_actions
@@ -78,7 +79,8 @@ def check(
         if as_format != "text":
             raise ConfigError(["--watch is for people: leave --format out."])
         return keep_checking(root, settings, _saved(root), provider)
-    report = inspect(root, settings, carrier=carrier_of(provider))
+    with learning_beside(root):
+        report = inspect(root, settings, carrier=carrier_of(provider))
     shapes: dict[str, Callable[[Report], None]] = {"text": _print, "json": _print_json, "github": _print_github}
     shapes[as_format](report)
     return 1 if report.errors else 0

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,40 @@ def test_a_mistake_has_place_line_remedy_and_code(content: Path, capsys: pytest.
     assert shown[2] == "    ^"
     assert shown[3] == "    → Did you mean `lead`?"
     assert ", 1 error, " in shown[-1]
+
+
+LEARNING = """
+import os, sys
+from pathlib import Path
+from bot.authoring.modelfolder import ModelFolder
+from bot.authoring.content import Loader
+from bot.authoring.examples import check_together
+from bot.cli.apprentice import learning_beside
+from bot.core.actions import Actions
+from bot.core.models import MODELS
+
+os.cpu_count = lambda: int(sys.argv[3])
+root, kept = Path(sys.argv[1]), ModelFolder(Path(sys.argv[2]))
+MODELS.store = kept
+with learning_beside(root):
+    list(check_together(Loader(root, Actions()).read_intents(), ()))
+assert MODELS.store is kept
+print(MODELS.learnt)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system forks safely")
+def test_examples_are_learnt_beside_where_there_is_a_core_for_it(content: Path, tmp_path: Path) -> None:
+    def learnt(folder: str, cores: int) -> int:
+        command = [sys.executable, "-c", LEARNING, str(content), str(tmp_path / folder), str(cores)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert done.stderr == ""
+        return int(done.stdout)
+
+    roles = len({path.stem for path in (content / "intents").glob("*.yaml")} - {"any"})
+    assert learnt("alone", 1) >= roles
+    assert learnt("beside", 2) == 0
+    assert len(list((tmp_path / "beside").iterdir())) == len(list((tmp_path / "alone").iterdir()))
 
 
 def test_programs_get_json(content: Path, capsys: pytest.CaptureFixture[str]) -> None:
