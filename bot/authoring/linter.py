@@ -11,6 +11,7 @@ from bot.authoring.limits import check_carrier, too_long
 from bot.authoring.mistakes import Finding
 from bot.authoring.translations import listed, missing_common, missing_templates
 from bot.core.actions import Actions
+from bot.core.book import ANY
 from bot.core.report import Report
 from bot.core.templates import FALLBACK, TemplateFile
 
@@ -42,6 +43,13 @@ def _inspect(loader: Loader, carrier: Carrier) -> list[Finding]:
     languages = loader.project.languages or loader.templates.get(COMMON, {})
     for document, report in check_together(loader.intent_files, languages):
         loader.report(document, report)
+    roles = rules.roles_of(loader.actions) | {role for one in loader.flow_files for role in one.spec.roles}
+    for read in loader.intent_files:
+        report = Report()
+        for role in read.file.roles:
+            if role not in roles and role != ANY:
+                report.unknown(("role",), "role", role, roles)
+        loader.report(read.document, report)
     for flow_file in loader.flow_files:
         if carrier.lacks:
             report = Report(places=flow_file.report.places)

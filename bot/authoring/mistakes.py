@@ -1,7 +1,7 @@
 """Mistakes as authors see them: place, one sentence, and a remedy. Pydantic's errors are translated here."""
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
@@ -48,8 +48,11 @@ class Finding:
 def explain(mistakes: ValidationError, document: Document, model: type[BaseModel]) -> list[Finding]:
     """Pydantic's errors with their places in the file, each place once."""
     found: dict[tuple[int, int], Finding] = {}
-    for detail in mistakes.errors(include_url=False):
-        path = _path_in(document, detail)
+    details = [(_path_in(document, detail), detail) for detail in mistakes.errors(include_url=False)]
+    for path, detail in details:
+        deeper = any(len(other) > len(path) and other[: len(path)] == path for other, _ in details)
+        if deeper and detail["type"] in {"dict_type", "list_type"}:
+            continue  # it may be a list or a block; what is wrong inside of it says more
         message, hint, at_value = _words(detail, path, model, document)
         mark = document.value_mark(path) if at_value else document.mark(path)
         finding = Finding(
@@ -108,11 +111,19 @@ def _words(detail: ErrorDetails, path: Path, model: type[BaseModel], document: D
         case "value_error":
             text = detail["msg"].removeprefix("Value error, ")
             return f"{text[:1].upper()}{text[1:]}.", "", True
+    return _of_another_kind(detail, path, key)
+
+
+def _of_another_kind(detail: ErrorDetails, path: Path, key: str) -> tuple[str, str, bool]:
+    kind, given = detail["type"], detail["input"]
+    if kind in _BOUNDS:
+        return _out_of_bounds(kind, key, given, detail.get("ctx", {}))
     expected = _EXPECTED.get(kind)
     if expected and _BRANCHES.intersection(path) and kind in {"dict_type", "model_type"} and given is not None:
         expected = "the name of a state, or a block with `if:` and `to:`"
     if expected:
-        return f"{f'`{key}:`' if key else 'The file'} should be {expected}.", _remedy(kind, given), True
+        what = f"`{key}:`" if not key.isdecimal() else f"Entry {int(key) + 1} of `{path[-2]}:`"
+        return f"{what if key else 'The file'} should be {expected}.", _remedy(kind, given), True
     return f"{detail['msg']}.", "", True
 
 
@@ -137,6 +148,20 @@ def _of_another_form(pattern: str, key: str, given: str) -> tuple[str, str, bool
 
 _BRANCHES = frozenset({"when", "next", "error", "events", "back"})
 """Words below which states are named."""
+
+
+_BOUNDS = {
+    "string_too_long": ("max_length", "characters at most"), "string_too_short": ("min_length", "characters or more"),
+    "too_long": ("max_length", "entries at most"), "greater_than_equal": ("ge", "or more"),
+    "greater_than": ("gt", "at least, and more than that"), "less_than_equal": ("le", "at most"),
+    "less_than": ("lt", "at most, and less than that"),
+}  # fmt: skip
+
+
+def _out_of_bounds(kind: str, key: str, given: Any, bounds: Mapping[str, Any]) -> tuple[str, str, bool]:
+    word, told = _BOUNDS[kind]
+    has = f"has {len(given)}" if isinstance(given, str | list | dict) else f"is {given}"
+    return f"`{key}:` {has}; it may be {bounds.get(word)} {told}.", "", True
 
 
 def _remedy(kind: str, given: Any) -> str:
@@ -175,6 +200,7 @@ _EXPECTED = {
     "int_parsing": "a whole number",
     "int_from_float": "a whole number",
     "bool_type": "true or false",
+    "bool_parsing": "true or false",
     "dict_type": "a block of `key: value` lines",
     "model_type": "a block of `key: value` lines",
     "model_attributes_type": "a block of `key: value` lines",

@@ -225,9 +225,14 @@ def _receipts(subject: Subject, report: Report) -> None:
                    severity="warning", code="receipt", hint=f'Add `once: "{receipt}"`.')  # fmt: skip
 
 
+def roles_of(actions: Actions) -> frozenset[str]:
+    """The roles there are: those there always are, and those that actions name."""
+    return ROLES | {role for action in actions.by_name.values() for role in action.roles}
+
+
 def _roles(subject: Subject, report: Report) -> None:
     """Whom a flow is for, hands over to and tells."""
-    known = ROLES | {role for action in subject.actions.by_name.values() for role in action.roles}
+    known = roles_of(subject.actions)
     named: list[tuple[Path, str]] = []
     for name, state in subject.spec.states.items():
         if state.handoff:

@@ -372,6 +372,24 @@ def test_expressions_that_mean_nothing_are_refused(text: str) -> None:
         compile_expression(text)
 
 
+def test_all_mistakes_of_a_test_are_told_at_once(tmp_path: Path) -> None:
+    text = """test: x
+at: yesterday
+steps:
+  - usr: hi
+  - user: hi
+    expct: {said: hello}
+  - wait: soon
+  - user: hi
+    expect: {sad: x, sent: [picture], quotes: maybe}
+"""
+    path = tmp_path / "one.yaml"
+    path.write_text(text, encoding="utf-8")
+    outcome = suite().play(path)
+    assert isinstance(outcome, Broken)
+    assert [one.line for one in outcome.findings] == [2, 4, 6, 7, 9, 9, 9], outcome.findings
+
+
 def test_wrong_flows_are_not_tested(tmp_path: Path) -> None:
     (tmp_path / "flows").mkdir()
     with pytest.raises(ContentErrors):

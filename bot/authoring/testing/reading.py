@@ -1,5 +1,6 @@
 """Reading test files: shape, then every name in them against flows and actions, each mistake with its place."""
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -123,7 +124,10 @@ def read_test(path: Path, project: Project, shared: Sequence[Shared] = (), text:
     phones: dict[str, PhoneSpec] = {name: phone for one in shared for name, phone in one.spec.phones.items()}
     value = document.value if isinstance(document.value, dict) else {}
     own = value.get("phones")
-    _raise(_unknown_steps(value, {*phones, *(own if isinstance(own, dict) else ())}), document)
+    unknown = _unknown_steps(value, {*phones, *(own if isinstance(own, dict) else ())})
+    if unknown.mistakes:
+        found = [*_errors(unknown, document), *_besides(unknown, document)]
+        raise ContentErrors(sorted(found, key=lambda one: (one.at.line, one.at.column) if one.at else (0, 0)))
     spec = _validated(document, ConversationSpec)
     report = Report()
     if spec.flow is not None and spec.flow not in project.book.latest:
@@ -262,7 +266,7 @@ def _read(text: str, path: Path) -> Document:
     try:
         return read(text, str(path))
     except ContentError as mistake:
-        raise ContentErrors([mistake]) from mistake
+        raise ContentErrors([mistake, *mistake.others]) from mistake
 
 
 def _document(path: Path) -> Document:
@@ -276,9 +280,28 @@ def _validated(document: Document, model: type[_Spec]) -> _Spec:
         raise ContentErrors([one.error() for one in explain(mistakes, document, model)]) from None
 
 
+def _besides(unknown: Report, document: Document) -> list[ContentError]:
+    """What else is wrong in a test some of whose steps have keys that are none."""
+    value = copy.deepcopy(document.value)
+    for mistake in unknown.mistakes:
+        step = value["steps"][mistake.path[1]]
+        del step[mistake.path[2]]
+        if not set(step) - {"expect"}:
+            step["user"] = ""  # something has to happen
+    try:
+        ConversationSpec.model_validate(value)
+    except ValidationError as mistakes:
+        return [one.error() for one in explain(mistakes, document, ConversationSpec)]
+    return []
+
+
 def _raise(report: Report, document: Document) -> None:
     if report.mistakes:
-        raise ContentErrors([FlowError(one.message, at=_mark(document, one), hint=one.hint) for one in report.mistakes])
+        raise ContentErrors(_errors(report, document))
+
+
+def _errors(report: Report, document: Document) -> list[ContentError]:
+    return [FlowError(one.message, at=_mark(document, one), hint=one.hint) for one in report.mistakes]
 
 
 def _mark(document: Document, mistake: Mistake) -> Mark:
