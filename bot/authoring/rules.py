@@ -14,11 +14,13 @@ from bot.core.book import ANY
 from bot.core.compiled import CompiledFlow
 from bot.core.compiler import BUILT_IN_NAMES
 from bot.core.cursor import START
+from bot.core.expressions import unknown_of_contact
 from bot.core.flow import SLOT_TYPES, FlowSpec, NotifySpec, OpSpec, RefSlot, StateSpec
 from bot.core.forms import Form
 from bot.core.ops import End, Go, HandOver
 from bot.core.planning import kept_names
 from bot.core.report import Path, Report, did_you_mean
+from bot.core.sandbox import CONTACT_FIELDS
 from bot.core.templates import FALLBACK, Block, TemplateFile, Texts
 
 ROLES = frozenset({"customer", "sales", "operations", "field_staff", "manager"})
@@ -141,6 +143,9 @@ def template_mistakes(file: TemplateFile, spec: FlowSpec) -> Iterator[tuple[Bloc
                 f"Block `{block.name}` uses `{name}`, which is no slot, result or built-in name.",
                 did_you_mean(name, known),
             )
+        for name in unknown_of_contact(block.text):
+            hint = did_you_mean(name, CONTACT_FIELDS)
+            yield block, f"Block `{block.name}` uses `contact.{name}`, which contacts do not have.", hint
 
 
 def unused_blocks(texts: Texts, spec: FlowSpec) -> Iterator[tuple[TemplateFile, Block]]:

@@ -1,11 +1,22 @@
 """Expressions as authors write them, compiled, with the names they read checked."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.core.report import Path, Report
-from bot.core.sandbox import ExpressionError, Value
+from bot.core.report import Path, Report, did_you_mean
+from bot.core.sandbox import CONTACT_FIELDS, ExpressionError, Value
+
+_INSIDE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+_CONTACT = re.compile(r"(?<![\w.])contact\.([A-Za-z_]\w*)")
+
+
+def unknown_of_contact(text: str) -> Iterator[str]:
+    """What expressions in a text want to know of the person and cannot."""
+    if "contact." in text:
+        inside = " ".join(_INSIDE.findall(text))
+        yield from (name for name in dict.fromkeys(_CONTACT.findall(inside)) if name not in CONTACT_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +35,11 @@ class Expressions:
             return Value(None)
         for name in sorted(value.names - self.names):
             self.report.unknown(path, "slot, result or variable", name, self.names)
+        if isinstance(source, str):
+            for name in unknown_of_contact(source):
+                self.report(
+                    path, f"A contact has no `{name}`.", hint=did_you_mean(name, CONTACT_FIELDS), code="unknown"
+                )
         return value
 
     def condition(self, source: str | bool, path: Path) -> Value:

@@ -5,7 +5,6 @@ chosen a language, or was given another than the usual one, is not asked. The of
 answer to that question is not an answer to the offer, unless it names one of its languages.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -44,8 +43,9 @@ class Offering(Starting):
 
     @property
     def _speech(self) -> dict[str, Any]:
+        """What is known of their language; of the snapshot, so not to be changed."""
         known = self.turn.scope.get(SPEECH)
-        return dict(known) if isinstance(known, Mapping) else {}
+        return known if isinstance(known, dict) else {}
 
     def listen(self, said: Said) -> None:
         """Add what a message says about its language to what was heard before."""
@@ -104,7 +104,7 @@ class Offering(Starting):
             if named is None:
                 return False
             key = named
-        speech.pop("offer", None)
+        speech = {name: value for name, value in speech.items() if name != "offer"}
         if key != _KEEP and key in self.book.texts.common:
             self._speak(key)
             self.turn.remember(SPEECH, {"chosen": True})

@@ -30,7 +30,8 @@ _IS_INFERRED = re.compile(r"\b([a-z_][a-z0-9_]*) is (not )?inferred\b(?!\()")
 
 _STRING_METHODS = frozenset({"lower", "upper", "title", "capitalize", "strip", "startswith", "endswith", "split"})
 _DICT_METHODS = frozenset({"get", "items", "keys", "values"})
-_CONTACT_FIELDS = frozenset({"name", "first_name", "language"})
+CONTACT_FIELDS = frozenset({"name", "first_name", "language"})
+"""What templates and expressions may know of a person."""
 _KEPT_FILTERS = (
     "abs", "capitalize", "count", "d", "default", "first", "float", "int", "last", "length", "list", "lower", "max",
     "min", "reject", "rejectattr", "select", "selectattr", "map", "sort", "string", "sum", "title", "trim",
@@ -157,13 +158,13 @@ class SirdarEnvironment(ImmutableSandboxedEnvironment):
             return attr in _STRING_METHODS
         if isinstance(obj, Mapping):
             return attr in _DICT_METHODS or (isinstance(obj, Printed) and attr in obj.readable)
-        return isinstance(obj, Contact) and attr in _CONTACT_FIELDS
+        return isinstance(obj, Contact) and attr in CONTACT_FIELDS
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """Look in a mapping before asking the object, so that `trek.items` can be data; and faster."""
         if type(obj) is dict and attribute in obj:
             return obj[attribute]
-        if type(obj) is Contact and attribute in _CONTACT_FIELDS:
+        if type(obj) is Contact and attribute in CONTACT_FIELDS:
             return getattr(obj, attribute)
         if isinstance(obj, Mapping) and attribute in obj:
             return obj[attribute]
