@@ -18,7 +18,8 @@ class AuthoringCost:
     """Seconds on a project of `flows` flows with `states` states.
 
     Attributes:
-        check: The command `bot check`, from start to exit.
+        first: The command `bot check`, from start to exit, with nothing learnt from the examples before.
+        check: The same once more.
         recheck: `bot check --watch`, after one flow was saved.
         load: Reading and compiling everything, in a process that runs.
         reload: The same, after one flow was saved.
@@ -26,6 +27,7 @@ class AuthoringCost:
 
     flows: int
     states: int
+    first: float
     check: float
     recheck: float
     load: float
@@ -52,6 +54,7 @@ def measure_authoring(flows: int = FLOWS) -> AuthoringCost:
         return AuthoringCost(
             flows=flows,
             states=states,
+            first=_seconds(lambda: _check(root)),
             check=min(_seconds(lambda: _check(root)) for _ in range(3)),
             recheck=min(_after_saving(root, lambda: inspect(root, settings, checked)) for _ in range(3)),
             load=_seconds(lambda: load_content(root, actions, loaded)),
@@ -86,3 +89,7 @@ def _seconds(call: Callable[[], object]) -> float:
     began = time.perf_counter()
     call()
     return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    print(measure_authoring())

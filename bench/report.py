@@ -81,6 +81,7 @@ def _authoring(cost: AuthoringCost) -> Table:
     table = Table(title=f"A project of {cost.flows} flows with {cost.states:,} states", title_justify="left")
     table.add_column("")
     table.add_column("seconds", justify="right")
+    table.add_row("bot check, the whole command, for the first time", f"{cost.first:.2f}")
     table.add_row("bot check, the whole command", f"{cost.check:.2f}")
     table.add_row("bot check --watch, after one flow was saved", f"{cost.recheck:.2f}")
     table.add_row("a server reads everything", f"{cost.load:.2f}")
