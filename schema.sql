@@ -116,6 +116,46 @@ CREATE TABLE contact_roles (
 -- Everybody with a role, for notifications.
 CREATE INDEX contact_roles_role ON contact_roles (tenant_id, role);
 
+-- --- Secret keys -----------------------------------------------------------------------------------------------------
+
+-- The secret keys this database was written with; what they are is in BOT_SECRET_KEY only. Of tenant 0: they are
+-- everybody's.
+CREATE TABLE secret_keys (
+    tenant_id    bigint NOT NULL,
+    number       smallint NOT NULL CHECK (number BETWEEN 1 AND 255), -- stands in front of what is made with it
+    -- READY (indexes are written under it) → CURRENT (it encrypts) → RETIRING (the next one encrypts; what was made with
+    -- this one is made anew) → LEAVING (the next one's indexes are complete, and looked up) → RETIRED (not used)
+    state        text NOT NULL CHECK (state IN ('READY', 'CURRENT', 'RETIRING', 'LEAVING', 'RETIRED')),
+    check_value  bytea NOT NULL,                     -- derived from it: tells keys apart, tells nothing of them
+    created_at   timestamptz NOT NULL,
+    retired_at   timestamptz,
+    gone_at      timestamptz,                        -- when the last blind index under it was deleted
+    PRIMARY KEY (tenant_id, number),
+    UNIQUE (tenant_id, check_value)
+);
+-- One at a time.
+CREATE UNIQUE INDEX secret_keys_current ON secret_keys (tenant_id) WHERE state = 'CURRENT';
+
+-- Keys derived from a secret key that is RETIRED, for what nobody can make anew: they prove, and decrypt nothing.
+CREATE TABLE kept_keys (
+    tenant_id  bigint NOT NULL,
+    number     smallint NOT NULL,
+    purpose    text NOT NULL CHECK (purpose IN ('audit', 'token', 'index')),
+    sealed     bytea NOT NULL,                       -- AES-GCM, see storage/postgres/keys.py
+    PRIMARY KEY (tenant_id, number, purpose)
+);
+
+-- How far making things anew has come: `bot keys rotate` goes on from there.
+CREATE TABLE key_progress (
+    tenant_id  bigint NOT NULL,
+    number     smallint NOT NULL,                    -- of the key they are made anew with
+    step       text NOT NULL,
+    position   bigint NOT NULL,                      -- of the last row that is done
+    done       bigint NOT NULL,                      -- rows
+    finished   boolean NOT NULL,
+    PRIMARY KEY (tenant_id, number, step)
+);
+
 -- --- Conversations and messages --------------------------------------------------------------------------------------
 
 -- One row per person and number. The worker that holds its row lock is the only one that may advance it.
@@ -1381,6 +1421,13 @@ BEGIN ATOMIC
     SELECT t.tenant_id FROM tenant t WHERE t.tenant_id IS NOT NULL;
 END;
 
+-- Every tenant, for what is done for each.
+CREATE FUNCTION all_tenants() RETURNS SETOF bigint
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+BEGIN ATOMIC
+    SELECT t.tenant_id FROM tenants t ORDER BY t.tenant_id;
+END;
+
 -- Which number belongs to whom, for routing webhooks.
 CREATE FUNCTION channels()
     RETURNS TABLE (tenant_id bigint, channel_id bigint, provider text, address text, account text, phone_number text)
@@ -1447,7 +1494,8 @@ BEGIN
         'expire_leases(timestamptz, interval)', 'due_unknowns(timestamptz)',
         'fire_timers(timestamptz, integer, bigint[])', 'claim_media(timestamptz, interval, bigint[], integer[])',
         'claim_outside(timestamptz, interval, bigint[], integer[])',
-        'tenants_with_updates(timestamptz)', 'tenants_with_unsealed()', 'channels()', 'tenant_states()',
+        'tenants_with_updates(timestamptz)', 'tenants_with_unsealed()', 'all_tenants()', 'channels()',
+        'tenant_states()',
         'register_channel(text, text, text, text, text)', 'backlog()']
     LOOP
         EXECUTE format('GRANT CREATE ON SCHEMA public TO sirdar_system');

@@ -67,7 +67,9 @@ class DatabaseSettings(BaseSettings):
     bot_database_url: SecretStr | None = Field(None, description="PostgreSQL to use; unset: an embedded one")
     bot_data_dir: Path = Field(Path("var"), description="embedded database, secret key, files, models")
     bot_secret_key: Secret | None = Field(
-        None, description="32 bytes in base64; encrypts phone numbers. Unset: made in the data directory"
+        None,
+        description="32 bytes in base64; encrypts phone numbers. Two, comma-separated, while one is replaced. "
+        "Unset: made in the data directory",
     )
     bot_content_dir: Path | None = Field(
         None, description="folder with flows/, intents/, templates/. Unset: this folder, else the built-in example"

@@ -95,6 +95,11 @@ understanding.command(
 understanding.command("bot.cli.nlu:add", name="add", help="Make a message an example, with a test.")
 app.command(understanding)
 
+keys = App(name="keys", help="Replace the secret key while everything runs.")
+keys.command("bot.cli.keys:rotate", name="rotate", help="Put the next key in the place of the current one.")
+keys.command("bot.cli.keys:status", name="status", help="Show which keys there are, and how far replacing one is.")
+app.command(keys)
+
 audit = App(name="audit", help="Look after the audit log.")
 audit.command("bot.cli.audit:verify", name="verify", help="Find out whether anybody has changed the audit log.")
 app.command(audit)

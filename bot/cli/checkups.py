@@ -27,7 +27,7 @@ from bot.runtime.project import content_dir, project_actions
 from bot.web.webhook import PATH
 from providers.meanings import meaning
 from storage.base import Backlog
-from storage.crypto import parse_secret
+from storage.crypto import parse_secrets
 from storage.migrations import current, head
 from storage.postgres import Postgres, Upkeep
 from storage.postgres.database import RUNTIME_ROLE
@@ -99,7 +99,7 @@ def check_settings() -> tuple[list[Check], DatabaseSettings | None, Settings | N
         )
     if base.bot_secret_key is not None:
         try:
-            parse_secret(base.bot_secret_key.get_secret_value())
+            parse_secrets(base.bot_secret_key.get_secret_value())
         except ValueError as error:
             found.append(Check(group="Settings", name="secret key", verdict="fail", told=f"BOT_SECRET_KEY {error}."))
     return found, base, settings

@@ -1,5 +1,6 @@
 """The composition root: the only place that knows which classes stand behind the protocols."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -16,6 +17,7 @@ from bot.runtime.courtesy import Courtesy
 from bot.runtime.enrolment import Enrolment
 from bot.runtime.files import MediaLibrary
 from bot.runtime.foundation import Foundation
+from bot.runtime.keys import KeyKeeper
 from bot.runtime.lanes import Lanes
 from bot.runtime.links import Links
 from bot.runtime.loop import Clock, Stopping, utc_now
@@ -26,13 +28,14 @@ from bot.runtime.system import INCOMING, System
 from bot.runtime.tenants import Tenants
 from providers.base import Provider
 from storage.base import Channel
-from storage.crypto import Vault, parse_secret, secret_in
+from storage.crypto import Vault, parse_secrets, secrets_in
 from storage.migrations import current, head, upgrade
 from storage.postgres import Directory, Postgres, PostgresIntake, PostgresMedia, Upkeep
 from storage.postgres.database import RUNTIME_ROLE, session_settings
+from storage.postgres.keys import open_ring
 from storage.postgres.tenants import TenantStore
 
-__all__ = ["PARTS", "Foundation", "System", "database_dsn", "open_foundation", "open_system"]
+__all__ = ["PARTS", "Foundation", "System", "database_dsn", "listen", "open_foundation", "open_system", "secret_keys"]
 
 log = structlog.get_logger(__name__)
 
@@ -65,17 +68,23 @@ async def open_foundation(
                 f"The database is at schema revision {await current(dsn) or 'none'} and this version needs {head()}. "
                 "Run: bot db upgrade"
             )
-        key = _secret_key(settings)
+        secrets = secret_keys(settings)
         database = await Postgres.connect(dsn, size=connections, idle_lease_seconds=settings.bot_worker_lease)
         stack.push_async_callback(database.close)
-        yield Foundation(database=database, vault=Vault(key), dsn=dsn, keep=keep)
+        ring = await open_ring(database, secrets)
+        yield Foundation(database=database, vault=Vault(ring.keys), dsn=dsn, keep=keep)
 
 
-def _secret_key(settings: DatabaseSettings) -> bytes:
+def secret_keys(settings: DatabaseSettings) -> list[bytes]:
+    """The secret keys this process has: one, or several while one is replaced.
+
+    Raises:
+        ConfigError: One is malformed.
+    """
     if settings.bot_secret_key is None:
-        return secret_in(settings.bot_data_dir)
+        return secrets_in(settings.bot_data_dir)
     try:
-        return parse_secret(settings.bot_secret_key.get_secret_value())
+        return parse_secrets(settings.bot_secret_key.get_secret_value())
     except ValueError as error:
         raise ConfigError([f"BOT_SECRET_KEY {error}"]) from error
 
@@ -134,9 +143,10 @@ async def open_system(
     shelf.take(settings).read()  # what is wrong is told before anything is started
     async with AsyncExitStack() as stack:
         foundation = await stack.enter_async_context(open_foundation(settings, migrate=migrate))
+        await stack.enter_async_context(_keeping_keys(settings, foundation))
         upkeep = Upkeep(foundation.database)
         await upkeep.ensure_partitions(clock())
-        tenants, bells = TenantStore(foundation.database, foundation.vault), Bells(partial(_listen, foundation.dsn))
+        tenants, bells = TenantStore(foundation.database, foundation.vault), Bells(partial(listen, foundation.dsn))
         stored = await tenants.find(settings.bot_tenant) if provider is None else None
         if stored is not None and any(number.sealed is not None for number in stored.numbers):
             home, at_home = stored.state.tenant_id, None
@@ -156,7 +166,7 @@ async def open_system(
             store=tenants,
             shelf=shelf,
             files=files,
-            links=Links(base_url=url, ticket=foundation.vault.ticket) if url else None,
+            links=_links(url, foundation.vault) if url else None,
             bells=bells,
             clock=clock,
             at_home=at_home,
@@ -195,6 +205,28 @@ async def _register(upkeep: Upkeep, settings: Settings) -> Channel:
     return await upkeep.name_account(channel, account) if account else channel
 
 
-async def _listen(dsn: str) -> "asyncpg.Connection[asyncpg.Record]":
+def _links(url: str, vault: Vault) -> Links:
+    return Links(base_url=url, ticket=vault.ticket, ticketed=vault.ticketed)
+
+
+@asynccontextmanager
+async def _keeping_keys(settings: DatabaseSettings, foundation: Foundation) -> AsyncIterator[None]:
+    """As long as anything writes, follow which keys are in use."""
+    keeper = KeyKeeper(
+        database=foundation.database,
+        vault=foundation.vault,
+        secrets=partial(secret_keys, settings),
+        connect=partial(listen, foundation.dsn),
+    )
+    task = asyncio.create_task(keeper.run(), name="keys")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def listen(dsn: str) -> "asyncpg.Connection[asyncpg.Record]":
+    """A connection of its own, outside of the pool."""
     settings = {**session_settings(RUNTIME_ROLE), "application_name": "sirdar bells"}
     return await asyncpg.connect(dsn, server_settings=settings)

@@ -14,6 +14,10 @@ The head of a tenant's chain says how many seals and entries there are, with a p
 else: whoever cuts off the end of the chain cannot make the shorter one's head, and the next seal, which is made from
 the head as it is found, does not fit what is left. Somebody who kept a copy of an older head, or removes the whole
 chain, leaves no trace here; that is what the anchor is for, a file outside the database with the last head seen.
+
+When a secret key is replaced, the key made from it for the audit is kept (storage/postgres/keys.py), with the number of
+the last seal it may have been used for. What is older stays provable; with a stolen old key nothing new can be written,
+and the first seal under the new key holds on to all that came before it.
 """
 
 import json
@@ -25,8 +29,9 @@ from typing import Any
 
 from bot.core.ids import TenantId
 from storage.base import AuditEntry
-from storage.crypto import Vault
+from storage.crypto import Vault, proof
 from storage.postgres.database import Connection, Postgres, columns
+from storage.postgres.keys import kept_keys
 
 SEAL_ENTRIES = 5000
 """The most entries of one seal: their macs are read at once."""
@@ -137,11 +142,23 @@ async def write_audit(db: Connection, vault: Vault, tenant: TenantId, entries: S
     for entry in entries:
         detail = _settled(entry.detail)
         if detail.get("receipt"):
-            detail["receipt"] = vault.identity(tenant, f"receipt:{detail['receipt']}").hex()
+            detail["receipt"] = vault.receipt(tenant, str(detail["receipt"]))
         said = (entry.at, entry.actor, entry.action, entry.conversation_id, detail)
-        mac = _mac(vault, tenant, os.urandom(_NONCE_BYTES), *said)
+        nonce = os.urandom(_NONCE_BYTES)
+        mac = nonce + vault.audit_mac(tenant, _entry_text(nonce, *said))
         rows.append((entry.at, entry.actor, entry.action, entry.conversation_id, json.dumps(detail), mac))
     await db.execute(_WRITE, tenant, *columns(rows, 6))
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What entries and seals may have been made with; `until`: the last seal so made, None when it is in use."""
+
+    key: bytes
+    until: int | None
+
+    def may(self, seal: int) -> bool:
+        return self.until is None or seal <= self.until
 
 
 class AuditChain:
@@ -169,7 +186,7 @@ class AuditChain:
     async def found(self, tenant: TenantId) -> None:
         """Begin a tenant's chain, unless it has begun: from then on it is noticed when the whole of it disappears."""
         async with self._database.tenant(tenant) as db:
-            await db.execute(_FOUND, tenant, self._proof(tenant, 0, 0, b""))
+            await db.execute(_FOUND, tenant, self._vault.audit_mac(tenant, _head_text(0, 0, b"")))
 
     async def seal(self, tenant: TenantId, now: datetime) -> int:
         """Put a tenant's oldest unsealed entries into the next seal.
@@ -178,7 +195,7 @@ class AuditChain:
             How many; 0 when none waits, or another process is at it.
         """
         async with self._database.tenant(tenant) as db:
-            await db.execute(_FOUND, tenant, self._proof(tenant, 0, 0, b""))
+            await db.execute(_FOUND, tenant, self._vault.audit_mac(tenant, _head_text(0, 0, b"")))
             head = await db.fetchrow(_HEAD, tenant)
             if head is None:
                 return 0
@@ -187,10 +204,11 @@ class AuditChain:
                 return 0
             number, total = head["seal_id"] + 1, head["entries"] + len(rows)
             ids = [row["audit_id"] for row in rows]
-            macs = [self._told_mac(tenant, row, first=number == 1) for row in rows]
-            chain = self._link(tenant, number, now, head["proof"], ids, macs)
+            key = self._vault.key_of(tenant, "audit", self._vault.keys.seal) or b""
+            macs = [_told_mac(key, row, first=number == 1) for row in rows]
+            chain = proof(key, _link_text(number, now, head["proof"], ids, macs))
             await db.execute(_SEAL, tenant, number, now, ids, chain)
-            await db.execute(_SET_HEAD, tenant, number, total, self._proof(tenant, number, total, chain))
+            await db.execute(_SET_HEAD, tenant, number, total, proof(key, _head_text(number, total, chain)))
         return len(rows)
 
     async def verify(self, tenant: TenantId, anchor: Anchor | None = None) -> AsyncIterator[Finding | Checked | Anchor]:
@@ -201,9 +219,10 @@ class AuditChain:
         """
         async with self._database.tenant(tenant) as db:
             head = await db.fetchrow(_HEAD_NOW, tenant)
+            keys = await self._keys(db, tenant)
         last, total = (head["seal_id"], head["entries"]) if head else (0, 0)
         seen, done, chain, anchored = 0, 0, b"", anchor is None or anchor.seal == 0
-        proof = self._proof(tenant, 0, 0, b"")
+        heads = [proof(key.key, _head_text(0, 0, b"")) for key in keys]  # whichever of the keys it was made with
         while seen < last:
             async with self._database.tenant(tenant) as db:
                 seals = await db.fetch(_SEALS, tenant, seen, last)
@@ -211,10 +230,12 @@ class AuditChain:
                     if seal["seal_id"] != seen + 1:
                         yield _gone(seen + 1, seal["seal_id"] - 1)
                     rows = {row["audit_id"]: row for row in await db.fetch(_ENTRIES, tenant, seal["entries"])}
-                    async for finding in self._of_seal(tenant, seal, proof, rows):
+                    allowed = [key for key in keys if key.may(seal["seal_id"])]
+                    findings, made_with = _look_at(seal, heads, rows, allowed)
+                    for finding in findings:
                         yield finding
                     seen, chain, done = seal["seal_id"], seal["chain"], done + len(seal["entries"])
-                    proof = self._proof(tenant, seen, done, chain)
+                    heads = [proof(key.key, _head_text(seen, done, chain)) for key in made_with]
                     if anchor is not None and seen == anchor.seal:
                         anchored = chain.hex() == anchor.chain
             yield Checked(done, total)
@@ -223,42 +244,30 @@ class AuditChain:
                 break
         if head is None:
             yield Finding("head", "The chain has no head: it was removed, or the clock part has never run here.")
-        elif (head["proof"], total) != (proof, done):
+        elif head["proof"] not in heads or total != done:
             yield Finding("head", "It does not fit the last seal: the end of the log was cut off, or the head changed.")
         if not anchored:
             yield Finding("head", f"Seal {anchor.seal if anchor else 0} is not the one that was seen before.")
-        async for finding in self._loose(tenant):
+        async for finding in self._loose(tenant, [key for key in keys if key.until is None]):
             yield finding
         yield Anchor(seal=seen, chain=chain.hex())
 
-    async def _of_seal(
-        self, tenant: TenantId, seal: Any, before: bytes, rows: dict[int, Any]
-    ) -> AsyncIterator[Finding]:
-        first, fine, macs = seal["seal_id"] == 1, True, []
-        for number in seal["entries"]:
-            row = rows.get(number)
-            mac = self._told_mac(tenant, row, first=first) if row is not None else b""
-            macs.append(mac)
-            finding = self._of_entry(tenant, number, row, first=first)
-            if finding is not None:
-                fine = False
-                yield finding
-        if fine and seal["chain"] != self._link(
-            tenant, seal["seal_id"], seal["sealed_at"], before, seal["entries"], macs
-        ):
-            yield Finding(
-                f"seal {seal['seal_id']}",
-                "It does not fit the chain: it, one before it, or the order of its entries was changed.",
-            )
+    async def _keys(self, db: Connection, tenant: TenantId) -> list[_Key]:
+        kept = await kept_keys(db, self._vault, tenant, "audit")
+        keys = [_Key(key, until) for number, (key, until) in kept.items() if number not in self._vault.keys.secrets]
+        for number in self._vault.keys.secrets:
+            key = self._vault.key_of(tenant, "audit", number)
+            keys += [_Key(key, None)] if key is not None else []
+        return keys
 
-    async def _loose(self, tenant: TenantId) -> AsyncIterator[Finding]:
+    async def _loose(self, tenant: TenantId, keys: Sequence[_Key]) -> AsyncIterator[Finding]:
         """What is outside the chain: entries that wait, and rows nobody knows."""
         async with self._database.tenant(tenant) as db:
             for row in await db.fetch(_BEYOND, tenant):
                 yield Finding(f"seal {row['seal_id']}", "It is beyond the head: one was put in, or the head set back.")
             for row in await db.fetch(_WAITING, tenant):
                 known = row if row["at"] is not None else None
-                finding = self._of_entry(tenant, row["audit_id"], known, first=False)
+                finding = _of_entry(keys, row["audit_id"], known, first=False)
                 if finding is not None:
                     yield finding
             for row in await db.fetch(_TWICE, tenant, timeout=_LONG):
@@ -268,40 +277,63 @@ class AuditChain:
                 for row in await db.fetch(_IN_NO_SEAL, tenant, timeout=_LONG):
                     yield Finding(f"entry {row['audit_id']}", "It is in no seal: it was put in, or kept from sealing.")
 
-    def _of_entry(self, tenant: TenantId, number: int, row: Any, *, first: bool) -> Finding | None:
-        if row is None:
-            return Finding(f"entry {number}", "It is gone.")
-        if first and not row["mac"]:
-            return None  # written before there were macs; the chain has it
-        if row["mac"] != self._mac_of(tenant, row, row["mac"][:_NONCE_BYTES]):
-            return Finding(f"entry {number}", "It was changed, or is not from this system.")
-        return None
 
-    def _told_mac(self, tenant: TenantId, row: Any, *, first: bool) -> bytes:
-        """The mac that goes into the chain: the stored one. In the first seal, entries older than macs get theirs."""
-        stored: bytes = row["mac"] or b""
-        return self._mac_of(tenant, row, b"") if first and not stored and row["at"] is not None else stored
-
-    def _mac_of(self, tenant: TenantId, row: Any, nonce: bytes) -> bytes:
-        detail = _settled(json.loads(row["detail"]))
-        return _mac(self._vault, tenant, nonce, row["at"], row["actor"], row["action"], row["conversation_id"], detail)
-
-    def _link(
-        self, tenant: TenantId, number: int, at: datetime, before: bytes, ids: Sequence[int], macs: Sequence[bytes]
-    ) -> bytes:
-        text = f"seal {number} {at.astimezone(UTC).isoformat()} {before.hex()} "
-        pairs = ",".join(f"{entry}:{mac.hex()}" for entry, mac in zip(ids, macs, strict=True))
-        return self._vault.audit_mac(tenant, (text + pairs).encode())
-
-    def _proof(self, tenant: TenantId, number: int, entries: int, chain: bytes) -> bytes:
-        return self._vault.audit_mac(tenant, f"head {number} {entries} {chain.hex()}".encode())
+def _look_at(
+    seal: Any, before: Sequence[bytes], rows: dict[int, Any], keys: Sequence[_Key]
+) -> tuple[list[Finding], list[_Key]]:
+    """What is wrong with a seal and its entries, and which key it was made with: any of them, if it fits none."""
+    first, found = seal["seal_id"] == 1, []
+    for number in seal["entries"]:
+        finding = _of_entry(keys, number, rows.get(number), first=first)
+        if finding is not None:
+            found.append(finding)
+    for key in keys:
+        macs = [_told_mac(key.key, rows[one], first=first) if one in rows else b"" for one in seal["entries"]]
+        for head in before:
+            text = _link_text(seal["seal_id"], seal["sealed_at"], head, seal["entries"], macs)
+            if seal["chain"] == proof(key.key, text):
+                return found, [key]
+    if not found:
+        told = "It does not fit the chain: it, one before it, or the order of its entries was changed."
+        found.append(Finding(f"seal {seal['seal_id']}", told))
+    return found, list(keys)
 
 
-def _mac(
-    vault: Vault, tenant: TenantId, nonce: bytes, at: datetime, actor: str, action: str, where: int | None, detail: Any
-) -> bytes:
+def _of_entry(keys: Sequence[_Key], number: int, row: Any, *, first: bool) -> Finding | None:
+    if row is None:
+        return Finding(f"entry {number}", "It is gone.")
+    if first and not row["mac"]:
+        return None  # written before there were macs; the chain has it
+    nonce = row["mac"][:_NONCE_BYTES]
+    text = _row_text(row, nonce)
+    if not any(row["mac"] == nonce + proof(key.key, text) for key in keys):
+        return Finding(f"entry {number}", "It was changed, or is not from this system.")
+    return None
+
+
+def _told_mac(key: bytes, row: Any, *, first: bool) -> bytes:
+    """The mac that goes into the chain: the stored one. In the first seal, entries older than macs get theirs."""
+    stored: bytes = row["mac"] or b""
+    return proof(key, _row_text(row, b"")) if first and not stored and row["at"] is not None else stored
+
+
+def _row_text(row: Any, nonce: bytes) -> bytes:
+    detail = _settled(json.loads(row["detail"]))
+    return _entry_text(nonce, row["at"], row["actor"], row["action"], row["conversation_id"], detail)
+
+
+def _entry_text(nonce: bytes, at: datetime, actor: str, action: str, where: int | None, detail: Any) -> bytes:
     said = [nonce.hex(), at.astimezone(UTC).isoformat(), actor, action, where, detail]
-    return nonce + vault.audit_mac(tenant, b"entry " + json.dumps(said, sort_keys=True).encode())
+    return b"entry " + json.dumps(said, sort_keys=True).encode()
+
+
+def _link_text(number: int, at: datetime, before: bytes, ids: Sequence[int], macs: Sequence[bytes]) -> bytes:
+    text = f"seal {number} {at.astimezone(UTC).isoformat()} {before.hex()} "
+    return (text + ",".join(f"{entry}:{mac.hex()}" for entry, mac in zip(ids, macs, strict=True))).encode()
+
+
+def _head_text(number: int, entries: int, chain: bytes) -> bytes:
+    return f"head {number} {entries} {chain.hex()}".encode()
 
 
 def _settled(value: Any) -> Any:

@@ -17,9 +17,12 @@ from storage.postgres.database import Connection
 from storage.postgres.people import LOCK_PEOPLE
 
 _OWNER = "SELECT contact_id FROM contact_identities WHERE tenant_id = $1 AND identity = $2"
-_LET_GO = "DELETE FROM contact_identities WHERE tenant_id = $1 AND contact_id = $2 AND kind = $3 AND identity <> $4"
+_LET_GO = """
+DELETE FROM contact_identities WHERE tenant_id = $1 AND contact_id = $2 AND kind = $3 AND identity <> ALL ($4::bytea[])
+"""
 _BIND = """
-INSERT INTO contact_identities (tenant_id, identity, contact_id, kind) VALUES ($1, $2, $3, $4)
+INSERT INTO contact_identities (tenant_id, identity, contact_id, kind)
+SELECT $1, i.identity, $3, $4 FROM unnest($2::bytea[]) AS i (identity)
 ON CONFLICT (tenant_id, identity) DO UPDATE SET contact_id = excluded.contact_id
 """
 _SHOW = """
@@ -84,9 +87,9 @@ async def move_address(db: Connection, vault: Vault, change: NewAddress) -> Cont
         await _merge(db, vault, tenant, new, old, change.at)
     for kind, value in (("phone", change.new.phone), ("user_id", change.new.user_id)):
         if value:
-            identity = vault.identity(tenant, value)
-            await db.execute(_LET_GO, tenant, contact, kind, identity)
-            await db.execute(_BIND, tenant, identity, contact, kind)
+            identities = vault.identities(tenant, value)
+            await db.execute(_LET_GO, tenant, contact, kind, identities)
+            await db.execute(_BIND, tenant, identities, contact, kind)
     sealed = [vault.encrypt(tenant, value) if value else None for value in (change.new.phone, change.new.user_id)]
     await db.execute(_SHOW, tenant, contact, *sealed)
     if old is not None:

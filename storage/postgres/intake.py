@@ -1,6 +1,7 @@
 """Where webhooks become durable: one short transaction per tenant, appends only: it never waits for a worker."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -50,6 +51,33 @@ WITH incoming AS (
 )
 SELECT count(*) FROM queued
 """
+# While one secret key takes another's place: a message is new when it is under neither. The lower key goes first in
+# every process, so that of those who are given the same message one is the first.
+_FRESH = """fresh AS (
+    INSERT INTO message_keys (tenant_id, key, message_id, created_at)
+    SELECT $1, i.key, i.message_id, i.received_at FROM incoming i ORDER BY i.key, i.place
+    ON CONFLICT DO NOTHING
+    RETURNING message_id
+)"""
+_FRESH_UNDER_BOTH = f"""{_FRESH.replace("fresh", "first", 1)}, fresh AS (
+    INSERT INTO message_keys (tenant_id, key, message_id, created_at)
+    SELECT $1, i.other_key, i.message_id, i.received_at FROM incoming i
+    WHERE (i.message_id IN (SELECT f.message_id FROM first f)) IS TRUE ORDER BY i.other_key, i.place
+    ON CONFLICT DO NOTHING
+    RETURNING message_id
+)"""  # noqa: S608  our own words
+
+
+def _under_both(statement: str) -> str:
+    """The same statement, with the key under the other secret as the last parameter."""
+    last = max(int(number) for number in re.findall(r"\$(\d+)", statement))
+    return (
+        statement.replace(_FRESH, _FRESH_UNDER_BOTH)
+        .replace(") WITH ORDINALITY", f", ${last + 1}::bytea[]) WITH ORDINALITY")
+        .replace("place)\n        ORDER BY", "other_key, place)\n        ORDER BY")
+    )
+
+
 _ACCEPT_STATUSES = """
 INSERT INTO delivery_updates (tenant_id, key, message_id, message_created_at, provider_message_id, status, happened_at,
                               received_at, due_at, error_code, error_detail, effect)
@@ -87,6 +115,8 @@ WITH incoming AS (
 INSERT INTO inbox (tenant_id, conversation_id, due_at, kind, event, happened_at)
 SELECT $1, n.conversation_id, n.received_at, 'business', n.event::jsonb, n.received_at FROM numbered n ORDER BY n.place
 """
+_ACCEPT_MESSAGES_UNDER_BOTH = _under_both(_ACCEPT_MESSAGES)
+_ACCEPT_ECHOES_UNDER_BOTH = _under_both(_ACCEPT_ECHOES)
 _KEEP_UNREAD = """
 INSERT INTO webhook_events (tenant_id, received_at, kind, body)
 SELECT $1, u.* FROM unnest($2::timestamptz[], $3::text[], $4::bytea[]) AS u
@@ -170,7 +200,8 @@ class PostgresIntake:
             async with self._database.tenant(tenant) as db:
                 if heard:
                     rows = [self._message_row(tenant, message, place.conversation_id) for message, place in heard]
-                    fresh = await db.fetchval(_ACCEPT_MESSAGES, tenant, *columns(rows, 10))
+                    statement = _ACCEPT_MESSAGES_UNDER_BOTH if self._vault.several else _ACCEPT_MESSAGES
+                    fresh = await db.fetchval(statement, tenant, *columns(rows, len(rows[0])))
                     await refer(
                         db, self._vault, tenant, [m for m, _ in heard], [p for _, p in heard],
                         fetch=self._media is None or self._media(tenant),
@@ -179,7 +210,8 @@ class PostgresIntake:
                     await self._keep_statuses(db, tenant, statuses)
                 if typed:
                     rows = [self._echo_row(tenant, echo, place.conversation_id) for echo, place in typed]
-                    await db.execute(_ACCEPT_ECHOES, tenant, *columns(rows, 9))
+                    statement = _ACCEPT_ECHOES_UNDER_BOTH if self._vault.several else _ACCEPT_ECHOES
+                    await db.execute(statement, tenant, *columns(rows, len(rows[0])))
                 if unread:
                     kept = [(u.received_at, u.kind, self._vault.seal(tenant, u.body)) for u in unread]
                     await db.execute(_KEEP_UNREAD, tenant, *columns(kept, 3))
@@ -196,8 +228,9 @@ class PostgresIntake:
 
     def _message_row(self, tenant: TenantId, message: NewMessage, conversation: int) -> tuple[object, ...]:
         channel = message.channel.channel_id
+        key, *other = self._vault.message_keys(tenant, channel, message.provider_message_id)
         return (
-            self._vault.message_key(tenant, channel, message.provider_message_id),
+            key,
             conversation,
             channel,
             message.provider_message_id,
@@ -207,12 +240,14 @@ class PostgresIntake:
             message.sent_at,
             message.received_at,
             json.dumps(message.context) if message.context else None,
+            *other,
         )
 
     def _echo_row(self, tenant: TenantId, echo: NewEcho, conversation: int) -> tuple[object, ...]:
         channel = echo.channel.channel_id
+        key, *other = self._vault.message_keys(tenant, channel, echo.provider_message_id)
         return (
-            self._vault.message_key(tenant, channel, echo.provider_message_id),
+            key,
             conversation,
             channel,
             echo.provider_message_id,
@@ -221,6 +256,7 @@ class PostgresIntake:
             echo.sent_at,
             echo.received_at,
             business_event("phone.wrote", {"kind": echo.content.kind}, None),
+            *other,
         )
 
     async def _keep_statuses(self, db: Connection, tenant: TenantId, statuses: Sequence[NewStatus]) -> None:

@@ -121,6 +121,12 @@ FROM judged a
 WHERE a.verdict NOT IN ('DEFER', 'HELD') OR a.http_status IS NOT NULL
 ON CONFLICT DO NOTHING
 """
+# The same keys under the other secret, while one takes another's place.
+_KEY_ALSO = """
+INSERT INTO message_keys (tenant_id, key, message_id, created_at)
+SELECT $1, k.* FROM unnest($2::bytea[], $3::bigint[], $4::timestamptz[]) AS k (key, message_id, created_at)
+ORDER BY k.key ON CONFLICT DO NOTHING
+"""
 # What was sent instead of what was asked for: the history shows what the person got.
 _SAID = """
 UPDATE whatsapp_messages SET content = $4::jsonb, kind = $5
@@ -352,10 +358,14 @@ class PostgresOutbox:
         return len(late)
 
     async def _record(self, db: Connection, tenant: TenantId, results: Sequence[Result]) -> None:
-        rows = []
+        rows: list[tuple[object, ...]] = []
+        also: list[tuple[object, ...]] = []
         for r in results:
             claim, wamid = r.claim, r.provider_message_id
-            key = self._vault.message_key(tenant, claim.channel_id, wamid) if wamid else None
+            key: bytes | None = None
+            if wamid:
+                key, *others = self._vault.message_keys(tenant, claim.channel_id, wamid)
+                also += [(other, claim.message_id, claim.created_at) for other in others]
             rows.append(
                 (claim.conversation_id, claim.message_id, claim.created_at, claim.attempt, claim.fence,
                  r.verdict.value, wamid, key, r.http_status, r.error_code, r.detail[:500], r.at, r.retry_at)
@@ -364,6 +374,8 @@ class PostgresOutbox:
             once = {row[1]: row for row in reversed(rows[:_ANSWERS])}
             await db.execute(_RECORD, tenant, *columns(once.values(), 13))
             rows = [row for row in rows if once.get(row[1]) is not row]
+        if also:
+            await db.execute(_KEY_ALSO, tenant, *columns(also, 3))
         for r in sorted(results, key=lambda r: r.claim.channel_id):
             if r.pause_until or r.alarm is not None:
                 await db.execute(_PAUSE, tenant, r.claim.channel_id, r.pause_until, r.alarm)

@@ -10,6 +10,7 @@ from bot.core.ids import ChannelId, ContactId, ConversationId, TenantId
 from storage.base import Channel, NewEcho, NewMessage, Person
 from storage.crypto import Vault
 from storage.postgres.database import Connection, Postgres, columns
+from storage.postgres.keys import kept_keys
 
 REMEMBER_SECONDS = 600.0
 
@@ -115,6 +116,7 @@ class Directory:
         self._vault = vault
         self._size = size
         self._known: OrderedDict[tuple[int, str | None, str | None], Place] = OrderedDict()
+        self._kept: dict[TenantId, Mapping[int, tuple[bytes, int]]] = {}
         self._forget_at = monotonic() + REMEMBER_SECONDS
 
     async def places(self, messages: Sequence[Written]) -> list[Place | None]:
@@ -163,10 +165,7 @@ class Directory:
         self, db: Connection, tenant: TenantId, messages: Sequence[Written]
     ) -> tuple[set[tuple[int, str | None, str | None]], list[bool]]:
         """Whose addresses were erased, and which messages are from before."""
-        identities = [
-            [self._vault.identity(tenant, value) for value in (m.person.phone, m.person.user_id) if value]
-            for m in messages
-        ]
+        identities = [await self._once(db, tenant, m.person) for m in messages]
         rows = await db.fetch(_ERASED, tenant, [one for theirs in identities for one in theirs])
         if not rows:
             return set(), [False] * len(messages)
@@ -181,9 +180,20 @@ class Directory:
             late.append(at is not None and (key in known or message.sent_at < at.replace(microsecond=0)))
         return erased, late
 
+    async def _once(self, db: Connection, tenant: TenantId, person: Person) -> list[bytes]:
+        """What may be remembered of the addresses of somebody who was erased, under the keys of that time as well."""
+        if tenant not in self._kept:
+            self._kept[tenant] = await kept_keys(db, self._vault, tenant, "index")
+        values = [value for value in (person.phone, person.user_id) if value]
+        found = [one for value in values for one in self._vault.identities(tenant, value)]
+        for number, (key, _) in self._kept[tenant].items():
+            found += [self._vault.kept_identity(tenant, value, number, key) for value in values]
+        return found
+
     def forget(self) -> None:
         """Forget everybody: an address belongs to somebody else now."""
         self._known.clear()
+        self._kept.clear()
         self._forget_at = monotonic() + REMEMBER_SECONDS
 
     async def place(self, channel: Channel, person: Person) -> Place:
@@ -197,7 +207,7 @@ class Directory:
         tenant = channel.tenant_id
         async with self._database.tenant(tenant) as db:
             await db.execute(LOCK_PEOPLE, tenant)
-            identities = [self._vault.identity(tenant, value) for value in (person.phone, person.user_id) if value]
+            identities = await self._once(db, tenant, person)
             if any(at < row["erased_at"] for row in await db.fetch(_ERASED, tenant, identities)):
                 return None
             return (await self._resolve(db, channel, [person]))[0]
@@ -232,8 +242,12 @@ class Directory:
             made = await db.fetch(_MAKE_CONTACTS, tenant, *columns(self._profile_rows(tenant, profiles, fresh), 3))
             known.update((group, row["contact_id"]) for group, row in zip(fresh, made, strict=True))
         contacts = [row["contact_id"] or known[group] for group, row in zip(groups, rows, strict=True)]
-        new = [(phones[n], contacts[n], "phone") for n, row in enumerate(rows) if row["new_phone"]]
-        new += [(users[n], contacts[n], "user_id") for n, row in enumerate(rows) if row["new_user_id"]]
+        new: list[tuple[bytes, ContactId, str]] = []
+        for row, person, contact in zip(rows, people, contacts, strict=True):
+            if row["new_phone"] and person.phone:
+                new += [(one, contact, "phone") for one in vault.identities(tenant, person.phone)]
+            if row["new_user_id"] and person.user_id:
+                new += [(one, contact, "user_id") for one in vault.identities(tenant, person.user_id)]
         if new:
             await db.execute(_ADD_IDENTITIES, tenant, *columns(new, 3))
         changed = [group for group in profiles if group not in fresh]

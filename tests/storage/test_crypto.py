@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.core.errors import StorageError
 from bot.core.ids import ChannelId, TenantId
-from storage.crypto import Vault, parse_secret, secret_in
+from storage.crypto import Vault, parse_secret, secrets_in
 
 VAULT = Vault(bytes(range(32)))
 ONE, TWO = TenantId(1), TenantId(2)
@@ -88,9 +88,9 @@ def test_a_secret_of_the_wrong_length_is_refused() -> None:
 
 def test_the_secret_is_made_once_for_the_owner_only(tmp_path: Path) -> None:
     directory = tmp_path / "new"
-    secret = secret_in(directory)
+    (secret,) = secrets_in(directory)
     assert len(secret) == 32
-    assert secret_in(directory) == secret
+    assert secrets_in(directory) == [secret]
     assert [path.name for path in directory.iterdir()] == ["secret.key"]
     assert stat.S_IMODE((directory / "secret.key").stat().st_mode) == 0o600
 
@@ -117,5 +117,5 @@ def test_many_who_make_the_secret_at_once_agree(tmp_path: Path) -> None:
     for attempt in range(20):
         directory = tmp_path / str(attempt)
         directory.mkdir()
-        assert len(at_once(lambda directory=directory: secret_in(directory), 8)) == 1  # type: ignore[misc]
+        assert len(at_once(lambda directory=directory: secrets_in(directory)[0], 8)) == 1  # type: ignore[misc]
         assert [path.name for path in directory.iterdir()] == ["secret.key"]

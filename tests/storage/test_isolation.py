@@ -29,7 +29,8 @@ NAMED: dict[str, Any] = {
     "flow_versions.source": "{}",
     "source": "WEB", "purpose": "all", "outcome": "ACCEPTED", "contact_identities.kind": "phone",
     "currency": "USD", "check_ins.kind": "STARTED", "inventory_moves.kind": "COUNTED", "payment_events.kind": "paid",
-    "metric_responses.kind": "reply", "outside_jobs.kind": "call",
+    "metric_responses.kind": "reply", "outside_jobs.kind": "call", "kept_keys.purpose": "audit",
+    "secret_keys.state": "READY",
     "inbox.kind": "message", "delivery_updates.status": "SENT", "whatsapp_messages.status": "RECEIVED",
 }  # fmt: skip
 TYPED: dict[str, Any] = {

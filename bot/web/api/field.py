@@ -61,7 +61,8 @@ async def show_file(asked: Asked, file: Id) -> File:
             media_id=row["id"], kind=row["kind"], mime_type=row["mime_type"], size_bytes=row["size_bytes"] or 0,
             sha256=row["sha256"], filename=name, key=row["stored_at"],
         )  # fmt: skip
-        link = Links(base_url=base, ticket=asked.vault.ticket).link(asked.tenant, stored, asked.at + LINK_LASTS)
+        links = Links(base_url=base, ticket=asked.vault.ticket, ticketed=asked.vault.ticketed)
+        link = links.link(asked.tenant, stored, asked.at + LINK_LASTS)
     return File.model_validate({**found, "filename": name, "link": link})
 
 

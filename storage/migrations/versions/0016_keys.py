@@ -1,0 +1,11 @@
+"""Secret keys have numbers, and one takes another's place while everything runs."""
+
+from storage.migrations.upgrading import run_script
+
+revision = "0016"
+down_revision = "0015"
+
+
+def upgrade() -> None:
+    """Add the tables."""
+    run_script(__file__)

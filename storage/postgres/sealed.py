@@ -1,0 +1,47 @@
+"""Everything in the database that was made with a secret key. A test compares this with the schema.
+
+Whoever adds a column of bytes adds it here: only what is named here outlives the replacement of a key.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """Columns of a table that `Vault.seal` made; `key` is a number that leads to the row, None: there are few rows."""
+
+    table: str
+    columns: tuple[str, ...]
+    key: str | None
+    at_once: int = 500
+
+
+SEALED = (
+    Sealed(table="contacts", columns=("phone", "user_id"), key="contact_id"),
+    Sealed(table="whatsapp_configurations", columns=("secrets",), key="channel_id"),
+    Sealed(table="webhook_endpoints", columns=("secret",), key="endpoint_id"),
+    Sealed(table="webhook_events", columns=("body",), key="webhook_id", at_once=20),  # up to 4 MiB each
+    Sealed(table="kept_keys", columns=("sealed",), key=None),
+)
+"""Decrypted with the old key and encrypted with the new one."""
+
+INDEXED = {
+    "contact_identities.identity": "made anew from contacts",
+    "message_keys.key": "made anew from whatsapp_messages",
+    "delivery_updates.key": "made anew from its own row",
+    "erased_addresses.identity": "the address is gone: its index key is kept",
+    "whatsapp_audit_logs.mac": "append-only: its key is kept",
+    "audit_seals.chain": "append-only: its key is kept",
+    "audit_heads.proof": "made anew with each seal; until then its key is kept",
+    "api_tokens.digest": "the token is not known: its key is kept",
+}
+"""Keyed hashes, and what becomes of them."""
+
+KEYLESS = {
+    "secret_keys.check_value": "tells keys apart; of each key its own",
+    "business_settings.link_key": "random",
+    "staff_invites.code_hash": "SHA-256 of a code that is good for days",
+    "whatsapp_media.sha256": "of the file",
+    "media_uploads.sha256": "of the file",
+}
+"""Bytes that no secret key has a part in."""
