@@ -97,12 +97,16 @@ CREATE INDEX contact_identities_contact ON contact_identities (tenant_id, contac
 CREATE TABLE erased_addresses (
     tenant_id   bigint NOT NULL,
     identity    bytea NOT NULL,
-    erasure_id  bigint GENERATED ALWAYS AS IDENTITY,
     erased_at   timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, identity)
 );
--- Whether there are new ones (PostgresIntake).
-CREATE INDEX erased_addresses_newest ON erased_addresses (tenant_id, erasure_id);
+
+-- Grows whenever an address comes to be somebody else's, or nobody's: what processes remember of people is then out of
+-- date (PostgresIntake).
+CREATE TABLE people_versions (
+    tenant_id   bigint NOT NULL PRIMARY KEY,
+    version     bigint NOT NULL
+);
 
 -- Who is more than a customer. A phone number alone never gives a role.
 CREATE TABLE contact_roles (
@@ -728,6 +732,8 @@ CREATE TABLE contact_merges (
     merged_by    text NOT NULL,
     merged_at    timestamptz NOT NULL,
     undone_at    timestamptz,
+    phone        bytea,                      -- AES-GCM of what the kept one's addresses were, when those of the gone one
+    user_id      bytea,                      -- went along
     PRIMARY KEY (tenant_id, merge_id)
 );
 

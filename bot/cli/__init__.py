@@ -50,9 +50,12 @@ staff.command("bot.cli.staff:add", name="add", help="Give somebody a role.")
 staff.command("bot.cli.staff:invite", name="invite", help="Make a code that gives a role to whoever texts it.")
 app.command(staff)
 
-contact = App(name="contact", help="Hand out or erase what is kept about a person.")
+contact = App(name="contact", help="Hand out, erase or join what is kept about a person.")
 contact.command("bot.cli.contact:export", name="export", help="Write everything kept about a person.")
 contact.command("bot.cli.contact:erase", name="erase", help="Erase a person, for good.")
+contact.command("bot.cli.contact:merge", name="merge", help="Make one person of two contacts.")
+contact.command("bot.cli.contact:merges", name="merges", help="Show which contacts were made one.")
+contact.command("bot.cli.contact:unmerge", name="unmerge", help="Make two contacts of one again.")
 app.command(contact)
 
 webhooks = App(name="webhooks", help="Say which programs are told of what happens.")

@@ -1,23 +1,28 @@
-"""`bot contact export|erase`."""
+"""`bot contact export|erase|merge|merges|unmerge`."""
 
 import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import asyncpg
 from cyclopts import Parameter
 from rich.console import Console
+from rich.table import Table
 
 from bot.cli.running import run
 from bot.config import load_settings
 from bot.core.errors import ActionError, ConfigError, StorageError
 from bot.core.phones import read_phone
+from bot.operations.acting import Acting
 from bot.operations.erasing import MediaLeftError, erase_person
+from bot.operations.people import merge as merge_contacts
+from bot.operations.people import merges_of, undo_merge
 from bot.operations.privacy import export_person, find_person
 from bot.runtime.bootstrap import System, open_system
+from storage.crypto import Vault
 from storage.postgres import PostgresMedia
 
 _TRIES = 5
@@ -71,6 +76,49 @@ def erase(who: Who, *, yes: Annotated[bool, Parameter(negative="", help="Do not 
     return 0
 
 
+def merge(
+    keep: Annotated[str, Parameter(help="Who goes on: number of the contact, or phone number")],
+    gone: Annotated[str, Parameter(help="Who is the same person")],
+) -> None:
+    """Make one person of two contacts: what belonged to one belongs to the other, roles as well."""
+
+    async def main() -> dict[str, Any]:
+        async with _acting() as (acting, vault):
+            kept, other = [await find_person(acting.db, vault, acting.tenant_id, _plain(who)) for who in (keep, gone)]
+            return await merge_contacts(acting, keep=kept, gone=other)
+
+    made = run(main())
+    told = f"Contact {made['gone']} is part of contact {made['kept']}. To undo it: bot contact unmerge {made['id']}"
+    Console(highlight=False).print(told, style="green")
+
+
+def merges() -> None:
+    """Show which contacts were made one, by staff and by what WhatsApp told, newest first."""
+
+    async def main() -> list[Any]:
+        async with _acting() as (acting, _):
+            return await merges_of(acting)
+
+    table = Table("merge", "when", "kept", "gone", "by", "", title="Merged contacts", title_justify="left")
+    for row in run(main()):
+        told = "undone" if row["status"] == "UNDONE" else ""
+        when = f"{row['merged_at']:%Y-%m-%d %H:%M}"
+        table.add_row(str(row["merge_id"]), when, str(row["kept_id"]), str(row["gone_id"]), row["merged_by"], told)
+    Console(highlight=False).print(table)
+
+
+def unmerge(number: Annotated[int, Parameter(help="Of the merge, as `bot contact merges` shows it")]) -> None:
+    """Make two contacts of one again. What came since stays with who was kept."""
+
+    async def main() -> dict[str, Any]:
+        async with _acting() as (acting, vault):
+            return await undo_merge(acting, vault, number)
+
+    done = run(main())
+    told = f"Contacts {done['kept']} and {done['gone']} are two people again."
+    Console(highlight=False).print(told, style="green")
+
+
 async def erase_in(system: System, who: int | str) -> int:
     """Erase somebody's files, then the rest; returns how many rows."""
     tenant, base = system.channel.tenant_id, system.foundation
@@ -95,6 +143,17 @@ def _plain(who: str) -> int | str:
     if who.isascii() and who.isdigit() and len(who) < 8:
         return int(who)
     return read_phone(who, load_settings().whatsapp_phone_number) or who
+
+
+@asynccontextmanager
+async def _acting() -> AsyncIterator[tuple[Acting, Vault]]:
+    """In the name of whoever is at the keyboard; what is refused is told as it is."""
+    async with _opened() as system:
+        try:
+            async with system.office.acting(system.channel.tenant_id, name="cli") as acting:
+                yield acting, system.foundation.vault
+        except ActionError as error:
+            raise StorageError(str(error)) from None
 
 
 @asynccontextmanager

@@ -22,6 +22,7 @@ from urllib.parse import unquote_plus
 from bot.core.actions import Database
 from bot.operations import timeline
 from bot.operations.acting import Acting
+from bot.operations.merging import LOCK_PEOPLE, PEOPLE_CHANGED
 from bot.operations.permissions import check
 from bot.operations.privacy import Belongings, base64_of, belongings_of, find_person, tables_of
 from storage.base import AuditEntry
@@ -32,7 +33,6 @@ ERASED = "[erased]"
 SHORTEST_WORDS = 12
 """Letters of what they wrote from which on it is looked for elsewhere: shorter words tell of nobody."""
 
-_LOCK_PEOPLE = "SELECT pg_advisory_xact_lock(hashtextextended('contacts', $1))"
 _LOCK_CONVERSATIONS = """
 SELECT conversation_id FROM whatsapp_conversations WHERE tenant_id = $1 AND contact_id = ANY ($2::bigint[])
 ORDER BY conversation_id FOR UPDATE
@@ -55,6 +55,7 @@ _EMPTIED: dict[str, str] = {
     "whatsapp_opt_ins": "proof = '{}'",
     "broadcast_recipients": "name = ''",
     "staff_invites": "name = ''",
+    "contact_merges": "phone = NULL, user_id = NULL",
     "leads": "note = '', reason = NULL, month = NULL",
     "quotes": "note = ''",
     "bookings": "reason = NULL",
@@ -100,7 +101,7 @@ WHERE r.tenant_id = $1 AND r.role <> 'customer'
 _SUPPRESS = """
 INSERT INTO erased_addresses (tenant_id, identity, erased_at)
 SELECT $1, i.identity, $3 FROM contact_identities i WHERE i.tenant_id = $1 AND i.contact_id = ANY ($2::bigint[])
-ON CONFLICT (tenant_id, identity) DO UPDATE SET erased_at = excluded.erased_at, erasure_id = DEFAULT
+ON CONFLICT (tenant_id, identity) DO UPDATE SET erased_at = excluded.erased_at
 """
 _WEBHOOKS = """
 SELECT webhook_id, body FROM webhook_events WHERE tenant_id = $1 AND webhook_id > $2 ORDER BY webhook_id LIMIT 500
@@ -167,7 +168,7 @@ async def erase_person(acting: Acting, vault: Vault, who: int | str) -> dict[str
     check(acting, "people.erase", ("manage_people",))
     db, tenant = acting.db, acting.tenant_id
     person = await find_person(db, vault, tenant, who)
-    await db.execute(_LOCK_PEOPLE, tenant)
+    await db.execute(LOCK_PEOPLE, tenant)
     theirs = await belongings_of(db, vault, tenant, person)
     await db.execute(_LOCK_CONVERSATIONS, tenant, theirs.people)
     await db.execute(_STOP_INTAKE)
@@ -177,6 +178,7 @@ async def erase_person(acting: Acting, vault: Vault, who: int | str) -> dict[str
     needles = await _needles(db, theirs)
     tables = await tables_of(db)
     await db.execute(_SUPPRESS, tenant, theirs.people, acting.at)
+    await db.execute(PEOPLE_CHANGED, tenant)
     await db.execute(_RECEIPTS, tenant, theirs.runs)
     await db.execute(_UPLOADS, tenant, theirs.conversations)
     rows = 0

@@ -1,7 +1,6 @@
 """People: how somebody becomes staff, which role they speak in, and two contacts that turn out to be one person."""
 
 import hashlib
-import json
 import secrets
 from collections.abc import Sequence
 from datetime import timedelta
@@ -9,11 +8,13 @@ from typing import Any
 
 from bot.core.errors import ActionError
 from bot.core.ids import ContactId, TenantId
-from bot.operations import timeline
+from bot.operations import merging, timeline
 from bot.operations.acting import Acting, ident, text_of, whole
 from bot.operations.lifecycle import Change, Lifecycle
-from bot.operations.permissions import ROLES
+from bot.operations.permissions import ROLES, check
 from bot.operations.services import Services
+from storage.base import AuditEntry
+from storage.crypto import Vault
 
 SERVICES = Services()
 ACTIONS = SERVICES.actions
@@ -58,41 +59,8 @@ _SWITCH = "UPDATE contacts SET active_role = $3 WHERE tenant_id = $1 AND contact
 _PERSON = (
     "SELECT contact_id, name, language, active_role, merged_into FROM contacts WHERE tenant_id = $1 AND contact_id = $2"
 )
-_LOCK_BOTH = """
-SELECT contact_id, name, merged_into FROM contacts WHERE tenant_id = $1 AND contact_id = ANY ($2::bigint[])
-ORDER BY contact_id FOR UPDATE
-"""
-_SET_MERGED = "UPDATE contacts SET merged_into = $3 WHERE tenant_id = $1 AND contact_id = $2"
-_KEEP_MERGE = """
-INSERT INTO contact_merges (tenant_id, kept_id, gone_id, moved, merged_by, merged_at)
-VALUES ($1, $2, $3, $4::jsonb, $5, $6)
-RETURNING merge_id
-"""
+_MERGES = "SELECT * FROM contact_merges WHERE tenant_id = $1 ORDER BY merge_id DESC LIMIT $2"
 _MERGE = "SELECT * FROM contact_merges WHERE tenant_id = $1 AND merge_id = $2 FOR UPDATE"
-_SET_MERGE = "UPDATE contact_merges SET status = $3, undone_at = $4 WHERE tenant_id = $1 AND merge_id = $2"
-
-# Columns that name a contact: table, column, key. What somebody merely did (author, actor) stays in their old name.
-_BELONGINGS = (
-    ("contacts", "merged_into", "contact_id"),
-    ("leads", "contact_id", "lead_id"),
-    ("leads", "assignee_id", "lead_id"),
-    ("quotes", "contact_id", "quote_id"),
-    ("bookings", "contact_id", "booking_id"),
-    ("incidents", "contact_id", "incident_id"),
-    ("check_ins", "contact_id", "check_in_id"),
-    ("feedback", "contact_id", "feedback_id"),
-    ("approvals", "requested_by", "approval_id"),
-    ("whatsapp_opt_ins", "contact_id", "opt_in_id"),
-    ("trip_assignments", "contact_id", "trip_id"),
-)
-_HAND_OVER = """
-UPDATE {table} AS t SET {column} = $2 WHERE t.tenant_id = $1 AND t.{column} = $3 {unless} RETURNING t.{key}
-"""
-# Both were on that trip: the kept one's assignment counts.
-_UNLESS_BOTH = """
-AND NOT EXISTS (SELECT FROM trip_assignments o WHERE o.tenant_id = $1 AND o.trip_id = t.trip_id AND o.contact_id = $2)
-"""
-_HAND_BACK = "UPDATE {table} SET {column} = $3 WHERE tenant_id = $1 AND {column} = $2 AND {key} = ANY ($4::bigint[])"
 
 
 # --- Staff ------------------------------------------------------------------------------------------------------------
@@ -230,23 +198,10 @@ async def merge(acting: Acting, *, keep: int | str, gone: int | str) -> dict[str
     kept, other = ContactId(ident(keep, "")), ContactId(ident(gone, ""))
     if kept == other:
         raise ActionError("same", "These are the same contact.")
-    rows = await acting.db.fetch(_LOCK_BOTH, acting.tenant_id, [kept, other])
-    if len(rows) < 2:
-        raise ActionError("not_found", "There is no such contact.")
-    if any(row["merged_into"] is not None for row in rows):
-        raise ActionError("merged", "One of them is part of somebody else already: undo that first.")
-    moved: dict[str, list[Any]] = {}
-    for table, column, key in _BELONGINGS:
-        unless = _UNLESS_BOTH if table == "trip_assignments" else ""
-        statement = _HAND_OVER.format(table=table, column=column, key=key, unless=unless)
-        changed = await acting.db.fetch(statement, acting.tenant_id, kept, other)
-        if changed:
-            moved[f"{table}.{column}"] = [row[key] for row in changed]
-    await _merge_roles(acting, kept, other, moved)
-    await acting.db.execute(_SET_MERGED, acting.tenant_id, other, kept)
-    made = await acting.db.fetchval(
-        _KEEP_MERGE, acting.tenant_id, kept, other, json.dumps(moved), acting.actor, acting.at
+    merged = await merging.join(
+        acting.db, acting.tenant_id, kept=kept, gone=other, by=acting.actor, at=acting.at, roles=True
     )
+    made, moved = merged.merge_id, merged.moved
     await timeline.record(acting, "contact", kept, "CONTACTS_MERGED", merge_id=made, gone_id=other)
     return {"id": made, "kept": kept, "gone": other, "moved": {name: len(rows) for name, rows in moved.items()}}
 
@@ -256,28 +211,51 @@ async def unmerge(acting: Acting, *, merge: int | str) -> dict[str, Any]:
     """They are two people after all: what changed hands goes back. What came later stays where it is.
 
     Raises:
-        ActionError: `wrong_status`, when it is undone already; `merged`, when the kept one was merged on since.
+        ActionError: `wrong_status`, when it is undone already; `merged`, when the kept one was merged on since;
+            `needs_key`, when a webhook had merged them: their addresses go back as well, which a flow cannot do.
     """
+    return await _undo(acting, None, merge)
+
+
+async def undo_merge(acting: Acting, vault: Vault, merge: int | str, *, of: int | None = None) -> dict[str, Any]:
+    """The same, with the key to people's addresses: also for merges that a webhook made.
+
+    Args:
+        acting: In whose name; needs `manage_people`.
+        vault: Finds their addresses.
+        merge: Which.
+        of: One of the two, when it has to be theirs.
+
+    Raises:
+        ActionError: As there, or `forbidden`.
+    """
+    check(acting, "people.unmerge", ("manage_people",))
+    done = await _undo(acting, vault, merge, of=of)
+    if acting.trail is not None:
+        detail = {"role": acting.role, "source": acting.source, "id": done["id"], "status": done["status"]}
+        entry = AuditEntry(
+            at=acting.at, actor=acting.actor, action="people.unmerge", conversation_id=None, detail=detail
+        )
+        acting.trail.append(entry)
+    return done
+
+
+async def _undo(acting: Acting, vault: Vault | None, merge: int | str, *, of: int | None = None) -> dict[str, Any]:
     row = await acting.db.fetchrow(_MERGE, acting.tenant_id, ident(merge, ""))
-    if row is None:
+    if row is None or (of is not None and of not in (row["kept_id"], row["gone_id"])):
         raise ActionError("not_found", "There is no such merge.")
     status = MERGES.after("undo", row["status"])
     kept, other = ContactId(row["kept_id"]), ContactId(row["gone_id"])
     if (await _person(acting, kept))["merged_into"] is not None:
         raise ActionError("merged", "That contact is part of somebody else since: undo that first.")
-    moved: dict[str, list[Any]] = json.loads(row["moved"])
-    for table, column, key in _BELONGINGS:
-        if keys := moved.get(f"{table}.{column}"):
-            statement = _HAND_BACK.format(table=table, column=column, key=key)
-            await acting.db.execute(statement, acting.tenant_id, kept, other, keys)
-    given = set(moved.get("roles.given", ()))
-    left = [role for role in await roles_of(acting, kept) if role not in given]
-    await acting.db.execute(_TAKE_ROLES, acting.tenant_id, kept, left)
-    await acting.db.execute(_GRANT, acting.tenant_id, other, moved.get("roles.had", []), acting.at)
-    await acting.db.execute(_SET_MERGED, acting.tenant_id, other, None)
-    await acting.db.execute(_SET_MERGE, acting.tenant_id, row["merge_id"], status, acting.at)
+    await merging.part(acting.db, vault, acting.tenant_id, row, status, acting.at)
     await timeline.record(acting, "contact", kept, "CONTACTS_UNMERGED", merge_id=row["merge_id"], gone_id=other)
     return {"id": row["merge_id"], "kept": kept, "gone": other, "status": status}
+
+
+async def merges_of(acting: Acting, limit: int = 100) -> list[Any]:
+    """The latest merges, newest first: rows of contact_merges."""
+    return await acting.db.fetch(_MERGES, acting.tenant_id, limit)
 
 
 @SERVICES.service("people.show", "manage_people", "create_leads")
@@ -292,16 +270,6 @@ async def show_person(acting: Acting, *, person: int | str) -> dict[str, Any]:
         "active_role": row["active_role"],
         "merged_into": row["merged_into"],
     }
-
-
-async def _merge_roles(acting: Acting, kept: ContactId, other: ContactId, moved: dict[str, list[Any]]) -> None:
-    """One person's roles are those of both; the gone one has none, so that nobody is told things twice."""
-    had, before = await roles_of(acting, other), await roles_of(acting, kept)
-    if not had:
-        return
-    moved["roles.had"], moved["roles.given"] = had, [role for role in had if role not in before]
-    await acting.db.execute(_GRANT, acting.tenant_id, kept, had, acting.at)
-    await acting.db.execute(_TAKE_ROLES, acting.tenant_id, other, [])
 
 
 async def _person(acting: Acting, person: ContactId) -> Any:

@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from bot.core.ids import ChannelId, TenantId
+from bot.operations.merging import LOCK_PEOPLE
 from storage.crypto import Vault
 from storage.postgres.database import Connection
-from storage.postgres.people import LOCK_PEOPLE
 from storage.postgres.sealed import Sealed
 
 _PEOPLE, _MESSAGES = 500, 2000  # at once

@@ -2,19 +2,26 @@
 
 The contact stays, with its history and roles; only its addresses move. When the new address already belongs to
 somebody, that contact is taken for the same person (they wrote from the new number before WhatsApp told us) and merged
-into the older one: what waits is processed there, what they agreed to counts there. Its roles are not carried over: an
-address alone never gives a role. Nobody else can have the old address from then on and be taken for this person.
+into the older one (bot/operations/merging.py): what waits is processed there, what they agreed to counts there. Its
+roles are not carried over: an address alone never gives a role. Nobody else can have the old address from then on and
+be taken for this person.
+
+Not every change is told. A phone number that comes with another business-scoped id than we know it with is a stranger's
+by now: numbers are given out again. They are somebody new, and who had the number is not reached, nor taken for them,
+by it any more (`settle`). Staff may merge the two when they know better.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from bot.core.ids import ContactId, TenantId
+from bot.operations.merging import LOCK_PEOPLE, PEOPLE_CHANGED, join
 from storage.base import AuditEntry, NewAddress, Person
 from storage.crypto import Vault
 from storage.postgres.audit import write_audit
 from storage.postgres.database import Connection
-from storage.postgres.people import LOCK_PEOPLE
 
 _OWNER = "SELECT contact_id FROM contact_identities WHERE tenant_id = $1 AND identity = $2"
 _LET_GO = """
@@ -29,45 +36,26 @@ _SHOW = """
 UPDATE contacts SET phone = coalesce($3, phone), user_id = coalesce($4, user_id)
 WHERE tenant_id = $1 AND contact_id = $2
 """
-
-# --- Merging --------------------------------------------------------------------------------------------------------
-
-# Both, in their own order, so that a worker that has one of them is waited for, and never in a circle.
-_CONVERSATIONS = """
-SELECT conversation_id, contact_id, channel_id FROM whatsapp_conversations
-WHERE tenant_id = $1 AND contact_id = ANY ($2) ORDER BY conversation_id FOR UPDATE
+_HIDE_PHONE = "UPDATE contacts SET phone = NULL WHERE tenant_id = $1 AND contact_id = $2"
+_HAS_USER_ID = """
+SELECT EXISTS (SELECT FROM contact_identities WHERE tenant_id = $1 AND contact_id = $2 AND kind = 'user_id')
 """
-_ADOPT = "UPDATE whatsapp_conversations SET contact_id = $3 WHERE tenant_id = $1 AND conversation_id = $2"
-# What the other conversation was about ends; what waits in it is for the one that goes on.
-_HAND_OVER = """
-WITH window_of AS (
-    UPDATE whatsapp_conversations c
-    SET last_inbound_at = greatest(c.last_inbound_at, (SELECT o.last_inbound_at FROM whatsapp_conversations o
-                                                       WHERE o.tenant_id = $1 AND o.conversation_id = $2))
-    WHERE c.tenant_id = $1 AND c.conversation_id = $3
-), moved AS (
-    UPDATE inbox SET conversation_id = $3 WHERE tenant_id = $1 AND conversation_id = $2
-), ended AS (
-    UPDATE flow_runs SET status = 'ENDED', outcome = 'merged', ended_at = $4
-    WHERE tenant_id = $1 AND conversation_id = $2 AND status = 'ACTIVE' AND instance IS NULL
-), cancelled AS (
-    DELETE FROM timers WHERE tenant_id = $1 AND conversation_id = $2
+_OTHER_PHONE = """
+SELECT EXISTS (SELECT FROM contact_identities
+               WHERE tenant_id = $1 AND contact_id = $2 AND kind = 'phone' AND identity <> ALL ($3::bytea[]))
+"""
+_MERGED = (
+    "SELECT EXISTS (SELECT FROM contacts WHERE tenant_id = $1 AND contact_id = ANY ($2) AND merged_into IS NOT NULL)"
 )
-UPDATE whatsapp_conversations SET status = 'EXPIRED', snapshot = '{}', state = ''
-WHERE tenant_id = $1 AND conversation_id = $2
-"""
-_RETIRE = "UPDATE contacts SET merged_into = $3 WHERE tenant_id = $1 AND contact_id = $2"
-_IDENTITIES = "UPDATE contact_identities SET contact_id = $3 WHERE tenant_id = $1 AND contact_id = $2"
-# Whatever names a contact and is not unique by it: leads, opt-ins, incidents, and what is added later.
-_TABLES = """
-SELECT c.relname::text AS name FROM pg_class c
-JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'contact_id' AND NOT a.attisdropped
-WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-  AND c.relname NOT IN ('contacts', 'contact_identities', 'contact_roles', 'whatsapp_conversations')
-  AND has_table_privilege(c.oid, 'UPDATE')
-  AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND a.attnum = ANY (i.indkey))
-ORDER BY c.relname
-"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Met:
+    """Somebody who writes, and whose their addresses are: each None when it is nobody's, or not given."""
+
+    person: Person
+    by_phone: ContactId | None
+    by_user_id: ContactId | None
 
 
 async def move_address(db: Connection, vault: Vault, change: NewAddress) -> ContactId | None:
@@ -83,8 +71,8 @@ async def move_address(db: Connection, vault: Vault, change: NewAddress) -> Cont
         return None
     contact = old if old is not None else new
     assert contact is not None  # noqa: S101  one of them is there
-    if old is not None and new is not None and new != old:
-        await _merge(db, vault, tenant, new, old, change.at)
+    if old is not None and new is not None and new != old and not await db.fetchval(_MERGED, tenant, [old, new]):
+        await _same_person(db, vault, tenant, kept=old, gone=new, at=change.at)
     for kind, value in (("phone", change.new.phone), ("user_id", change.new.user_id)):
         if value:
             identities = vault.identities(tenant, value)
@@ -92,9 +80,63 @@ async def move_address(db: Connection, vault: Vault, change: NewAddress) -> Cont
             await db.execute(_BIND, tenant, identities, contact, kind)
     sealed = [vault.encrypt(tenant, value) if value else None for value in (change.new.phone, change.new.user_id)]
     await db.execute(_SHOW, tenant, contact, *sealed)
+    await db.execute(PEOPLE_CHANGED, tenant)
     if old is not None:
         await write_audit(db, vault, tenant, [_entry(change.at, "contact.address_changed", {"contact": contact})])
     return ContactId(contact)
+
+
+async def settle(db: Connection, vault: Vault, tenant: TenantId, people: Sequence[Met]) -> bool:
+    """Clear up whose an address is, where phone number and business-scoped id lead to different people.
+
+    The caller holds LOCK_PEOPLE.
+
+    Returns:
+        Whether anything has changed: then people are to be looked for again.
+    """
+    changed = False
+    for met in people:
+        if met.person.phone and met.person.user_id:  # as WhatsApp says, they are one account
+            changed |= await _settle(db, vault, tenant, met)
+    if changed:
+        await db.execute(PEOPLE_CHANGED, tenant)
+    return changed
+
+
+async def _settle(db: Connection, vault: Vault, tenant: TenantId, met: Met) -> bool:
+    at = await db.fetchval("SELECT now()")
+    phone, user = met.by_phone, met.by_user_id
+    if phone is not None and phone != user:
+        if await db.fetchval(_HAS_USER_ID, tenant, phone):
+            await _let_phone_go(db, vault, tenant, phone, keep=[], at=at)  # another account: a stranger's by now
+            return True
+        if user is None or await db.fetchval(_MERGED, tenant, [phone, user]):
+            return False  # their id was not known yet
+        await _same_person(db, vault, tenant, kept=phone, gone=user, at=at)
+        return True
+    if user is not None:
+        ours = vault.identities(tenant, met.person.phone or "")
+        if await db.fetchval(_OTHER_PHONE, tenant, user, ours):
+            await _let_phone_go(db, vault, tenant, user, keep=ours, at=at)  # they have another number now
+            return True
+    return False
+
+
+async def _let_phone_go(
+    db: Connection, vault: Vault, tenant: TenantId, contact: ContactId, *, keep: list[bytes], at: datetime
+) -> None:
+    await db.execute(_LET_GO, tenant, contact, "phone", keep)
+    if not keep:
+        await db.execute(_HIDE_PHONE, tenant, contact)
+    await write_audit(db, vault, tenant, [_entry(at, "contact.phone_passed_on", {"contact": contact})])
+
+
+async def _same_person(
+    db: Connection, vault: Vault, tenant: TenantId, *, kept: ContactId, gone: ContactId, at: datetime
+) -> None:
+    merged = await join(db, tenant, kept=kept, gone=gone, by="provider", at=at, passing=True)
+    detail = {"contact": gone, "into": kept, "merge": merged.merge_id}
+    await write_audit(db, vault, tenant, [_entry(at, "contact.merged", detail)])
 
 
 async def _owner(db: Connection, vault: Vault, tenant: TenantId, person: Person) -> ContactId | None:
@@ -105,30 +147,6 @@ async def _owner(db: Connection, vault: Vault, tenant: TenantId, person: Person)
             if found is not None:
                 return ContactId(found)
     return None
-
-
-async def _merge(
-    db: Connection, vault: Vault, tenant: TenantId, gone: ContactId, kept: ContactId, at: datetime
-) -> None:
-    """Make one contact of two: `kept` goes on."""
-    theirs: dict[int, int] = {}
-    ours: dict[int, int] = {}
-    for row in await db.fetch(_CONVERSATIONS, tenant, [gone, kept]):
-        (theirs if row["contact_id"] == gone else ours)[row["channel_id"]] = row["conversation_id"]
-    for channel, conversation in theirs.items():
-        if channel in ours:
-            await db.execute(_HAND_OVER, tenant, conversation, ours[channel], at)
-        else:
-            await db.execute(_ADOPT, tenant, conversation, kept)
-    for row in await db.fetch(_TABLES):
-        name = row["name"].replace('"', '""')  # from the catalogue, not from anybody
-        await db.execute(
-            f'UPDATE "{name}" SET contact_id = $3 WHERE tenant_id = $1 AND contact_id = $2',  # noqa: S608
-            tenant, gone, kept,
-        )  # fmt: skip
-    await db.execute(_IDENTITIES, tenant, gone, kept)
-    await db.execute(_RETIRE, tenant, gone, kept)
-    await write_audit(db, vault, tenant, [_entry(at, "contact.merged", {"contact": gone, "into": kept})])
 
 
 def _entry(at: datetime, action: str, detail: dict[str, Any]) -> AuditEntry:

@@ -13,7 +13,7 @@ from storage.postgres.correlation import read_correlation
 from storage.postgres.database import Connection, Postgres, columns
 from storage.postgres.facts import Facts
 from storage.postgres.media import refer
-from storage.postgres.people import NEWEST_ERASURE, Directory
+from storage.postgres.people import PEOPLE_VERSION, Directory
 
 # A message whose key is known is a re-delivery: nothing of it is stored again. Messages and events get their numbers in
 # the order of the batch, so a person's messages are processed in the order in which they came. Keys are written in
@@ -123,12 +123,12 @@ SELECT $1, u.* FROM unnest($2::timestamptz[], $3::text[], $4::bytea[]) AS u
 """
 
 
-class _ErasedMeanwhile(Exception):  # noqa: N818  it is no error, and stays in here
+class _PeopleChanged(Exception):  # noqa: N818  it is no error, and stays in here
     """What is remembered of people may be out of date."""
 
-    def __init__(self, erasure_id: int | None) -> None:
+    def __init__(self, version: int | None) -> None:
         super().__init__()
-        self.erasure_id = erasure_id
+        self.version = version
 
 
 class PostgresIntake:
@@ -149,7 +149,7 @@ class PostgresIntake:
         self._directory = directory
         self._media = media
         self._facts = Facts(database, vault, directory)
-        self._newest_erasure: dict[TenantId, int | None] = {}
+        self._versions: dict[TenantId, int | None] = {}
 
     async def accept(self, items: Sequence[NewItem]) -> Taken:
         """Store all items; returning means they are committed. Items of several tenants take a commit each."""
@@ -191,7 +191,8 @@ class PostgresIntake:
     ) -> int | None:  # fmt: skip
         """Store what was read; returns how many messages are new.
 
-        None when somebody was erased since the directory was asked: nothing is stored, and it has to be asked again.
+        None when somebody was erased, or an address changed hands, since the directory was asked: nothing is stored,
+        and it has to be asked again.
         """
         heard = [(m, p) for m, p in zip(messages, await self._directory.places(messages), strict=True) if p is not None]
         typed = [(e, p) for e, p in zip(echoes, await self._directory.places(echoes), strict=True) if p is not None]
@@ -217,12 +218,12 @@ class PostgresIntake:
                     await db.execute(_KEEP_UNREAD, tenant, *columns(kept, 3))
                 if heard or typed:
                     # Last: an erasure waits for whoever has written keys, and is waited for by who has not yet.
-                    newest = await db.fetchval(NEWEST_ERASURE, tenant)
-                    if newest != self._newest_erasure.get(tenant):
-                        raise _ErasedMeanwhile(newest)  # noqa: TRY301  undoes the transaction
-        except _ErasedMeanwhile as news:
+                    version = await db.fetchval(PEOPLE_VERSION, tenant)
+                    if version != self._versions.get(tenant):
+                        raise _PeopleChanged(version)  # noqa: TRY301  undoes the transaction
+        except _PeopleChanged as news:
             self._directory.forget()
-            self._newest_erasure[tenant] = news.erasure_id
+            self._versions[tenant] = news.version
             return None
         return fresh
 

@@ -7,22 +7,22 @@ from datetime import datetime
 from time import monotonic
 
 from bot.core.ids import ChannelId, ContactId, ConversationId, TenantId
+from bot.operations.merging import LOCK_PEOPLE
 from storage.base import Channel, NewEcho, NewMessage, Person
 from storage.crypto import Vault
 from storage.postgres.database import Connection, Postgres, columns
+from storage.postgres.identities import Met, settle
 from storage.postgres.keys import kept_keys
 
 REMEMBER_SECONDS = 600.0
 
 # People are made in a short transaction of their own; the lock keeps two processes from making the same person twice.
-LOCK_PEOPLE = """
-SELECT pg_advisory_xact_lock(hashtextextended('contacts', $1))
-"""
 # coalesce() is computed apart: compared inside, row-level security would keep the index from being used.
 _FIND = """
-SELECT c.contact_id, c.name, known.new_user_id, known.new_phone
+SELECT c.contact_id, c.name, known.new_user_id, known.new_phone, known.by_phone, known.by_user_id
 FROM (
-    SELECT p.place, coalesce(u.contact_id, n.contact_id) AS contact_id,
+    SELECT p.place, n.contact_id AS by_phone, u.contact_id AS by_user_id,
+           coalesce(u.contact_id, n.contact_id) AS contact_id,
            u.contact_id IS NULL AND p.user_id IS NOT NULL AS new_user_id,
            n.contact_id IS NULL AND p.phone IS NOT NULL AS new_phone
     FROM unnest($2::bytea[], $3::bytea[]) WITH ORDINALITY AS p (phone, user_id, place)
@@ -73,7 +73,7 @@ SELECT contact_id, conversation_id FROM made UNION ALL SELECT contact_id, conver
 # or not. Providers' times are whole seconds.
 _ERASED = "SELECT identity, erased_at FROM erased_addresses WHERE tenant_id = $1 AND identity = ANY ($2::bytea[])"
 _KNOWN_KEYS = "SELECT k.key FROM message_keys k WHERE k.tenant_id = $1 AND k.key = ANY ($2::bytea[])"
-NEWEST_ERASURE = "SELECT max(erasure_id) FROM erased_addresses WHERE tenant_id = $1"
+PEOPLE_VERSION = "SELECT version FROM people_versions WHERE tenant_id = $1"
 
 Written = NewMessage | NewEcho
 """What is said in somebody's conversation."""
@@ -102,8 +102,8 @@ class Place:
 class Directory:
     """Finds the conversation of everybody who writes; remembers the most recent ones for ten minutes.
 
-    A contact and its conversation on a channel are made once and stay; what changes is whose an address is. The process
-    that hears of it forgets what it remembers; others remember wrongly for ten minutes at most.
+    A contact and its conversation on a channel are made once and stay; what changes is whose an address is. Then the
+    version of the tenant's people grows; whoever stores what was said looks at it last, and has this forget.
 
     Args:
         database: Where people are kept.
@@ -225,6 +225,13 @@ class Directory:
         phones = [vault.identity(tenant, p.phone) if p.phone else None for p in people]
         users = [vault.identity(tenant, p.user_id) if p.user_id else None for p in people]
         rows = await db.fetch(_FIND, tenant, phones, users)
+        torn = [
+            Met(person=person, by_phone=row["by_phone"], by_user_id=row["by_user_id"])
+            for person, row in zip(people, rows, strict=True)
+            if row["by_phone"] != row["by_user_id"]
+        ]
+        if torn and await settle(db, vault, tenant, torn):
+            rows = await db.fetch(_FIND, tenant, phones, users)
         # Somebody may stand in a batch twice, once with the phone number and once with the user id, or with both.
         groups = _groups(phones, users)
         known = {group: row["contact_id"] for group, row in zip(groups, rows, strict=True) if row["contact_id"]}

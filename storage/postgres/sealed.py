@@ -21,6 +21,7 @@ SEALED = (
     Sealed(table="whatsapp_configurations", columns=("secrets",), key="channel_id"),
     Sealed(table="webhook_endpoints", columns=("secret",), key="endpoint_id"),
     Sealed(table="webhook_events", columns=("body",), key="webhook_id", at_once=20),  # up to 4 MiB each
+    Sealed(table="contact_merges", columns=("phone", "user_id"), key="merge_id"),
     Sealed(table="kept_keys", columns=("sealed",), key=None),
 )
 """Decrypted with the old key and encrypted with the new one."""

@@ -16,16 +16,24 @@ from storage.postgres.people import Directory
 MONTHS_AHEAD = 2
 
 _AT_ONCE = 5000
-# In bites, so that nobody waits for long. Of messages only what no partition covers; months are dropped as a whole.
-_OLD = tuple(
+# In bites, so that nobody waits for long. Months are dropped as a whole once they are old to the last day; until then,
+# what is old in them goes by the day.
+_OLD_OF_A_MONTH = tuple(
+    f"""
+    DELETE FROM {table} t USING (
+        SELECT o.{key}, o.created_at FROM {table} o WHERE o.tenant_id = $1 AND o.created_at < $2 LIMIT $3
+        FOR UPDATE SKIP LOCKED) AS o
+    WHERE t.tenant_id = $1 AND t.{key} = o.{key} AND t.created_at = o.created_at AND t.created_at < $2
+    """  # noqa: S608  our own names
+    for table, key in (("whatsapp_messages", "message_id"), ("turn_traces", "event_id"))
+)
+_OLD = _OLD_OF_A_MONTH + tuple(
     f"""
     DELETE FROM {table} t USING (
         SELECT o.ctid FROM {table} o WHERE o.tenant_id = $1 AND o.{moment} < $2 LIMIT $3 FOR UPDATE SKIP LOCKED) AS o
     WHERE t.tenant_id = $1 AND t.ctid = o.ctid
     """  # noqa: S608  our own names
     for table, moment in (
-        ("whatsapp_messages_default", "created_at"),
-        ("turn_traces_default", "created_at"),
         ("webhook_events", "received_at"),
         ("dead_letters", "created_at"),
         ("template_waits", "message_created_at"),

@@ -101,6 +101,14 @@ async def test_managers_look_after_people(shop: Shop) -> None:
     assert (own.status, own.body["code"]) == (409, "own_roles")
     merged = await shop.post(f"/contacts/{someone}/merge", {"gone": shop.people["field_staff"]})
     assert merged["id"] == someone
+    (merge,) = await shop.rows("SELECT merge_id FROM contact_merges")
+    wrong = await shop.ask("POST", f"/contacts/{shop.people['sales']}/unmerge", {"merge": merge["merge_id"]})
+    assert wrong.status == 404
+    assert (await shop.post(f"/contacts/{someone}/unmerge", {"merge": merge["merge_id"]}))["id"] == someone
+    again = await shop.ask("POST", f"/contacts/{someone}/unmerge", {"merge": merge["merge_id"]})
+    assert (again.status, again.body["code"]) == (409, "wrong_status")
+    done = [row["action"] for row in await shop.rows("SELECT action FROM whatsapp_audit_logs ORDER BY audit_id")]
+    assert done.count("people.unmerge") == 1
 
 
 async def test_money_that_came_another_way_is_written_down(shop: Shop, vault: Vault) -> None:

@@ -42,7 +42,7 @@ def body_for(route: Route) -> Any:
     given: dict[str, Any] = {
         "trek": 1, "people": 2, "lead": 1, "quote": 1, "booking": 1, "trip": 1, "text": "x", "reason": "x", "seats": 5,
         "starts_on": "2027-01-01", "person": 1, "severity": "HIGH", "approve": True, "note": "x",
-        "quantity": "1", "amount": "1", "gone": 1, "roles": ["sales"], "rating": 5,
+        "quantity": "1", "amount": "1", "gone": 1, "merge": 1, "roles": ["sales"], "rating": 5,
         "object_type": "x", "object_id": 1, "subject": "x", "name": "x", "days": 1, "max_leads": 1, "media_id": "1",
         "latitude": 27.8, "longitude": 86.7,
     }  # fmt: skip

@@ -45,6 +45,23 @@ async def months(world: World) -> list[str]:
     return [row["relname"].removeprefix("whatsapp_messages_") for row in rows]
 
 
+async def test_what_is_old_in_a_month_goes_by_the_day(world: World, retention: Retention, clock: FakeClock) -> None:
+    """Partitioned or not: nothing is there for longer than the retention and a day."""
+    await world.upkeep.ensure_partitions(clock())
+    before = clock() - timedelta(days=40)  # a month that has no partition of its own
+    for place, at in enumerate([before, clock(), clock() + timedelta(days=2)]):
+        await receive(world, at, wamid=f"wamid.{place}")
+        async with world.turns.transaction(world.tenant) as store:
+            trace = TurnTrace(event_id=place, at=at, conversation_id=1, message_id=1, trace="[]")  # type: ignore[arg-type]
+            await store.write(Outcome(traces=[trace]), at)
+    clock.advance(days=91)
+    assert await retention.keep(clock())
+    assert len(await months(world)) == 4
+    left = await world.rows("SELECT provider_message_id AS wamid FROM whatsapp_messages")
+    assert [row["wamid"] for row in left] == ["wamid.2"]
+    assert [row["event_id"] for row in await world.rows("SELECT event_id FROM turn_traces")] == [2]
+
+
 async def test_old_months_are_dropped_and_newer_ones_stay(world: World, retention: Retention, clock: FakeClock) -> None:
     """November's messages are all 90 days old on the first of March, and not a day before."""
     await world.upkeep.ensure_partitions(clock())

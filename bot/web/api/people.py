@@ -8,7 +8,9 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from bot.core.errors import StorageError
 from bot.core.waiting import zone
-from bot.web.api.collections import Collection, Filter
+from bot.operations.people import undo_merge
+from bot.operations.permissions import roles_with
+from bot.web.api.collections import Collection, Filter, acting_for
 from bot.web.api.problems import Problem
 from bot.web.api.route import Asked, Given, Id, Routes
 from storage.base import AuditEntry
@@ -104,6 +106,12 @@ class LeadLimit(Given):
     max_leads: Annotated[int | None, Field(ge=0, le=10_000, description="null: as many as come")]
 
 
+class Unmerge(Given):
+    """Which merge is undone: the timeline's CONTACTS_MERGED and the audit log name it."""
+
+    merge: Id
+
+
 _CONTACTS = """
 SELECT c.contact_id AS id, c.name, c.language, c.timezone, c.created_at,
        ARRAY(SELECT r.role FROM contact_roles r WHERE r.tenant_id = $1 AND r.contact_id = c.contact_id
@@ -131,6 +139,17 @@ CONTACTS = Collection(
 ).listed().shown().verb("roles", "staff.set_roles", "person", NewRoles).verb(
     "merge", "people.merge", "keep", Merge
 ).verb("away", "staff.away", "person", Away).verb("limit", "staff.limit", "person", LeadLimit)  # fmt: skip
+
+
+@ROUTES.post("/contacts/{contact}/unmerge", "Make two contacts of one again", scope="contacts:write",
+             roles=roles_with("manage_people"))  # fmt: skip
+async def unmerge_contact(asked: Asked, contact: Id, body: Unmerge) -> Contact:
+    """Undo a merge of this contact, whether staff or a webhook made it. What came since stays with who was kept."""
+    await CONTACTS.show(asked, contact)
+    await undo_merge(acting_for(asked), asked.vault, body.merge, of=contact)
+    again = await CONTACTS.show(asked, contact)
+    assert isinstance(again, Contact)  # noqa: S101
+    return again
 
 
 @ROUTES.get("/contacts/{contact}/phone", "Show a contact's phone number", scope="contacts:phone", roles=DESK)
