@@ -155,8 +155,8 @@ async def live(world: World) -> tuple[str, int]:
             world.tenant, world.vault.identity(world.tenant, person(99).phone or ""), EPOCH,
         )  # fmt: skip
         await db.execute(
-            "INSERT INTO contact_merges (tenant_id, kept_id, gone_id, moved, status, merged_by, merged_at, phone, user_id) "
-            "VALUES ($1, 1, 2, '{}', 'UNDONE', 'x', $2, $3, $3)", world.tenant, EPOCH, sealed,
+            "INSERT INTO contact_merges (tenant_id, kept_id, gone_id, moved, status, merged_by, merged_at, phone, "
+            "user_id) VALUES ($1, 1, 2, '{}', 'UNDONE', 'x', $2, $3, $3)", world.tenant, EPOCH, sealed,
         )  # fmt: skip
         _, token = await create_token(
             db, world.vault, world.tenant, name="t", role="sales", scopes=["*:read"], at=EPOCH, expires_at=None
