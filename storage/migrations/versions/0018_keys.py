@@ -1,4 +1,4 @@
-"""Processes hear when an address changes hands, and merges that a webhook makes can be undone."""
+"""Secret keys have numbers, and one takes another's place while everything runs."""
 
 from storage.migrations.upgrading import run_script
 
@@ -7,5 +7,5 @@ down_revision = "0017"
 
 
 def upgrade() -> None:
-    """Add the table and the columns."""
+    """Add the tables."""
     run_script(__file__)
