@@ -110,8 +110,11 @@ async def test_replacing_the_key_under_traffic(
         for table, column in (("contact_identities", "identity"), ("message_keys", "key"), ("delivery_updates", "key")):
             rows = await admin.fetch(f"SELECT {column} AS entry FROM {table}")
             assert {number_of(row["entry"]) for row in rows} <= {2}, f"seed {seed}: {table}"
-        lost = "SELECT status, count(*) FROM whatsapp_messages WHERE direction = 'OUTBOUND' GROUP BY status"
-        assert {row["status"] for row in await admin.fetch(lost)} <= {"SENT", "DELIVERED", "READ", "FAILED"}, seed
+        # Every status that the provider told finds its message, also one that came in the middle of it.
+        lost = "SELECT count(*) FROM whatsapp_messages WHERE status IN ('QUEUED', 'UNKNOWN', 'ACCEPTED')"
+        async with asyncio.timeout(60):
+            while await admin.fetchval(lost):
+                await asyncio.sleep(0.1)
     await everything_is_readable(dsn, both[1], busy.system.settings.bot_data_dir, people)
 
 
