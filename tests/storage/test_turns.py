@@ -1,6 +1,7 @@
 """A conversation is taken by one worker at a time, in order; what a batch changes is written together or not at all."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from bot.core.errors import StorageError
 from bot.core.events import MessageReceived
 from bot.core.ids import ConversationId, EventId, RunId
 from bot.core.messages import Outgoing, TemplateOut, TextIn, TextOut
@@ -538,6 +540,16 @@ async def test_an_event_that_fails_for_good_is_set_aside_and_the_others_go_on(wo
     async with world.turns.transaction(world.tenant) as store:
         (work,) = await store.lock([conversation], 1, 10)
     assert [e.event.event_id for e in work.events] == events[1:]
+
+
+async def test_a_transaction_that_postgresql_rolls_back_does_not_pass_for_committed(world: World) -> None:
+    async def go_on_after_an_error() -> None:
+        async with world.database.tenant(world.tenant) as db:
+            with suppress(asyncpg.DivisionByZeroError):
+                await db.execute("SELECT 1 / 0")
+
+    with pytest.raises(StorageError, match="rolled back"):
+        await go_on_after_an_error()
 
 
 async def test_what_was_put_aside_is_processed_after_all(world: World) -> None:

@@ -1,0 +1,92 @@
+"""What one person's failing message means for the others, and for what they write next."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import pytest
+
+from bot.core.conversation import Conversation
+from bot.core.ids import ChannelId, ConversationId, TenantId
+from bot.runtime.bells import Bells
+from bot.runtime.turn import TurnTaker
+from bot.runtime.worker import Worker
+from storage.base import InboxEvent, Outcome, TurnStore
+from storage.crypto import Vault
+from storage.postgres import Postgres
+from tests.conftest import FakeClock
+from tests.storage.support import ANNA, BIMAL, World, build_world, message
+
+
+class Taker:
+    """Notes what it hears, and fails at every text "bad" until it is mended."""
+
+    def __init__(self, tenant: TenantId) -> None:
+        self.served: Sequence[TenantId] = [tenant]
+        self.heard: list[str] = []
+        self.mended = False
+
+    def taker(self, tenant: TenantId, channel: ChannelId) -> TurnTaker:
+        return cast("TurnTaker", self)
+
+    async def take(
+        self, store: TurnStore, channel: ChannelId, conversation: Conversation, event: InboxEvent, outcome: Outcome,
+        *, last_try: bool = False,
+    ) -> Conversation:  # fmt: skip
+        body = cast("Any", event.event).content.body
+        if body == "bad" and not self.mended:
+            raise ValueError(body)
+        self.heard.append(body)
+        return conversation
+
+
+@pytest.fixture
+async def world(database: Postgres, vault: Vault) -> World:
+    return await build_world(database, vault)
+
+
+@pytest.fixture
+def taker(world: World) -> Taker:
+    return Taker(world.tenant)
+
+
+@pytest.fixture
+def worker(world: World, taker: Taker, clock: FakeClock) -> Worker:
+    return Worker(turns=world.turns, takers=taker, bells=Bells(), clock=clock, attempts=2)
+
+
+async def write(world: World, sender: Any, *bodies: str) -> ConversationId:
+    await world.intake.accept([message(world.channel, body, sender=sender) for body in bodies])
+    return await world.conversation(sender)
+
+
+async def test_a_message_that_fails_holds_up_nobody_else(world: World, worker: Worker, taker: Taker) -> None:
+    await write(world, ANNA, "bad")
+    await write(world, BIMAL, "hello")
+    assert await worker.work() == 2
+    assert taker.heard == ["hello"]
+    assert await world.value("SELECT attempts FROM inbox") == 1
+
+
+async def test_what_comes_behind_a_failed_message_waits_for_it(
+    world: World, worker: Worker, taker: Taker, clock: FakeClock
+) -> None:
+    await write(world, ANNA, "bad", "next")
+    await worker.work()
+    clock.advance(milliseconds=500)
+    await worker.work()
+    assert taker.heard == []
+    taker.mended = True
+    clock.advance(seconds=1)
+    await worker.work()
+    assert taker.heard == ["bad", "next"]
+
+
+async def test_a_message_that_fails_for_good_makes_way(
+    world: World, worker: Worker, taker: Taker, clock: FakeClock
+) -> None:
+    await write(world, ANNA, "bad", "next")
+    for _ in range(3):
+        await worker.work()
+        clock.advance(seconds=10)
+    assert taker.heard == ["next"]
+    assert await world.value("SELECT error FROM dead_letters") == "ValueError: bad"
