@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -124,6 +125,25 @@ def test_alike_messages_are_grouped() -> None:
     assert {frozenset(group) for group in groups} == {frozenset(texts[:3]), frozenset(texts[3:])}
     assert len(groups[0]) == 3
     assert nlu.clusters([]) == []
+
+
+def test_hundreds_of_messages_are_grouped_and_each_once() -> None:
+    questions = [
+        "do you have wifi there",
+        "can my dog come",
+        "is there a hot shower",
+        "do I need a visa",
+        "any vegan food",
+    ]
+    fillers = ["please", "hello", "sir", "ok", "urgent", "now", "pls tell", "on the way", "again", "thanks"]
+    texts = [f"{filler} {question}" for question in questions for filler in fillers for _ in range(12)]
+    groups = nlu.clusters(texts)
+    assert sorted(text for group in groups for text in group) == sorted(texts)
+    assert [len(group) for group in groups] == sorted((len(group) for group in groups), reverse=True)
+    for group in groups[:4]:
+        asked = Counter(next(one for one in questions if one in text) for text in group)
+        assert len(group) >= 60
+        assert asked.most_common(1)[0][1] >= 0.8 * len(group)
 
 
 async def test_what_was_not_understood_is_found_in_the_database(theatre: Theatre) -> None:
