@@ -286,6 +286,12 @@ class _Given(BaseSettings):
     whatsapp_provider: str = "meta"
 
 
+def names_given() -> set[str]:
+    """The settings that have a value in the environment or `.env`, in lower case."""
+    found = _Given()
+    return {name.lower() for name in (*found.model_fields_set, *(name for name, value in os.environ.items() if value))}
+
+
 def chosen_provider() -> str:
     """What WHATSAPP_PROVIDER says, for commands that need no other setting of the provider."""
     return _Given().whatsapp_provider

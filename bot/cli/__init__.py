@@ -70,6 +70,16 @@ dead.command("bot.cli.dead:show", name="list", help="List what was put aside, an
 dead.command("bot.cli.dead:retry", name="retry", help="Process it again.")
 app.command(dead)
 
+tenants = App(name="tenants", help="Say who is served: many businesses, each with its own numbers.")
+tenants.command("bot.cli.tenants:add", name="add", help="Serve another business, or another number of one.")
+tenants.command("bot.cli.tenants:show_all", name="list", help="List them.")
+tenants.command("bot.cli.tenants:show", name="show", help="Show one, but for its secrets.")
+tenants.command("bot.cli.tenants:change", name="set", help="Change its settings.")
+tenants.command("bot.cli.tenants:disable", name="disable", help="Stop serving it.")
+tenants.command("bot.cli.tenants:enable", name="enable", help="Serve it again.")
+tenants.command("bot.cli.tenants:rotate_secret", name="rotate-secret", help="Replace one of its secrets.")
+app.command(tenants)
+
 token = App(name="token", help="Say who may use the JSON API.")
 token.command("bot.cli.token:create", name="create", help="Make a token and show it, once.")
 token.command("bot.cli.token:show", name="list", help="List tokens, also those that are over.")

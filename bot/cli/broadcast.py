@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from bot.cli.running import run
-from bot.config import load_settings
+from bot.cli.tenant import load_tenant_settings
 from bot.core.errors import ActionError, ConfigError, SirdarError
 from bot.operations import broadcasts
 from bot.operations.acting import Acting
@@ -146,7 +146,7 @@ class _Desk:
 
 
 def _with_office(work: Callable[[_Desk], Awaitable[Any]]) -> Any:
-    settings = load_settings()
+    settings = load_tenant_settings()
 
     async def main() -> Any:
         async with open_system(settings, deploy=False) as system:

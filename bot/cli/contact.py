@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bot.cli.running import run
-from bot.config import load_settings
+from bot.cli.tenant import load_tenant_settings
+from bot.config import Settings
 from bot.core.errors import ActionError, ConfigError, StorageError
 from bot.core.phones import read_phone
 from bot.operations.acting import Acting
@@ -38,11 +39,12 @@ def export(
     ] = None,
 ) -> None:
     """Write everything kept about a person, as one JSON document."""
+    settings = load_tenant_settings()
 
     async def main() -> str:
-        async with _opened() as system, system.office.acting(system.channel.tenant_id, name="cli") as acting:
+        async with _opened(settings) as system, system.office.acting(system.channel.tenant_id, name="cli") as acting:
             try:
-                document = await export_person(acting, system.foundation.vault, _plain(who))
+                document = await export_person(acting, system.foundation.vault, _plain(who, settings))
             except ActionError as error:
                 raise StorageError(str(error)) from None
         return json.dumps(document, indent=2, ensure_ascii=False, default=str)
@@ -67,9 +69,11 @@ def erase(who: Who, *, yes: Annotated[bool, Parameter(negative="", help="Do not 
             console.print("Nothing was changed.")
             return 1
 
+    settings = load_tenant_settings()
+
     async def main() -> int:
-        async with _opened() as system:
-            return await erase_in(system, _plain(who))
+        async with _opened(settings) as system:
+            return await erase_in(system, _plain(who, settings))
 
     rows = run(main())
     Console(highlight=False).print(f"Erased: {rows} rows were deleted or emptied.", style="green")
@@ -81,10 +85,13 @@ def merge(
     gone: Annotated[str, Parameter(help="Who is the same person")],
 ) -> None:
     """Make one person of two contacts: what belonged to one belongs to the other, roles as well."""
+    settings = load_tenant_settings()
 
     async def main() -> dict[str, Any]:
-        async with _acting() as (acting, vault):
-            kept, other = [await find_person(acting.db, vault, acting.tenant_id, _plain(who)) for who in (keep, gone)]
+        async with _acting(settings) as (acting, vault):
+            kept, other = [
+                await find_person(acting.db, vault, acting.tenant_id, _plain(who, settings)) for who in (keep, gone)
+            ]
             return await merge_contacts(acting, keep=kept, gone=other)
 
     made = run(main())
@@ -94,9 +101,10 @@ def merge(
 
 def merges() -> None:
     """Show which contacts were made one, by staff and by what WhatsApp told, newest first."""
+    settings = load_tenant_settings()
 
     async def main() -> list[Any]:
-        async with _acting() as (acting, _):
+        async with _acting(settings) as (acting, _):
             return await merges_of(acting)
 
     table = Table("merge", "when", "kept", "gone", "by", "", title="Merged contacts", title_justify="left")
@@ -109,9 +117,10 @@ def merges() -> None:
 
 def unmerge(number: Annotated[int, Parameter(help="Of the merge, as `bot contact merges` shows it")]) -> None:
     """Make two contacts of one again. What came since stays with who was kept."""
+    settings = load_tenant_settings()
 
     async def main() -> dict[str, Any]:
-        async with _acting() as (acting, vault):
+        async with _acting(settings) as (acting, vault):
             return await undo_merge(acting, vault, number)
 
     done = run(main())
@@ -138,17 +147,17 @@ async def erase_in(system: System, who: int | str) -> int:
     raise StorageError("The person is busy right now: nothing was erased but files. Try again.")
 
 
-def _plain(who: str) -> int | str:
+def _plain(who: str, settings: Settings) -> int | str:
     """A contact's number, or a phone number in E.164."""
     if who.isascii() and who.isdigit() and len(who) < 8:
         return int(who)
-    return read_phone(who, load_settings().whatsapp_phone_number) or who
+    return read_phone(who, settings.whatsapp_phone_number) or who
 
 
 @asynccontextmanager
-async def _acting() -> AsyncIterator[tuple[Acting, Vault]]:
+async def _acting(settings: Settings) -> AsyncIterator[tuple[Acting, Vault]]:
     """In the name of whoever is at the keyboard; what is refused is told as it is."""
-    async with _opened() as system:
+    async with _opened(settings) as system:
         try:
             async with system.office.acting(system.channel.tenant_id, name="cli") as acting:
                 yield acting, system.foundation.vault
@@ -157,6 +166,6 @@ async def _acting() -> AsyncIterator[tuple[Acting, Vault]]:
 
 
 @asynccontextmanager
-async def _opened() -> AsyncIterator[System]:
-    async with open_system(load_settings(), deploy=False) as system:
+async def _opened(settings: Settings) -> AsyncIterator[System]:
+    async with open_system(settings, deploy=False) as system:
         yield system

@@ -16,7 +16,7 @@ from bot.authoring.adding import conversation_test, path_of_test, with_example
 from bot.authoring.content import load_content
 from bot.cli.running import run
 from bot.cli.wording import told
-from bot.config import load_database_settings, load_settings
+from bot.config import load_database_settings
 from bot.core.book import FlowBook
 from bot.core.conversation import Contact, Conversation
 from bot.core.errors import ConfigError
@@ -182,10 +182,11 @@ def unmatched(
     limit: Annotated[int, Parameter(help="How many messages to look at")] = 2000,
 ) -> None:
     """Show what people wrote that was not understood: alike messages together, the most frequent first."""
+    from bot.cli.tenant import load_tenant_settings
     from bot.runtime.bootstrap import open_system
     from storage.postgres.unmatched import unmatched_messages
 
-    settings = load_settings()
+    settings = load_tenant_settings()
     understanding = _book().understanding(role)
 
     async def main() -> list[str]:

@@ -11,7 +11,8 @@ from cyclopts import Parameter
 
 from bot.cli.logs import configure_logs
 from bot.cli.running import run
-from bot.config import Settings, load_settings
+from bot.cli.tenant import load_serving_settings
+from bot.config import Settings
 from bot.core.actions import Actions
 from bot.core.errors import ConfigError
 from bot.runtime.bootstrap import PARTS, open_system
@@ -29,7 +30,7 @@ def serve(*, only: Annotated[str, Parameter(help="Parts to run, comma-separated:
     Without --only all parts run in this process. Any part may run in any number of processes, on any number of hosts;
     they meet in the database.
     """
-    settings = load_settings()
+    settings = load_serving_settings()
     names = [name.strip() for name in only.split(",") if name.strip()] or list(PARTS)
     unknown = sorted(set(names) - set(PARTS))
     if unknown:

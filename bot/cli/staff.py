@@ -6,7 +6,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from bot.cli.running import run
-from bot.config import load_settings
+from bot.cli.tenant import load_tenant_settings
 from bot.core.errors import ConfigError
 from bot.core.phones import read_phone
 from bot.operations import people
@@ -24,7 +24,7 @@ def add(
     name: Annotated[str, Parameter(help="What to call them")] = "",
 ) -> None:
     """Give somebody a role. They may not have written yet."""
-    settings = load_settings()
+    settings = load_tenant_settings()
     number = read_phone(phone, settings.whatsapp_phone_number)
     if number is None:
         raise ConfigError([f"{phone} is not a phone number, like +9779812345678."])
@@ -47,7 +47,7 @@ def invite(
     """Make a code with which one person becomes staff, by texting it."""
     if not roles:
         raise ConfigError(["Say which role they will have, like: bot staff invite field_staff"])
-    settings = load_settings()
+    settings = load_tenant_settings()
 
     async def main() -> str:
         async with (

@@ -16,7 +16,8 @@ from rich.text import Text
 from bot.authoring.content import Content
 from bot.authoring.whatsapp import CheckedTemplates, check_templates, users_of
 from bot.cli.running import run
-from bot.config import load_database_settings, load_settings
+from bot.cli.tenant import load_tenant_settings
+from bot.config import load_database_settings
 from bot.core.errors import SirdarError
 from bot.core.whatsapp import WhatsAppTemplate, sendable
 from bot.runtime.bootstrap import System, open_system
@@ -87,7 +88,7 @@ def hand_in(
 
     Exits with 1 when the provider refused one, or has other words and keeps them.
     """
-    settings = load_settings()
+    settings = load_tenant_settings()
 
     async def main() -> list[Pushed]:
         async with open_system(settings, deploy=False) as system:
@@ -110,7 +111,7 @@ def hand_in(
 
 def ask(*, as_format: AsFormat = "text") -> None:
     """Ask the provider for every template and record what it says."""
-    settings = load_settings()
+    settings = load_tenant_settings()
 
     async def main() -> tuple[list[TemplateMove], list[Line]]:
         async with open_system(settings, deploy=False) as system:
@@ -159,7 +160,7 @@ def status(*, as_format: AsFormat = "text") -> int:
 
     Exits with 1 when a flow needs a template that may not be sent.
     """
-    settings = load_settings()
+    settings = load_tenant_settings()
 
     async def main() -> list[Line]:
         async with open_system(settings, deploy=False) as system:

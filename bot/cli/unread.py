@@ -6,7 +6,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from bot.cli.running import run
-from bot.config import load_settings
+from bot.cli.tenant import load_tenant_settings
 from bot.core.ids import TenantId
 from bot.runtime.bootstrap import open_system
 from storage.postgres import kept_webhooks
@@ -16,7 +16,7 @@ NOBODY = TenantId(0)
 
 def unread(*, limit: Annotated[int, Parameter(help="How many at the most")] = 20) -> None:
     """Show the latest webhooks that nothing was made of: kinds we do not act on, rubbish, numbers that are not ours."""
-    settings = load_settings()
+    settings = load_tenant_settings()
 
     async def main() -> None:
         console = Console(highlight=False)

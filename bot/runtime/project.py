@@ -5,7 +5,9 @@ Actions are found by the setting BOT_ACTIONS, looked over, and merged over the s
 What is wrong with them is told as mistakes in flows are: file, line, reason, remedy; never as a traceback.
 """
 
+import hashlib
 import importlib
+import importlib.util
 import inspect
 import re
 import sys
@@ -139,7 +141,7 @@ def _imported(name: str, root: Path) -> ModuleType:
     sys.path[:0] = [folder for folder in folders if folder not in sys.path]
     importlib.invalidate_caches()
     try:
-        return importlib.import_module(name)
+        return _apart(name, root) or importlib.import_module(name)
     except ContentError as mistake:  # two with one name
         raise ContentErrors([_nearer(mistake, root)]) from mistake
     except Exception as error:  # an author's module may raise anything while it is imported
@@ -148,6 +150,31 @@ def _imported(name: str, root: Path) -> ModuleType:
             told = f"there is no module `{error.name}`. Looked in {places}, and among what is installed."
             raise ConfigError([f"BOT_ACTIONS={name}: {told}"]) from error
         raise ContentErrors([_nearer(_told(error, name), root)]) from error
+
+
+def _apart(name: str, root: Path) -> ModuleType | None:
+    """The folder's own module, where another folder's of that name is imported already; else None.
+
+    Tenants with folders of their own have modules of one name in one process.
+    """
+    known = sys.modules.get(name)
+    own = next((one for one in (root / f"{name}.py", root / name / "__init__.py") if one.is_file()), None)
+    if known is None or own is None or (known.__file__ and Path(known.__file__).resolve() == own.resolve()):
+        return None
+    unique = f"{name}_{hashlib.sha256(str(own.resolve()).encode()).hexdigest()[:12]}"
+    if unique in sys.modules:
+        return sys.modules[unique]
+    within = [str(own.parent)] if own.name == "__init__.py" else None
+    spec = importlib.util.spec_from_file_location(unique, own.resolve(), submodule_search_locations=within)
+    if spec is None or spec.loader is None:
+        raise ConfigError([f"{own} cannot be loaded."])
+    module = sys.modules[unique] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[unique]
+        raise
+    return module
 
 
 def _told(error: Exception, name: str) -> ContentError:

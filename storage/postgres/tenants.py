@@ -29,8 +29,7 @@ SET settings = $3::jsonb, secrets = $4, account = $5, reach_quota = $6, paused_u
 WHERE tenant_id = $1 AND channel_id = $2
 """
 _SET_STATUS = "UPDATE tenants SET status = $2, revision = revision + 1 WHERE tenant_id = $1"
-# Of two who change a tenant at the same time, the second sees what the first has done.
-_LOCK = "SELECT 1 FROM tenants WHERE tenant_id = $1 FOR NO KEY UPDATE"
+_LOCK = "SELECT revision FROM tenants WHERE tenant_id = $1 FOR NO KEY UPDATE"
 _TIMEZONE = """
 INSERT INTO business_settings (tenant_id, timezone) VALUES ($1, $2)
 ON CONFLICT (tenant_id) DO UPDATE SET timezone = excluded.timezone, updated_at = now()
@@ -107,11 +106,16 @@ class TenantStore:
 
     async def keep(
         self, tenant: TenantId, *, name: str, settings: Mapping[str, str], language: str, timezone: str | None,
-        number: StoredNumber | None = None,
+        number: StoredNumber | None = None, seen: int | None = None,
     ) -> None:  # fmt: skip
-        """Store what a tenant has of its own, and one of its numbers, at once; whoever serves it is told."""
+        """Store what a tenant has of its own, and one of its numbers, at once; whoever serves it is told.
+
+        Raises:
+            StorageError: It has another revision than was `seen`: somebody else has changed it.
+        """
         async with self._database.tenant(tenant) as db:
-            await db.execute(_LOCK, tenant)
+            if await db.fetchval(_LOCK, tenant) != seen and seen is not None:
+                raise StorageError("Somebody else has changed the tenant at the same time: look, and try again.")
             await db.execute(_KEEP_TENANT, tenant, name, json.dumps(dict(settings)), language)
             if timezone is not None:
                 await db.execute(_TIMEZONE, tenant, timezone)
