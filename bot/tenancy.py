@@ -77,7 +77,8 @@ def settings_of(
     if wrong := sorted(given.keys() - OWN):
         raise ConfigError([f"{name.upper()} is not a setting that a tenant has of its own." for name in wrong])
     fields = Settings.model_fields
-    values = {name: fields[name].default for name in OWN if not fields[name].is_required()} | given
+    values = {name: fields[name].default for name in OWN - SECRETS if not fields[name].is_required()}
+    values |= dict.fromkeys(SECRETS, "") | given
     del values["bot_content_dir"]
     if base is not None:
         values |= {name: getattr(base, name) for name in fields if name not in OWN}

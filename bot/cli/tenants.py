@@ -46,7 +46,12 @@ Carrier = Literal["meta", "twilio", "360dialog"]
 Slug = Annotated[str, Parameter(help="Its short name, like acme")]
 Own = Annotated[str, Parameter(help="Settings of its own, like BOT_CHANNEL_RATE=20; without a value: back to default")]
 SecretsFrom = Annotated[
-    str, Parameter(name="--secrets", help="File with NAME=value lines, or - for standard input; unset: asked for")
+    str,
+    Parameter(
+        name="--secrets",
+        allow_leading_hyphen=True,
+        help="File with NAME=value lines, or - for standard input; unset: asked for",
+    ),
 ]
 OneNumber = Annotated[str, Parameter(name="--number", help="Which of its numbers, like +15550100200, if several")]
 
@@ -167,7 +172,12 @@ def rotate_secret(
     *,
     number: OneNumber = "",
     source: Annotated[
-        str, Parameter(name="--from", help="File with the new one, or - for standard input; unset: asked for")
+        str,
+        Parameter(
+            name="--from",
+            allow_leading_hyphen=True,
+            help="File with the new one, or - for standard input; unset: asked for",
+        ),
     ] = "",
     alone: Annotated[bool, Parameter(negative="", help="The old one does not count any more")] = False,
 ) -> None:

@@ -76,6 +76,45 @@ async def test_no_route_shows_or_changes_what_is_another_tenants(shop: Shop, oth
     assert await everything_in(shop) == before
 
 
+IDS = ("trek", "lead", "quote", "booking", "trip", "person", "contact", "gone", "to", "assignee")
+"""Fields of queries and bodies that name things by number."""
+
+
+async def test_no_query_or_body_reaches_what_is_another_tenants(shop: Shop, other: Shop, vault: Vault) -> None:
+    """A number of theirs in a query finds nothing; in a body, beside one's own, it is refused or not looked at."""
+    numbers = await fill(shop, vault)
+    numbers |= dict.fromkeys(("gone", "to", "assignee"), numbers["person"])
+    before = await everything_in(shop)
+    own = await fill(other, vault)
+    tried: set[tuple[str, str]] = set()
+    taken: list[tuple[object, ...]] = []
+    for route in ROUTES:
+        for field in IDS:
+            path = ids_for(route, own)
+            if route.query is not None and field in route.query.model_fields:
+                answer = await other.ask(
+                    route.method, f"{path}?{field}={numbers[field]}", role=min(route.roles or ROLES)
+                )
+                if answer.status == 422:  # it is no number there
+                    continue
+                assert answer.status == 200, (path, field, answer.body)
+                assert answer.body["items"] == [], (path, field)
+                tried.add(("query", field))
+            if route.body is not None and field in route.body.model_fields:
+                body = {**body_for(route), **{name: own[name] for name in route.body.model_fields if name in own}}
+                for role in route.roles or ROLES:
+                    answer = await other.ask(
+                        route.method, path, {**body, field: numbers[field]}, role=role, If_Match="*"
+                    )
+                    named = {answer.body.get(field), answer.body.get(f"{field}_id")}
+                    if not 400 <= answer.status < 500 and named & {numbers[field], str(numbers[field])}:
+                        taken.append((route.method, path, field, role, answer.status))
+                tried.add(("body", field))
+    assert not taken, "\n".join(map(str, taken))
+    assert {("query", "contact"), ("body", "trip"), ("body", "contact"), ("body", "gone")} <= tried
+    assert await everything_in(shop) == before
+
+
 async def test_the_matrix_of_roles(shop: Shop) -> None:
     for route in ROUTES:
         path = ids_for(route, {})

@@ -93,6 +93,38 @@ async def test_no_tenant_sees_or_writes_another_tenants_rows_in_any_table(dsn: s
         for wrong in (None, 1):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await insert_as(database, wrong, table)
+        for statement in (
+            f"UPDATE {name} SET tenant_id = 1 WHERE tenant_id = 2",
+            f"DELETE FROM {name} WHERE tenant_id = 2",
+        ):
+            assert await touched_as(database, statement) in ("", "UPDATE 0", "DELETE 0"), name
+    await see_nothing_in_views(database)
+
+
+VIEWS = """
+SELECT c.relname, c.reloptions FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('v', 'm')
+"""
+
+
+async def see_nothing_in_views(database: Postgres) -> None:
+    """A view shows a tenant what its tables would: to one without any rows, nothing."""
+    async with database.tenant(TenantId(3)) as db:
+        views = await db.fetch(VIEWS)
+        for view in views:
+            assert "security_invoker=true" in (view["reloptions"] or []), view["relname"]
+            rows = await db.fetch(f"SELECT * FROM {view['relname']}")
+            numbers = [value for row in rows for value in row.values() if isinstance(value, int) and value]
+            assert numbers == [], view["relname"]
+    assert len(views) >= 3
+
+
+async def touched_as(database: Postgres, statement: str) -> str:
+    """What a statement of tenant 1 did; empty when it was refused."""
+    try:
+        async with database.tenant(TenantId(1)) as db:
+            return str(await db.execute(statement))
+    except (asyncpg.InsufficientPrivilegeError, asyncpg.GeneratedAlwaysError):
+        return ""
 
 
 async def insert_as(database: Postgres, tenant: int | None, table: Any) -> None:
