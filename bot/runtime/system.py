@@ -1,5 +1,6 @@
 """Everything composed: what serves the tenants, and the loops that do it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -61,6 +62,7 @@ log = structlog.get_logger(__name__)
 
 _ASK_SECONDS = 60.0
 _FEED_SECONDS = 0.5  # between two portions of a broadcast
+_FEW, _BREATH_SECONDS = 10, 0.005  # with more tenants than a few, a round stops so long before each
 _LOOK_SECONDS, _WATCH_SECONDS = 0.25, 1.0  # between two looks whether content is to be read again
 _SUM_SECONDS = 30.0  # between two looks whether days are to be summed up
 _MIND_SECONDS = 5.0  # how late a colleague hears that somebody waits for them
@@ -238,8 +240,14 @@ class System:
     # --- What the clock does for each tenant --------------------------------------------------------------------------
 
     async def _for_each(self, what: str, do: Callable[[Tenant], Awaitable[object]]) -> None:
-        """Do something for every tenant that is served; what fails for one is told, and the others have theirs."""
-        for tenant in self.tenants:
+        """Do something for every tenant that is served; what fails for one is told, and the others have theirs.
+
+        With many tenants a round takes its time: most have nothing to do, and their number must not be felt.
+        """
+        tenants = list(self.tenants)
+        for tenant in tenants:
+            if len(tenants) > _FEW:
+                await asyncio.sleep(_BREATH_SECONDS)
             try:
                 await do(tenant)
             except Exception as error:

@@ -12,6 +12,8 @@ from storage.postgres.metrics import Report, report
 
 _FRESH = timedelta(seconds=15)
 """Several scrapers, or an impatient one, cost one count."""
+_AT_ONCE = 50
+"""Tenants that are counted for one scrape."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,19 +29,21 @@ class Today:
     database: Postgres
     tenants: Callable[[], Mapping[TenantId, str]]
     clock: Callable[[], datetime]
-    _counted_at: datetime | None = field(default=None, init=False)
+    _counted_at: dict[TenantId, datetime] = field(default_factory=dict, init=False)
 
     async def refresh(self) -> None:
-        """Count, unless that was done a moment ago."""
-        now = self.clock()
-        if self._counted_at is not None and now - self._counted_at < _FRESH:
-            return
-        for tenant, name in self.tenants().items():
+        """Count those that were not counted a moment ago; of very many tenants, some each time."""
+        now, tenants = self.clock(), self.tenants()
+        if self._counted_at.keys() - tenants.keys():  # somebody is not served any more
+            METRICS.today.clear()
+            self._counted_at.clear()
+        due = [one for one in tenants if one not in self._counted_at or now - self._counted_at[one] >= _FRESH]
+        for tenant in sorted(due, key=lambda one: (one in self._counted_at, self._counted_at.get(one)))[:_AT_ONCE]:
             async with self.database.tenant(tenant) as db:
                 found = await report(db, now.date(), now.date())
             for metric, value in _numbers(found).items():
-                METRICS.today.labels(name, metric).set(value)
-        self._counted_at = now
+                METRICS.today.labels(tenants[tenant], metric).set(value)
+            self._counted_at[tenant] = now
 
 
 def _numbers(found: Report) -> dict[str, float]:

@@ -309,3 +309,19 @@ async def test_an_api_token_of_a_disabled_tenant_opens_nothing(street: Street) -
         return await asked() == 401
 
     await street.until(closed)
+
+
+async def test_what_fails_for_one_tenant_is_done_for_the_others(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rounds of the clock go over everybody."""
+    done = set()
+
+    async def look_after(acting: Any) -> None:
+        done.add(acting.tenant_id)
+        if acting.tenant_id == street.shops["tea"].tenant:
+            raise ValueError("x")
+
+    monkeypatch.setattr("bot.runtime.system.handoffs.look_after", look_after)
+    await street.system.mind_handoffs(street.system.clock())
+    assert done == {shop.tenant for shop in street.shops.values()}
