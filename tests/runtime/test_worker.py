@@ -1,6 +1,7 @@
 """What one person's failing message means for the others, and for what they write next."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -12,7 +13,7 @@ from bot.runtime.turn import TurnTaker
 from bot.runtime.worker import Worker
 from storage.base import InboxEvent, Outcome, TurnStore
 from storage.crypto import Vault
-from storage.postgres import Postgres
+from storage.postgres import Postgres, PostgresTurns
 from tests.conftest import FakeClock
 from tests.storage.support import ANNA, BIMAL, World, build_world, message
 
@@ -37,6 +38,17 @@ class Taker:
             raise ValueError(body)
         self.heard.append(body)
         return conversation
+
+
+class Late:
+    """The queue as it was when a slow worker looked."""
+
+    def __init__(self, turns: PostgresTurns, seen: list[tuple[TenantId, list[ConversationId]]]) -> None:
+        self.seen = seen
+        self.transaction, self.fail = turns.transaction, turns.fail
+
+    async def waiting(self, *_: object, **__: object) -> list[tuple[TenantId, list[ConversationId]]]:
+        return self.seen
 
 
 @pytest.fixture
@@ -79,6 +91,16 @@ async def test_what_comes_behind_a_failed_message_waits_for_it(
     clock.advance(seconds=1)
     await worker.work()
     assert taker.heard == ["bad", "next"]
+
+
+async def test_a_worker_that_looked_before_the_failure_does_not_overtake_it(
+    world: World, worker: Worker, taker: Taker, clock: FakeClock
+) -> None:
+    await write(world, ANNA, "bad", "next")
+    late = replace(worker, turns=Late(world.turns, await world.turns.waiting(clock(), 10)))
+    await worker.work()
+    assert await late.work() == 0
+    assert taker.heard == []
 
 
 async def test_a_message_that_fails_for_good_makes_way(
