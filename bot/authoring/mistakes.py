@@ -168,8 +168,12 @@ def _remedy(kind: str, given: Any) -> str:
     """What to do about a value of the wrong kind."""
     if kind == "string_type" and isinstance(given, bool | int | float):
         return "Put it in quotes."
-    if kind == "dict_type" and given is None:
+    if kind in {"dict_type", "model_type"} and given is None:
         return "Indent the lines that belong to it."
+    if kind == "list_type" and isinstance(given, str):
+        return f"Write `[{given}]`."
+    if kind in {"dict_type", "model_type", "model_attributes_type"} and given in SLOT_TYPES:
+        return f"Write `{{type: {given}}}`."
     return ""
 
 
