@@ -112,7 +112,7 @@ _FORGET_WEBHOOKS = "DELETE FROM webhook_events WHERE tenant_id = $1 AND webhook_
 _NOT_SEARCHED = (
     "tenants", "whatsapp_configurations", "flow_versions", "whatsapp_templates", "treks", "trips", "inventory_items",
     "business_settings", "chores", "whatsapp_audit_logs", "webhook_endpoints", "metric_days", "metric_responses",
-    "contacts", "secret_keys", "kept_keys", "key_progress",
+    "contacts", "secret_keys", "kept_keys", "key_progress", "live_senders",
 )  # fmt: skip
 _NAMESAKES = ("broadcast_recipients.name", "staff_invites.name")  # other people may be called alike
 

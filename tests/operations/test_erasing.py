@@ -48,7 +48,7 @@ TYPED: dict[str, Any] = {
 NOBODYS = {
     "tenants", "whatsapp_configurations", "flow_versions", "whatsapp_templates", "treks", "trips", "inventory_items",
     "business_settings", "chores", "webhook_endpoints", "metric_days", "metric_responses", "whatsapp_audit_logs",
-    "audit_seals", "audit_heads", "audit_unsealed", "secret_keys", "kept_keys", "key_progress",
+    "audit_seals", "audit_heads", "audit_unsealed", "secret_keys", "kept_keys", "key_progress", "live_senders",
     "people_versions",
 }  # fmt: skip
 PEOPLE = {"contact_id", "used_by", "requested_by", "author_id", "actor_id"}
