@@ -314,7 +314,7 @@ states:
   fix: {call: common/correct, with: [people], next: gone}
   gone: {end: gone}
 """
-    diagram = drawn(tmp_path, flow, nudge="Still there?", correct_which="What shall I change?")
+    diagram = drawn(tmp_path, flow, nudge="Still there?")
     facts = [fact.text for fact in diagram.nodes["how_many"].facts]
     assert facts == ["asks for people", "silent for 10 minutes: asks again", "silent for 20 minutes: “Still there?”"]
     edge = diagram.edges["how_many", "no_input:2", "gone"]

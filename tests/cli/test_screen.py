@@ -54,7 +54,7 @@ async def test_a_list_rises_as_a_sheet(dsn: str, tmp_path: Path) -> None:
     flow = content / "flows" / "customer" / "enquiry.yaml"
     flow.write_text(
         flow.read_text().replace(
-            "edit:  {label: Change details, synonyms: [change, edit, modify]}",
+            'edit:  {label: Change details, synonyms: [change, edit, modify, "no", not right, wrong]}',
             "edit:  {label: Change details, description: trek or month}\n      later: Ask me again",
         ).replace("      edit: change\n", "      edit: change\n      later: change\n")
     )  # fmt: skip

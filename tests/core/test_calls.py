@@ -207,13 +207,18 @@ states:
 
 
 def test_flows_call_each_other_only_so_deep(tmp_path: Path) -> None:
-    called = "flow: common/address\nrole: any\nstates: {a: {call: common/address, next: b}, b: {end: x}}\n"
-    person = talk(
-        tmp_path,
-        LOOP,
-        called,
-    )
+    called = """
+flow: common/address
+role: any
+states:
+  a: {ask: ask_town, choices: {on: "On"}, next: b}
+  b: {call: common/address, next: c}
+  c: {end: x}
+"""
+    person = talk(tmp_path, LOOP, called)
     person.text("help")
+    for _ in range(10):
+        person.text("on")
     assert "10 deep" in person.notes("error")[0]["error"]
     assert {end.outcome for end in person.of(EndRun)} == {"too_deep"}
     assert person.conversation.frames == ()

@@ -125,7 +125,7 @@ async def bench(database: Any, vault: Any, clock: FakeClock, tmp_path: Path) -> 
     )
     carrier = WithFiles(
         provider=provider, client=provider, files=files,
-        links=Links(base_url="https://bot.example", ticket=vault.ticket), tenant=world.tenant,
+        links=Links(base_url="https://bot.example", ticket=vault.ticket, ticketed=vault.ticketed), tenant=world.tenant,
         channel=world.channel.channel_id, patience=5.0, clock=clock,
     )  # fmt: skip
     return Bench(world, provider, files, clock, carrier)
@@ -258,7 +258,7 @@ async def test_where_no_files_are_taken_a_link_is_sent(bench: Bench, vault: Any)
 @pytest.fixture
 async def shared(bench: Bench, vault: Any) -> AsyncIterator[TestClient[web.Request, web.Application]]:
     app = web.Application()
-    links = Links(base_url="", ticket=vault.ticket)
+    links = Links(base_url="", ticket=vault.ticket, ticketed=vault.ticketed)
     SharedFiles(links, bench.files, bench.clock).routes(app)
     bench.carrier.links = links
     async with TestClient(TestServer(app)) as client:

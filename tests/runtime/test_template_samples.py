@@ -41,7 +41,11 @@ class Files:
 
 
 def shelf(folder: Path, base_url: str | None = None) -> Samples:
-    links = Links(base_url=base_url, ticket=lambda text: "tag") if base_url else None
+    links = (
+        Links(base_url=base_url, ticket=lambda text: "tag", ticketed=lambda text, tag: tag == "tag")
+        if base_url
+        else None
+    )
     return Samples(
         folder=folder, files=Files(), links=links, tenant=TenantId(1), channel=ChannelId(1), clock=FakeClock()  # type: ignore[arg-type]
     )  # fmt: skip
