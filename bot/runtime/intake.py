@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 MOST_ITEMS = 2000
 """Items per commit: two of Meta's largest requests (1,000 updates each)."""
-PULSE_SECONDS = 0.004
+PULSE_SECONDS = 0.01
 """Least time between two commits: webhooks that come meanwhile share the next one."""
 
 _Waiting = tuple[Sequence[NewItem], Unread, "asyncio.Future[None]"]

@@ -24,7 +24,7 @@ EVENTS = 10  # per conversation and transaction, so that one busy person does no
 SLICE = 25  # conversations per transaction where there are several tenants: none waits for long until it is its turn
 POLL_SECONDS = 0.5  # when no bell rings
 GIVE_WAY_SECONDS = 0.1  # at most, to a sender here that is behind: replies that wait are worth more than new ones
-PULSE_SECONDS = 0.005  # least time between two claims, so that turns share commits
+PULSE_SECONDS = 0.012  # least time between two claims, so that turns share commits: each costs as much as 20 turns
 
 _BACKOFF = (1, 5, 30, 120)  # seconds before a failed event is tried again
 
