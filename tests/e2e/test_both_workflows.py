@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from bench.processes import free_port
 from bot.cli.carrier import made_up
 from bot.cli.scratch import new_key, play_settings
 from bot.cli.theatre import Theatre, perform
@@ -87,7 +88,8 @@ async def stage(request: pytest.FixtureRequest, dsn: str, tmp_path: Path) -> Asy
         bot_database_url=dsn, bot_secret_key=new_key(), bot_data_dir=tmp_path, bot_content_dir=root,
         **made_up(provider),
     )  # fmt: skip
-    async with perform(base, Silent(), 18_080, signals=False) as theatre, aiohttp.ClientSession() as http:
+    # Not one port for all: another worker of the tests may be about to take the next one.
+    async with perform(base, Silent(), free_port(), signals=False) as theatre, aiohttp.ClientSession() as http:
         system = theatre.system
         async with system.foundation.database.tenant(system.channel.tenant_id) as db:
             tokens = {
