@@ -45,7 +45,7 @@ def show(
     table.add_column("system", justify="right")
     for label, figure in ROWS:
         table.add_row(label, *(figure(measured) if measured else "–" for measured in (floor, system)))
-    if floor and system:
+    if floor and system and all(floor.turns_per_second):
         ratios = sorted(ours / bare for ours, bare in zip(system.turns_per_second, floor.turns_per_second, strict=True))
         rounds = f"system ÷ floor, turns per second ({ratios[0]:.2f} to {ratios[-1]:.2f} in {len(ratios)} rounds)"
         table.add_section()

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from bot.core.nlu import ACT, ASK_BELOW, Classifier, Guess, Mask
+from bot.core.nlu import ACT, ASK_BELOW, Classifier, Guess, Mask, Predict
 from bot.core.nlu.features import Floats
 from bot.core.nlu.speller import Dictionary
 from bot.core.nlu.table import word_table
@@ -79,29 +79,7 @@ class SemanticClassifier:
         return decided
 
 
-class Predict:
-    """What `train` returns: call it with a message."""
-
-    def __init__(self, classifier: SemanticClassifier, threshold: float) -> None:
-        """Predict with a classifier; below the threshold, the answer is that it means nothing we know."""
-        self.classifier = classifier
-        self._threshold = threshold
-
-    def __call__(self, text: str) -> tuple[str | None, float]:
-        """The intent, or None, and the probability that the likeliest intent is meant."""
-        intent, confidence = self.argmax(text)
-        return (intent if confidence >= self._threshold else None), confidence
-
-    def argmax(self, text: str) -> tuple[str | None, float]:
-        """The likeliest intent, however unsure."""
-        return self.classifier.decide(text) or (None, 0.0)
-
-    def batch(self, texts: Sequence[str]) -> list[tuple[str | None, float]]:
-        """The same as calling it, for many messages."""
-        return [self(text) for text in texts]
-
-
-def train(examples: Sequence[tuple[str, str]], *, argmax: bool = False) -> Predict:
+def train(examples: Sequence[tuple[str, str]], *, argmax: bool = False) -> Predict[SemanticClassifier]:
     """Train on (text, intent) pairs, with the encoder of this machine.
 
     Raises:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -217,10 +218,20 @@ def _fit(intents: int, *trials: Trials) -> Curve:
     )
 
 
-class Predict:
+class Decides(Protocol):
+    """Knows the likeliest intent of a message, and how likely it is; None when nothing is known of it."""
+
+    def decide(self, text: str) -> tuple[str, float] | None:
+        """Decide."""
+
+
+Learnt = TypeVar("Learnt", bound=Decides)
+
+
+class Predict(Generic[Learnt]):
     """What `train` returns: call it with a message."""
 
-    def __init__(self, classifier: Classifier, threshold: float) -> None:
+    def __init__(self, classifier: Learnt, threshold: float) -> None:
         """Predict with a classifier; below the threshold, the answer is that it means nothing we know."""
         self.classifier = classifier
         self._threshold = threshold
@@ -239,7 +250,7 @@ class Predict:
         return [self(text) for text in texts]
 
 
-def train(examples: Sequence[tuple[str, str]], *, argmax: bool = False) -> Predict:
+def train(examples: Sequence[tuple[str, str]], *, argmax: bool = False) -> Predict[Classifier]:
     """Train on (text, intent) pairs.
 
     Args:
@@ -249,6 +260,6 @@ def train(examples: Sequence[tuple[str, str]], *, argmax: bool = False) -> Predi
     return Predict(Classifier.of(examples), -math.inf if argmax else ACT)
 
 
-def train_argmax(examples: Sequence[tuple[str, str]]) -> Predict:
+def train_argmax(examples: Sequence[tuple[str, str]]) -> Predict[Classifier]:
     """As `train`, always naming the likeliest intent: for benchmarks that take an entry point and no options."""
     return train(examples, argmax=True)
