@@ -46,17 +46,15 @@ class DirectoryStore:
             raise StorageError(f"A file cannot be kept in {self._root}: {error.strerror}.") from error
 
     async def read(self, key: str) -> AsyncGenerator[bytes, None]:
-        """Read a file in pieces."""
+        """Read a file in pieces. None stays open between them: whoever reads may be cancelled at any moment."""
         path = self._path(key)
+        offset = 0
         try:
-            file = await asyncio.to_thread(path.open, "rb")
+            while piece := await asyncio.to_thread(_piece, path, offset):
+                yield piece
+                offset += len(piece)
         except OSError as error:
             raise StorageError(f"The file {key} cannot be read: {error.strerror}.") from error
-        try:
-            while piece := await asyncio.to_thread(file.read, CHUNK):
-                yield piece
-        finally:
-            await asyncio.to_thread(file.close)
 
     async def has(self, key: str) -> bool:
         """Whether there is such a file."""
@@ -77,6 +75,12 @@ class DirectoryStore:
         if not _KEY.fullmatch(key):
             raise StorageError("A file has a key that cannot be.")
         return self._root / key
+
+
+def _piece(path: Path, offset: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.read(CHUNK)
 
 
 def _sync_directory(path: Path) -> None:

@@ -1,5 +1,7 @@
 """Files are kept whole or not at all, in a directory as in a bucket."""
 
+import asyncio
+import gc
 import hashlib
 import stat
 from collections.abc import AsyncIterator
@@ -75,6 +77,21 @@ async def test_an_empty_file_is_a_file(store: FileStore, tmp_path: Path) -> None
     (tmp_path / "empty").touch()
     await store.put(KEY, tmp_path / "empty")
     assert await read(store) == b""
+
+
+async def test_who_goes_away_while_reading_leaves_no_file_open(tmp_path: Path, source: Path) -> None:
+    store = DirectoryStore(tmp_path / "media")
+    await store.put(KEY, source)
+    for steps in range(40):
+        reading = asyncio.create_task(read(store))
+        for _ in range(steps % 8):
+            await asyncio.sleep(0)
+        reading.cancel()
+        await asyncio.wait([reading])
+    await asyncio.get_running_loop().shutdown_default_executor()  # whatever its threads began, they have ended
+    opened = [link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    assert not [name for name in opened if str(name).endswith(KEY)]
+    gc.collect()  # a file that was forgotten open warns now, which fails the test
 
 
 async def test_only_we_may_enter_the_directory(tmp_path: Path, source: Path) -> None:
