@@ -3,7 +3,7 @@
 A provider is a pure half (verify, parse, build: bytes and dicts in, typed values out) and an HTTP half (send…).
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -418,7 +418,7 @@ class MediaClient(Protocol):
     async def locate(self, media_id: str) -> MediaLocation:
         """Find out where a file is: one that a person sent, or one that we uploaded."""
 
-    def download(self, location: MediaLocation, *, limit: int) -> AsyncIterator[bytes]:
+    def download(self, location: MediaLocation, *, limit: int) -> AsyncGenerator[bytes, None]:
         """Fetch a file in pieces, with credentials for the provider's own hosts only.
 
         Raises:

@@ -14,7 +14,7 @@ Hosts in `private` (`127.0.0.1:8025`), which only the operator can name, are let
 
 import ipaddress
 import socket
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from fnmatch import fnmatchcase
 
 import aiohttp
@@ -115,7 +115,7 @@ class Fetcher:
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=10.0, sock_read=stall_seconds)
         self._session: aiohttp.ClientSession | None = None
 
-    async def fetch(self, address: str, *, limit: int) -> AsyncIterator[bytes]:
+    async def fetch(self, address: str, *, limit: int) -> AsyncGenerator[bytes, None]:
         """Fetch a file in pieces.
 
         Raises:
@@ -181,7 +181,7 @@ class Fetcher:
             raise MediaError(f"{host} is an address that is not public.")
         return url
 
-    async def _pieces(self, response: aiohttp.ClientResponse, limit: int) -> AsyncIterator[bytes]:
+    async def _pieces(self, response: aiohttp.ClientResponse, limit: int) -> AsyncGenerator[bytes, None]:
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise MediaError("The file came packed, which nobody asked for.")
         if (response.content_length or 0) > limit:

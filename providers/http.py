@@ -151,6 +151,18 @@ async def read_body(response: aiohttp.ClientResponse, limit: int) -> bytes | Non
     return bytes(body)
 
 
+async def read_at_most(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """Read the body, or the first `limit` bytes of it; `content.read(limit)` would stop at what has come by then.
+
+    Raises:
+        aiohttp.ClientError: It broke off; also OSError.
+    """
+    body = bytearray()
+    while len(body) < limit and (chunk := await response.content.read(limit - len(body))):
+        body += chunk
+    return bytes(body)
+
+
 def read_retry_after(value: str | None, now: datetime) -> float | None:
     """Read a `Retry-After` header: seconds, or an HTTP date. At most a day, never negative; None if unreadable."""
     if value is None:

@@ -12,6 +12,7 @@ from bot.config import Settings
 from bot.runtime.carriers import dialog360_settings, meta_settings, twilio_settings
 from bot.web.webhook import PATH
 from providers.fields import Unreadable, mapping, read_json
+from providers.http import read_at_most
 from providers.meta.errors import meaning, read_problem
 from providers.meta.signature import HEADER, sign
 from providers.twilio import signature as twilio
@@ -137,7 +138,7 @@ async def _ask(url: str, **options: Any) -> _Answer:
         aiohttp.ClientSession(timeout=timeout) as client,
         client.get(url, allow_redirects=False, **options) as answer,
     ):
-        body = await answer.content.read(100_000)
+        body = await read_at_most(answer, 100_000)
     try:
         return _Answer(answer.status, mapping(read_json(body)))
     except Unreadable:

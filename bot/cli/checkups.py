@@ -25,6 +25,7 @@ from bot.runtime.bootstrap import database_dsn
 from bot.runtime.carriers import MEDIA, make_store
 from bot.runtime.project import content_dir, project_actions
 from bot.web.webhook import PATH
+from providers.http import read_at_most
 from providers.meanings import meaning
 from storage.base import Backlog
 from storage.crypto import parse_secrets
@@ -326,4 +327,4 @@ def _client() -> aiohttp.ClientSession:
 
 async def _get(url: str, **options: Any) -> tuple[int, bytes]:
     async with _client() as client, client.get(url, allow_redirects=False, **options) as answer:
-        return answer.status, await answer.content.read(100_000)
+        return answer.status, await read_at_most(answer, 100_000)

@@ -177,12 +177,14 @@ class MediaKeeper:
 
     async def _write(self, client: MediaClient, location: MediaLocation, path: Path) -> _Fetched:
         digest, size, head = hashlib.sha256(), 0, b""
+        download = client.download(location, limit=self.limit)
         with _private(path) as file:
-            async for piece in client.download(location, limit=self.limit):
-                digest.update(piece)
-                size += len(piece)
-                head = (head + piece)[:HEAD_BYTES] if len(head) < HEAD_BYTES else head
-                await asyncio.to_thread(file.write, piece)
+            async with contextlib.aclosing(download):  # whoever cancels us leaves no connection open
+                async for piece in download:
+                    digest.update(piece)
+                    size += len(piece)
+                    head = (head + piece)[:HEAD_BYTES] if len(head) < HEAD_BYTES else head
+                    await asyncio.to_thread(file.write, piece)
         return _Fetched(path=path, size=size, sha256=digest.hexdigest(), head=head)
 
     async def _keep(self, claim: MediaClaim, fetched: _Fetched, mime_type: str) -> str:

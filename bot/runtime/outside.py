@@ -30,6 +30,7 @@ from bot.runtime.failpoints import failpoint
 from bot.runtime.loop import Clock, Stopping
 from bot.runtime.metrics import METRICS
 from bot.runtime.trouble import is_outage
+from providers.http import read_at_most
 from storage.postgres.outside import OutsideJob, OutsideJobs
 
 log = structlog.get_logger(__name__)
@@ -96,21 +97,29 @@ class OutsideRunner:
         for name in sorted(missing):
             log.warning("a secret of outside.yaml is missing: calls will wait for it", action="wait", variable=name)
         async with self.session() as http:
-            while not stopping.is_set():
-                try:
-                    busy = await self.start_due(http)
-                except Exception as error:
-                    busy = 0
-                    if is_outage(error):
-                        log.warning("the database is out of reach", action="wait", error=type(error).__name__)
-                    else:
-                        log.exception("outside jobs failed", action="go_on")
-                if busy and self._running:  # when one is done there is room for another
-                    first = asyncio.FIRST_COMPLETED
-                    await stopping.first(asyncio.wait([*self._running], timeout=POLL_SECONDS, return_when=first))
-                else:
-                    await stopping.sleep(POLL_SECONDS)
-            await asyncio.gather(*self._running, return_exceptions=True)
+            try:
+                while not stopping.is_set():
+                    await self._round(http, stopping)
+                await asyncio.gather(*self._running, return_exceptions=True)
+            finally:  # who was cut off leaves nothing behind that would want the session, or the database
+                for task in self._running:
+                    task.cancel()
+                await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _round(self, http: aiohttp.ClientSession, stopping: Stopping) -> None:
+        try:
+            busy = await self.start_due(http)
+        except Exception as error:
+            busy = 0
+            if is_outage(error):
+                log.warning("the database is out of reach", action="wait", error=type(error).__name__)
+            else:
+                log.exception("outside jobs failed", action="go_on")
+        if busy and self._running:  # when one is done there is room for another
+            first = asyncio.FIRST_COMPLETED
+            await stopping.first(asyncio.wait([*self._running], timeout=POLL_SECONDS, return_when=first))
+        else:
+            await stopping.sleep(POLL_SECONDS)
 
     def session(self) -> aiohttp.ClientSession:
         """An HTTP client for `work`. It keeps no cookies."""
@@ -216,7 +225,7 @@ async def _request(
             method, url, data=body or None, headers=headers, params=query or None, allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=seconds),
         ) as answer:  # fmt: skip
-            content = await answer.content.read(_MOST_ANSWER)
+            content = await read_at_most(answer, _MOST_ANSWER)
             return Told(answer.status, content, retry_after=_seconds(answer.headers.get("Retry-After")))
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         return Told(0, error=type(error).__name__)

@@ -55,7 +55,9 @@ async def run_parts(parts: Sequence[Part], *, stopping: Stopping, drain_seconds:
             if not task.cancelled():
                 task.result()
     finally:
-        stop.cancel()
+        for task in (stop, *tasks):  # no part outlives a call that was cancelled itself
+            task.cancel()
+        await asyncio.gather(stop, *tasks, return_exceptions=True)
         if signals:
             for number in STOP_SIGNALS:
                 loop.remove_signal_handler(number)

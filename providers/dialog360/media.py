@@ -3,7 +3,7 @@
 Source: 360dialog, "Media", 2026.
 """
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncGenerator, Collection
 from dataclasses import replace
 
 from yarl import URL
@@ -39,7 +39,7 @@ class Dialog360Media:
         """Ask for the file's address of the moment."""
         return await locate(self._client, media_id)
 
-    def download(self, location: MediaLocation, *, limit: int) -> AsyncIterator[bytes]:
+    def download(self, location: MediaLocation, *, limit: int) -> AsyncGenerator[bytes, None]:
         """Fetch a file in pieces."""
         return self._fetcher.fetch(self.through_gateway(location).url, limit=limit)
 

@@ -21,6 +21,7 @@ import aiohttp
 from yarl import URL
 
 from providers.emulator.faults import Faults
+from providers.http import read_at_most
 
 log = logging.getLogger(__name__)
 
@@ -319,7 +320,7 @@ class Courier:
                     return Reply(
                         status=answer.status,
                         content_type=answer.content_type or "",
-                        body=await answer.content.read(65_536),
+                        body=await read_at_most(answer, 65_536),
                     )
             except TimeoutError:
                 return _Failed("timeout", 0, "the bot did not answer in time")

@@ -3,7 +3,7 @@
 Source: Meta, WhatsApp Business Platform, "Media", 2026.
 """
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncGenerator, Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -50,7 +50,7 @@ class MetaMedia:
         """Ask Meta for the file's address of the moment."""
         return await locate(self._client, media_id)
 
-    def download(self, location: MediaLocation, *, limit: int) -> AsyncIterator[bytes]:
+    def download(self, location: MediaLocation, *, limit: int) -> AsyncGenerator[bytes, None]:
         """Fetch a file in pieces."""
         return self._fetcher.fetch(location.url, limit=limit)
 

@@ -4,7 +4,7 @@ An address at Twilio's API wants the account's credentials and answers with a re
 Source: Twilio, "Media resource" and "WhatsApp media", 2026.
 """
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncGenerator, Collection
 
 from yarl import URL
 
@@ -43,7 +43,7 @@ class TwilioMedia:
         """The address is the id; nothing more is known of it."""
         return MediaLocation(url=media_id)
 
-    def download(self, location: MediaLocation, *, limit: int) -> AsyncIterator[bytes]:
+    def download(self, location: MediaLocation, *, limit: int) -> AsyncGenerator[bytes, None]:
         """Fetch a file in pieces."""
         return self._fetcher.fetch(location.url, limit=limit)
 

@@ -141,9 +141,13 @@ class EmbeddedPostgres:
             connection = await asyncpg.connect(self.dsn(), timeout=_CONNECT_TIMEOUT_SECONDS)
         except asyncpg.InvalidCatalogNameError:
             connection = await asyncpg.connect(self.dsn("postgres"), timeout=_CONNECT_TIMEOUT_SECONDS)
-            # Another process may be doing the same.
-            with contextlib.suppress(asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
-                await connection.execute(f'CREATE DATABASE "{DATABASE}"')
+            try:
+                # Another process may be doing the same.
+                with contextlib.suppress(asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
+                    await connection.execute(f'CREATE DATABASE "{DATABASE}"')
+            except BaseException:
+                connection.terminate()
+                raise
         await connection.close()
 
     async def __aenter__(self) -> Self:

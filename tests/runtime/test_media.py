@@ -1,10 +1,12 @@
 """Files that people send are fetched once, checked, kept, and shared by messages that have the same one."""
 
 import asyncio
+import errno
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ class Provider:
     trouble: list[Exception] = field(default_factory=list)
     told: dict[str, Any] = field(default_factory=dict)
     pause: asyncio.Event | None = None
+    open: int = 0
 
     async def locate(self, media_id: str) -> MediaLocation:
         self.calls.append(f"locate {media_id}")
@@ -40,15 +43,19 @@ class Provider:
             raise self.trouble.pop(0)
         return MediaLocation(url=media_id, **self.told)
 
-    async def download(self, location: MediaLocation, *, limit: int) -> AsyncIterator[bytes]:
+    async def download(self, location: MediaLocation, *, limit: int) -> AsyncGenerator[bytes, None]:
         self.calls.append(f"download {location.url}")
         if self.pause is not None:
             await self.pause.wait()
         if location.url not in self.files:
             raise MediaError("HTTP 404", retryable=True)
         body = self.files[location.url]
-        for start in range(0, len(body), 4000):
-            yield body[start : start + 4000]
+        self.open += 1
+        try:
+            for start in range(0, len(body), 4000):
+                yield body[start : start + 4000]
+        finally:
+            self.open -= 1
 
     async def upload(self, file: MediaFile) -> Uploaded:
         raise MediaError("not here")
@@ -123,6 +130,20 @@ async def test_a_file_is_fetched_checked_and_kept(bench: Bench) -> None:
     assert file.filename == "axle.jpg"
     assert b"".join([piece async for piece in library(bench).read(file)]) == JPEG
     assert await bench.go() == 0
+
+
+async def test_a_download_that_is_given_up_is_closed_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    class FullDisk(BytesIO):
+        def write(self, _: Any) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("bot.runtime.media._private", lambda _: FullDisk())
+    number = await bench.receive()
+    rooms = {bench.world.channel.channel_id: 1}
+    (claim,) = await bench.keeper.media.claim(bench.clock(), lease=LEASE, rooms=rooms)
+    await bench.keeper.fetch(claim)
+    assert (bench.provider.calls[-1], bench.provider.open) == ("download 61", 0)
+    assert (await bench.row(number))["status"] == "REFERENCED", "it is fetched again after the lease"
 
 
 async def test_a_delivery_that_comes_again_brings_no_second_file(bench: Bench) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -69,7 +69,7 @@ class Provider:
     async def locate(self, media_id: str) -> MediaLocation:
         raise MediaError("not here")
 
-    def download(self, location: MediaLocation, *, limit: int) -> AsyncIterator[bytes]:
+    def download(self, location: MediaLocation, *, limit: int) -> AsyncGenerator[bytes, None]:
         raise MediaError("not here")
 
     async def delete(self, media_id: str) -> None:

@@ -23,6 +23,7 @@ from bot.core.errors import ContentErrors
 from bot.core.ids import ContactId, RunId
 from bot.operations.outside import OutsideSpec, load_outside, outside_actions
 from bot.runtime.bells import Bells
+from bot.runtime.loop import Stopping
 from bot.runtime.outside import ATTEMPTS, OutsideRunner
 from storage.crypto import Vault
 from storage.postgres import Postgres
@@ -256,6 +257,51 @@ async def test_an_answer_comes_back_as_an_event(world: World, clock: FakeClock, 
     assert server.seen[1][0] == "GET /leads?name=Maya+%26+Noor"
 
 
+async def test_an_answer_that_comes_in_pieces_is_heard_to_its_end(world: World, clock: FakeClock) -> None:
+    """What has come when it is first looked at is no document yet."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        slow = web.StreamResponse()
+        await slow.prepare(request)
+        await slow.write(b'{"id": ')
+        await asyncio.sleep(0.05)  # so that the first piece is read alone, on most machines
+        await slow.write(b"77}")
+        return slow
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    async with TestServer(app) as server:
+        runner = runner_for(world, str(server.make_url("")).rstrip("/"), clock)
+        await ask(world, runner.specs[world.tenant], trek=1, people=2)
+        await work(runner)
+    assert await events(world) == [("tms.create_lead.answered", {"status": 200, "answer": {"id": 77}}, "run-1")]
+
+
+async def test_a_runner_that_is_cut_off_leaves_no_request_behind(world: World, clock: FakeClock) -> None:
+    asked, gone = asyncio.Event(), asyncio.Event()
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.set()
+        while request.transport is not None and not request.transport.is_closing():
+            await asyncio.sleep(0)
+        gone.set()
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    async with TestServer(app) as server, asyncio.timeout(30):
+        runner = runner_for(world, str(server.make_url("")).rstrip("/"), clock)
+        await ask(world, runner.specs[world.tenant], trek=1, people=2)
+        running = asyncio.create_task(runner.run(Stopping()))
+        await asked.wait()
+        (request,) = runner._running
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        assert request.cancelled()
+        await gone.wait()
+    assert await events(world) == []
+
+
 @pytest.mark.parametrize("status", [500, 502, 429, 409])
 async def test_a_call_that_fails_for_now_is_made_again(
     world: World, clock: FakeClock, receiver: tuple[Receiver, str], status: int
@@ -281,7 +327,7 @@ async def test_a_call_without_an_answer_is_made_again(
     await work(runner)
     assert await world.value("SELECT last_error FROM outside_jobs") == "TimeoutError"
     clock.advance(seconds=5)
-    await work(runner)
+    await work(runner_for(world, url, clock))
     keys = {headers["Idempotency-Key"] for _, headers, _ in server.seen}
     assert (len(server.seen), len(keys)) == (2, 1)
     assert len(await events(world)) == 1

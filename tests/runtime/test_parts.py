@@ -46,3 +46,20 @@ async def test_a_part_that_does_not_finish_is_cut_off() -> None:
     stopping = Stopping()
     stopping.set()
     await run(Part("slow", never), stopping=stopping, drain_seconds=0.01)
+
+
+async def test_no_part_outlives_a_call_that_is_cancelled() -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def part(stopping: Stopping) -> None:
+        begun.set()
+        try:
+            await stopping.wait()
+        finally:
+            ended.set()
+
+    running = asyncio.create_task(run(Part("part", part), stopping=Stopping()))
+    await begun.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert ended.is_set()
