@@ -18,7 +18,8 @@ YES: dict[str, tuple[str, ...]] = {
         "done", "agreed", "exactly",
         "of course yes", "ok sure", "yes sure", "yes ok", "yes correct", "yes thats right", "cool", "awesome",
         "alright", "correct yes", "lets do it", "lets go", "👍", "✅", "👌", "✔", "☑", "🆗", "💯", "👍👍",
-        "❤", "🙌", "👏", "🤝",
+        "❤", "🙌", "👏", "🤝", "go for it", "sounds good to me", "looks good to me", "fine by me", "works for me",
+        "fine with me", "ok with me", "count me in", "im in", "do that", "lets do that",
     ),
     "hi": (
         "haan", "han", "ha", "haan ji", "ji", "ji haan", "theek hai", "thik hai", "bilkul", "sahi", "sahi hai",
@@ -32,11 +33,13 @@ YES: dict[str, tuple[str, ...]] = {
     "es": (
         "si", "sip", "sii", "claro", "claro que si", "si claro", "por supuesto", "vale", "dale", "de acuerdo",
         "correcto", "perfecto", "esta bien", "bueno", "listo", "exacto", "genial", "me parece bien", "adelante",
-        "si por favor", "asi es", "confirmo", "confirmado", "seguro", "okey", "vamos", "si gracias",
+        "si por favor", "me encanta", "me gusta", "asi es", "confirmo", "confirmado", "seguro", "okey",
+        "vamos", "si gracias",
     ),
     "ne": (
         "ho", "hajur", "hunchha", "huncha", "hunxa", "hudo ho", "thik cha", "thik chha", "thik xa", "theek cha",
-        "pakka", "sahi ho", "garnus", "pathaunus", "ho ni", "हो", "हजुर", "हुन्छ", "ठीक छ", "ठिक छ", "पक्का",
+        "pakka", "sahi ho", "garnus", "pathaunus", "thikai cha", "thikai chha", "ho ni",
+        "हो", "हजुर", "हुन्छ", "ठीक छ", "ठिक छ", "पक्का",
         "सही हो", "राम्रो", "गर्नुस्", "गर्नुहोस्", "पठाउनुस्", "पठाउनुहोस्", "हुन्छ हजुर",
     ),
 }  # fmt: skip
@@ -44,13 +47,15 @@ NO: dict[str, tuple[str, ...]] = {
     "en": (
         "no", "n", "nope", "nah", "no thanks", "no thank you", "not now", "wrong", "dont", "never", "no way",
         "not really", "incorrect", "thats wrong", "not correct", "noo", "nooo", "not ok", "👎", "❌", "🚫", "✖",
-        "not interested", "no need", "please dont", "rather not", "⛔", "🙅",
+        "not interested", "no need", "please dont", "rather not", "⛔", "🙅", "absolutely not", "definitely not",
+        "certainly not", "of course not", "not at all", "i dont think so", "dont think so", "id rather not",
+        "not this time", "not today", "not for me", "not for us",
     ),
     "hi": (
         "nahi", "nahin", "na", "nahi ji", "mat", "galat", "nhi", "nai", "bilkul nahi", "nahi chahiye",
         "rehne do",
         "rehne dijiye", "nahi karna", "ना", "नहीं चाहिए", "रहने दीजिए", "बिल्कुल नहीं", "नहीं करना",
-        "galat hai",
+        "galat hai", "abhi nahi", "abhi nahin", "अभी नहीं", "aaj nahi",
         "mat karo", "नहीं", "नही", "जी नहीं", "मत", "गलत",
     ),
     "es": (
@@ -70,7 +75,8 @@ MAYBE: dict[str, tuple[str, ...]] = {
     "en": (
         "maybe", "perhaps", "possibly", "not sure", "im not sure", "might", "i dont know", "dont know", "dunno",
         "not decided", "undecided", "lets see", "will see", "depends", "idk", "not really sure", "not too sure",
-        "maybe later", "cant say", "not yet decided", "🤔", "🤷",
+        "maybe later", "cant say", "not yet decided", "🤔", "🤷", "let me think", "let me see", "let me check",
+        "need some time", "give me some time",
     ),
     "hi": (
         "shayad", "pata nahi", "pta nahi", "pta nhi", "pata nhi", "ho sakta hai", "soch ke batata hu",
@@ -222,10 +228,11 @@ MAYBE_STOP = frozenset(
 )  # fmt: skip
 """Words that may mean STOP. In a conversation they mean what they mean there; outside of any we ask."""
 FILLERS: tuple[str, ...] = (
-    "please", "pls", "sorry", "नि", "plz", "plss", "thanks", "thank", "thx", "ty", "you", "u", "hmm", "hm",
+    "please", "pls", "sorry", "ni", "नि", "plz", "plss", "thanks", "thank", "thx", "ty", "you", "u", "hmm", "hm",
     "um", "well", "so",
     "then", "oh", "sir", "madam", "mam", "bro", "dear", "bhai", "ji", "h", "hai", "yaar", "na", "didi", "dai",
-    "hajur", "gracias", "जी", "हजुर", "por", "favor", "amigo", "pues", "entonces", "hola", "🙏", "😊", "🙂",
+    "hajur", "gracias", "dhanyavad", "dhanyawad", "dhanyabad", "shukriya", "धन्यवाद", "शुक्रिया",
+    "जी", "हजुर", "por", "favor", "amigo", "pues", "entonces", "hola", "🙏", "😊", "🙂",
     "😀", "😃",
     "😄", "😁", "😅", "🥰",
 )  # fmt: skip

@@ -112,6 +112,18 @@ _SYMBOL = re.compile("([\u2600-\u27bf\U0001f300-\U0001faff])")
 _DRAWN_OUT = re.compile(r"(.)\1+")
 _FILLERS = frozenset(normalise(word) or word for word in FILLERS)
 _MAX_WORDS = 6
+_OPENER = re.compile(r"\b(?:that(?:s|d be| is| would be)|it(?:d| would) be|i(?:d| would) say) ")
+"""What may stand before a yes or no, and does not make it a question."""
+_PUT_OFF = re.compile(
+    r"\bthink (?:about it|it over|on it)\b|\b(?:let (?:you|u) know|get back to (?:you|u))\b"
+    r"|\bneed to (?:think|decide)\b|\b(?:tell|inform|confirm to) (?:you|u) later\b|^(?:hmm )?we(?:ll| will) see$"
+    r"|\b(?:pensarlo|pensarmelo|lo pensare|lo pienso)\b|\bluego (?:te|le|les|os) (?:digo|aviso|confirmo|cuento)\b"
+    r"|\bte (?:digo|aviso|confirmo) (?:luego|despues)\b"
+    r"|\bsoch(?:na|kar|ke|unga|ungi|enge| kar| ke)\b|\bbaad (?:me|mein) bata"
+    r"|सोच(?:कर|ना|ूंगा|ूंगी|ेंगे| कर| के)|बाद में बता"
+    r"|\bsochera\b|सोचेर|\bpach?hi bhan|पछि भन"
+)
+"""What puts an answer off: who thinks about it has not decided."""
 
 
 @lru_cache(maxsize=64)
@@ -141,6 +153,9 @@ def yes_no_in(normal: str, language: str) -> str | None:
         return words[normal]
     if len(normal) > 60:
         return None
+    if _PUT_OFF.search(normal):
+        return "maybe"
+    normal = _OPENER.sub("", normal)
     parts = [part for part in _SYMBOL.sub(r" \1 ", normal).split() if part not in _FILLERS]
     if not parts or len(parts) > _MAX_WORDS:
         return None

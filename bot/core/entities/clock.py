@@ -38,6 +38,8 @@ _DAYPART = re.compile(
     r"(\d{1,2})\b"
 )
 _MILITARY = re.compile(r"\b([01]\d|2[0-3])([0-5]\d) ?(?:hrs|hours|h)\b")
+_HOUR_SIGN = re.compile(r"(?<![\d:.,/-])(1[3-9]|2[0-3]) ?h\b(?! ?\d)")
+"""As "19h": past noon it can be no other hour, though it may be a length."""
 _NAMED = re.compile(r"\b(noon|midday|mid day|midnight)\b")
 STRONG_WORDS = frozenset(
     [
@@ -65,7 +67,7 @@ _HOUR_WORDS = frozenset(
         "raat",
     ]
 )
-_WEAK_WORDS = frozenset(["at", "by", "around", "about"])
+_WEAK_WORDS = frozenset(["at", "by", "around", "about", "h"])
 _LATE = frozenset({"afternoon", "evening", "shaam", "tonight"})
 _EARLY = frozenset({"morning", "subah", "today morning"})
 
@@ -173,6 +175,8 @@ def _weak_times(text: str) -> Iterator[TimeFound]:
     for match in _AT.finditer(text):
         strong = match[2] is not None or match[3] is not None
         yield _made(match, time_of(number_of(match[1]), 0, match[2], match[3]), strong=strong)
+    for match in _HOUR_SIGN.finditer(text):
+        yield _made(match, (int(match[1]) * 60, None), strong=False)
 
 
 def _past(match: re.Match[str]) -> Iterator[TimeFound]:
@@ -212,6 +216,10 @@ _HALVES = re.compile(
     rf"(?<![\w.,:/-])(?:(\d{{1,4}}|{WORD_NUMBER}|an?) and (?:a )?(half|quarter)|(sadhe|sava|paune)(?: (\d{{1,3}}"
     rf"|{WORD_NUMBER}))?) ({_LONG_UNIT})(?![a-z])"
 )
+_EITHER = re.compile(
+    rf"(?<![\w.,:/-])(\d{{1,3}}|{WORD_NUMBER}) ?(?:-|–|to|or) ?(\d{{1,3}}|{WORD_NUMBER}) ?({_LONG_UNIT})(?![a-z])"
+)
+"""As "2-3 days": one of the two is meant."""
 _LENGTH_WORDS = frozenset(_UNITS)
 
 
@@ -251,6 +259,11 @@ def _durations(text: str) -> Iterator[DurationFound]:
         if int(match[2]) < 60:
             seconds = int(match[1]) * 3600 + int(match[2]) * 60
             yield DurationFound(seconds=seconds, unit="hour", start=match.start(), end=match.end())
+    for match in _EITHER.finditer(text):
+        unit = _UNITS[match[3]]
+        for place in (1, 2):
+            seconds = number_of(match[place]) * SECONDS[unit]
+            yield DurationFound(seconds=seconds, unit=unit, start=match.start(place), end=match.end(place))
     end = -1
     for match in _PIECE.finditer(text):
         if match.start() >= end:

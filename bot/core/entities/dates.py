@@ -48,7 +48,10 @@ _BIRTH_WORD = re.compile(r"\b(?:born|birthdays?|birth|dob|birthdate|bday)\b")
 _DAY_ALONE = re.compile(
     r"\b(?:on|by|from|for) the (\d{1,2})(?:st|nd|rd|th)\b|\b(\d{1,2}) ?(?:tarikh|tareekh|taarikh)\b"
 )
-_BARE_DAY = re.compile(r"(?:the )?(\d{1,2})(?:st|nd|rd|th)[.!]?")
+_BARE_DAY = re.compile(
+    r"(?:(?:how|what|about|maybe|perhaps|say|around|on|by|ok|yes|then|let's|lets)[, ]+){0,3}(?:the )?"
+    r"(\d{1,2})(?:st|nd|rd|th)(?:,? (?:please|pls|then|works|is|fine|ok|good|maybe)){0,3}[.!? ]*"
+)
 _COUNT = rf"(\d{{1,3}}|{WORD_NUMBER}|a)"
 _RELATIVE = re.compile(
     r"\b(?:(today|day after tomorrow|tomorrow|day before yesterday|yesterday|next months?|this months?|last months?"

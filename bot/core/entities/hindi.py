@@ -40,7 +40,8 @@ DEVANAGARI = {
     "जुलाई": "july", "अगस्त": "august", "सितंबर": "september", "अक्टूबर": "october", "अक्तूबर": "october",
     "नवंबर": "november", "दिसंबर": "december", "सोमवार": "monday", "मंगलवार": "tuesday", "बुधवार": "wednesday",
     "गुरुवार": "thursday", "बृहस्पतिवार": "thursday", "शुक्रवार": "friday", "शनिवार": "saturday", "रविवार": "sunday",
-    "इतवार": "sunday", "जन॰": "january", "फ़र॰": "february", "अप्रै॰": "april", "जुल॰": "july", "अग॰": "august",
+    "इतवार": "sunday", "क्रिसमस": "christmas", "साथ": "saath", "छोटा": "small", "छोटे": "small",
+    "छोटी": "small", "जन॰": "january", "फ़र॰": "february", "अप्रै॰": "april", "जुल॰": "july", "अग॰": "august",
     "सित॰": "september", "अक्तू॰": "october", "अक्टू॰": "october", "नव॰": "november", "दिस॰": "december", "घं॰": "hours",
     "मि॰": "minutes", "अपराह्न": "pm", "पूर्वाह्न": "am", "भारतीय": "indian", "वीकेंड": "weekend",
 }  # fmt: skip
@@ -98,7 +99,8 @@ LATIN = {
     "meri": "my", "pehla": "pehle", "pehli": "pehle", "pahle": "pehle", "pahla": "pehle", "shuruat": "shuruaat",
     "behan": "sister", "behen": "sister", "bhai": "brother", "maa": "mother", "mummy": "mother", "pitaji": "father",
     "beta": "son", "beti": "daughter", "bete": "sons", "mere": "my", "ya": "or", "janamdin": "birthday",
-    "janmdin": "birthday", "janam": "born", "parivar": "family",
+    "janmdin": "birthday", "janam": "born", "parivar": "family", "mataji": "mother",
+    "chota": "small", "chote": "small", "choti": "small",
 }  # fmt: skip
 """Words that mean the same in every sentence; numbers, and `DOUBTFUL`, need company."""
 DOUBTFUL = frozenset(

@@ -120,6 +120,11 @@ _IDIOMS: tuple[tuple[frozenset[str], re.Pattern[str], object], ...] = tuple(
         ("couple", r"\b(?:a )?couple of us\b", "2 of us"),
         ("couple", r"\b(?:a )?couple of (?=(?:friends|people|persons|adults|kids)\b)", "2 "),
         ("couple", r"\b([2-9]) couple\b(?! of)", r"\1 couples"),
+        ("couple", r"\b(?:a|1|one) couple(?= ?(?:,|&|\+|and|plus|with|aur|ra)(?: |\b))", "1 couples"),
+        ("both", r"\bboth (?:of )?(my|our) (?=[a-z]+(?:s|ren)\b)", r"\1 2 "),
+        ("grown grownup grownups", r"\bgrown[- ]?up(s?)\b", r"adult\1"),
+        ("under", rf"\b(\d{{1,2}}|{WORD_NUMBER}) (?:are )?under (?:the age of )?1?\ds?\b(?! ?[$€£₹%a-z])",
+         r"\1 children"),
         ("dozen", r"\bhalf (?:a )?dozen\b", "6"),
         ("dozen", r"\b(\d{1,2}) dozen\b", lambda m: str(int(m[1]) * 12)),
         ("main", r"\b(?:only|bas) main\b(?: hi\b)?(?! [a-z])|\bmain (?:hi )?only\b|^main hi$", "just me"),
@@ -136,6 +141,11 @@ _IDIOMS: tuple[tuple[frozenset[str], re.Pattern[str], object], ...] = tuple(
         (" ".join(MONTH_NUMBERS), rf"\b(\d{{1,2}})[-./]({MONTH})[-./](?=(?:20)?\d\d\b)", r"\1 \2 "),
         ("nye", r"\bnye\b", "31 december"),
         ("week", rf"\b(?:a|1|one) week (?:from|on) (?:the |next )?({WEEKDAY})\b", r"\1 week"),
+        ("week weeks", rf"\b(a|\d{{1,2}}|{WORD_NUMBER}) weeks? (?:from|after) tomorrow\b",
+         lambda m: f"in {7 * (1 if m[1] == 'a' else number_of(m[1])) + 1} days"),
+        ("after", rf"\b({WEEKDAY}) after next\b", r"\1 week"),
+        ("quarters", r"\b(?:three|3) quarters of an hour\b", "45 minutes"),
+        ("quarter", r"\b(?:a |1 )?quarter of an hour\b", "15 minutes"),
         ("time", rf"\bin ((?:\d{{1,3}}|{WORD_NUMBER}|a) (?:day|week|month)s?)(?:'s?|s') time\b", r"in \1"),
         ("after", r"\bmonth after next\b", "in 2 months"),
         ("tonight", r"\b(\d{1,2}) tonight\b", r"\1 at night today"),
@@ -170,7 +180,8 @@ _IDIOMS: tuple[tuple[frozenset[str], re.Pattern[str], object], ...] = tuple(
         ("is", r"\bis (week|month)s?\b", r"this \1"),
         ("coming", r"\bcoming (?=months?\b)", "next "),
         ("months month", r"\b(next|this|last) months(?: ke)?\b", r"\1 month"),
-        ("people", r"\b([1-8]) ([2-9]) (?=people\b)", _either),
+        ("people days nights weeks hours months", r"\b([1-8]) ([2-9]) (?=(?:people|days|nights|weeks|hours|months)\b)",
+         _either),
     )
 )  # fmt: skip
 _TELLING = frozenset(word for words, _, _ in _IDIOMS for word in words)

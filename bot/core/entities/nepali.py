@@ -33,8 +33,9 @@ DEVANAGARI = {
     "बुबा": "father", "बा": "father", "छोरा": "son", "छोरी": "daughter", "काका": "uncle", "बुढी": "wife",
     "बुढा": "husband", "एक्लै": "alone", "मात्र": "only", "मात्रै": "only", "जम्मा": "total", "करिब": "around",
     "दुवै": "both", "पहिलो": "pehle", "दोस्रो": "second", "तेस्रो": "third", "अन्तिम": "last", "सुरु": "shuruaat",
-    "अन्त": "ant", "गते": "gatey", "जन्मदिन": "birthday", "जन्म": "born", "जनवरी": "january", "फेब्रुअरी": "february",
-    "फेब्रुवरी": "february", "मार्च": "march", "अप्रिल": "april", "जुन": "june", "जुलाई": "july", "अगस्ट": "august",
+    "अन्त": "ant", "गते": "gatey", "सानो": "small", "साना": "small", "जन्मदिन": "birthday", "जन्म": "born",
+    "जनवरी": "january", "फेब्रुअरी": "february", "फेब्रुवरी": "february", "मार्च": "march", "अप्रिल": "april",
+    "जुन": "june", "जुलाई": "july", "अगस्ट": "august",
     "अगस्त": "august", "सेप्टेम्बर": "september", "सेप्टेंबर": "september", "अक्टोबर": "october", "नोभेम्बर": "november",
     "डिसेम्बर": "december", "आइतबार": "sunday", "सोमबार": "monday", "मंगलबार": "tuesday", "मङ्गलबार": "tuesday",
     "बुधबार": "wednesday", "बिहीबार": "thursday", "बिहिबार": "thursday", "शुक्रबार": "friday", "शनिबार": "saturday",
@@ -43,7 +44,7 @@ DEVANAGARI = {
 SUFFIXES = {
     "हरूको": "ka", "हरु": "", "हरू": "", "मा": "mein", "को": "ka", "का": "ka", "की": "ki", "लाई": "ko", "देखि": "se",
     "बाट": "se", "सम्म": "tak", "पछि": "baad", "अघि": "pehle", "अगाडि": "pehle", "तिर": "", "ले": "", "जना": "people",
-    "वटा": "", "ओटा": "", "टा": "", "भित्र": "mein", "नै": "",
+    "वटा": "", "ओटा": "", "टा": "", "भित्र": "mein", "नै": "", "जी": "", "ज्यू": "", "सँग": "saath", "सँगै": "saath",
 }  # fmt: skip
 
 _SAMVAT = {
@@ -80,7 +81,8 @@ LATIN = {
     "srimati": "wife", "shrimati": "wife", "budhi": "wife", "srimaan": "husband", "shriman": "husband",
     "sriman": "husband", "mero": "my", "didi": "sister", "bahini": "sister", "dai": "brother", "daju": "brother",
     "aama": "mother", "buba": "father", "chora": "son", "chori": "daughter", "eklai": "alone", "matra": "only",
-    "jamma": "total", "hami": "hum", "haami": "hum", "saathi": "friends", "pahilo": "pehle", "suruma": "shuruaat",
+    "jamma": "total", "sathma": "saath", "saathma": "saath", "sanga": "saath",
+    "hami": "hum", "haami": "hum", "saathi": "friends", "pahilo": "pehle", "suruma": "shuruaat",
     "suru": "shuruaat", "dosro": "second", "disember": "december", "disembar": "december", "nobhember": "november",
     "oktobar": "october", "september": "september", "aprail": "april", "febuari": "february", "janawari": "january",
     "aaitabar": "sunday", "aitabar": "sunday", "aaitbar": "sunday", "sombar": "monday", "mangalbar": "tuesday",

@@ -12,7 +12,9 @@ PARTY = (
     "people", "person", "persons", "pax", "adults", "adult", "travellers", "travelers", "trekkers", "guests", "of us",
     "friends", "members", "ppl", "kids", "kid", "children", "child", "peoples", "participants", "passengers",
     "infants", "infant", "babies", "baby", "toddler", "toddlers", "guest", "traveller", "traveler", "teenagers",
-    "seniors", "men", "women", "couples", "colleagues", "students", "teens",
+    "seniors", "men", "women", "couples", "colleagues", "students", "teens", "minors",
+    "minor", "teenager", "student", "member", "senior", "friend", "participant", "passenger", "colleague", "trekker",
+    "boys", "boy", "girls", "girl", "ladies", "lady",
 )  # fmt: skip
 PARTIES = frozenset({"people", "guests", "travellers", "party", "travelers", "pax", "persons", "group_size"})
 _NOT_PARTY = (
@@ -21,7 +23,8 @@ _NOT_PARTY = (
     rf"|{MONTH})\b|[:/]| ?[%$€£₹])"
 )
 _GROUP_OF = re.compile(
-    r"\b(?:(?:family|group|party|team|bunch) of |for |we are |we're |were |there are |there will be |hum |only )"
+    r"\b(?:(?:family|group|party|team|bunch) of |(?<!\d )for |we are |we're |were |there are |there will be |hum "
+    r"|only )"
     rf"(?:about |around |a group of |a family of )?(\d{{1,4}}|{WORD_NUMBER})\b{_NOT_PARTY}"
 )
 _TOGETHER = re.compile(rf"\b(\d{{1,4}}|{WORD_NUMBER})(?:-| )?(?:in total|total|in all|altogether)\b")
@@ -30,7 +33,8 @@ _KIN = (
     r"|papa|parents|spouse|fiancee?|cousin|colleague|boss|uncle|aunt|auntie|baby|child|kid|nephew|niece|grandmother"
     r"|grandfather|grandma|grandpa|patni|pati)"
 )
-_MY = r"(?:my |meri |mera |our )?"
+_WHOSE = r"(?:my|meri|mera|mere|our|his|her|their|uski|uska|unki) "
+_MY = rf"(?:{_WHOSE})?"
 _EITHER = re.compile(rf"\b(?:\d{{1,4}}|{WORD_NUMBER}) ?(?:or|to|-|/|–) ?(?:\d{{1,4}}|{WORD_NUMBER})\b")
 _ANY_NUMBER = re.compile(rf"\d{{1,4}}|{WORD_NUMBER}")
 _COUPLE = re.compile(r"(?:(?:we are |for |just )?(?:a |one |1 )?couple)[.! ]*|\b(?:as|we are|for|we're) a couple\b")
@@ -43,11 +47,19 @@ _MEMBER = (
 _AND = r"(?:,? ?(?:and|&|\+|plus|with|aur|ra) ?|, ?)"
 _LIST = re.compile(rf"\b{_MEMBER}(?:{_AND}{_MEMBER})+\b")
 _WITH = re.compile(
-    rf"\b(?:with|along with) {_MY}((?:(?:\d{{1,2}}|{WORD_NUMBER}|an?) )?(?:{_KIN}s?|colleagues)\b(?:{_AND}{_MEMBER})*)"
+    rf"\b(?:with|along with|bring(?:ing)?(?: along)?|my saath(?: mein)?) {_MY}"
+    rf"((?:(?:\d{{1,2}}|{WORD_NUMBER}|an?) )?(?:{_KIN}s?|colleagues)\b(?:{_AND}{_MEMBER})*)"
 )
 _MEMBERS = re.compile(rf"(?:(\d{{1,2}}|{WORD_NUMBER})\b(?: [a-z]+)*|[a-z][a-z ]*)")
-_OWN = re.compile(r"^(?:my|meri|mera|our) ")
+_OWN = re.compile(rf"^{_WHOSE}")
 _SELF_IN = re.compile(rf"\b{_SELF}\b")
+_WITH_ME = re.compile(
+    rf"\b(?:(?:my|main) saath(?: mein)?|with me),? (?:there )?(?:are |is |and |aur |plus )?"
+    rf"(\d{{1,2}}|{WORD_NUMBER})\b(?=(?: (?:and|aur|more|other|small))*(?: others?\b| (?:{'|'.join(PARTY)})\b|[.,! ]*$))"
+    rf"|\b(\d{{1,2}}|{WORD_NUMBER}) (?:(?:and|aur|more|other) )*(?:others?|{'|'.join(PARTY)}) (?:and |aur )?"
+    rf"(?:(?:are |is |coming )*with me|my saath)\b"
+)
+"""Those who come with the person: "2 friends with me" are three."""
 _ALONE = re.compile(
     r"\b(?:just me|only me|myself only|solo|alone|for me only|me alone|just myself|by myself|on my own|single person"
     r"|only myself|for myself)\b|^(?:me|myself|single)[.!]?$"
@@ -58,7 +70,7 @@ _BOTH = re.compile(
 )
 _PARTY_WORDS = frozenset(PARTY) | {"of", "us"}
 _SELF_WORDS = frozenset(["me", "myself", "solo", "alone", "own", "single", "both", "us", "you", "we", "husband"])
-_AND_WORDS = frozenset(["me", "myself", "i", "main", "mai", "with"])
+_AND_WORDS = frozenset(["me", "myself", "i", "main", "mai", "with", "saath", "bring", "bringing"])
 _GROUP_WORDS = frozenset(
     ["family", "group", "party", "team", "bunch", "for", "we", "were", "re", "there", "hum", "only"]
 )
@@ -140,6 +152,9 @@ def _company(text: str, words: Sequence[str]) -> Count | None:
     for match in _LIST.finditer(text):
         if _SELF_IN.search(match[0]):
             return Count(_members(match[0]), (match.span(),), inferred=True)
+    others = _WITH_ME.search(text)
+    if others:
+        return Count(1 + number_of(others[1] or others[2]), (others.span(),), inferred=True)
     company = _WITH.search(text)
     return Count(1 + _members(company[1]), (company.span(),), inferred=True) if company else None
 

@@ -34,6 +34,7 @@ _PART_OF = re.compile(
     rf"\b(early|mid|middle of|late|beginning of|start of|end of|the end of|first half of|second half of)[ -](?:the )?"
     rf"({MONTH})\b{_YEAR}"
 )
+_SUNDAY = 6
 _CONNECTING = frozenset(["to", "till", "til", "until", "through", "thru", "and", "se"])
 _LENGTHS = frozenset(["night", "nights", "day", "days", "week", "weeks"])
 _PARTS = frozenset(["early", "mid", "middle", "late", "beginning", "start", "end", "half"])
@@ -162,6 +163,8 @@ def _weeks(text: str, today: date) -> Iterator[PeriodFound]:
     monday = today - timedelta(days=today.weekday())
     for match in _WEEKEND.finditer(text):
         away = 14 if match[2] else {"next": 7, "last": -7}.get(match[1] or "", 0)
+        if today.weekday() == _SUNDAY and match[1] not in {"next", "last"} and not match[2]:
+            away += 7  # this one is all but over
         saturday = monday + timedelta(days=5 + away)
         yield _period(saturday, saturday + timedelta(days=1), match, firm=True, dated=True, reckoned=True)
     for match in _WEEK_OF.finditer(text):

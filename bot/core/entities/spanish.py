@@ -43,7 +43,7 @@ _NOUNS = {
     "viajeros": "travellers", "pasajeros": "passengers", "semana": "week", "semanas": "weeks", "mes": "month",
     "meses": "months", "dia": "day", "dias": "days", "noche": "night", "noches": "nights", "hora": "hour",
     "horas": "hours", "minuto": "minute", "minutos": "minutes", "segundos": "seconds", "habitacion": "room",
-    "habitaciones": "rooms",
+    "habitaciones": "rooms", "menor": "child", "menores": "children",
 }  # fmt: skip
 _SURE = _MONTHS | _WEEKDAYS | _NOUNS | {
     "hoy": "today", "manana": "tomorrow", "ayer": "yesterday", "finde": "weekend", "esposa": "wife",
@@ -66,7 +66,7 @@ _SHARED = {
     "e": "and", "o": "or", "u": "or", "con": "with", "para": "for", "en": "in", "mi": "my", "mis": "my", "yo": "i",
     "por": "for", "hasta": "until", "desde": "from", "entre": "between", "este": "this", "esta": "this",
     "total": "total", "euros": "euros", "solo": "solo", "ambos": "both", "no": "no", "ni": "nor", "sobre": "around",
-    "mas": "more",
+    "mas": "more", "su": "his", "sus": "their", "conmigo": "with me",
 }  # fmt: skip
 _WORDS = _SURE | _SHARED
 _TOKENS = re.compile(r"[a-z]+")
@@ -136,6 +136,8 @@ _PHRASES: tuple[tuple[tuple[str, ...], re.Pattern[str], Made], ...] = tuple(
         ("h", r"\b(\d{1,2}) ?hs?\b(?!\w)", r"\1 oclock"),
         # Lengths of time
         ("media hora", r"\bmedia hora\b", "half an hour"),
+        ("de hora", r"\b(?:3|tres) cuartos de hora\b", "45 minutos"),
+        ("de hora", r"\b(?:un |1 )?cuarto de hora\b", "15 minutos"),
         (" y medi", rf"\b(?:(\d{{1,3}}) |una? )?({_UNIT}) y medi[oa]\b", lambda m: f"{m[1] or 1} {m[2]} and a half"),
         ("un", rf"\b(?:un|una) (?={_UNIT}\b|personas?\b|adult[oa]\b|nin[oa]\b|bebe\b|hij[oa]\b|amig[oa]\b)", "1 "),
         # Days
@@ -240,7 +242,7 @@ def _with_digits(text: str, *, sure: bool) -> str:
 
 def _composed(words: list[str]) -> str:
     """What the words come to; several numbers when they are not one."""
-    made: list[int] = []
+    made: list[str] = []
     total, current, joins = 0, 0, False
     for word in words:
         if word == "y":
@@ -252,7 +254,7 @@ def _composed(words: list[str]) -> str:
         elif current == 0 or (current % 100 == 0 and value < 100) or (joins and current % 10 == 0 and value < 10):
             current += value
         else:
-            made.append(total + current)
+            made += [str(total + current), *(["y"] if joins else [])]  # "las nueve y diez"
             total, current = 0, value
         joins = False
-    return " ".join(str(number) for number in [*made, total + current])
+    return " ".join([*made, str(total + current)])

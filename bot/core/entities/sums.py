@@ -40,7 +40,7 @@ _SCALES = {
     "cr": 10_000_000, "m": 1_000_000, "mn": 1_000_000, "million": 1_000_000,
 }  # fmt: skip
 _SCALE = r"(?: ?(k|thousand|grand|hundred|lakh|crore|cr|mn|million|m)(?![a-z]))?"
-_DIGITS = r"\d[\d,.']{0,18}(?<=\d)|\d"
+_DIGITS = r"\d{1,3}(?: \d{3}){1,4}(?:[.,]\d{1,2})?(?!\d)|\d[\d,.']{0,18}(?<=\d)|\d"
 _FIGURE = rf"(?:{_DIGITS}|dedh|dhai|(?:{WORD_NUMBER})(?: and a half)?|half an?|an?)"
 _AFTER = re.compile(rf"(?<![\w.,])(?<![\w]-)({_FIGURE}){_SCALE}{_SCALE} ?(?:/-)? ?({_SIGN})(?![a-z])")
 _BEFORE = re.compile(rf"(?<![a-z])({_SIGN})\.? ?({_DIGITS}|{WORD_NUMBER}|dedh|dhai){_SCALE}{_SCALE}(?:/-)?(?!\w)")
@@ -65,10 +65,10 @@ def plain_number(text: str, *, money: bool = False) -> Decimal | None:
     """A written number, by its commas and points: `1,450.50`, `1.450,50`, `1,50,000`, `12,5`.
 
     Args:
-        text: Digits, commas, points and apostrophes.
+        text: Digits, commas, points, apostrophes and spaces.
         money: A single point before exactly three digits groups thousands; prices do not have three decimals.
     """
-    digits = text.replace("'", "")
+    digits = text.replace("'", "").replace(" ", "")
     comma, point = digits.rfind(","), digits.rfind(".")
     if comma >= 0 and point >= 0:
         group, mark = (",", ".") if point > comma else (".", ",")

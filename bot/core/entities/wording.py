@@ -170,6 +170,8 @@ def _is_meant(words: list[str], place: int, *, told: bool, nepalese: bool) -> bo
     before = words[place - 1] if place else ""
     if word in nepali.DOUBTFUL:
         return nepalese
+    if word == "saath" and before in _WITH_WHOM:
+        return False
     if word not in hindi.ALSO_ENGLISH:
         return told or nepalese or _is_company(before) or _is_company(after)
     if after in hindi.ALSO_ENGLISH or after in {"ya", "wa"} or after in _SURE_NUMBERS:
@@ -188,6 +190,8 @@ def _is_meant(words: list[str], place: int, *, told: bool, nepalese: bool) -> bo
 
 
 _ENGLISH_UNITS = frozenset(["minutes", "minute", "hours", "hour", "days", "day", "weeks", "nights", "months", "rooms"])
+_WITH_WHOM = frozenset(["mere", "mera", "mero", "hamare", "apne", "ke"])
+"""Before them, *saath* is "with", and sixty nowhere."""
 _SURE_NUMBERS = (frozenset(hindi.LATIN_NUMBERS) | frozenset(nepali.LATIN_NUMBERS)) - hindi.ALSO_ENGLISH
 
 
