@@ -55,7 +55,8 @@ _OWN = re.compile(rf"^{_WHOSE}")
 _SELF_IN = re.compile(rf"\b{_SELF}\b")
 _WITH_ME = re.compile(
     rf"\b(?:(?:my|main) saath(?: mein)?|with me),? (?:there )?(?:are |is |and |aur |plus )?"
-    rf"(\d{{1,2}}|{WORD_NUMBER})\b(?=(?: (?:and|aur|more|other|small))*(?: others?\b| (?:{'|'.join(PARTY)})\b|[.,! ]*$))"
+    rf"(\d{{1,2}}|{WORD_NUMBER})\b"
+    rf"(?=(?: (?:and|aur|more|other|small))*(?: others?\b| (?:{'|'.join(PARTY)})\b|[.,! ]*$))"
     rf"|\b(\d{{1,2}}|{WORD_NUMBER}) (?:(?:and|aur|more|other) )*(?:others?|{'|'.join(PARTY)}) (?:and |aur )?"
     rf"(?:(?:are |is |coming )*with me|my saath)\b"
 )
