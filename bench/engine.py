@@ -1,8 +1,10 @@
 """What one step of the engine costs, without storage or network."""
 
+import contextlib
+import gc
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,7 +40,22 @@ STEPS: dict[str, Sequence[str]] = {
 def measure_shipped(seconds: float) -> dict[str, StepCost]:
     """Time steps through the shipped content; nothing, when there is no content to step through."""
     steps = {name: shipped_step(texts) for name, texts in STEPS.items()}
-    return {name: time_calls(step, seconds / len(steps)) for name, step in steps.items() if step is not None}
+    with _memory_as_served():
+        return {name: time_calls(step, seconds / len(steps)) for name, step in steps.items() if step is not None}
+
+
+@contextlib.contextmanager
+def _memory_as_served() -> Iterator[None]:
+    """The garbage collector walks through flows and models no more than it does in a server."""
+    from bot.cli.serve import settle_memory
+
+    thresholds = gc.get_threshold()
+    settle_memory()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*thresholds)
 
 
 def shipped_step(texts: Sequence[str]) -> Callable[[], object] | None:

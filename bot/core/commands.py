@@ -78,7 +78,7 @@ def read_command(command: Command, text: str, slots: Mapping[str, AnySlot]) -> C
     said = tuple([word.strip(_EDGES).casefold() for word in words[:count]])
     rest = words[count] if len(words) > count else ""
     exact = said == command.verb
-    if not exact and not _nearly(said, command.verb):
+    if not exact and not (rest and _nearly(said, command.verb)):  # a slip is only forgiven when a code follows
         return None
     raw, coded = _arguments(command, rest, slots)
     if (not exact and not coded) or not _well_formed(command, raw, slots):

@@ -140,4 +140,4 @@ class Offering(Starting):
 
 
 def _is_usual(language: str) -> bool:
-    return language.replace("_", "-").split("-")[0] == _USUAL
+    return language == _USUAL or language.replace("_", "-").split("-")[0] == _USUAL

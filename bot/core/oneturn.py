@@ -87,10 +87,12 @@ class Turn:
 
     def note(self, kind: str, /, **detail: Any) -> None:
         """Add a reason."""
-        self.trace.append(Trace(kind=kind, detail=detail))
+        self.trace.append(Trace(kind, detail))
 
     def remember(self, key: str, value: Any) -> None:
         """Set a value in the contact's scope, leaving the snapshot before the event as it was."""
+        if value is None and key not in self.scope:
+            return
         scope = {name: old for name, old in self.scope.items() if name != key}
         self.scope = scope if value is None else scope | {key: value}
 
@@ -99,7 +101,7 @@ class Turn:
         while True:
             self.runs += 1
             run = f"r{self.event.event_id}" + (f"-{self.runs}" if self.runs > 1 else "")
-            if all(frame.run != run for frame in self.frames):
+            if run not in [frame.run for frame in self.frames]:
                 return RunId(run)
 
     def send(self, *messages: Outgoing, block: str = "", instead: TemplateOut | None = None) -> None:
@@ -112,7 +114,7 @@ class Turn:
             self.effects.append(Send(content=message, instead=instead, reply_to=quoted))
             instead = quoted = None
         self.quotes = False
-        self.trace.append(Trace(kind="send", detail={"block": block, "messages": len(messages)}))
+        self.trace.append(Trace("send", {"block": block, "messages": len(messages)}))
 
     def send_text(self, body: str, block: str = "") -> None:
         """Say something that is rendered already, in parts if it is long."""

@@ -33,7 +33,7 @@ class Tried(IntEnum):
 
 
 _NAMES = [step.name.lower() for step in Tried]
-_TRACES = {step: Trace(kind="order", detail={"tried": _NAMES[:step]}) for step in Tried}
+_TRACES = {step: Trace("order", {"tried": _NAMES[:step]}) for step in Tried}
 
 
 def order(last: Tried) -> Trace:

@@ -51,6 +51,8 @@ class Stack:
 
         A caller whose called run is gone learns that it was lost.
         """
+        if not self.turn.frames:
+            return
         kept = []
         for frame in self.turn.frames:
             flow = self.book.flow(frame.flow, frame.version)

@@ -34,7 +34,7 @@ class Starting(Stack):
         cursor = self.push(flow)
         if reason:
             cursor.extra["reason"] = reason
-        values = {name: words for name, words in (named or {}).items() if name in flow.slots}
+        values = {name: words for name, words in named.items() if name in flow.slots} if named else {}
         if said is not None and values:
             begin_with(cursor, said, values)
         else:
@@ -64,7 +64,7 @@ class Starting(Stack):
         turn.tried = Tried.EXAMPLE
         likely: dict[str, Scored] = {}
         for role in turn.contact.roles:
-            scored = self.book.understanding(role).understand(said.text)
+            scored = self.book.understanding(role).understand(said.text, said.normal)
             chosen = decide(scored)
             if chosen is None or chosen.how not in {"example", "pattern"}:
                 turn.tried = Tried.CLASSIFIER

@@ -174,7 +174,7 @@ def guess(text: str) -> Guess | None:
     Args:
         text: What somebody wrote, normalised (`bot.core.words`).
     """
-    words = _words(text)
+    words = _words(text) if " " in text else ()
     if len(words) < _MIN_KNOWN:  # no word has more than one vote
         return None
     scores, known = _heard(words)

@@ -48,8 +48,11 @@ class Understanding(Protocol):
     def learn(self) -> None:
         """Get ready, so that the first message need not wait."""
 
-    def understand(self, text: str) -> Sequence[Scored]:
-        """Intents the message may have, best first; empty when it is beyond us. Must take any text."""
+    def understand(self, text: str, normal: str | None = None) -> Sequence[Scored]:
+        """Intents the message may have, best first; empty when it is beyond us. Must take any text.
+
+        `normal` is the text normalised, from who has it already.
+        """
 
 
 class IntentUnderstanding:
@@ -118,9 +121,9 @@ class IntentUnderstanding:
                 if model is not None:
                     model.get_ready()
 
-    def understand(self, text: str) -> Sequence[Scored]:
+    def understand(self, text: str, normal: str | None = None) -> Sequence[Scored]:
         """Every way a message can mean an intent, best first."""
-        normal = normalise(text)
+        normal = normal if normal is not None else normalise(text)
         if not normal:
             return ()
         exact = self._exact.get(normal)

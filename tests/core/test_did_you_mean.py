@@ -19,7 +19,7 @@ UNSURE = (
 class Unsure:
     """An understanding that is never sure."""
 
-    def understand(self, text: str) -> tuple[Scored, ...]:
+    def understand(self, text: str, normal: str | None = None) -> tuple[Scored, ...]:
         return UNSURE if "nonsense" not in text else ()
 
 

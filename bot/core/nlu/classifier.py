@@ -178,7 +178,8 @@ class Classifier:
 def _strangers(reader: Reader, texts: Sequence[str], mask: Mask | None) -> list[Read]:
     """What mostly means nothing to a business, without what has all its words in one example."""
     sets = [frozenset(masked(text, mask)) for text in texts]
-    return [reader.read(text) for text in BACKGROUND if not any(one.issuperset(words_of(text)) for one in sets)]
+    strange = ((text, words_of(text)) for text in BACKGROUND)
+    return [reader.read(text) for text, words in strange if not any(one.issuperset(words) for one in sets)]
 
 
 def _mistaken(intents: Sequence[str], unseen: Trials, curve: Curve) -> list[Mistaken]:
