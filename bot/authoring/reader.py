@@ -5,6 +5,7 @@ is not a number, `0123` is 123. Duplicate keys, aliases and tags are refused: a 
 like.
 """
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from bot.authoring.yamlwords import told
+from bot.authoring.yamlwords import composed
 from bot.core.errors import FlowError, Mark
 from bot.core.report import Path
 
@@ -92,29 +93,35 @@ def read(text: str, file: str) -> Document:
     """
     if len(text) > MAX_BYTES:
         raise FlowError("The file is larger than 500 kB.", at=Mark(file, 1, 1), hint="Split it.")
-    try:
-        node = yaml.compose(text, Loader=_Loader)
-    except (yaml.YAMLError, ValueError) as mistake:
-        raise told(mistake, text, file) from mistake
-    if node is None:
+    node, mistakes = composed(text, file, lambda text: yaml.compose(text, Loader=_Loader))
+    if node is None and not mistakes:
         raise FlowError("The file is empty.", at=Mark(file, 1, 1), hint="Remove it, or write something in it.")
-    walk = _Walk(file)
-    value = walk.value(node, 0)
-    if "*" in text and "&" in text:
-        walk.mistakes += _aliases(text, file)
-    if walk.mistakes:
+    walk = _Walk(file, mistakes)
+    value = walk.value(node, 0) if node is not None else None
+    if "&" in text:
+        walk.mistakes += _names(text, file)
+    if node is None or walk.mistakes:
         first, *others = sorted(walk.mistakes, key=lambda one: (one.at.line, one.at.column) if one.at else (0, 0))
         first.others = tuple(others)
         raise first
     return Document(file, node, value)
 
 
-def _aliases(text: str, file: str) -> Iterator[FlowError]:
-    """An alias makes one place mean two things. There is none without an anchor, `&x`."""
-    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-        if isinstance(event, yaml.AliasEvent) and event.start_mark is not None:
-            mark = Mark(file, event.start_mark.line + 1, event.start_mark.column + 1)
-            yield FlowError(f"Aliases such as `*{event.anchor}` are not allowed.", at=mark, hint="Write it out.")
+def _names(text: str, file: str) -> Iterator[FlowError]:
+    """Aliases, `*x`, which make one place mean two things, and names for them, `&x`, that nothing uses."""
+    events: list[yaml.Event] = []
+    with contextlib.suppress(yaml.YAMLError):  # told already
+        events.extend(yaml.parse(text, Loader=yaml.CSafeLoader))
+    used = {event.anchor for event in events if isinstance(event, yaml.AliasEvent)}
+    for event in events:
+        name = getattr(event, "anchor", None)
+        if not name or event.start_mark is None:
+            continue
+        mark = Mark(file, event.start_mark.line + 1, event.start_mark.column + 1)
+        if isinstance(event, yaml.AliasEvent):
+            yield FlowError(f"Aliases such as `*{name}` are not allowed.", at=mark, hint="Write it out.")
+        elif name not in used:
+            yield FlowError(f"A text cannot begin with `&{name}`.", at=mark, hint="Put the whole text in quotes.")
 
 
 @dataclass(slots=True)

@@ -56,3 +56,23 @@ def test_what_is_refused(text: str) -> None:
     with pytest.raises(FlowError) as caught:
         read(text, "x.yaml")
     assert caught.value.at is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("a: {b: c\nd: [e\nf: 'g\n", [(1, 4), (2, 4), (3, 4)]),
+        ("a: 'don't'\nb: 'c' d\ne:f\ng: h\n", [(1, 8), (2, 8), (3, 2)]),
+        ('a:\n  b: "c\n  d: e\n  f: "g"\nh: [,]\n', [(2, 6), (5, 5)]),
+        ("a\n  b: c\nd: {e: f},\ng: h]\n", [(1, 1), (3, 10)]),
+        ("a:\n\tb: c\n\td: e\nf: @g\n", [(2, 1), (4, 4)]),
+        ("a:\n    b: c\n  d: e\n  f: g\nh: `i`\n", [(3, 3), (5, 4)]),
+        ("a: b\n  c: d\n  e: f\ng: \x07\n", [(2, 3), (4, 4)]),
+    ],
+)
+def test_all_that_is_no_yaml_is_told_at_once(text: str, places: list[tuple[int, int]]) -> None:
+    """Once each, and nothing that only follows from how the rest was read."""
+    with pytest.raises(FlowError) as caught:
+        read(text, "x.yaml")
+    found = [one.at for one in (caught.value, *caught.value.others)]
+    assert [(at.line, at.column) for at in found if at is not None] == places
