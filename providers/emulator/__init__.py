@@ -1,7 +1,8 @@
 """A phone emulator: a WhatsApp provider's API and people's phones, on this machine."""
 
-from providers.emulator.emulator import Emulator, WebhookRefusedError
+from providers.emulator.emulator import Emulator
 from providers.emulator.exchange import Sent
+from providers.emulator.handshake import WebhookRefusedError
 from providers.emulator.phones import (
     Attachment,
     Bubble,

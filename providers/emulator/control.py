@@ -119,13 +119,18 @@ class Control:
         return {"success": True}
 
     async def act(self, request: web.Request) -> web.Response:
-        """Do what a person does: say, tap, pick, location, media, contacts, flow, react, read, play, opt_out."""
+        """Do what a person does: whatever is in `DEEDS`; `opt_out`; or `flow_step`."""
         deed = request.match_info["deed"]
 
         async def do(wanted: dict[str, Any]) -> object:
             number = str(wanted["number"])
             if deed == "opt_out":
                 return await self._opt_out(number, stopped=bool(wanted.get("stopped", True)))
+            if deed == "flow_step":
+                return await self._emulator.step_flow(
+                    number, str(wanted["message"]), str(wanted.get("action", "INIT")),
+                    screen=str(wanted.get("screen", "")), data=dict(wanted.get("data", {})),
+                )  # fmt: skip
             return {"id": await act(self._emulator, deed, number, wanted)}
 
         return await self._doing(do)(request)

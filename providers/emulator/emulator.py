@@ -1,19 +1,18 @@
 """The emulator as one object: phones to act with, a provider's API to call, a page to look at."""
 
 import asyncio
-import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-import aiohttp
 import orjson
 from aiohttp import web
 
 from providers.emulator.control import Control
 from providers.emulator.exchange import Exchange, Sent
+from providers.emulator.handshake import knock, shake_hands
 from providers.emulator.lines import open_line
 from providers.emulator.page import Page
 from providers.emulator.phones import (
@@ -21,7 +20,6 @@ from providers.emulator.phones import (
     Bubble,
     Card,
     Choice,
-    EmulatorError,
     Kind,
     Phones,
     Place,
@@ -30,6 +28,8 @@ from providers.emulator.phones import (
 from providers.emulator.settings import EmulatorSettings, Phone
 
 REQUEST_MOST = 12 * 1024 * 1024
+FLOW_IS_OVER = "SUCCESS"
+"""The screen with which a business' endpoint closes a flow."""
 
 _KINDS: dict[str, Kind] = {
     "image/jpeg": "image",
@@ -39,10 +39,6 @@ _KINDS: dict[str, Kind] = {
     "video/3gpp": "video",
     **dict.fromkeys(("audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg"), "audio"),
 }
-
-
-class WebhookRefusedError(EmulatorError):
-    """The bot did not answer the verification handshake as Meta wants it."""
 
 
 class Emulator:
@@ -145,34 +141,11 @@ class Emulator:
         Raises:
             WebhookRefusedError: The bot cannot be reached, or did not answer 200 with the bare challenge.
         """
-        if self.settings.provider != "meta":
-            await self._knock()
-            return
-        challenge = str(secrets.randbelow(10**9) + 10**9)
-        query = {
-            "hub.mode": "subscribe",
-            "hub.challenge": challenge,
-            "hub.verify_token": self.settings.verify_token,
-        }
-        try:
-            async with self._exchange.courier.session.get(
-                self.webhook_url, params=query, allow_redirects=False
-            ) as answer:
-                text = await answer.text()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise WebhookRefusedError(f"{self.webhook_url} cannot be reached: {error!r}") from error
-        if answer.status != 200 or text != challenge:
-            raise WebhookRefusedError(
-                f"{self.webhook_url} answered {answer.status} {text[:80]!r}; 200 and {challenge!r} were expected. "
-                "Compare the verify tokens."
-            )
-
-    async def _knock(self) -> None:
-        try:
-            async with self._exchange.courier.session.head(self.webhook_url, allow_redirects=False):
-                return
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise WebhookRefusedError(f"{self.webhook_url} cannot be reached: {error!r}") from error
+        session = self._exchange.courier.session
+        if self.settings.provider == "meta":
+            await shake_hands(session, self.webhook_url, self.settings.verify_token)
+        else:
+            await knock(session, self.webhook_url)
 
     async def say(self, number: str, text: str, *, quote: str | None = None) -> str:
         """Write a text; returns its id. `quote` replies to a message."""
@@ -262,6 +235,31 @@ class Emulator:
         self._phones.alter(number, replace(bubble, pressed=button.id))
         reply = orjson.dumps({"flow_token": button.id, **filled}).decode()
         return self._send(number, "text", text="Sent", quotes=message_id, flow_reply=reply)
+
+    async def step_flow(
+        self,
+        number: str,
+        message_id: str,
+        action: str = "INIT",
+        *,
+        screen: str = "",
+        data: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Be inside a flow whose screens the business' endpoint fills: open it, go on (`data_exchange`), or go `BACK`.
+
+        Returns:
+            The endpoint's answer: `screen` and `data`. When it closes the flow, its result goes to the chat.
+
+        Raises:
+            UnknownMessageError: There is no such message.
+            EmulatorError: It opens no flow with an endpoint, or the endpoint does not answer as it should.
+        """
+        self._find(number, message_id)
+        answer = await self._line.flow_step(message_id, action, screen, data or {})
+        if answer["screen"] == FLOW_IS_OVER:
+            told = answer.get("data", {}).get("extension_message_response", {})
+            await self.fill_in(number, message_id, told.get("params", {}) if isinstance(told, dict) else {})
+        return answer
 
     async def send_image(self, number: str, content: bytes, *, mime_type: str = "image/jpeg", caption: str = "") -> str:
         """Send a picture; returns its id."""

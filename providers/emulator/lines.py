@@ -37,6 +37,14 @@ class Line(Protocol):
         """A person stops the business' marketing, or lets it go on."""
         ...
 
+    async def flow_step(self, message_id: str, action: str, screen: str, data: dict[str, Any]) -> dict[str, Any]:
+        """What the business' endpoint answers for a flow that a message opens.
+
+        Raises:
+            EmulatorError: There is no such flow, or no such endpoint, at this provider.
+        """
+        ...
+
 
 def open_line(exchange: Exchange) -> Line:
     """The API of the provider that the settings name, its webhooks connected to the exchange."""

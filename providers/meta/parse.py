@@ -184,7 +184,11 @@ class _People:
         """The contact by the business-scoped id, or by a number that is written otherwise."""
         if isinstance(user_id, str) and user_id in self._by_address:
             return self._by_address[user_id]
-        return self._by_address.get((phone(address) or "").removeprefix("+"), {}) if address else {}
+        if address:
+            return self._by_address.get((phone(address) or "").removeprefix("+"), {})
+        # The message names nobody, and one person only is spoken of: then it is theirs.
+        people = {id(contact): contact for contact in self._by_address.values()}
+        return next(iter(people.values())) if len(people) == 1 and not user_id else {}
 
 
 def _read_message(

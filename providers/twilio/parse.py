@@ -66,7 +66,7 @@ def _is_status(fields: Mapping[str, str]) -> bool:
         return True
     if "Body" in fields or "NumMedia" in fields:
         return False
-    return "MessageStatus" in fields or fields.get("SmsStatus", "").lower() in DELIVERIES
+    return "MessageStatus" in fields or "EventType" in fields or fields.get("SmsStatus", "").lower() in DELIVERIES
 
 
 def _not_understood(reason: str, fields: Mapping[str, str], channel: str | None = None) -> NotUnderstood:
@@ -142,7 +142,9 @@ def _read_status(fields: Mapping[str, str], query: Mapping[str, str], received_a
     channel = read_address(fields.get("From"))[0]
     if channel is None:
         return _not_understood("a status of a number that is not on WhatsApp", fields)
-    delivery = DELIVERIES.get((fields.get("MessageStatus") or fields.get("SmsStatus", "")).lower())
+    delivery = DELIVERIES.get(
+        (fields.get("MessageStatus") or fields.get("SmsStatus") or fields.get("EventType", "")).lower()
+    )
     message_id = identifier(fields.get("MessageSid") or fields.get("SmsSid"))
     if delivery is None or message_id is None:
         reason = "a status we do not know" if message_id else "a status without an id"

@@ -27,7 +27,9 @@ _FILENAME = re.compile(r"[^\s/\\][^\n/\\]{0,198}\.\w{1,8}")
 
 def read_contents(fields: Mapping[str, str]) -> list[Incoming]:
     """What a message says: one content, or one for each of several files. What we cannot read is `UnsupportedIn`."""
-    files = integer(fields.get("NumMedia")) or 0
+    files = integer(fields.get("NumMedia") or None)
+    if files is None:  # it says nothing, or nothing that can be read
+        files = MAX_MEDIA if fields.get("MediaUrl0") else 0
     if files > 0:
         read = [_file(fields, place) for place in range(min(files, MAX_MEDIA))]
         found: list[Incoming] = [one for one in read if one is not None]

@@ -131,7 +131,7 @@ REFUSED = {
     "no recipient": (text("x") | {"to": None}, 131008),
     "recipient is no number": (text("x") | {"to": "Ada"}, 100),
     "recipient is the business": (text("x") | {"to": "+15550100200"}, 131021),
-    "group": (text("x") | {"recipient_type": "group"}, 131009),
+    "group": (text("x") | {"recipient_type": "group"}, 131215),
     "unknown type": ({"type": "poll", "poll": {}}, 131051),
     "no content": ({"type": "text"}, 131008),
     "no text": ({"type": "text", "text": {}}, 131008),

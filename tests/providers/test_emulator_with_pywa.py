@@ -12,7 +12,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pywa import errors, types
 from pywa.types import templates as t
+from pywa.types.calls import CallingSettings, CallingSettingsStatus, SessionDescription
 from pywa.types.others import Contact, ProductsSection
+from pywa_async import WhatsApp as AsyncWhatsApp
 
 from providers.emulator import Bubble, Card, Emulator, EmulatorSettings, Phone, Receipt
 
@@ -479,9 +481,98 @@ async def test_a_number_is_registered_set_up_and_taken_back(stranger: Stranger) 
         await stranger.call(lambda: wa.send_message(to=ADA.number, text="Are you there?"))
 
 
-async def test_what_is_not_there_is_refused_in_graphs_words(stranger: Stranger) -> None:
+async def test_what_this_number_may_not_do_is_refused_in_graphs_words(stranger: Stranger) -> None:
+    wa, call = stranger.wa, stranger.call
+    offer = SessionDescription(sdp_type="offer", sdp="v=0")
+    with pytest.raises(errors.CallingNotEnabled):
+        await call(lambda: wa.initiate_call(ADA.number, offer))
+    enabled = CallingSettings(status=CallingSettingsStatus.ENABLED)
+    await call(lambda: wa.update_business_phone_number_settings(calling=enabled))
+    with pytest.raises(errors.CallPermissionNotFound):
+        await call(lambda: wa.initiate_call(ADA.number, offer))
+    assert await call(lambda: list(wa.get_groups())) == []
+    with pytest.raises(errors.GroupAPINotEligible):
+        await call(lambda: wa.create_group(subject="Trek 7"))
     with pytest.raises(errors.WhatsAppError, match="Unknown path components"):
-        await stranger.call(lambda: list(stranger.wa.get_groups()))
+        await call(lambda: list(wa.get_signups()))
+
+
+async def test_the_number_has_a_username_and_commands(stranger: Stranger) -> None:
+    wa, call = stranger.wa, stranger.call
+    with pytest.raises(errors.WhatsAppError, match="3 to 35"):
+        await call(lambda: wa.set_username("a..b"))
+    await call(lambda: wa.set_username("sirdar.treks"))
+    assert (await call(wa.get_current_username)).username == "sirdar.treks"
+    await call(wa.delete_username)
+    with pytest.raises(errors.WhatsAppError, match="no username"):
+        await call(wa.get_current_username)
+    commands = [types.Command("quote", "Ask for a quote")]
+    told = await call(lambda: wa.update_conversational_automation(ice_breakers=["Treks?"], commands=commands))
+    assert told.success
+
+
+async def test_authentication_templates_are_made_in_several_languages_at_once(stranger: Stranger) -> None:
+    languages = [t.TemplateLanguage.ENGLISH_US, t.TemplateLanguage.SPANISH]
+    made = await stranger.call(
+        lambda: stranger.wa.upsert_authentication_template(
+            name="code", languages=languages, otp_button=t.CopyCodeOTPButton(text="Copy"), code_expiration_minutes=5
+        )
+    )
+    assert [one.category.value for one in made.templates] == ["AUTHENTICATION"] * 2
+    await stranger.emulator.settled()
+    there = await stranger.call(lambda: list(stranger.wa.get_templates()))
+    assert {one.language for one in there} == set(languages)
+
+
+async def test_marketing_goes_by_the_api_for_it(stranger: Stranger) -> None:
+    wa, call, english = stranger.wa, stranger.call, t.TemplateLanguage.ENGLISH_US
+    for name, category in (("offer", t.TemplateCategory.MARKETING), ("notice", t.TemplateCategory.UTILITY)):
+        words = t.Template(name=name, language=english, category=category, components=[t.BodyText("Come along soon.")])
+        await call(lambda words=words: wa.create_template(words))
+    await stranger.emulator.settled()
+    await call(lambda: wa.send_template(ADA.number, "offer", english, params=[], use_mm_lite_api=True))
+    assert (await stranger.shown()).text == "Come along soon."
+    with pytest.raises(errors.WhatsAppError, match="Marketing Messages API"):
+        await call(lambda: wa.send_template(ADA.number, "notice", english, params=[], use_mm_lite_api=True))
+
+
+async def test_somebody_is_blocked_by_their_business_scoped_id(stranger: Stranger) -> None:
+    (heard,) = stranger.of(types.Message)
+    assert await stranger.call(heard.block_sender)
+    with pytest.raises(errors.WhatsAppError):
+        await stranger.call(lambda: stranger.wa.send_message(ADA.number, "No"))
+    assert await stranger.call(heard.unblock_sender)
+    await stranger.call(lambda: stranger.wa.send_message(ADA.number, "Back"))
+    assert (await stranger.shown()).text == "Back"
+
+
+class OtherHostToo(httpx.AsyncHTTPTransport):
+    """The same shim for pywa's other half."""
+
+    def __init__(self, base_url: str) -> None:
+        super().__init__(verify=False)
+        self._base = httpx.URL(base_url)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        request.url = request.url.copy_with(scheme=self._base.scheme, host=self._base.host, port=self._base.port)
+        return await super().handle_async_request(request)
+
+
+async def test_pywas_async_client_sends_fetches_and_asks_too(stranger: Stranger) -> None:
+    async with httpx.AsyncClient(transport=OtherHostToo(stranger.emulator.base_url)) as session:
+        wa: Any = AsyncWhatsApp(phone_id=NODE, token=TOKEN, session=session, waba_id=ACCOUNT, app_id=1)
+        await wa.send_message(ADA.number, "Right?", buttons=[types.Button("Yes", callback_data="yes")])
+        assert (await stranger.shown()).buttons[0].title == "Yes"
+        kept = await wa.upload_media(JPEG, mime_type="image/jpeg", filename="x.jpg")
+        await wa.send_image(ADA.number, kept.id, caption="Look")
+        assert (await stranger.shown()).text == "Look"
+        place = await wa.get_media_url(kept.id)
+        assert await wa.get_media_bytes(url=place.url) == JPEG
+        await wa.send_reaction(ADA.number, "👍", stranger.of(types.Message)[0].id)
+        assert stranger.emulator.transcript(ADA.number)[0].business_reaction == "👍"
+        assert (await wa.get_business_profile()).industry.value == "TRAVEL"
+        with pytest.raises(errors.WhatsAppError, match="132001"):
+            await wa.send_template(ADA.number, "nothing", t.TemplateLanguage.ENGLISH_US, params=[])
 
 
 async def test_two_templates_are_compared(stranger: Stranger) -> None:

@@ -690,6 +690,17 @@ async def test_no_more_people_are_reached_in_a_day_than_the_limit(desk: Desk) ->
     assert await desk.outcome(content_sid=content.sid, **to_ben) == [("sent", ""), ("delivered", "")]
 
 
+async def test_the_account_has_a_whatsapp_sender_and_no_numbers_for_sms(desk: Desk) -> None:
+    sdk = desk.sdk
+    service = sdk.messaging.v1.services(SERVICE)
+    assert await desk.call(service.phone_numbers.list) == []
+    assert [one.sender for one in await desk.call(service.channel_senders.list)] == [BUSINESS]
+    assert await desk.call(sdk.incoming_phone_numbers.list) == []
+    sent = await desk.send(body="Code 7")
+    told = await desk.call(lambda: sdk.messages(sent.sid).feedback.create(outcome="confirmed"))
+    assert (told.message_sid, str(told.outcome)) == (sent.sid, "confirmed")
+
+
 async def test_the_service_says_where_webhooks_go_and_the_debugger_what_was_given_up(desk: Desk) -> None:
     (account,) = await desk.call(lambda: desk.sdk.api.accounts.list())
     assert account.sid == ACCOUNT

@@ -153,6 +153,7 @@ TEXT = {"type": "text", "text": {"body": "x"}}
         ({"from": 15550142233}, ADA_SENDER),
         ({"from": "+1 555-014-2233"}, ADA_SENDER),
         ({"from": "US.40000000000000000001"}, ADA_SENDER),
+        ({"from": ABSENT, "from_user_id": ABSENT}, ADA_SENDER),  # nobody else is spoken of
         ({"from": "DE.ENT.77abc"}, Sender(user_id="DE.ENT.77abc")),
         ({"from": "15550149999", "from_user_id": None}, Sender(phone="+15550149999")),
     ],
@@ -273,6 +274,8 @@ def file(kind: Any, mime_type: str, **more: Any) -> MediaIn:
         ({**FILE, "MessageType": "video"}, file("document", "application/octet-stream")),
         ({**FILE, "MediaContentType0": "text/x-vcard", "MessageType": "contacts"},
          ContactsIn(cards=({"vcard_url": "https://api.twilio.com/x", "mime_type": "text/x-vcard"},))),
+        ({"NumMedia": None, "MediaUrl0": "https://api.twilio.com/x", "MediaContentType0": "image/png", "Body": ""},
+         file("image", "image/png")),
         ({"ListId": "r1", "Body": "Row", "MessageType": "interactive"}, ChoiceIn(id="r1", title="Row", origin="list")),
         ({"ButtonText": "Yes", "Body": "Yes", "MessageType": "button"},
          ChoiceIn(id="Yes", title="Yes", origin="template")),
@@ -318,6 +321,7 @@ STATUS: dict[str, str | None] = {
         ({"MessageStatus": "undelivered", "ErrorCode": "63024"}, Delivery.FAILED, 63024),
         ({"MessageStatus": "read", "Body": "an echo of the words"}, Delivery.READ, None),
         ({}, Delivery.SENT, None),  # SmsStatus alone
+        ({"SmsStatus": None, "EventType": "READ"}, Delivery.READ, None),
         ({"MessageStatus": "sent", "To": "whatsapp:US.1abcdef"}, Delivery.SENT, None),
     ],
 )

@@ -10,11 +10,13 @@ from aiohttp import web
 from providers.emulator.dialog360.events import LOOKASIDE, Dialog360Events
 from providers.emulator.exchange import Exchange
 from providers.emulator.links import is_local
-from providers.emulator.meta.desk import SendDesk, json_answer, read_json
+from providers.emulator.meta.desk import SendDesk
 from providers.emulator.meta.errors import GraphError, title
 from providers.emulator.meta.files import FileDesk, unknown_object
 from providers.emulator.meta.review import ReviewDesk
 from providers.emulator.meta.templates import Template, Templates
+from providers.emulator.meta.wire import json_answer, read_json
+from providers.emulator.phones import EmulatorError
 
 UPLOADS_PER_SECOND = 25
 FAILED_GETS_MOST = 20
@@ -179,6 +181,10 @@ class Dialog360Api:
     def control_template(self, name: str, wanted: dict[str, Any]) -> None:
         """As at Meta."""
         self.review.control(name, wanted)
+
+    async def flow_step(self, message_id: str, _action: str, _screen: str, _data: dict[str, Any]) -> dict[str, Any]:
+        """Flows and their endpoints are set up elsewhere."""
+        raise EmulatorError(f"the flow of message {message_id} has no endpoint here: fill it in instead")
 
     def opt_out(self, number: str, *, stopped: bool) -> None:
         """A person stops the business' marketing, or lets it go on."""

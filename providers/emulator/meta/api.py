@@ -7,19 +7,24 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from providers.emulator.exchange import Exchange
-from providers.emulator.meta.desk import SendDesk, json_answer, read_json
+from providers.emulator.meta.desk import SendDesk
+from providers.emulator.meta.elsewhere import ElsewhereDesk
+from providers.emulator.meta.endpoint import FlowEndpoint
 from providers.emulator.meta.errors import GraphError
 from providers.emulator.meta.events import MetaEvents
 from providers.emulator.meta.fields import Field
 from providers.emulator.meta.files import LINK_IS_OVER, FileDesk, unknown_object
+from providers.emulator.meta.flows import ASSETS, FlowDesk
 from providers.emulator.meta.number import NumberDesk
 from providers.emulator.meta.registration import RegistrationDesk
 from providers.emulator.meta.review import ReviewDesk
 from providers.emulator.meta.templates import Templates
+from providers.emulator.meta.wire import json_answer, read_json
 
 _FILTERS = ("name", "content", "name_or_content", "status", "language", "category", "quality_score")
 _TEMPLATE_FIELDS = frozenset({"name", "parameter_format", "components", "language", "status", "category", "id"})
 
+_UPSERTED = frozenset({"id", "status", "language", "category"})
 _GRAPH_PATH = re.compile(r"/(?:v\d{1,3}\.0/|\d+(?:/|$))")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -54,10 +59,13 @@ class MetaApi:
         self._settings = exchange.settings
         self._files = FileDesk(exchange)
         self.templates = Templates(self._files.gave_out)
-        self._sends = SendDesk(exchange, self.templates)
         self.review = ReviewDesk(exchange, events, self.templates)
         self._number = NumberDesk(exchange)
-        self._registration = RegistrationDesk(exchange)
+        self._registration = registration = RegistrationDesk(exchange)
+        self._elsewhere = ElsewhereDesk(exchange, lambda: registration.calling)
+        self._endpoint = endpoint = FlowEndpoint(exchange, lambda: registration.public_key)
+        self._flows = FlowDesk(exchange, endpoint)
+        self._sends = SendDesk(exchange, self.templates, self._flows)
 
     def routes(self) -> list[web.RouteDef]:
         """All routes; `{version}` is any `vNN.0`, or none: Meta then serves the oldest that is alive."""
@@ -70,12 +78,14 @@ class MetaApi:
             ),
             *(web.get(prefix + "/oauth/access_token", self._number.app_token) for prefix in prefixes),
             web.get("/whatsapp_business/attachments/", self._authorised(self._download)),
+            web.get(ASSETS + r"/{flow:\d+}/flow.json", self._flows.download),
         ]
 
     def _table(self) -> list[tuple[str, str, Handler]]:
         node = r"/{node:\d+}"
         return [
             ("POST", node + "/messages", self.send),
+            ("POST", node + "/marketing_messages", self.send),
             ("POST", node + "/media", self.upload),
             ("POST", node + "/message_templates", self.create_template),
             ("POST", node + "/upsert_message_templates", self.upsert_templates),
@@ -90,6 +100,8 @@ class MetaApi:
             ("GET", r"/{session:upload:\w+}", self._files.asked_upload),
             *self._number.table(node),
             *self._registration.table(node),
+            *self._elsewhere.table(node),
+            *self._flows.table(node),
             ("GET", node + "/compare", self.compare),
             ("GET", node, self.look_up),
             ("POST", node, self.change),
@@ -98,9 +110,12 @@ class MetaApi:
         ]
 
     async def send(self, request: web.Request) -> web.StreamResponse:
-        """`POST /{phone_number_id}/messages`: a message, or a read mark with or without typing."""
+        """`POST /{phone_number_id}/messages`: a message, or a read mark with or without typing.
+
+        `…/marketing_messages` is for templates of that category only.
+        """
         self._need_node(request, self._settings.phone_number_id)
-        return await self._sends.take(request)
+        return await self._sends.take(request, marketing=request.path.endswith("/marketing_messages"))
 
     async def upload(self, request: web.Request) -> web.StreamResponse:
         """`POST /{phone_number_id}/media`: multipart with `messaging_product`, `type` and `file`."""
@@ -108,7 +123,7 @@ class MetaApi:
         return await self._files.upload(request)
 
     async def look_up(self, request: web.Request) -> web.StreamResponse:
-        """`GET /{id}`: the phone number, the account, a file or a template."""
+        """`GET /{id}`: the phone number, the account, a file, a template or a flow."""
         node = request.match_info["node"]
         if node == self._settings.phone_number_id:
             return json_answer(only_fields(self._number.described(), request))
@@ -118,6 +133,8 @@ class MetaApi:
         if template is not None:
             self.review.admit()
             return json_answer(only_fields(template.json(), request, usual=_TEMPLATE_FIELDS))
+        if (flow := self._flows.find(node)) is not None:
+            return json_answer(self._flows.described(flow, request))
         file = self._files.find(node)
         if file is None or request.query.get("phone_number_id", self._settings.phone_number_id) != (
             self._settings.phone_number_id
@@ -127,14 +144,20 @@ class MetaApi:
         return json_answer(self._files.described(file, str(request.url.origin())))
 
     async def delete_media(self, request: web.Request) -> web.StreamResponse:
-        """`DELETE /{media_id}`."""
+        """`DELETE /{id}`: a file, or a flow."""
+        if (flow := self._flows.find(request.match_info["node"])) is not None:
+            return json_answer(self._flows.delete(flow))
         return self._files.delete(request.match_info["node"])
 
     async def change(self, request: web.Request) -> web.StreamResponse:
-        """`POST /{id}`: edit a template, or say where the number's webhooks go."""
+        """`POST /{id}`: edit a template or a flow, set something of the account, or where the number's webhooks go."""
         node, body = request.match_info["node"], await read_json(request)
         if node == self._settings.phone_number_id:
             return json_answer(await self._number.configure(body))
+        if node == self._settings.business_account_id:
+            return json_answer({"success": True})
+        if (flow := self._flows.find(node)) is not None:
+            return json_answer(self._flows.change(flow, body))
         self.review.admit()
         template = self.templates.by_id(node)
         if template is None:
@@ -161,7 +184,7 @@ class MetaApi:
             if known:
                 self.templates.edit(known[0], body)
             template = known[0] if known else self.review.create(Field({**body.value, "language": language.value}))
-            answers.append({"id": template.id, "status": template.status, "language": template.language})
+            answers.append({key: value for key, value in template.json().items() if key in _UPSERTED})
         return json_answer({"data": answers})
 
     async def list_templates(self, request: web.Request) -> web.StreamResponse:
@@ -243,6 +266,10 @@ class MetaApi:
     def opt_out(self, number: str, *, stopped: bool) -> None:
         """A person stops the business' marketing, or lets it go on."""
         (self._sends.opted_out.add if stopped else self._sends.opted_out.discard)(number)
+
+    async def flow_step(self, message_id: str, action: str, screen: str, data: dict[str, Any]) -> dict[str, Any]:
+        """Ask the endpoint of the flow that a message opens for a screen."""
+        return await self._endpoint.step(self._flows.opened_by(message_id), action, screen, data)
 
     async def _download(self, request: web.Request) -> web.StreamResponse:
         return self._files.download(request)

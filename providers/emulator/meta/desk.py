@@ -4,56 +4,37 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
-import orjson
 from aiohttp import web
 
 from providers.emulator.exchange import Exchange, Sent
 from providers.emulator.links import fetch
 from providers.emulator.meta.errors import GraphError, refusal_error
 from providers.emulator.meta.fields import Field
+from providers.emulator.meta.flows import FlowDesk
 from providers.emulator.meta.head import Head
 from providers.emulator.meta.messages import TYPES, read_message, read_reaction
 from providers.emulator.meta.templates import Template, Templates
+from providers.emulator.meta.wire import json_answer, read_json
 from providers.emulator.phones import Bubble, Chat
 
 UNREACHABLE, OUTSIDE_WINDOW, BAD_MEDIA, STOPPED_MARKETING = 131026, 131047, 131053, 131050
 OUT_OF_REACH = 131048  # Meta names no code of its own for its messaging limit
 DROPPED_BY_PACING = 132015
-
-
-def json_answer(value: object, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    """A JSON answer."""
-    return web.Response(body=orjson.dumps(value), status=status, content_type="application/json", headers=headers or {})
-
-
-async def read_json(request: web.Request) -> Field:
-    """The request's JSON object.
-
-    Raises:
-        GraphError: It is something else.
-    """
-    if request.content_type != "application/json":
-        raise GraphError(100, "The request needs Content-Type: application/json")
-    try:
-        value = orjson.loads(await request.read())
-    except orjson.JSONDecodeError as error:
-        raise GraphError(100, f"The request is not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise GraphError(100, "The request must be a JSON object")
-    return Field(value)
+GROUPS_NOT_ELIGIBLE = 131215
 
 
 class SendDesk:
     """`POST …/messages`: messages, reactions, read marks and typing."""
 
-    def __init__(self, exchange: Exchange, templates: Templates) -> None:
+    def __init__(self, exchange: Exchange, templates: Templates, flows: FlowDesk | None = None) -> None:
         self._exchange = exchange
         self._settings = exchange.settings
         self._templates = templates
+        self._flows = flows
         self.opted_out: set[str] = set()
 
-    async def take(self, request: web.Request) -> web.Response:
-        """Answer a request that is authorised already."""
+    async def take(self, request: web.Request, *, marketing: bool = False) -> web.StreamResponse:
+        """Answer a request that is authorised already; with `marketing`, only for templates of that category."""
         body = await read_json(request)
         product = body.get("messaging_product")
         if product is None or product.value != "whatsapp":
@@ -68,7 +49,7 @@ class SendDesk:
             raise refusal_error(refusal)
         if not self._exchange.registered:
             raise GraphError(133010, "The account is not registered.")
-        answer = await self._accept(body)
+        answer = await self._accept(body, marketing=marketing)
         if faults.answer_delay:
             await asyncio.sleep(faults.answer_delay)
         if faults.take("drop_answer") and request.transport is not None:
@@ -84,10 +65,10 @@ class SendDesk:
             raise message_id.wrong("is not a message that this number received")
         return {"success": True}
 
-    async def _accept(self, body: Field) -> dict[str, Any]:
+    async def _accept(self, body: Field, *, marketing: bool) -> dict[str, Any]:
         exchange = self._exchange
         address, chat = self._recipient(body)
-        kind = (body.get("type") or Field("text", "type")).one_of(TYPES, code=131051)
+        kind = (body.get("type") or Field("text", "type")).one_of(("template",) if marketing else TYPES, code=131051)
         sent, head = self._head(body, kind, address, chat)
         template: Template | None = None
         bubble: Bubble | None = None
@@ -97,8 +78,12 @@ class SendDesk:
         elif kind == "template":
             template, bubble = self._templates.read_send(body, head)
             sent.template_category = template.category.lower()
+            if marketing and template.category != "MARKETING":
+                raise GraphError(100, "Only marketing templates can be sent with the Marketing Messages API.")
         else:
             bubble = read_message(kind, body, head)
+            if bubble.kind == "flow" and self._flows is not None:
+                self._flows.check_send(body.need("interactive").need("action").need("parameters"))
         if chat is not None and chat.phone.wa_id in exchange.blocked:
             raise GraphError(130403, "The business has blocked this person.", status=403)
         self._spend(chat)
@@ -139,8 +124,9 @@ class SendDesk:
         return sent, head
 
     def _recipient(self, body: Field) -> tuple[str, Chat | None]:
-        if body.get("recipient_type") is not None:
-            body.need("recipient_type").one_of(["individual"])
+        kind = body.get("recipient_type")
+        if kind is not None and kind.one_of(["individual", "group"]) == "group":
+            raise GraphError(GROUPS_NOT_ELIGIBLE, "Groups APIs are only available for eligible phone numbers.")
         to = body.get("to")
         if to is None:
             bsuid = body.get("recipient")

@@ -44,6 +44,7 @@ _TITLES = {
     131053: "Media upload error",
     131056: "(Business Account, Consumer Account) pair rate limit hit",
     131057: "Account in maintenance mode",
+    131215: "Groups APIs not eligible",
     132000: "Number of parameters does not match the expected number of params",
     132001: "Template name does not exist in the translation",
     132005: "Translated text too long",
@@ -59,6 +60,12 @@ _TITLES = {
     133010: "Phone number not registered",
     133016: "Account register deregister rate limit exceeded",
     135000: "Generic user error",
+    138000: "Calling not enabled",
+    138006: "No approved call permission found",
+    139001: "Updating attempt failed",
+    139002: "Publishing attempt failed",
+    139003: "Deprecating attempt failed",
+    139004: "Deleting attempt failed",
 }
 
 _DETAILS_OF_FAILURE = {

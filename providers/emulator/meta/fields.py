@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+import orjson
+
 from providers.emulator.meta.errors import GraphError
 
 REQUIRED = 131008
@@ -66,6 +68,15 @@ class Field:
         if not least <= len(self.value) <= most:
             raise self.wrong(f"must have {least} to {most} items, this one has {len(self.value)}", code)
         return [Field(item, f"{self.path}[{place}]") for place, item in enumerate(self.value)]
+
+    def decoded(self) -> "Field":
+        """The value, decoded if it is JSON written as a string, which the Graph API takes in some places."""
+        if not isinstance(self.value, str):
+            return self
+        try:
+            return Field(orjson.loads(self.value), self.path)
+        except orjson.JSONDecodeError:
+            return self
 
     def one_of(self, allowed: Iterable[str], *, code: int = INVALID) -> str:
         """The value as one of the allowed words."""

@@ -6,9 +6,9 @@ from typing import Any
 from aiohttp import BodyPartReader, hdrs, web
 
 from providers.emulator.exchange import Exchange
-from providers.emulator.meta.desk import json_answer
 from providers.emulator.meta.errors import GraphError, refusal_error
 from providers.emulator.meta.fields import INVALID
+from providers.emulator.meta.wire import json_answer
 from providers.emulator.storeroom import StoredFile
 
 LINK_IS_OVER = "the link is not valid any more"

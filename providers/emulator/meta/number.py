@@ -3,14 +3,14 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import aiohttp
 from aiohttp import web
 
 from providers.emulator.exchange import Exchange
-from providers.emulator.meta.desk import json_answer, read_json
+from providers.emulator.handshake import WebhookRefusedError, shake_hands
 from providers.emulator.meta.errors import GraphError
 from providers.emulator.meta.fields import Field
 from providers.emulator.meta.files import unknown_object
+from providers.emulator.meta.wire import json_answer, read_json
 from providers.emulator.phones import Receipt
 
 CALLBACK_MOST = 200
@@ -170,9 +170,9 @@ class NumberDesk:
         """Ice breakers and commands: checked, and kept with the profile."""
         self._need(request, self._settings.phone_number_id)
         body = await read_json(request)
-        for prompt in body.need("prompts").items(0, 4, code=100) if body.get("prompts") else []:
+        for prompt in body.need("prompts").decoded().items(0, 4, code=100) if body.get("prompts") else []:
             prompt.text(80, code=100)
-        for command in body.need("commands").items(0, 30, code=100) if body.get("commands") else []:
+        for command in body.need("commands").decoded().items(0, 30, code=100) if body.get("commands") else []:
             command.need("command_name").text(32, code=100)
             command.need("command_description").text(256, code=100)
         return json_answer({"success": True})
@@ -190,21 +190,22 @@ class NumberDesk:
         done: list[dict[str, str]] = []
         failed: list[dict[str, Any]] = []
         for entry in body.need("block_users").items(1, BLOCKED_MOST, code=100):
-            asked = entry.need("user").text(code=100)
-            chat = self._exchange.phones.find(number="+" + asked.lstrip("+"))
+            by_id = entry.get("user") is None
+            asked = entry.need("user_id" if by_id else "user").text(code=100)
+            chat = self._exchange.phones.find(**({"bsuid": asked} if by_id else {"number": "+" + asked.lstrip("+")}))
             if chat is None or (blocking and not chat.window_open(self._exchange.clock.now())):
                 why = {
                     "code": 139100,
                     "message": "Failed to block",
                     "error_data": {"details": "Re-engagement required"},
                 }
-                failed.append({"input": asked, "wa_id": asked.lstrip("+"), "errors": [why]})
+                failed.append({"input": asked, **_called(asked, by_id=by_id), "errors": [why]})
                 continue
             if blocking:
                 self._exchange.blocked.add(chat.phone.wa_id)
             else:
                 self._exchange.blocked.discard(chat.phone.wa_id)
-            done.append({"input": asked, "wa_id": chat.phone.wa_id})
+            done.append({"input": asked, **_called(asked if by_id else chat.phone.wa_id, by_id=by_id)})
         key = "added_users" if blocking else "removed_users"
         answer = {key: done} | ({"failed_users": failed} if failed else {})
         return json_answer({"messaging_product": "whatsapp", "block_users": answer})
@@ -226,19 +227,18 @@ class NumberDesk:
         self._exchange.courier.url = url
 
     async def _shake_hands(self, url: str, token: str) -> None:
-        challenge = str(self._exchange.chance.randrange(10**9, 10**10))
-        query = {"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": token}
         try:
-            async with self._exchange.courier.session.get(url, params=query, allow_redirects=False) as answer:
-                verified = answer.status == 200 and await answer.text() == challenge
-        except (aiohttp.ClientError, OSError, TimeoutError):
-            verified = False
-        if not verified:
-            raise GraphError(2200, "Callback verification failed: the challenge did not come back.")
+            await shake_hands(self._exchange.courier.session, url, token)
+        except WebhookRefusedError as refused:
+            raise GraphError(2200, f"Callback verification failed: {refused}") from None
 
     def _need(self, request: web.Request, node: str) -> None:
         if request.match_info["node"] != node:
             raise unknown_object(request.match_info["node"])
+
+
+def _called(person: str, *, by_id: bool) -> dict[str, str]:
+    return {"user_id": person} if by_id else {"wa_id": person.lstrip("+")}
 
 
 def tier(limit: int | None) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 from aiohttp import web
 
 from providers.emulator.exchange import Exchange
-from providers.emulator.meta.desk import json_answer, read_json
 from providers.emulator.meta.errors import GraphError
 from providers.emulator.meta.files import unknown_object
+from providers.emulator.meta.wire import json_answer, read_json
 
 REGISTRATIONS_MOST, REGISTRATIONS_WITHIN = 10, timedelta(hours=72)
 CODE = "123456"
@@ -49,6 +49,17 @@ class RegistrationDesk:
             ("DELETE", code, self.delete_code),
         ]
         return [(method, path, self._of_the_number(handler)) for method, path, handler in rows]
+
+    @property
+    def public_key(self) -> str:
+        """The key for flows, in PEM; '' while there is none."""
+        return self._key
+
+    @property
+    def calling(self) -> dict[str, Any]:
+        """What the settings say about calls."""
+        told = self._settings.get("calling")
+        return told if isinstance(told, dict) else {}
 
     async def register(self, request: web.Request) -> web.StreamResponse:
         """`{messaging_product, pin}`: six digits; the first sets the PIN, later ones must be the same."""

@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from providers.emulator.exchange import Exchange, Sent
+from providers.emulator.phones import EmulatorError
 from providers.emulator.twilio.content import Contents
 from providers.emulator.twilio.content_api import ContentApi
 from providers.emulator.twilio.errors import TwilioError, not_found, refusal_error
@@ -64,11 +65,13 @@ class TwilioApi:
         table: list[tuple[str, str, Handler]] = [
             ("GET", account + ".json", self.account),
             ("GET", f"/{API_VERSION}/Accounts.json", self.accounts),
+            ("GET", account + "/IncomingPhoneNumbers.json", self.numbers),
             ("POST", account + "/Messages.json", self.create),
             ("GET", account + "/Messages.json", self.list_messages),
             ("GET", message + ".json", self.fetch),
             ("POST", message + ".json", self.update),
             ("DELETE", message + ".json", self.delete),
+            ("POST", message + "/Feedback.json", self.feedback),
             ("GET", message + "/Media.json", self.list_media),
             ("GET", media + ".json", self.fetch_media),
             ("DELETE", media + ".json", self.delete_media),
@@ -94,6 +97,20 @@ class TwilioApi:
         """`GET /Accounts.json`: the one there is."""
         shown, about = page_of(request.path, [self._account()], request.query)
         return json_answer({"accounts": shown, **about})
+
+    async def numbers(self, request: web.Request) -> web.StreamResponse:
+        """`GET …/IncomingPhoneNumbers.json`: none, since a WhatsApp sender is not one of them."""
+        shown, about = page_of(request.path, [], request.query)
+        return json_answer({"incoming_phone_numbers": shown, **about})
+
+    async def feedback(self, request: web.Request) -> web.StreamResponse:
+        """`POST …/Feedback.json`: whether the person did what the message was for."""
+        message, outcome = self._message(request), str((await request.post()).get("Outcome", "confirmed"))
+        if outcome not in ("confirmed", "unconfirmed"):
+            raise TwilioError(20422, "Outcome is confirmed or unconfirmed")
+        now = rfc2822(self._exchange.clock.now())
+        told = {"account_sid": self._settings.account_sid, "message_sid": message.sid, "outcome": outcome}
+        return json_answer({**told, "date_created": now, "date_updated": now, "uri": request.path}, status=201)
 
     def _account(self) -> dict[str, Any]:
         sid = self._settings.account_sid
@@ -245,6 +262,10 @@ class TwilioApi:
     def control_template(self, name: str, wanted: dict[str, Any]) -> None:
         """`status` with `reason`; or `verdict`, which the next review of the name comes to."""
         self.contents.control(name, wanted)
+
+    async def flow_step(self, message_id: str, _action: str, _screen: str, _data: dict[str, Any]) -> dict[str, Any]:
+        """Flows and their endpoints are set up elsewhere."""
+        raise EmulatorError(f"the flow of message {message_id} has no endpoint here: fill it in instead")
 
     def opt_out(self, number: str, *, stopped: bool) -> None:
         """A person is put on the stop list, or taken off."""

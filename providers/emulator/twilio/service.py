@@ -7,7 +7,7 @@ from aiohttp import web
 
 from providers.emulator.exchange import Exchange
 from providers.emulator.twilio.errors import TwilioError, not_found
-from providers.emulator.twilio.events import TwilioEvents
+from providers.emulator.twilio.events import CHANNEL, TwilioEvents
 from providers.emulator.twilio.resources import meta_of
 from providers.emulator.twilio.sending import is_url
 
@@ -30,6 +30,8 @@ class ServiceApi:
             ("GET", "/v1/Services", self.list_all),
             ("GET", one, self.fetch),
             ("POST", one, self.change),
+            ("GET", one + "/PhoneNumbers", self.numbers),
+            ("GET", one + "/ChannelSenders", self.senders),
             ("GET", "/v1/Alerts", self.alerts),
         ]
 
@@ -55,6 +57,31 @@ class ServiceApi:
         settings = self._exchange.settings
         settings.status_callback_url = str(form.get("StatusCallback") or settings.status_callback_url)
         return self._answer(self._service())
+
+    async def numbers(self, request: web.Request) -> web.StreamResponse:
+        """The numbers for SMS in its pool: none, since this one is on WhatsApp."""
+        self._need(request)
+        shown, meta = meta_of(f"{self._url()}/PhoneNumbers", "phone_numbers", [], request.query)
+        return self._answer({"phone_numbers": shown, "meta": meta})
+
+    async def senders(self, request: web.Request) -> web.StreamResponse:
+        """The WhatsApp senders in its pool: the one there is."""
+        self._need(request)
+        settings, at = self._exchange.settings, self._since.strftime("%Y-%m-%dT%H:%M:%SZ")
+        sid = self._events.sender_sid()
+        one = {
+            "account_sid": settings.account_sid,
+            "messaging_service_sid": settings.messaging_service_sid,
+            "sid": sid,
+            "sender": CHANNEL + settings.business_number,
+            "sender_type": "WhatsApp",
+            "country_code": "ZZ",
+            "date_created": at,
+            "date_updated": at,
+            "url": f"{self._url()}/ChannelSenders/{sid}",
+        }
+        shown, meta = meta_of(f"{self._url()}/ChannelSenders", "senders", [one], request.query)
+        return self._answer({"senders": shown, "meta": meta})
 
     async def alerts(self, request: web.Request) -> web.StreamResponse:
         """Webhooks that were given up, and answers to them that made no sense; newest first."""
@@ -83,7 +110,7 @@ class ServiceApi:
 
     def _service(self) -> dict[str, Any]:
         settings, at = self._exchange.settings, self._since.strftime("%Y-%m-%dT%H:%M:%SZ")
-        url = f"{self._events.base_url}/v1/Services/{settings.messaging_service_sid}"
+        url = self._url()
         return {
             "sid": settings.messaging_service_sid,
             "account_sid": settings.account_sid,
@@ -109,6 +136,9 @@ class ServiceApi:
             "url": url,
             "links": {"phone_numbers": f"{url}/PhoneNumbers", "channel_senders": f"{url}/ChannelSenders"},
         }
+
+    def _url(self) -> str:
+        return f"{self._events.base_url}/v1/Services/{self._exchange.settings.messaging_service_sid}"
 
     def _need(self, request: web.Request) -> None:
         if request.match_info["sid"] != self._exchange.settings.messaging_service_sid:
