@@ -14,6 +14,8 @@ from bench.traffic import Call, Traffic
 POLL_SECONDS = 0.1
 QUIET_SECONDS = 1.0
 STUCK_SECONDS = 15.0
+STARTING_SECONDS = 90.0
+"""Without a single reply, processes may still be starting: on a loaded machine that takes long."""
 BUILD_BATCH = 2_000
 GROWTH_STEPS = 10
 
@@ -205,7 +207,8 @@ async def _drained(under: Under, expected: int, say: Say, what: str) -> dict[str
         if sent != seen:
             seen, changed_at = sent, now
         say(f"{what}, {max(expected - sent, 0)} replies to come", min(sent / max(expected, 1), 1.0))
-        if now - changed_at > (QUIET_SECONDS if sent >= expected else STUCK_SECONDS):
+        patience = QUIET_SECONDS if sent >= expected else STUCK_SECONDS if sent else STARTING_SECONDS
+        if now - changed_at > patience:
             break
         await asyncio.sleep(POLL_SECONDS)
     if expected and not seen:
