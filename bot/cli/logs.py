@@ -16,7 +16,7 @@ def configure_logs(level: str, form: str) -> None:
 
     Args:
         level: The least severe level to show.
-        form: `json`, one object per line, or `console`, for people.
+        form: `json`, one object per line, or `console`, for people; in colours where they look at a terminal.
     """
     structlog.configure(
         processors=[
@@ -24,7 +24,9 @@ def configure_logs(level: str, form: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _where_it_failed,
-            structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(),
+            structlog.processors.JSONRenderer()
+            if form == "json"
+            else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

@@ -7,6 +7,7 @@ from functools import partial
 import structlog
 from aiohttp import web
 
+from bot.core.errors import ConfigError
 from bot.operations.terms import take_payments
 from bot.runtime.bootstrap import System
 from bot.runtime.loop import Stopping
@@ -25,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 _FINISH_SECONDS = 20  # for requests under way when told to stop; less than BOT_DRAIN_SECONDS
 _RETRY_SECONDS = 0.5
+_PORTS = {"web": "BOT_PORT", "metrics": "BOT_METRICS_PORT"}
 _BACKLOG = 1024  # connections the kernel holds while we are busy
 
 
@@ -103,14 +105,21 @@ def _serving(
 ) -> Part:
     """Serves an application until told to stop; then finishes the requests under way.
 
-    `opened` runs beside it, with the address, once it listens.
+    `opened` runs beside it, with the address, once it listens. Where it cannot listen, running raises ConfigError.
     """
 
     async def run(stopping: Stopping) -> None:
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_FINISH_SECONDS)
         await runner.setup()
         try:
-            await web.TCPSite(runner, host, port, backlog=_BACKLOG).start()
+            try:
+                await web.TCPSite(runner, host, port, backlog=_BACKLOG).start()
+            except OSError as error:
+                setting = _PORTS[name]
+                why = error.strerror or str(error)
+                raise ConfigError(
+                    [f"BOT_HOST {host}, {setting} {port}: {why}. Stop whatever listens there, or set {setting}."]
+                ) from error
             bound_host, bound_port = runner.addresses[0][:2]
             url = f"http://{bound_host}:{bound_port}"
             log.info("listening", action="serve", part=name, url=url)

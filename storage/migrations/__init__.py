@@ -50,16 +50,22 @@ async def current(dsn: str) -> str | None:
     """Return the revision a database is at; None when no revision was ever applied.
 
     Raises:
-        StorageError: The database cannot be reached.
+        StorageError: The database cannot be reached, or this login may not see its revision.
     """
     try:
         connection = await asyncpg.connect(dsn)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise StorageError(f"Cannot connect to PostgreSQL: {error}. Check BOT_DATABASE_URL.") from error
     try:
         if await connection.fetchval("SELECT to_regclass($1)", VERSION_TABLE) is None:
             return None
         revision: str | None = await connection.fetchval(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608
+    except asyncpg.InsufficientPrivilegeError as error:
+        login = await connection.fetchval("SELECT quote_ident(session_user)")
+        raise StorageError(
+            f"The login {login} may not work in this database: {error}. "
+            f"As a superuser, in this database: GRANT sirdar_runtime TO {login}"
+        ) from error
     finally:
         await connection.close()
     return revision

@@ -39,3 +39,22 @@ def test_a_server_that_waits_for_its_database_can_be_stopped(tmp_path: Path, num
         caller.close()
     assert process.returncode == 0, output
     assert "Traceback" not in output
+
+
+def test_a_server_that_has_not_even_begun_can_be_stopped() -> None:
+    """As the first process of a container it would not hear the signal at all, had it no handler."""
+    look = """
+import os, signal, sys
+import bot.cli
+
+class Impatient:  # asks it to stop in the middle of its first import
+    def find_spec(self, name, path=None, target=None):
+        if name == "bot.cli.serve":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+sys.meta_path.insert(0, Impatient())
+sys.argv = ["bot", "serve"]
+bot.cli.main()
+"""
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -41,7 +41,7 @@ def test_without_settings_the_server_says_which_are_missing(bot: Run) -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.splitlines() == [
-        "The settings are not complete:",
+        "The settings cannot be used:",
         *(
             f"  • {name.upper()} is missing: {Settings.model_fields[name].description}."
             for name in (

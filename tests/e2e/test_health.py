@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import cast
 
 import asyncpg
+import pytest
 
+from bot.core.errors import ConfigError
 from bot.runtime.loop import Stopping
 from bot.web.app import web_parts
 from storage.migrations import VERSION_TABLE
@@ -61,6 +63,16 @@ async def test_not_ready_on_the_schema_of_another_version(running: Running) -> N
     async with running.http.get(f"{running.url}/readyz") as answer:
         assert answer.status == 503
         assert "9999" in (await answer.json())["reason"]
+
+
+async def test_a_port_that_is_taken_is_told_with_its_setting(running: Running) -> None:
+    system = replace(
+        running.system, settings=running.system.settings.model_copy(update={"bot_metrics_port": int(running.url[-5:])})
+    )
+    for parts, setting in ((["web"], "BOT_PORT"), (["worker"], "BOT_METRICS_PORT")):
+        (part,) = web_parts(system, parts)
+        with pytest.raises(ConfigError, match=f"{setting} .* Stop whatever listens there, or set {setting}"):
+            await part.run(Stopping())
 
 
 async def test_a_process_without_webhooks_can_be_watched_too(running: Running) -> None:

@@ -171,6 +171,26 @@ async def test_the_revisions_add_up_to_schema_sql(new_database: NewDatabase) -> 
     assert await migrations.current(migrated) == migrations.head()
 
 
+async def test_a_login_without_the_runtime_role_is_told_what_to_grant(new_database: NewDatabase) -> None:
+    dsn = await new_database()
+    await migrations.upgrade(dsn)
+    admin = await asyncpg.connect(dsn)
+    name = f"stranger_{await admin.fetchval('SELECT pg_backend_pid()')}"
+    await admin.execute(f"CREATE ROLE {name} LOGIN")
+    try:
+        with pytest.raises(StorageError, match=f"GRANT sirdar_runtime TO {name}$"):
+            await migrations.current(dsn.replace("//postgres@", f"//{name}@", 1))
+    finally:
+        await admin.execute(f"DROP ROLE {name}")
+        await admin.close()
+
+
+async def test_an_address_that_is_none_is_told() -> None:
+    for address in ("garbage", "mysql://a/b", "postgresql://u:p@[::1/x"):
+        with pytest.raises(StorageError, match="Check BOT_DATABASE_URL"):
+            await migrations.current(address)
+
+
 async def test_the_runtime_role_may_read_the_version_table_and_no_more(new_database: NewDatabase) -> None:
     dsn = await new_database()
     await migrations.upgrade(dsn)
