@@ -31,6 +31,23 @@ def configure_logs(level: str, form: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    root = logging.getLogger()
+    if not any(isinstance(handler, _Libraries) for handler in root.handlers):
+        root.addHandler(_Libraries(logging.WARNING))
+
+
+class _Libraries(logging.Handler):
+    """Shows what libraries warn of in lines like our own.
+
+    Of their message only the first line of its template: the rest may quote what a person wrote.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show one record."""
+        said = str(record.msg).partition("\n")[0]
+        structlog.get_logger().log(
+            record.levelno, said, action="go_on", library=record.name, exc_info=record.exc_info or None
+        )
 
 
 def _where_it_failed(_: object, __: str, event: EventDict) -> EventDict:

@@ -59,13 +59,25 @@ class KeyKeeper:
             connection.terminate()
 
     async def _look(self) -> int:
-        """Use the keys of the moment; returns the version this process goes by, 0 when it lacks a key."""
+        """Use the keys of the moment; returns the version this process goes by, 0 when it lacks a key.
+
+        Raises:
+            Exception: The database is out of reach; which keys are missing then, nobody can say.
+        """
         try:
-            ring = await open_ring(self.database, self.secrets())
-        except (StorageError, ValueError, OSError):
-            log.exception("a secret key is missing here: restart with all of them", action="go_on")
-            return 0
+            secrets = self.secrets()
+        except (StorageError, ValueError, OSError) as error:
+            return _lacking(error)
+        try:
+            ring = await open_ring(self.database, secrets)
+        except StorageError as error:
+            return _lacking(error)
         if ring.keys != self.vault.keys:
             self.vault.use(ring.keys)
             log.info("the secret keys in use have changed", action="follow", version=ring.version)
         return ring.version if ring.complete else 0
+
+
+def _lacking(error: Exception) -> int:
+    log.error("a secret key is missing here: restart with all of them", action="go_on", exc_info=error)
+    return 0

@@ -43,16 +43,16 @@ class Watch:
 def watching() -> Iterator[Watch]:
     """Take all log lines from now on."""
     watch = Watch()
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
     configure_logs("debug", "json")
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(watch.lines))
-    handler, root = logging.StreamHandler(watch.lines), logging.getLogger()
-    level = root.level
-    root.addHandler(handler)
+    root.addHandler(logging.StreamHandler(watch.lines))
     root.setLevel(logging.INFO)  # asyncio and hypothesis tell of every step below
     try:
         yield watch
     finally:
-        root.removeHandler(handler)
+        root.handlers[:] = handlers
         root.setLevel(level)
         structlog.reset_defaults()
 

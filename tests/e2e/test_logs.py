@@ -1,5 +1,9 @@
 """Logs never hold phone numbers, message texts, tokens or secrets, whatever happens."""
 
+import io
+import json
+import logging
+
 import pytest
 import structlog
 
@@ -50,3 +54,20 @@ def test_an_exception_is_shown_without_its_message(watch: Watch) -> None:
     shown = watch.lines.getvalue()
     assert CANARY not in shown
     assert shown.count("ValueError at ") == 2
+
+
+def test_what_libraries_warn_of_is_shown_like_our_own_lines(watch: Watch) -> None:
+    """asyncpg warns with a traceback while its database is away; asyncio quotes the exception in its message."""
+    lines = io.StringIO()
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(lines))
+    library = logging.getLogger("a.library")
+    try:
+        int(CANARY)
+    except ValueError as error:
+        library.warning("it went wrong: %s\nfuture: <Task exception=%r>", CANARY, error, exc_info=True)
+    library.error(f"Task exception was never retrieved\nfuture: {CANARY}")
+    first, second = map(json.loads, lines.getvalue().splitlines())
+    assert (first["event"], first["level"], first["action"]) == ("it went wrong: %s", "warning", "go_on")
+    assert (first["library"], second["event"]) == ("a.library", "Task exception was never retrieved")
+    assert first["exception"].startswith("ValueError at test_logs.py:")
+    assert CANARY not in lines.getvalue()
