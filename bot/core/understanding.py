@@ -16,7 +16,7 @@ from bot.core.models import MODELS
 from bot.core.nlu import ACT, ASK_BELOW, OFFER, Classifier, Meaning
 from bot.core.nlu.masks import Masks, Phrases
 from bot.core.patterns import compile_pattern
-from bot.core.words import normalise
+from bot.core.words import normalise, without_addresses
 
 OFFERS = 3
 """Intents that are offered for choice; WhatsApp shows as many buttons."""
@@ -130,6 +130,9 @@ class IntentUnderstanding:
         if exact is not None:
             return (Scored(intent=exact[1], score=1.0, because=exact[0], how="example"),)
         found = self._by_pattern(text) or {}
+        normal = normalise(without_addresses(text))
+        if not found and not normal:
+            return ()  # a link says nothing of what is wanted
         if not found and self.examples:
             found = self._by_likeness(text)
         self._take_hints(normal, found)

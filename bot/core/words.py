@@ -38,6 +38,7 @@ __all__ = [
     "skips",
     "universal_in",
     "universal_words",
+    "without_addresses",
     "without_correction",
     "yes_no_in",
     "yes_no_words",
@@ -54,6 +55,12 @@ _PUNCTUATION = str.maketrans(
 
 
 _ACCENTS = re.compile("[\u0300-\u036f]")
+_ADDRESS = re.compile(
+    r"(?:https?://|www\.)\S+"
+    r"|(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
+    r"|(?<![\w.-])(?:[\w-]+\.)+(?:(?:com|org|net|info|biz)(?:\.[a-z]{2})?\b(?:/\S*)?|[a-z]{2,5}/\S*)",
+    re.IGNORECASE,
+)
 
 
 def normalise(text: str) -> str:
@@ -62,6 +69,12 @@ def normalise(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFKD", text)))
     return " ".join(text.casefold().translate(_PUNCTUATION).split())
+
+
+def without_addresses(text: str, instead: str = " ") -> str:
+    """The text with something else in the place of web and e-mail addresses: their words are not its words."""
+    text = text[:MAX_ANALYSED]
+    return _ADDRESS.sub(instead, text) if "." in text else text
 
 
 def _by_phrase(table: dict[str, tuple[str, ...]]) -> dict[str, str]:

@@ -8,20 +8,22 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from bot.core.words import normalise
+from bot.core.words import normalise, without_addresses
 
 MAX_WORDS = 60
 """Words of a message that are looked at."""
 MAX_LETTERS = 24
 """Letters of a word that are taken apart; longer ones are links and codes."""
 NUMBER = "<number>"
+LINK = "<link>"
+_LINK_WORD = "linkinplace"
 _DIGITS = re.compile(r"\d+")
 _SHORTEST, _LONGEST = 3, 5
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a message in comparable form: `TRP123` and `TRP7` are alike, and so are 2 and 4."""
-    words = normalise(text).split()[:MAX_WORDS]
+    """The words of a message in comparable form: `TRP123` and `TRP7` are alike, so are 2 and 4, and any two links."""
+    words = normalise(without_addresses(text, f" {_LINK_WORD} ")).split()[:MAX_WORDS]
     return [_comparable(word) for word in words]
 
 
@@ -29,6 +31,8 @@ def words_of(text: str) -> list[str]:
 def _comparable(word: str) -> str:
     if word.isdigit():
         return NUMBER
+    if word == _LINK_WORD:
+        return LINK
     if not word.isascii():
         word = _without_accents(word)
     return _DIGITS.sub("0", word)
