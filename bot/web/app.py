@@ -109,7 +109,10 @@ def _serving(
     """
 
     async def run(stopping: Stopping) -> None:
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_FINISH_SECONDS)
+        # Bodies as they come: signatures are of these bytes, and nobody unsigned has us unpack a bomb.
+        runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, shutdown_timeout=_FINISH_SECONDS, auto_decompress=False
+        )
         await runner.setup()
         try:
             try:

@@ -15,16 +15,23 @@ from pathlib import Path
 
 import pytest
 
-from crash.deployment import Deployment, deploy
+from crash.deployment import SOAK, Deployment, deploy
 from crash.ledger import Verdict
 from storage.embedded import EmbeddedPostgres
 
-SOAK = bool(os.environ.get("SIRDAR_SOAK"))
 SEED = int(os.environ.get("SIRDAR_SEED") or random.SystemRandom().randrange(10**6))
 
-_HEAD = ("test", "messages", "kills", "postgres", "freezes", "unknown", "orphans", "repeats", "given up", "seconds")
+PROGRESS_SECONDS = 15.0
+
+_HEAD = ("test", "messages", "kills", "postgres", "freezes", "unknown", "orphans", "in flight", "repeats", "given up",
+         "seconds")  # fmt: skip
+_LEGEND = """\
+unknown: sends that got no answer; orphans: those whose sender or database was killed or frozen, never more than were
+in flight then; repeats: replies that went out again, each after an unknown send; given up: unknown even after that."""
 _databases = itertools.count(1)
 _rows: list[tuple[str, ...]] = []
+_passed: list[str] = []
+_failed: list[str] = []
 
 Deploy = Callable[..., AbstractAsyncContextManager[Deployment]]
 Report = Callable[[Deployment, Verdict], None]
@@ -40,8 +47,39 @@ def durable_cluster() -> Iterator[EmbeddedPostgres]:
     shutil.rmtree(data_dir, ignore_errors=True)
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Remember how tests ended, for the verdict."""
+    if report.nodeid.startswith("tests/crash/"):
+        if report.failed:
+            _failed.append(f"{report.nodeid.partition('::')[2]}: {report.longreprtext.rpartition('E   ')[2].strip()}")
+        elif report.when == "call":
+            _passed.append(report.nodeid)
+
+
+def _say(config: pytest.Config, text: str) -> None:
+    """Print past pytest's capture and xdist's."""
+    with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        print(text, file=sys.stderr, flush=True)
+
+
+async def _tell(request: pytest.FixtureRequest, town: Deployment) -> None:
+    """Say how far a test is, until cancelled."""
+    while True:
+        await asyncio.sleep(PROGRESS_SECONDS)
+        seconds = time.monotonic() - town.began
+        _say(
+            request.config,
+            f"  {seconds:4.0f} s  {request.node.name}: {sum(len(one.written) for one in town.people):,} written, "
+            f"{len(town.meta.sent):,} sent, {len(town.fleet.deaths)} deaths, {town.postgres_kills} of PostgreSQL, "
+            f"{town.freezes} freezes, {town.courier.failed:,} webhooks refused and delivered again",
+        )
+
+
 @pytest.fixture
-def deployed(durable_cluster: EmbeddedPostgres, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Deploy:
+def deployed(
+    request: pytest.FixtureRequest, durable_cluster: EmbeddedPostgres, tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Deploy:  # fmt: skip
     """Makes a deployment: `async with deployed() as town:`."""
 
     bytecode = tmp_path_factory.getbasetemp() / "bytecode"
@@ -50,7 +88,13 @@ def deployed(durable_cluster: EmbeddedPostgres, tmp_path: Path, tmp_path_factory
     async def make() -> AsyncIterator[Deployment]:
         print(f"SIRDAR_SEED={SEED}")
         async with deploy(durable_cluster, f"crash_{next(_databases)}", tmp_path, bytecode, SEED) as deployment:
-            yield deployment
+            telling = asyncio.create_task(_tell(request, deployment)) if SOAK else None
+            try:
+                yield deployment
+            finally:
+                if telling is not None:
+                    telling.cancel()
+                    await asyncio.gather(telling, return_exceptions=True)
 
     return make
 
@@ -67,6 +111,7 @@ def report(request: pytest.FixtureRequest) -> Report:
             town.freezes,
             verdict.unknowns,
             verdict.orphans,
+            town.in_flight,
             verdict.repeats,
             verdict.given_up,
         )
@@ -78,13 +123,17 @@ def report(request: pytest.FixtureRequest) -> Report:
 
 @pytest.fixture(scope="session", autouse=True)
 def summary(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Prints the table at the end, past pytest's capture and xdist's."""
+    """Prints the table and the verdict at the end."""
     yield
-    if not _rows:
+    if not _passed and not _failed:
         return
     widths = [max(map(len, column)) for column in zip(_HEAD, *_rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (_HEAD, *_rows)]
-    text = "\n".join(["", f"Crash tests, SIRDAR_SEED={SEED}", *lines, ""])
-    manager = request.config.pluginmanager.getplugin("capturemanager")
-    with manager.global_and_fixture_disabled():
-        print(text, file=sys.stderr, flush=True)
+    messages = sum(int(row[1]) for row in _rows)
+    verdict = (
+        "BROKEN:\n  " + "\n  ".join(_failed)
+        if _failed
+        else f"HELD: {messages:,} messages in {len(_passed)} tests: 0 lost, 0 effects doubled, 0 out of order, "
+        "no reply repeated that policy does not repeat."
+    )
+    _say(request.config, "\n".join(["", f"Crash tests, SIRDAR_SEED={SEED}", *lines, _LEGEND, verdict, ""]))

@@ -28,7 +28,8 @@ WORKER_LEASE = 2.0  # seconds
 SEND_TIMEOUT = 2.0  # seconds; the send lease is twice that
 SEND_LEASE = 2 * SEND_TIMEOUT
 UNKNOWN_WAIT = 3.0  # seconds
-PATIENCE = 90.0  # seconds that anything may take to settle
+SOAK = bool(os.environ.get("SIRDAR_SOAK"))
+PATIENCE = 300.0 if SOAK else 90.0  # seconds that anything may take to settle, on a machine that does other things too
 
 _IN_FLIGHT = "SELECT count(*) FROM outbox WHERE state = 'SENDING'"
 _UNCERTAIN = "SELECT count(*) FROM outbox WHERE state <> 'READY'"

@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from crash.conftest import SOAK, Deploy
-from crash.deployment import Deployment
+from crash.conftest import Deploy
+from crash.deployment import SOAK, Deployment
 from crash.meta import Mood
 from crash.test_faults import write
 

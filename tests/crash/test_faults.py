@@ -6,8 +6,8 @@ from unittest.mock import ANY
 
 import pytest
 
-from crash.conftest import SOAK, Deploy, Report
-from crash.deployment import Deployment
+from crash.conftest import Deploy, Report
+from crash.deployment import SOAK, Deployment
 from crash.ledger import counted
 from crash.meta import Mood
 from crash.people import Person

@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from crash.conftest import SOAK, Deploy, Report
-from crash.deployment import SEND_LEASE, WORKER_LEASE, Deployment
+from crash.conftest import Deploy, Report
+from crash.deployment import SEND_LEASE, SOAK, WORKER_LEASE, Deployment
 from crash.meta import Mood
 from crash.people import Person
 

@@ -4,7 +4,7 @@ import asyncio
 import io
 import json
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -52,9 +52,11 @@ class Running:
         async with self.system.foundation.database.tenant(self.system.channel.tenant_id) as db:
             return [dict(row.items()) for row in await db.fetch(query)]
 
-    async def post(self, body: bytes, *, secret: str = SECRET, header: str | None = None) -> int:
-        """Post a signed webhook; returns the status."""
-        headers = {"X-Hub-Signature-256": sign(secret, body) if header is None else header}
+    async def post(
+        self, body: bytes, *, secret: str = SECRET, header: str | None = None, more: Mapping[str, str] | None = None
+    ) -> int:
+        """Post a signed webhook, with more headers; returns the status."""
+        headers = {"X-Hub-Signature-256": sign(secret, body) if header is None else header, **(more or {})}
         async with self.http.post(self.url + PATH, data=io.BytesIO(body), headers=headers) as answer:
             return answer.status
 

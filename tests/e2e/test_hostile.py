@@ -1,5 +1,6 @@
 """Nobody unsigned gets in, and nothing that is signed is ever answered with a 500 or lost."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -92,11 +93,34 @@ async def test_signed_rubbish_is_kept_and_answered(running: Running) -> None:
         envelope([{**text(5, "hi"), "from": "9" * 5000}]),
         envelope([{**text(6, "hi"), "id": "w" * 100_000}]),
         envelope([text(7, "not our number")], channel="1"),
+        envelope([text(8, "keys twice")]).replace(b'"messages":', b'"messages": 5, "messages":'),
+        envelope([text(9, "huge")]).replace(b'"type": "text"', b'"n": ' + b"9" * 5000 + b', "type": "text"'),
+        envelope([text(10, "floats")]).replace(b'"type": "text"', b'"timestamp": 1e400, "type": "text"'),
+        envelope([{**text(11, "hi"), "id": "half \udc00\ud800 and \x00"}]),
+        b"\xef\xbb\xbf" + envelope([text(12, "behind a mark of byte order")]),
+        envelope([text(13, "in two bytes each")]).decode().encode("utf-16"),
     ]
     for body in bodies:
         assert await running.post(body) == 200, body[:60]
     await running.until("SELECT * FROM inbox", lambda rows: not rows)
     assert await running.rows("SELECT * FROM dead_letters") == []
+
+
+async def test_a_body_is_taken_as_it_comes(running: Running) -> None:
+    """Signed are its bytes, whatever a header says of them: nobody has us unpack what is not signed."""
+    for place, (body, told) in enumerate({
+        envelope([text(1, "plain")]): "gzip",
+        gzip.compress(envelope([text(2, "packed")])): "gzip",
+        b"no gzip at all": "gzip",
+        b"nor this": "br",
+    }.items()):  # fmt: skip
+        packed = {"Content-Encoding": told}
+        assert await running.post(body, more=packed) == 200, place
+        assert await running.post(gzip.compress(body), header=sign(SECRET, body), more=packed) == 401, place
+    assert await running.post(gzip.compress(b"0" * 50_000_000), secret="not-our-secret", more=packed) == 401
+    kept = await running.rows("SELECT kind FROM webhook_events")
+    stored = await running.rows("SELECT content->>'body' AS body FROM whatsapp_messages WHERE direction = 'INBOUND'")
+    assert (len(kept), [row["body"] for row in stored]) == (3, ["plain"])
 
 
 async def test_any_json_is_taken(running: Running) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from bot.core.ids import TenantId
 from bot.runtime.bells import Bells
-from bot.runtime.intake import GroupCommit
+from bot.runtime.intake import MOST_ITEMS, GroupCommit
 from storage.base import NewItem, Taken, Unread
 from tests.conftest import EPOCH
 
@@ -51,6 +51,21 @@ async def test_webhooks_that_wait_share_the_next_commit() -> None:
     await asyncio.gather(*requests)
     assert intake.stored == [str(n) for n in range(50)], "in the order of arrival"
     assert len(intake.commits) <= 2
+
+
+async def test_no_commit_is_larger_than_two_of_the_largest_webhooks() -> None:
+    """Or those that waited behind an outage would hold everybody up, and one bad item be sought among all of them."""
+    intake = FakeIntake()
+    group = GroupCommit(intake, Bells())
+    intake.gate.clear()
+    half = MOST_ITEMS // 2
+    requests = [asyncio.create_task(group.accept([note(str(n))] * half, note("whole"))) for n in range(6)]
+    requests.append(asyncio.create_task(group.accept([note("huge")] * (MOST_ITEMS + 1), note("whole"))))
+    await asyncio.sleep(0)
+    intake.gate.set()
+    await asyncio.gather(*requests)
+    assert [len(commit) for commit in intake.commits if "huge" not in commit] == [MOST_ITEMS] * 3
+    assert len(intake.commits[-1]) == MOST_ITEMS + 1, "what comes in one request is one commit"
 
 
 async def test_a_webhook_that_cannot_be_stored_is_kept_whole_and_harms_no_other() -> None:

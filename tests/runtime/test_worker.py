@@ -10,7 +10,7 @@ from bot.core.conversation import Conversation
 from bot.core.ids import ChannelId, ConversationId, TenantId
 from bot.runtime.bells import Bells
 from bot.runtime.turn import TurnTaker
-from bot.runtime.worker import Worker
+from bot.runtime.worker import EVENTS, Worker
 from storage.base import InboxEvent, Outcome, TurnStore
 from storage.crypto import Vault
 from storage.postgres import Postgres, PostgresTurns
@@ -24,6 +24,7 @@ class Taker:
     def __init__(self, tenant: TenantId) -> None:
         self.served: Sequence[TenantId] = [tenant]
         self.heard: list[str] = []
+        self.last_tries: list[bool] = []
         self.mended = False
 
     def taker(self, tenant: TenantId, channel: ChannelId) -> TurnTaker:
@@ -34,6 +35,7 @@ class Taker:
         *, last_try: bool = False,
     ) -> Conversation:  # fmt: skip
         body = cast("Any", event.event).content.body
+        self.last_tries.append(last_try)
         if body == "bad" and not self.mended:
             raise ValueError(body)
         self.heard.append(body)
@@ -112,3 +114,26 @@ async def test_a_message_that_fails_for_good_makes_way(
         clock.advance(seconds=10)
     assert taker.heard == ["next"]
     assert await world.value("SELECT error FROM dead_letters") == "ValueError: bad"
+
+
+async def test_somebody_who_writes_much_shares_the_commits_with_others(
+    world: World, worker: Worker, taker: Taker
+) -> None:
+    await write(world, ANNA, *[f"a{number}" for number in range(EVENTS + 3)])
+    await write(world, BIMAL, "b")
+    assert await worker.work() == EVENTS + 1
+    assert taker.heard[-1] == "b"
+    assert await worker.work() == 3
+    assert [said for said in taker.heard if said != "b"] == [f"a{number}" for number in range(EVENTS + 3)]
+
+
+async def test_the_last_try_is_told_so(world: World, worker: Worker, taker: Taker, clock: FakeClock) -> None:
+    """Then an action that breaks is a refusal, and the flow can look after the person."""
+    await write(world, ANNA, "bad")
+    await worker.work()
+    assert not any(taker.last_tries), "the first of two tries"
+    taker.last_tries.clear()
+    clock.advance(seconds=10)
+    await worker.work()
+    assert taker.last_tries
+    assert all(taker.last_tries)
