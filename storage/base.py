@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
-from bot.core.actions import Database
+from bot.core.actions import Database, Seals
 from bot.core.conversation import Conversation
 from bot.core.events import Event
 from bot.core.ids import ChannelId, ContactId, ConversationId, EventId, MessageId, RunId, TenantId
@@ -367,6 +367,10 @@ class TurnStore(Protocol):
     @property
     def db(self) -> Database:
         """For actions."""
+
+    @property
+    def seals(self) -> Seals:
+        """For actions, too."""
 
     async def lock(self, conversations: Sequence[ConversationId], limit: int, events: int) -> list[Work]:
         """Lock those conversations that nobody else holds, at most `limit`; read at most `events` events of each."""

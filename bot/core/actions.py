@@ -33,6 +33,16 @@ class Database(Protocol):
         """Run a statement."""
 
 
+class Seals(Protocol):
+    """Encrypts secrets of a tenant that its rows hold."""
+
+    def seal(self, tenant: TenantId, data: bytes) -> bytes:
+        """Ciphertext of `data`."""
+
+    def unseal(self, tenant: TenantId, ciphertext: bytes) -> bytes:
+        """What `seal` was given."""
+
+
 Things = Sequence[Sequence[str]]
 """What a business calls its things: of each, its name and its synonyms."""
 Listing = Callable[[Database, TenantId], Awaitable[Things]]
@@ -41,7 +51,10 @@ Listing = Callable[[Database, TenantId], Awaitable[Things]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionCall:
-    """In whose name and where an action runs. `at` is the event's time: actions read no clock either."""
+    """In whose name and where an action runs. `at` is the event's time: actions read no clock either.
+
+    Without `seals` secrets in the tenant's rows can be neither read nor written.
+    """
 
     tenant_id: TenantId
     channel_id: ChannelId
@@ -51,6 +64,7 @@ class ActionCall:
     run: RunId
     at: datetime
     db: Database
+    seals: Seals | None = None
 
 
 ActionFunction = Callable[..., Awaitable[Any]]

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
-from bot.core.actions import ActionCall, Database
+from bot.core.actions import ActionCall, Database, Seals
 from bot.core.errors import ActionError
 from bot.core.ids import ContactId, ConversationId, RunId, TenantId
 from storage.base import AuditEntry
@@ -37,6 +37,7 @@ class Acting:
         conversation_id: Where it was said, over WhatsApp.
         run: The run of a flow that acts; news of what it does is not told to itself.
         name: What the audit calls somebody without a contact: "token:7".
+        seals: Encrypts the tenant's secrets; None where nobody needs them.
         trail: Takes the audit entries of what is done, for whoever opened the transaction to write with it; None in a
             flow, whose turn writes its own.
     """
@@ -50,6 +51,7 @@ class Acting:
     conversation_id: ConversationId | None = None
     run: RunId | None = None
     name: str = ""
+    seals: Seals | None = None
     trail: list[AuditEntry] | None = None
 
     @property
@@ -92,6 +94,7 @@ def acting_of(call: ActionCall | Acting) -> Acting:
         contact_id=call.contact.contact_id,
         conversation_id=call.conversation_id,
         run=call.run,
+        seals=call.seals,
     )
 
 

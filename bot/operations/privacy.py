@@ -6,15 +6,16 @@ or an object of theirs. A table that is added later is handed out without anybod
 
 import base64
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from bot.core.actions import Database
-from bot.core.errors import ActionError
+from bot.core.errors import ActionError, StorageError
 from bot.core.ids import ContactId, TenantId
 from bot.operations.acting import Acting
 from bot.operations.permissions import check
-from storage.crypto import Vault
+from storage.crypto import SEALED_ID, Vault
 
 _BY_IDENTITY = "SELECT contact_id FROM contact_identities WHERE tenant_id = $1 AND identity = $2"
 # The contact that stands for the person, and all that were merged into it.
@@ -174,8 +175,21 @@ async def export_person(acting: Acting, vault: Vault, who: int | str) -> dict[st
             acting.tenant_id, *values,
         )  # fmt: skip
         if rows:
-            document[name] = [json.loads(row["row"]) for row in rows]
+            document[name] = [_opened(vault, acting.tenant_id, json.loads(row["row"])) for row in rows]
     return document
+
+
+def _opened(vault: Vault, tenant: TenantId, value: Any) -> Any:
+    """Rows with the ids that providers gave to messages as they are."""
+    match value:
+        case str() if value.startswith(SEALED_ID):
+            with suppress(StorageError):  # words that only look like it
+                return vault.open_id(tenant, value)
+        case list():
+            return [_opened(vault, tenant, one) for one in value]
+        case dict():
+            return {key: _opened(vault, tenant, one) for key, one in value.items()}
+    return value
 
 
 def base64_of(text: str) -> list[str]:

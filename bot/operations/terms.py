@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from bot.core.errors import ActionError
+from bot.core.errors import ActionError, StorageError
 from bot.operations import timeline
 from bot.operations.acting import Acting, money, whole
 from bot.operations.hours import Hours
@@ -16,6 +16,8 @@ from bot.operations.services import Services
 
 SERVICES = Services()
 ACTIONS = SERVICES.actions
+
+LINK_KEY_BYTES = 32
 
 _READ = """
 SELECT currency, quote_days, quote_limit, hold_hours, public_url, payment_gateway, link_key
@@ -161,7 +163,9 @@ async def show_hours(acting: Acting) -> dict[str, Any]:
 async def terms_of(acting: Acting) -> Terms:
     """The tenant's terms."""
     row = await acting.db.fetchrow(_READ, acting.tenant_id)
-    return Terms(**dict(row.items())) if row is not None else Terms()
+    if row is None:
+        return Terms()
+    return Terms(**{**dict(row.items()), "link_key": _opened(acting, row["link_key"])})
 
 
 async def take_payments(acting: Acting, gateway: str, public_url: str) -> None:
@@ -170,7 +174,10 @@ async def take_payments(acting: Acting, gateway: str, public_url: str) -> None:
     The key of payment links is made the first time, and stays.
     """
     await set_terms(
-        acting, public_url=public_url, payment_gateway=gateway, link_key=secrets.token_bytes(32) if gateway else None
+        acting,
+        public_url=public_url,
+        payment_gateway=gateway,
+        link_key=secrets.token_bytes(LINK_KEY_BYTES) if gateway else None,
     )
 
 
@@ -185,7 +192,11 @@ async def set_terms(
     payment_gateway: str | None = None,
     link_key: bytes | None = None,
 ) -> None:
-    """Change what is given and keep the rest. The key of payment links is only ever set once."""
+    """Change what is given and keep the rest. The key of payment links is only ever set once, and kept encrypted."""
+    if link_key is not None:
+        if acting.seals is None:
+            raise StorageError("The key of payment links cannot be kept: there is nothing to encrypt it with.")
+        link_key = acting.seals.seal(acting.tenant_id, link_key)
     await acting.db.execute(
         _SET, acting.tenant_id, currency, quote_days, quote_limit, hold_hours, public_url, payment_gateway, link_key,
         acting.at,
@@ -214,6 +225,13 @@ def zone_of(name: str) -> str:
         return ZoneInfo(str(name)).key
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ActionError("bad_value", f"{str(name)[:40]} is no time zone; write it like Asia/Kathmandu.") from None
+
+
+def _opened(acting: Acting, stored: bytes | None) -> bytes | None:
+    """The key of payment links; None where there is none, or nothing to decrypt it with."""
+    if stored is None or len(stored) == LINK_KEY_BYTES:  # of before it was kept encrypted: see storage/postgres/ids.py
+        return stored
+    return acting.seals.unseal(acting.tenant_id, stored) if acting.seals is not None else None
 
 
 _FIELDS = tuple(House.__dataclass_fields__)

@@ -50,6 +50,7 @@ class Office:
                 source=source,
                 contact_id=contact_id,
                 name=name,
+                seals=self.vault,
                 trail=[],
             )
             yield acting

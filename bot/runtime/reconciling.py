@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from bot.runtime.intake import Accepts
 from providers.base import Delivery, Provider
 from storage.base import Channel, NewStatus, Unread
+from storage.crypto import Vault
 from storage.postgres import Postgres
 from storage.postgres.chores import Chores
 from storage.postgres.silent import silent_messages
@@ -30,6 +31,7 @@ class Reconciler:
         provider: Whom to ask.
         channel: Whose messages.
         database: Where they are.
+        vault: Reads their ids.
         intake: Takes what is told like any other status.
         chores: Has one process of many do it.
     """
@@ -37,6 +39,7 @@ class Reconciler:
     provider: Provider
     channel: Channel
     database: Postgres
+    vault: Vault
     intake: Accepts
     chores: Chores
 
@@ -48,7 +51,7 @@ class Reconciler:
         if fence is None:
             return 0
         found: list[NewStatus] = []
-        silent = await silent_messages(self.database, self.channel, now - GIVEN_UP, now - PATIENCE, MOST)
+        silent = await silent_messages(self.database, self.vault, self.channel, now - GIVEN_UP, now - PATIENCE, MOST)
         for message in silent:
             update = await self.provider.look_up(message.provider_message_id)
             if update is None or update.status is Delivery.ACCEPTED:

@@ -35,6 +35,7 @@ from bot.runtime.reconciling import Reconciler
 from bot.runtime.retention import Retention
 from bot.runtime.rounds import Round
 from bot.runtime.samples import Samples
+from bot.runtime.sealing import Sealing
 from bot.runtime.sender import Sender, SendRules
 from bot.runtime.sharing import SharedRate
 from bot.runtime.templates import TemplateKeeper
@@ -54,6 +55,7 @@ from storage.postgres import (
     Upkeep,
 )
 from storage.postgres.audit import AuditChain
+from storage.postgres.leftovers import Leftovers
 from storage.postgres.metrics import MetricsStore
 from storage.postgres.outside import OutsideJobs
 from storage.postgres.shares import SenderShares
@@ -294,6 +296,8 @@ class System:
         await self.upkeep.ensure_partitions(now)
         await self.retention.keep(now)
         await self._for_each("chores", lambda tenant: self._chores_of(tenant, now))
+        base = self.foundation
+        await Sealing(leftovers=Leftovers(base.database, base.vault), chores=Chores(base.database)).keep(now)
 
     async def _chores_of(self, tenant: Tenant, now: datetime) -> None:
         base = self.foundation
@@ -333,6 +337,7 @@ class System:
             provider=line.provider,
             channel=line.channel,
             database=self.foundation.database,
+            vault=self.foundation.vault,
             intake=self.intake,
             chores=Chores(self.foundation.database),
         )

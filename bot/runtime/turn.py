@@ -185,6 +185,7 @@ class TurnTaker:
             run=invoke.run,
             at=event.at,
             db=store.db,
+            seals=store.seals,
         )
         if action.kind == "lookup":
             return done(event, await action.function(call, **invoke.arguments))

@@ -3,13 +3,13 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from bot.core.ids import ChannelId, TenantId
+from bot.core.ids import TenantId
 from bot.operations.merging import LOCK_PEOPLE
 from storage.crypto import Vault
 from storage.postgres.database import Connection
 from storage.postgres.sealed import Sealed
 
-_PEOPLE, _MESSAGES = 500, 2000  # at once
+_PEOPLE = 500  # at once
 
 _CONTACTS = """
 SELECT contact_id, phone, user_id FROM contacts WHERE tenant_id = $1 AND contact_id > $2 ORDER BY contact_id LIMIT $3
@@ -21,15 +21,6 @@ SELECT $1, n.fresh, i.contact_id, i.kind FROM unnest($2::bytea[], $3::bytea[]) A
 CROSS JOIN LATERAL (SELECT i.contact_id, i.kind FROM contact_identities i
                     WHERE i.tenant_id = $1 AND i.identity = n.old OFFSET 0) AS i
 ORDER BY n.fresh ON CONFLICT DO NOTHING
-"""
-_SENT_AND_RECEIVED = """
-SELECT message_id, created_at, channel_id, provider_message_id FROM whatsapp_messages
-WHERE tenant_id = $1 AND message_id > $2 ORDER BY message_id LIMIT $3
-"""
-_KEY = """
-INSERT INTO message_keys (tenant_id, key, message_id, created_at)
-SELECT $1, k.* FROM unnest($2::bytea[], $3::bigint[], $4::timestamptz[]) AS k (key, message_id, created_at)
-ORDER BY k.key ON CONFLICT DO NOTHING
 """
 
 
@@ -60,22 +51,6 @@ def people_step(vault: Vault) -> Step:
     return step
 
 
-def messages_step(vault: Vault) -> Step:
-    """Remember messages' ids under the new key."""
-
-    async def step(db: Connection, tenant: TenantId, position: int) -> Page:
-        rows = await db.fetch(_SENT_AND_RECEIVED, tenant, position, _MESSAGES)
-        known = [row for row in rows if row["provider_message_id"]]
-        keys = [
-            vault.message_keys(tenant, ChannelId(row["channel_id"]), row["provider_message_id"])[-1] for row in known
-        ]
-        ids, times = [row["message_id"] for row in known], [row["created_at"] for row in known]
-        await db.execute(_KEY, tenant, keys, ids, times)
-        return Page(rows[-1]["message_id"] if rows else position, len(rows), len(rows) < _MESSAGES)
-
-    return step
-
-
 def sealed_step(vault: Vault, one: Sealed) -> Step:
     """Encrypt columns with the new key. A row that somebody has changed meanwhile was encrypted with it by them."""
     key = one.key or "0"
@@ -94,8 +69,15 @@ def sealed_step(vault: Vault, one: Sealed) -> Step:
     async def step(db: Connection, tenant: TenantId, position: int) -> Page:
         rows = await db.fetch(page, tenant, position, one.at_once if one.key else None)
         for column, statement in change.items():
-            old = [(row["key"], row[column]) for row in rows if row[column] and row[column][0] != vault.keys.seal]
-            fresh = [vault.seal(tenant, vault.unseal(tenant, sealed)) for _, sealed in old]
+            old = [
+                (row["key"], row[column])
+                for row in rows
+                if row[column] and (row[column][0] != vault.keys.seal or len(row[column]) == one.plain)
+            ]
+            fresh = [
+                vault.seal(tenant, value if len(value) == one.plain else vault.unseal(tenant, value))
+                for _, value in old
+            ]
             if old:
                 await db.execute(statement, tenant, [k for k, _ in old], [sealed for _, sealed in old], fresh)
         last = one.key is None or len(rows) < one.at_once

@@ -4,11 +4,12 @@ It names the message and its attempt, and is signed: another deployment on the s
 say) sees our statuses too, and must not take them for its own.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from bot.core.errors import StorageError
 from bot.core.ids import ChannelId, ConversationId, MessageId, TenantId
-from bot.core.messages import Outgoing
+from bot.core.messages import Outgoing, ReactionOut
 from storage.base import Claim
 from storage.crypto import Vault
 
@@ -65,7 +66,13 @@ def claimed(
     last_inbound_at: datetime | None = None,
     language: str = "en",
 ) -> Claim:
-    """A claim on a message, with the text that its statuses will bring back."""
+    """A claim on a message, with the text that its statuses will bring back.
+
+    Ids of messages it refers to are opened. What it quotes is left out when that cannot be read.
+
+    Raises:
+        StorageError: It is a reaction, and what to cannot be read.
+    """
     named = Correlation(tenant_id=tenant_id, message_id=message_id, created_at=created_at, attempt=attempt)
     return Claim(
         tenant_id=tenant_id,
@@ -75,11 +82,20 @@ def claimed(
         channel_id=channel_id,
         attempt=attempt,
         fence=fence,
-        content=content,
+        content=replace(content, message_id=vault.open_id(tenant_id, content.message_id))
+        if isinstance(content, ReactionOut)
+        else content,
         phone=phone,
         user_id=user_id,
         correlation=named.write(vault),
-        reply_to=reply_to,
+        reply_to=_quoted(vault, tenant_id, reply_to),
         last_inbound_at=last_inbound_at,
         language=language,
     )
+
+
+def _quoted(vault: Vault, tenant_id: TenantId, reply_to: str | None) -> str | None:
+    try:
+        return vault.open_id(tenant_id, reply_to) if reply_to else None
+    except StorageError:
+        return None

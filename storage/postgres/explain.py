@@ -1,10 +1,12 @@
 """Everything we know about one message: for `bot explain`."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from bot.core.errors import StorageError
 from bot.core.ids import ChannelId, MessageId, TenantId
 from storage.crypto import Vault
 from storage.postgres.database import Connection, Postgres
@@ -65,7 +67,7 @@ async def explain(database: Postgres, vault: Vault, tenant: TenantId, message: s
         turns = await db.fetch(_TURNS, tenant, message_id)
         times = [turn["created_at"] for turn in turns]
         return Explanation(
-            message=_plain(row),
+            message=_opened(vault, tenant, _plain(row)),
             turns=[(turn["created_at"], json.loads(turn["trace"])) for turn in turns],
             answers=[_plain(a) for a in await db.fetch(_ANSWERS, tenant, row["conversation_id"], times)],
             attempts=[_plain(a) for a in await db.fetch(_ATTEMPTS, tenant, message_id)],
@@ -81,6 +83,17 @@ def _plain(row: Any) -> dict[str, Any]:
     if "content" in found:
         found["content"] = json.loads(found["content"])
     return found
+
+
+def _opened(vault: Vault, tenant: TenantId, message: dict[str, Any]) -> dict[str, Any]:
+    """A message with the providers' ids as they are at the provider; as they are stored, when they cannot be read."""
+    with suppress(StorageError):
+        for column in ("provider_message_id", "reply_to"):
+            if message[column]:
+                message[column] = vault.open_id(tenant, message[column])
+        if (named := message["content"].get("message_id")) is not None:
+            message["content"]["message_id"] = vault.open_id(tenant, named)
+    return message
 
 
 def _maybe(row: Any) -> dict[str, Any] | None:

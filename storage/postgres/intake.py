@@ -3,10 +3,20 @@
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from bot.core.ids import TenantId
-from bot.core.messages import INCOMING, OUTGOING
+from bot.core.messages import (
+    INCOMING,
+    OUTGOING,
+    EditIn,
+    Incoming,
+    ReactionIn,
+    RevokeIn,
+    SystemIn,
+    UnsupportedIn,
+)
 from storage.base import NewEcho, NewFact, NewItem, NewMessage, NewStatus, Taken, Unread
 from storage.crypto import Vault
 from storage.postgres.correlation import read_correlation
@@ -213,6 +223,7 @@ class PostgresIntake:
                     rows = [self._echo_row(tenant, echo, place.conversation_id) for echo, place in typed]
                     statement = _ACCEPT_ECHOES_UNDER_BOTH if self._vault.several else _ACCEPT_ECHOES
                     await db.execute(statement, tenant, *columns(rows, len(rows[0])))
+                unread = [*unread, *(_whole(message) for message in messages if _is_raw(message.content))]
                 if unread:
                     kept = [(u.received_at, u.kind, self._vault.seal(tenant, u.body)) for u in unread]
                     await db.execute(_KEEP_UNREAD, tenant, *columns(kept, 3))
@@ -230,14 +241,22 @@ class PostgresIntake:
     def _message_row(self, tenant: TenantId, message: NewMessage, conversation: int) -> tuple[object, ...]:
         channel = message.channel.channel_id
         key, *other = self._vault.message_keys(tenant, channel, message.provider_message_id)
+        content = message.content
+        match content:
+            case ReactionIn() | EditIn() | RevokeIn():
+                content = replace(content, message_id=self._vault.seal_id(tenant, content.message_id))
+            case SystemIn():  # addresses, old and new, which NewAddress has brought to where they belong
+                content = replace(content, body="", phone=None, user_id=None)
+            case UnsupportedIn():  # kept, sealed, with what is unread
+                content = replace(content, raw=None)
         return (
             key,
             conversation,
             channel,
-            message.provider_message_id,
-            message.reply_to,
-            message.content.kind,
-            INCOMING.dump_json(message.content).decode(),
+            self._vault.seal_id(tenant, message.provider_message_id),
+            message.reply_to and self._vault.seal_id(tenant, message.reply_to),
+            content.kind,
+            INCOMING.dump_json(content).decode(),
             message.sent_at,
             message.received_at,
             json.dumps(message.context) if message.context else None,
@@ -251,7 +270,7 @@ class PostgresIntake:
             key,
             conversation,
             channel,
-            echo.provider_message_id,
+            self._vault.seal_id(tenant, echo.provider_message_id),
             echo.content.kind,
             OUTGOING.dump_json(echo.content).decode(),
             echo.sent_at,
@@ -270,7 +289,7 @@ class PostgresIntake:
                     self._vault.message_key(tenant, status.channel.channel_id, status.provider_message_id),
                     named.message_id if named and ours else None,
                     named.created_at if named and ours else None,
-                    status.provider_message_id,
+                    self._vault.seal_id(tenant, status.provider_message_id),
                     status.status,
                     status.happened_at,
                     status.received_at,
@@ -280,6 +299,18 @@ class PostgresIntake:
                 )
             )
         await db.execute(_ACCEPT_STATUSES, tenant, *columns(rows, 10))
+
+
+def _is_raw(content: Incoming) -> bool:
+    return isinstance(content, UnsupportedIn) and content.raw is not None
+
+
+def _whole(message: NewMessage) -> Unread:
+    """A message of a kind we cannot read, as it came."""
+    assert isinstance(message.content, UnsupportedIn)  # noqa: S101  see _is_raw
+    body = json.dumps(message.content.raw, default=str).encode()
+    kind = f"InboundMessage of kind {message.content.original_kind}"[:200]
+    return Unread(tenant_id=message.channel.tenant_id, kind=kind, body=body, received_at=message.received_at)
 
 
 def business_event(name: str, data: object, run: str | None) -> str:

@@ -237,9 +237,12 @@ WITH batch AS (
           AND m.direction = 'OUTBOUND'
         FOR UPDATE) AS m
     WHERE (SELECT count(*) FROM queued) >= 0 -- always true: locks the outbox rows first
-      -- A failure of an earlier attempt, told again after the message was sent anew, says nothing about this one.
+      -- A failure of an earlier attempt, told again after the message was sent anew, says nothing about this one. Ids
+      -- that were sealed with different keys cannot be compared: while a key is replaced, such a failure counts.
       AND (r.rank IS NOT NULL OR NOT (m.sent_at IS NOT NULL AND m.status IN ('QUEUED', 'HELD')
-                                      OR coalesce(m.provider_message_id <> r.provider_message_id, false)))
+                                      OR coalesce(m.provider_message_id <> r.provider_message_id
+                                                  AND split_part(m.provider_message_id, '.', 1)
+                                                      = split_part(r.provider_message_id, '.', 1), false)))
 ), judged AS (
     SELECT c.*, CASE WHEN c.highest >= 3 OR (c.failed_at IS NULL AND c.old_status <> 'FAILED')
                      THEN (ARRAY['ACCEPTED', 'SENT', 'DELIVERED', 'READ', 'PLAYED'])[c.highest]
@@ -363,12 +366,14 @@ class PostgresOutbox:
         for r in results:
             claim, wamid = r.claim, r.provider_message_id
             key: bytes | None = None
+            sealed: str | None = None
             if wamid:
+                sealed = self._vault.seal_id(tenant, wamid)
                 key, *others = self._vault.message_keys(tenant, claim.channel_id, wamid)
                 also += [(other, claim.message_id, claim.created_at) for other in others]
             rows.append(
                 (claim.conversation_id, claim.message_id, claim.created_at, claim.attempt, claim.fence,
-                 r.verdict.value, wamid, key, r.http_status, r.error_code, r.detail[:500], r.at, r.retry_at)
+                 r.verdict.value, sealed, key, r.http_status, r.error_code, r.detail[:500], r.at, r.retry_at)
             )  # fmt: skip
         while rows:  # two attempts at one message may end together, one of them late: a statement each
             once = {row[1]: row for row in reversed(rows[:_ANSWERS])}

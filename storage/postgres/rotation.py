@@ -16,9 +16,10 @@ from bot.core.errors import StorageError
 from bot.core.ids import ChannelId, TenantId
 from storage.base import AuditEntry
 from storage.crypto import MOST_KEYS, Vault, check_value, number_of
-from storage.postgres.anew import Step, messages_step, people_step, sealed_step
+from storage.postgres.anew import Step, people_step, sealed_step
 from storage.postgres.audit import AuditChain, write_audit
 from storage.postgres.database import Postgres
+from storage.postgres.ids import id_steps, ids_left, messages_step
 from storage.postgres.keys import (
     EVERYBODY,
     Ring,
@@ -230,12 +231,16 @@ class Rotation:
     async def _make_anew(self, ring: Ring) -> AsyncIterator[Progress]:
         vault = Vault(ring.keys)
         new = ring.keys.seal
-        steps: list[tuple[str, str, Step]] = [
-            ("people", "contacts", people_step(vault)),
-            ("messages", "whatsapp_messages", messages_step(vault)),
-        ]
+        waiting = [("people", "contacts", people_step(vault)), *id_steps(vault)]
+        steps: list[tuple[str, str, Step]] = [("messages", "whatsapp_messages", messages_step(vault))]
         steps += [(one.table, one.table, sealed_step(vault, one)) for one in SEALED]
-        for tenant in await self._tenants():
+        tenants = await self._tenants()
+        for tenant in tenants:
+            for name, table, step in waiting:
+                async for progress in self._walk(tenant, new, name, table, step):
+                    yield progress
+        await self._others_are_done()  # who has read an id that waited writes it into a message
+        for tenant in tenants:
             for name, table, step in steps:
                 async for progress in self._walk(tenant, new, name, table, step):
                     yield progress
@@ -277,7 +282,11 @@ class Rotation:
                     if found:
                         await db.execute(_PROGRESSED, tenant, vault.keys.seal, one.table, 0, 0, False)
                         return f"{one.table}.{column}"
-        return ""
+        async with self._database.tenant(tenant) as db:
+            if table := await ids_left(db, vault, tenant):
+                for name, _, _ in (*id_steps(vault), ("messages", "", None)):
+                    await db.execute(_PROGRESSED, tenant, vault.keys.seal, name, 0, 0, False)
+        return table
 
     # --- Letting go ---------------------------------------------------------------------------------------------------
 
@@ -344,7 +353,8 @@ class Rotation:
         async with self._database.tenant(tenant) as db:
             channels = [ChannelId(row["channel_id"]) for row in await db.fetch(_CHANNELS, tenant)]
             for row in await db.fetch(_UPDATES, tenant):
+                told = vault.open_id(tenant, row["provider_message_id"])
                 for channel in channels:  # which number it came to is not written there, but the old key tells
-                    before, after = vault.message_keys(tenant, channel, row["provider_message_id"])
+                    before, after = vault.message_keys(tenant, channel, told)
                     if row["key"] == before:
                         await db.execute(_REKEY_UPDATE, tenant, row["update_id"], after)

@@ -8,12 +8,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sealed:
-    """Columns of a table that `Vault.seal` made; `key` is a number that leads to the row, None: there are few rows."""
+    """Columns of a table that `Vault.seal` made.
+
+    `key` is a number that leads to the row, None: there are few rows. What has `plain` bytes was kept in the clear
+    by an older version, and is still to be sealed.
+    """
 
     table: str
     columns: tuple[str, ...]
     key: str | None
     at_once: int = 500
+    plain: int | None = None
 
 
 SEALED = (
@@ -23,8 +28,19 @@ SEALED = (
     Sealed(table="webhook_events", columns=("body",), key="webhook_id", at_once=20),  # up to 4 MiB each
     Sealed(table="contact_merges", columns=("phone", "user_id"), key="merge_id"),
     Sealed(table="kept_keys", columns=("sealed",), key=None),
+    Sealed(table="business_settings", columns=("link_key",), key=None, plain=32),
 )
 """Decrypted with the old key and encrypted with the new one."""
+
+IDS = {
+    "whatsapp_messages.provider_message_id": "a column",
+    "whatsapp_messages.reply_to": "a column",
+    "whatsapp_messages.content": "message_id, of what reacts to, changes or takes back a message",
+    "delivery_updates.provider_message_id": "a column",
+    "inbox.event": "sent_as, reply_to, content.message_id",
+    "dead_letters.event": "sent_as, reply_to, content.message_id",
+}
+"""Texts that hold what `Vault.seal_id` made (storage/postgres/ids.py): decrypted and encrypted anew as well."""
 
 INDEXED = {
     "contact_identities.identity": "made anew from contacts",
@@ -40,8 +56,7 @@ INDEXED = {
 
 KEYLESS = {
     "secret_keys.check_value": "tells keys apart; of each key its own",
-    "business_settings.link_key": "random",
-    "staff_invites.code_hash": "SHA-256 of a code that is good for days",
+    "staff_invites.code_hash": "a slow hash of a code that is good for days",
     "whatsapp_media.sha256": "of the file",
     "media_uploads.sha256": "of the file",
 }

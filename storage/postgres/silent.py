@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from storage.base import Channel
+from storage.crypto import Vault
 from storage.postgres.database import Postgres
 
 _SILENT = """
@@ -23,9 +24,10 @@ class Silent:
 
 
 async def silent_messages(
-    database: Postgres, channel: Channel, since: datetime, until: datetime, limit: int
+    database: Postgres, vault: Vault, channel: Channel, since: datetime, until: datetime, limit: int
 ) -> list[Silent]:
     """Messages that were accepted between `since` and `until` and have had no status, the oldest first."""
     async with database.tenant(channel.tenant_id) as db:
         rows = await db.fetch(_SILENT, channel.tenant_id, channel.channel_id, since, until, limit)
-    return [Silent(row["provider_message_id"], row["sent_at"]) for row in rows]
+    tenant = channel.tenant_id
+    return [Silent(vault.open_id(tenant, row["provider_message_id"]), row["sent_at"]) for row in rows]

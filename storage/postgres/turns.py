@@ -6,11 +6,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Any
 
+from bot.core.actions import Seals
 from bot.core.conversation import SNAPSHOT, Contact, Conversation, Snapshot
 from bot.core.errors import StorageError
 from bot.core.events import BusinessChanged, Event, MessageReceived, TimerFired
 from bot.core.ids import ChannelId, ContactId, ConversationId, EventId, MessageId, RunId, TenantId
-from bot.core.messages import INCOMING, OUTGOING, TemplateOut
+from bot.core.messages import INCOMING, OUTGOING, ReactionOut, TemplateOut
 from bot.core.whereabouts import timezone_of
 from storage.base import Berth, Claim, InboxEvent, Outcome, StaffMember, Work
 from storage.crypto import Vault
@@ -231,6 +232,11 @@ class PostgresTurnStore:
         self._vault = vault
         self._addresses: dict[ConversationId, tuple[bytes | None, bytes | None]] = {}
 
+    @property
+    def seals(self) -> Seals:
+        """Encrypts secrets, for actions."""
+        return self._vault
+
     async def lock(self, conversations: Sequence[ConversationId], limit: int, events: int) -> list[Work]:
         """Lock those conversations that nobody else holds, at most `limit`; read at most `events` events of each."""
         held = await self.db.fetch(_LOCK, self.tenant_id, conversations, limit)
@@ -331,7 +337,8 @@ class PostgresTurnStore:
         """Which outbound messages a sender here takes at once, by place: the first of each conversation we hold.
 
         Only theirs, because nobody else can claim for them meanwhile. No templates: what is claimed when a process dies
-        is UNKNOWN, and a template is not repeated then.
+        is UNKNOWN, and a template is not repeated then. No reactions: whether the message they are to can be named is
+        the senders' to find out.
         """
         ours = {conversation.conversation_id for conversation in outcome.conversations}
         rooms = dict(berth.rooms)
@@ -342,7 +349,7 @@ class PostgresTurnStore:
             ours.discard(said.conversation_id)
             if said.held is None and rooms.get(said.channel_id, 0) > 0:
                 address = self._address(said.conversation_id)
-                if address is not None and not isinstance(said.content, TemplateOut):
+                if address is not None and not isinstance(said.content, (TemplateOut, ReactionOut)):
                     handed[place] = address
                     rooms[said.channel_id] -= 1
         return handed

@@ -145,7 +145,7 @@ async def open_shop(
                 expires_at=EPOCH + timedelta(days=1), contact_id=people[role],
             )  # fmt: skip
         await seed(db, tenant, guide=people["field_staff"], today=date(2026, 12, 1))
-        acting = Acting(tenant_id=tenant, db=db, at=EPOCH, role="system", source="SYSTEM")
+        acting = Acting(tenant_id=tenant, db=db, at=EPOCH, role="system", source="SYSTEM", seals=vault)
         await set_terms(acting, public_url="https://pay.example", payment_gateway="demo", link_key=bytes(32))
     return Shop(tenant=tenant, people=people, tokens=tokens, database=database, client=client)
 

@@ -39,7 +39,7 @@ async def test_a_colleague_takes_a_conversation_answers_and_gives_it_back(shop: 
     assert (late.status, late.body["code"]) == (409, "window_closed")
 
 
-async def test_terms_are_changed_by_who_has_seen_them_and_hold_at_once(shop: Shop) -> None:
+async def test_terms_are_changed_by_who_has_seen_them_and_hold_at_once(shop: Shop, vault: Vault) -> None:
     shown = await shop.ask("GET", "/terms")
     assert shown.body["quote_limit"] is None
     change = {"quote_limit": "2000.00", "timezone": "Asia/Kathmandu", "opens": "09:00", "closes": "18:00"}
@@ -51,7 +51,7 @@ async def test_terms_are_changed_by_who_has_seen_them_and_hold_at_once(shop: Sho
         refused = await shop.ask("PATCH", "/terms", wrong, If_Match="*")
         assert (refused.status, refused.body["code"]) == (422, "bad_value"), wrong
     async with shop.database.tenant(shop.tenant) as db:
-        terms = await terms_of(Acting(tenant_id=shop.tenant, db=db, at=EPOCH, role="system"))
+        terms = await terms_of(Acting(tenant_id=shop.tenant, db=db, at=EPOCH, role="system", seals=vault))
     assert (str(terms.quote_limit), terms.public_url) == ("2000.00", "https://pay.example"), "what was not named stays"
     opened = await shop.get("/hours", role="customer")  # EPOCH is 14:45 in Kathmandu
     assert opened == {"open": True, "opens_at": None, "timezone": "Asia/Kathmandu"}

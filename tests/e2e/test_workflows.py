@@ -94,7 +94,8 @@ async def test_replies_come_in_the_order_of_the_questions(running: Running) -> N
     stored = await running.rows(
         "SELECT provider_message_id FROM whatsapp_messages WHERE direction = 'OUTBOUND' ORDER BY message_id"
     )
-    assert [row["provider_message_id"] for row in stored] == [sent.id for sent in phone.sends]
+    vault, tenant = running.system.foundation.vault, running.system.channel.tenant_id
+    assert [vault.open_id(tenant, row["provider_message_id"]) for row in stored] == [sent.id for sent in phone.sends]
 
 
 async def test_every_turn_tells_why(running: Running) -> None:

@@ -14,11 +14,13 @@ from bot.operations.acting import Acting
 from bot.operations.example import seed
 from bot.operations.terms import set_terms
 from storage.base import Channel
+from storage.crypto import Vault
 from storage.postgres import Postgres, Upkeep
 from tests.conftest import EPOCH
 
 SERVICES = standard_services()
 KEY = bytes(range(32))
+SEALS = Vault(bytes(32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ async def desk(database: Postgres, people: tuple[Channel, dict[str, ContactId]])
         await seed(db, channel.tenant_id, guide=found["pasang"], today=date(2026, 12, 1))
         acting = Acting(
             tenant_id=channel.tenant_id, db=db, at=EPOCH, role="system", source="SYSTEM",
-            conversation_id=ConversationId(1),
+            conversation_id=ConversationId(1), seals=SEALS,
         )  # fmt: skip
         await set_terms(acting, public_url="https://pay.example", payment_gateway="demo", link_key=KEY)
         yield Desk(channel, acting, found)

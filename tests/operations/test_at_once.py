@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from operations.conftest import KEY, SERVICES
+from operations.conftest import KEY, SEALS, SERVICES
 
 from bot.core.errors import ActionError
 from bot.core.ids import ContactId
@@ -37,7 +37,7 @@ class Crowd:
     def acting(self, db: Any, role: str) -> Acting:
         who = self.people[PEOPLE[role]] if role in PEOPLE else None
         return Acting(
-            tenant_id=self.channel.tenant_id, db=db, at=EPOCH, role=role, source="API", contact_id=who
+            tenant_id=self.channel.tenant_id, db=db, at=EPOCH, role=role, source="API", contact_id=who, seals=SEALS
         )  # fmt: skip
 
     async def do(self, name: str, role: str, **arguments: Any) -> Any:

@@ -58,7 +58,7 @@ async def test_what_is_old_in_a_month_goes_by_the_day(world: World, retention: R
     assert await retention.keep(clock())
     assert len(await months(world)) == 4
     left = await world.rows("SELECT provider_message_id AS wamid FROM whatsapp_messages")
-    assert [row["wamid"] for row in left] == ["wamid.2"]
+    assert [world.opened(row["wamid"]) for row in left] == ["wamid.2"]
     assert [row["event_id"] for row in await world.rows("SELECT event_id FROM turn_traces")] == [2]
 
 
@@ -78,7 +78,7 @@ async def test_old_months_are_dropped_and_newer_ones_stay(world: World, retentio
     assert await retention.keep(clock())
     assert await months(world) == ["2026_12", "2027_01", "2027_02", "2027_03", "2027_04", "default"]
     rows = await world.rows("SELECT provider_message_id FROM whatsapp_messages")
-    assert [row[0] for row in rows] == ["wamid.new"]
+    assert [world.opened(row[0]) for row in rows] == ["wamid.new"]
     assert await world.value("SELECT count(*) FROM turn_traces") == 0
 
 
@@ -103,7 +103,7 @@ async def test_rows_without_a_month_of_their_own_go_one_by_one(
     clock.advance(days=89, hours=12)
     await retention.keep(clock())
     rows = await world.rows("SELECT provider_message_id FROM whatsapp_messages")
-    assert [row[0] for row in rows] == ["wamid.young"]
+    assert [world.opened(row[0]) for row in rows] == ["wamid.young"]
 
 
 async def test_files_and_unread_webhooks_go_as_well(world: World, retention: Retention, clock: FakeClock) -> None:

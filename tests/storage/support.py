@@ -220,6 +220,11 @@ class World:
         """The one value of a query."""
         return (await self.row(query, *args))[0]
 
+    def opened(self, stored: str) -> str:
+        """A provider's id, as it is at the provider."""
+        assert stored.startswith("~"), "it is stored sealed"
+        return self.vault.open_id(self.tenant, stored)
+
     async def message(self, message_id: MessageId) -> Any:
         """A message as it is stored."""
         return await self.row("SELECT * FROM whatsapp_messages WHERE message_id = $1", message_id)

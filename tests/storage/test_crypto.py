@@ -2,6 +2,7 @@
 
 import stat
 import threading
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from bot.core.errors import StorageError
 from bot.core.ids import ChannelId, TenantId
+from bot.operations.privacy import base64_of
 from storage.crypto import Vault, parse_secret, secrets_in
 
 VAULT = Vault(bytes(range(32)))
@@ -47,6 +49,39 @@ def test_every_missing_end_is_noticed() -> None:
     for length in range(len(sealed)):
         with pytest.raises(StorageError):
             VAULT.decrypt(ONE, sealed[:length])
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8")))
+def test_a_sealed_id_can_be_opened_and_always_looks_the_same(text: str) -> None:
+    """SQL compares two; and an id that cannot be told from a sealed one is sealed all the same."""
+    sealed = VAULT.seal_id(ONE, text)
+    assert VAULT.open_id(ONE, sealed) == text
+    assert sealed == Vault(bytes(range(32))).seal_id(ONE, text)
+    assert VAULT.open_id(ONE, VAULT.open_id(ONE, VAULT.seal_id(ONE, sealed))) == text
+
+
+def test_a_sealed_id_tells_nothing_of_what_is_in_it() -> None:
+    """Neither as it stands nor in base64; and not the same of two tenants, or under two keys."""
+    wamid = "wamid." + b64encode(b"\x1d\x0c" + PHONE.lstrip("+").encode() + b"\x15\x02").decode()
+    sealed = VAULT.seal_id(ONE, wamid)
+    for text in (sealed, b64decode(sealed.partition(".")[2]).decode("latin-1")):
+        assert not any(part in text for part in (PHONE.lstrip("+"), wamid, *base64_of(PHONE.lstrip("+"))))
+    assert len({sealed, VAULT.seal_id(TWO, wamid), Vault(bytes(32)).seal_id(ONE, wamid)}) == 3
+
+
+def test_an_id_of_before_they_were_sealed_is_itself() -> None:
+    assert VAULT.open_id(ONE, "wamid.HBgM") == "wamid.HBgM"
+
+
+def test_every_changed_character_of_a_sealed_id_is_noticed() -> None:
+    sealed = VAULT.seal_id(ONE, "SM0001")
+    for place in range(1, len(sealed)):
+        changed = sealed[:place] + ("A" if sealed[place] != "A" else "B") + sealed[place + 1 :]
+        with pytest.raises(StorageError, match="BOT_SECRET_KEY"):
+            VAULT.open_id(ONE, changed)
+    for vault, tenant in ((VAULT, TWO), (Vault(bytes(32)), ONE)):
+        with pytest.raises(StorageError, match="BOT_SECRET_KEY"):
+            vault.open_id(tenant, sealed)
 
 
 def test_an_index_finds_within_a_tenant_and_says_nothing_across() -> None:

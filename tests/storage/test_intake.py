@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from bot.core.ids import TenantId
-from bot.core.messages import TextIn
+from bot.core.messages import SystemIn, TextIn, UnsupportedIn
 from storage.base import NewMessage, NewStatus, Outcome, Taken, Unread
 from storage.crypto import Vault
 from storage.postgres import Directory, Postgres, PostgresIntake, kept_webhooks, post_event
@@ -41,7 +42,7 @@ async def test_a_message_is_stored_with_its_event(world: World) -> None:
     assert taken == Taken(messages=1)
     stored = await world.row("SELECT * FROM whatsapp_messages")
     assert (stored["direction"], stored["status"], stored["kind"]) == ("INBOUND", "RECEIVED", "text")
-    assert stored["provider_message_id"] == "wamid.1"
+    assert world.opened(stored["provider_message_id"]) == "wamid.1"
     event = await world.row("SELECT * FROM inbox")
     assert event["message_id"] == stored["message_id"]
     assert json.loads(event["event"])["content"]["body"] == "namaste"
@@ -255,3 +256,18 @@ async def test_a_status_is_tied_to_a_message_only_by_our_own_word(world: World) 
     await world.intake.accept(items)
     rows = await world.rows("SELECT message_id FROM delivery_updates ORDER BY update_id")
     assert [row["message_id"] for row in rows] == [message_id, None, None, None, None, None]
+
+
+async def test_what_nobody_can_read_is_kept_sealed_and_not_in_the_message(world: World) -> None:
+    raw = {"from": "9779800000001", "type": "hologram"}
+    contents = (
+        UnsupportedIn(original_kind="hologram", raw=raw),
+        SystemIn(change="number", body="A is B", phone="+97798"),
+    )
+    for content in contents:
+        await world.intake.accept([replace(message(world.channel), content=content)])
+    rows = await world.rows("SELECT content FROM whatsapp_messages ORDER BY message_id")
+    assert [json.loads(row["content"]).get("raw", "") for row in rows] == [None, ""]
+    assert "97798" not in "".join(row["content"] for row in rows)
+    (kept,) = await kept_webhooks(world.database, world.vault, world.tenant, 10)
+    assert (kept.kind, json.loads(kept.body)) == ("InboundMessage of kind hologram", raw)

@@ -13,14 +13,15 @@ from hypothesis import strategies as st
 
 from bot.core.errors import StorageError
 from bot.core.ids import ChannelId, TenantId
+from bot.core.messages import ReactionIn
 from storage.base import AuditEntry, Unread, Verdict
-from storage.crypto import Keys, Vault, number_of
+from storage.crypto import Keys, Vault, id_mark, number_of
 from storage.postgres import Postgres
 from storage.postgres.audit import AuditChain, Finding, write_audit
 from storage.postgres.keys import Announcement, begin_rotating, keep_key, kept_keys, open_ring, ring_of
 from storage.postgres.outside import add_endpoint
 from storage.postgres.rotation import Rotation
-from storage.postgres.sealed import INDEXED, KEYLESS, SEALED
+from storage.postgres.sealed import IDS, INDEXED, KEYLESS, SEALED
 from storage.postgres.tokens import create_token, find_token
 from tests.conftest import EPOCH
 from tests.storage.support import World, build_world, message, owner, person, result, status
@@ -145,11 +146,16 @@ async def live(world: World) -> tuple[str, int]:
         )
     claim = await world.send_one()
     await world.claim(result(claim, Verdict.DONE))
+    await ids(world)
     await world.intake.accept([Unread(tenant_id=world.tenant, kind="?", body=b"what", received_at=EPOCH)])
     async with world.database.tenant(world.tenant) as db:
         await add_endpoint(db, world.vault, world.tenant, "https://x.example", b"s" * 32, [], EPOCH)
         sealed = world.vault.seal(world.tenant, b"{}")
         await db.execute("UPDATE whatsapp_configurations SET secrets = $1", sealed)
+        await db.execute(
+            "INSERT INTO business_settings (tenant_id, link_key) VALUES ($1, $2)",
+            world.tenant, world.vault.seal(world.tenant, bytes(32)),
+        )  # fmt: skip
         await db.execute(
             "INSERT INTO erased_addresses (tenant_id, identity, erased_at) VALUES ($1, $2, $3)",
             world.tenant, world.vault.identity(world.tenant, person(99).phone or ""), EPOCH,
@@ -167,6 +173,40 @@ async def live(world: World) -> tuple[str, int]:
     return token, claim.message_id
 
 
+IDS_THERE = {"reaction": "in0", "quoted": "in1", "dead": "in2", "status": "wamid.elsewhere"}
+"""Ids of messages in every other place than their own message's row."""
+
+
+async def ids(world: World) -> None:
+    """Somebody reacts, quoting what they said; the same is put aside; a status of nobody's message waits."""
+    reaction = ReactionIn(message_id="in0", emoji="+")
+    for number in (1, 2):
+        said = replace(message(world.channel, sender=person(0)), reply_to=f"in{number}", content=reaction)
+        await world.intake.accept([said])
+    last = await world.row("SELECT conversation_id, event_id FROM inbox ORDER BY event_id DESC LIMIT 1")
+    await world.turns.fail(world.tenant, *last.values(), error="?", now=EPOCH, retry_at=None)
+    await world.intake.accept([status(world.channel, "wamid.elsewhere", "READ")])
+
+
+async def opened_ids(world: World) -> dict[str, str]:
+    """The same ids, read where they are."""
+    kept = await world.row(
+        "SELECT content ->> 'message_id' AS named, reply_to FROM whatsapp_messages "
+        "WHERE kind = 'reaction' AND status = 'RECEIVED'"
+    )
+    waits = await world.row(
+        "SELECT event -> 'content' ->> 'message_id' AS named, event ->> 'reply_to' AS reply_to FROM inbox "
+        "WHERE event -> 'content' ->> 'kind' = 'reaction'"
+    )
+    dead = await world.row("SELECT event ->> 'reply_to' AS reply_to FROM dead_letters")
+    assert [world.opened(one) for one in waits.values()] == [world.opened(one) for one in kept.values()]
+    told = await world.value("SELECT provider_message_id FROM delivery_updates ORDER BY update_id LIMIT 1")
+    return {
+        "reaction": world.opened(kept["named"]), "quoted": world.opened(kept["reply_to"]),
+        "dead": world.opened(dead["reply_to"]), "status": world.opened(told),
+    }  # fmt: skip
+
+
 async def everything_holds(world: World, token: str, sent: int) -> None:
     """With these keys, everybody is found, everything can be read and nothing is suspect."""
     for n in range(12):
@@ -178,6 +218,7 @@ async def everything_holds(world: World, token: str, sent: int) -> None:
         for column in one.columns:
             for row in await world.rows(f"SELECT {column} AS sealed FROM {one.table} WHERE {column} IS NOT NULL"):
                 world.vault.unseal(world.tenant, row["sealed"])
+    assert await opened_ids(world) == IDS_THERE
     # Of the erased person, what they wrote before is not taken.
     before = message(world.channel, sender=person(99), wamid=f"late{world.vault.keys.find}")
     await world.intake.accept([replace(before, sent_at=EPOCH.replace(year=2025))])
@@ -204,6 +245,10 @@ async def nothing_is_left_of(dsn: str, number: int) -> None:
                 rows = await admin.fetch(f"SELECT {column} AS sealed FROM {one.table} WHERE {column} IS NOT NULL")
                 assert rows or one.table == "kept_keys", one
                 assert not [row for row in rows if row["sealed"][0] == number], f"{one.table}.{column}"
+        for place in IDS:
+            table, _, column = place.partition(".")
+            rows = await admin.fetch(f'SELECT "{column}"::text AS value FROM {table}')
+            assert not [row for row in rows if id_mark(number) in (row["value"] or "")], place
         for table, column in (("contact_identities", "identity"), ("message_keys", "key"), ("delivery_updates", "key")):
             rows = await admin.fetch(f"SELECT {column} AS entry FROM {table}")
             assert not [row for row in rows if number_of(row["entry"]) == number], table
@@ -260,13 +305,13 @@ async def test_in_batches_all_people_and_messages_are_reached(
     database: Postgres, monkeypatch: pytest.MonkeyPatch, dsn: str
 ) -> None:
     monkeypatch.setattr("storage.postgres.anew._PEOPLE", 5)
-    monkeypatch.setattr("storage.postgres.anew._MESSAGES", 7)
+    monkeypatch.setattr("storage.postgres.ids._PAGE", 7)
     await open_ring(database, [OLD])
     world = await build_world(database, Vault(OLD))
     token, sent = await live(world)
     steps = await rotate(database)
     assert steps.count("people") == 4  # tenant 0 has none
-    assert steps.count("messages") == 3
+    assert steps.count("messages") == 4
     await nothing_is_left_of(dsn, 1)
     await everything_holds(await build_world(database, Vault(STAGES[4])), token, sent)
 

@@ -235,7 +235,7 @@ async def test_accepted(world: World) -> None:
     await world.claim(result(claim, Verdict.DONE, at=EPOCH + SECOND, provider_message_id="wamid.9", http_status=200))
     stored = await world.message(claim.message_id)
     assert (stored["status"], stored["sent_at"]) == ("ACCEPTED", EPOCH + SECOND)
-    assert stored["provider_message_id"] == "wamid.9"
+    assert world.opened(stored["provider_message_id"]) == "wamid.9"
     assert await queued(world, claim.message_id) is None
     assert await attempts(world, claim.message_id) == [(1, "ACCEPTED")]
     key = world.vault.message_key(world.tenant, world.channel.channel_id, "wamid.9")
@@ -535,7 +535,7 @@ async def test_answers_statuses_and_expiry_at_once_end_well(dsn: str, vault: Vau
 async def test_exchange_after_a_failure_begins_afresh(world: World) -> None:
     """A transaction that failed leaves nothing open on its connection."""
     claim = await world.send_one()
-    broken = result(claim, Verdict.DONE, provider_message_id="nul \0 byte")
+    broken = result(claim, Verdict.FAILED, detail="nul \0 byte")
     with pytest.raises(Exception, match="invalid byte sequence"):
         await world.claim(broken)
     assert (await queued(world, claim.message_id))["state"] == "SENDING"

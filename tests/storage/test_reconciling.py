@@ -48,6 +48,7 @@ async def test_what_became_of_silent_messages_is_asked_for_once_in_a_while(world
         provider=provider,
         channel=world.channel,
         database=world.database,
+        vault=world.vault,
         intake=GroupCommit(world.intake, Bells()),
         chores=Chores(world.database),
     )

@@ -214,7 +214,7 @@ def acting_for(asked: Asked) -> Acting:
     return Acting(
         tenant_id=asked.tenant, db=asked.db, at=asked.at, role=asked.token.role, source="API",
         contact_id=asked.token.contact_id, name=f"token:{asked.token.token_id}",
-        trail=asked.trail,
+        seals=asked.vault, trail=asked.trail,
     )  # fmt: skip
 
 
