@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.processes import free_port
 from bot.cli.scratch import new_key, play_settings
 from bot.cli.theatre import Theatre, perform
 from tests.conftest import FIXTURES
@@ -16,7 +17,7 @@ from tests.conftest import FIXTURES
 REPOSITORY = FIXTURES.parents[1]
 BOT = [sys.executable, "-W", "error", "-c", "from bot.cli import main; main()"]
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "COVERAGE_PROCESS_START")
-PHONE_PORT = 18000 + os.getpid() % 100 * 20  # the first to try; apart, for tests that run at the same time
+PHONE_PORT = free_port()  # the first to try
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +71,7 @@ async def theatre(dsn: str, tmp_path: Path) -> AsyncIterator[Theatre]:
         bot_secret_key=new_key(),
         bot_data_dir=tmp_path,
         bot_content_dir=REPOSITORY,
-        bot_send_timeout=5,
+        bot_send_timeout=20,
     )
     async with perform(settings, Quiet(), PHONE_PORT, signals=False) as running:
         yield running

@@ -37,7 +37,7 @@ async def busy(dsn: str, tmp_path: Path, both: tuple[str, str]) -> AsyncIterator
     """Bot and phones, with two keys, of which the first is in force."""
     settings = play_settings(
         bot_database_url=dsn, bot_secret_key=",".join(both), bot_data_dir=tmp_path, bot_content_dir=REPOSITORY,
-        bot_send_timeout=5,
+        bot_send_timeout=20,
     )  # fmt: skip
     async with perform(settings, Quiet(), PHONE_PORT, signals=False) as running:
         yield running

@@ -14,7 +14,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,8 @@ from pathlib import Path
 
 import pytest
 from pages import ROOT
+
+from bench.processes import free_port
 
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 PART = re.compile(
@@ -168,13 +169,6 @@ class Reader:
             assert self.running.poll() is None, f"line {command.line}: it ended.\n{shown}"
             assert time.monotonic() < until, f"line {command.line}: not up within {STARTS_WITHIN:g} s.\n{shown}"
             time.sleep(0.1)
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import asyncio
 import io
 import json
-import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -14,6 +13,7 @@ import aiohttp
 import asyncpg
 import pytest
 
+from bench.processes import free_port
 from bot.config import Settings
 from bot.operations.example import seed
 from bot.runtime.bootstrap import PARTS, System, open_system
@@ -60,7 +60,7 @@ class Running:
         async with self.http.post(self.url + PATH, data=io.BytesIO(body), headers=headers) as answer:
             return answer.status
 
-    async def until(self, query: str, expected: Callable[[list[dict[str, Any]]], bool], seconds: float = 20) -> Any:
+    async def until(self, query: str, expected: Callable[[list[dict[str, Any]]], bool], seconds: float = 60) -> Any:
         """Ask again and again until the rows are as expected."""
         async with asyncio.timeout(seconds):
             while True:
@@ -68,13 +68,6 @@ class Running:
                 if expected(rows):
                     return rows
                 await asyncio.sleep(0.02)
-
-
-def free_port() -> int:
-    """A port nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def settings_for(emulator: Emulator, dsn: str, port: int, data_dir: Path) -> Settings:
@@ -99,7 +92,7 @@ def settings_for(emulator: Emulator, dsn: str, port: int, data_dir: Path) -> Set
         bot_pair_interval=0,
         bot_channel_rate=0,
         bot_payment_gateway="demo",
-        bot_send_timeout=5,
+        bot_send_timeout=20,
     )
 
 
@@ -162,7 +155,7 @@ async def _people(system: System) -> None:
 
 
 async def _listening(http: aiohttp.ClientSession, url: str, served: "asyncio.Task[None]") -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while True:
             if served.done():
                 served.result()

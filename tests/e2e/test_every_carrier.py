@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from bench.processes import free_port
 from bot.config import Settings
 from bot.operations.example import seed
 from bot.runtime.bootstrap import PARTS, open_system
@@ -20,7 +21,7 @@ from bot.web.app import web_parts
 from bot.web.webhook import PATH
 from providers.emulator import Card, Emulator, EmulatorSettings
 from tests.e2e.canaries import Watch
-from tests.e2e.conftest import CUSTOMER, PHONES, ROOT, Running, _listening, free_port, read_canaries
+from tests.e2e.conftest import CUSTOMER, PHONES, ROOT, Running, _listening, read_canaries
 
 ACCOUNT, TOKEN = "AC" + "0f" * 16, "fixture-auth-token-0001"
 KEY, HOOK = "fixture-api-key", "fixture-shared-secret"
@@ -68,7 +69,7 @@ async def carried(request: pytest.FixtureRequest, dsn: str, tmp_path: Path, watc
             bot_content_dir=ROOT,
             bot_pair_interval=0,
             bot_channel_rate=0,
-            bot_send_timeout=5,
+            bot_send_timeout=20,
             **SETTINGS[request.param],
         )
         http = await stack.enter_async_context(aiohttp.ClientSession())

@@ -8,12 +8,13 @@ from typing import cast
 import asyncpg
 import pytest
 
+from bench.processes import free_port
 from bot.core.errors import ConfigError
 from bot.runtime.loop import Stopping
 from bot.web.app import web_parts
 from storage.migrations import VERSION_TABLE
 from tests.conftest import FIXTURES
-from tests.e2e.conftest import CUSTOMER, Running, _listening, free_port
+from tests.e2e.conftest import CUSTOMER, Running, _listening
 
 
 async def test_alive_ready_and_counting(running: Running) -> None:
@@ -48,7 +49,7 @@ async def test_not_ready_when_events_wait_too_long(running: Running) -> None:
             "VALUES ($1, 999999, now() - interval '1 hour', 'timer', '{}', now())",
             running.system.channel.tenant_id,
         )
-    async with asyncio.timeout(5), running.http.get(f"{running.url}/readyz") as answer:
+    async with asyncio.timeout(30), running.http.get(f"{running.url}/readyz") as answer:
         assert answer.status == 503
         assert "worker" in (await answer.json())["reason"]
 

@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from bench.processes import free_port
 from bot.config import Settings
 from bot.core.ids import TenantId
 from bot.runtime.bootstrap import PARTS, System, open_system
@@ -24,7 +25,7 @@ from providers.meta.signature import HEADER, sign
 from storage.postgres.tenants import StoredNumber, TenantStore
 from storage.postgres.tokens import create_token
 from tests.e2e.canaries import Watch
-from tests.e2e.conftest import CUSTOMER, PHONES, ROOT, _listening, free_port, read_canaries
+from tests.e2e.conftest import CUSTOMER, PHONES, ROOT, _listening, read_canaries
 
 ACCOUNT, TOKEN = "AC" + "0f" * 16, "fixture-auth-token-0001"
 KEY, HOOK = "fixture-api-key", "fixture-shared-secret"
@@ -139,7 +140,7 @@ async def street(dsn: str, tmp_path: Path, watch: Watch) -> AsyncIterator[Street
             whatsapp_business_account_id="9700800900100200", whatsapp_api_base_url=meta.base_url,
             bot_public_url=url, bot_port=port, bot_database_url=dsn, bot_data_dir=tmp_path,
             bot_secret_key="AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", bot_content_dir=tmp_path / "home",
-            bot_tenants_dir=tmp_path / "tenants", bot_pair_interval=0, bot_send_timeout=5,
+            bot_tenants_dir=tmp_path / "tenants", bot_pair_interval=0, bot_send_timeout=20,
         )  # fmt: skip
         http = await stack.enter_async_context(aiohttp.ClientSession())
         system = await stack.enter_async_context(open_system(settings))
