@@ -106,6 +106,11 @@ def complaint(mistake: yaml.YAMLError | ValueError, text: str, file: str) -> Com
     row, column = (min(at.line, len(lines) - 1), at.column) if at is not None else (0, 0)
     if problem == "mapping values are not allowed in this context":
         return _colon(lines, file, row, column)
+    if problem == _NOTHING and at is not None and not text[at.index :].strip():
+        open_at = max(text.rfind("["), text.rfind("{"))
+        row, column = text.count("\n", 0, open_at), open_at - text.rfind("\n", 0, open_at) - 1
+        closing = "]" if text[open_at] == "[" else "}"
+        return _complaint(_WORDS[f"did not find expected ',' or '{closing}'"], file, row, column)
     quote = _runaway(problem, text, row)
     if quote is not None:
         words = "This quote is not closed on its line.", f"Close it; the next one is on line {row + 1}."
@@ -131,6 +136,7 @@ _FROM_THE_OPENING = frozenset(
     }
 )  # fmt: skip
 """Complaints that come where the parser gave up; the author has to look where it began."""
+_NOTHING = "did not find expected node content"
 _WORDS = {
     "did not find expected '-' indicator": (
         "A list has a line that does not begin with `- `.", "Begin it with `- `, or indent it less.",
@@ -145,7 +151,7 @@ _WORDS = {
     "did not find expected comment or line break": (
         "After `|` or `>` the text begins on the next line.", "Or put the whole text in quotes.",
     ),
-    "did not find expected node content": (
+    _NOTHING: (
         "Between two commas or brackets nothing stands.", "Remove a comma, or write what is missing.",
     ),
     "found unexpected non-alphabetical character": ("A line cannot begin with `%`.", _QUOTES),

@@ -45,6 +45,7 @@ class FlowBook:
             role: tuple(flow for flow in self.latest.values() if role in flow.roles or ANY in flow.roles)
             for role in sorted(roles)
         }
+        self._on_offer = {role: self._by_intent(role, flows) for role, flows in self._by_role.items()}
         self._starts = {
             role: {intent: flow for flow in reversed(flows) for intent in flow.intents}
             for role, flows in self._by_role.items()
@@ -114,6 +115,15 @@ class FlowBook:
     def of_role(self, role: str) -> tuple[CompiledFlow, ...]:
         """The flows a role may walk, newest versions only."""
         return self._of(self._by_role, role)
+
+    def on_offer(self, role: str) -> tuple[CompiledFlow, ...]:
+        """The same, for people to read: in the order of the role's intents, which is its author's."""
+        return self._of(self._on_offer, role)
+
+    def _by_intent(self, role: str, flows: tuple[CompiledFlow, ...]) -> tuple[CompiledFlow, ...]:
+        places = {name: place for place, name in enumerate({**self.intents.get(role, {}), **self.intents.get(ANY, {})})}
+        last = len(places)
+        return tuple(sorted(flows, key=lambda flow: min((places.get(one, last) for one in flow.intents), default=last)))
 
     def started_by(self, role: str, intent: str) -> CompiledFlow | None:
         """The flow an intent starts for a role."""

@@ -167,7 +167,7 @@ class Stack:
 
     def capabilities(self) -> list[str]:
         """The `about` blocks of the flows this person may walk."""
-        flows = {flow.name: flow for role in self.turn.contact.roles for flow in self.book.of_role(role)}
+        flows = {flow.name: flow for role in self.turn.contact.roles for flow in self.book.on_offer(role)}
         return [
             self.turn.render(flow.texts, "about", self._base) for flow in flows.values() if flow.texts.has_own("about")
         ]

@@ -41,10 +41,10 @@ class Universals(Starting):
                 self.turn.note("route", rule="universal", word=word)
                 self.turn.say(self.book.texts, "consent_unsure", self.variables)
                 return True
-            if word not in {"help", "agent"}:
+            if word not in {"help", "agent", "restart", "back"}:
                 return False
             self.turn.note("route", rule="universal", word=word)
-            self.help_or_agent(word, said)
+            self.help_or_agent("agent" if word == "agent" else "help", said)  # nothing to begin anew or go back from
             return True
         if word not in state.universals:
             return False

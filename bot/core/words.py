@@ -61,14 +61,22 @@ _ADDRESS = re.compile(
     r"|(?<![\w.-])(?:[\w-]+\.)+(?:(?:com|org|net|info|biz)(?:\.[a-z]{2})?\b(?:/\S*)?|[a-z]{2,5}/\S*)",
     re.IGNORECASE,
 )
+_STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
+_ROMAN = re.compile("[ivxlcdm]+")
 
 
 def normalise(text: str) -> str:
-    """Lower case, no punctuation or accents, single spaces; at most `MAX_ANALYSED` characters are read."""
+    """Lower case, no punctuation, accents or drawn-out letters, single spaces.
+
+    At most `MAX_ANALYSED` characters are read.
+    """
     text = text[:MAX_ANALYSED]
     if not text.isascii():
         text = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFKD", text)))
-    return " ".join(text.casefold().translate(_PUNCTUATION).split())
+    words = text.casefold().translate(_PUNCTUATION).split()
+    if _STRETCHED.search(text):
+        words = [word if _ROMAN.fullmatch(word) else _STRETCHED.sub(r"\1", word) for word in words]
+    return " ".join(words)
 
 
 def without_addresses(text: str, instead: str = " ") -> str:

@@ -142,7 +142,7 @@ def test_the_built_in_script_is_what_the_panel_suggests() -> None:
         ("- customer: []", "What do they write?"),
         ("- sales: {desk: quotes.send}", "What do they do at the desk?"),
         ("- customer: {pay: later}", "Nobody can `pay: later`."),
-        ("- customer: [", "This is not YAML"),
+        ("- customer: [", "After this bracket a `]` or a comma is missing"),
     ],
 )
 def test_a_mistake_in_a_script_has_a_place(tmp_path: Path, text: str, told: str) -> None:

@@ -45,6 +45,18 @@ def test_what_we_do_not_understand_names_what_one_can_do_and_leads_to_a_person(c
     assert customer.conversation.scope == {}
 
 
+def test_what_one_can_do_is_in_the_order_of_the_intents(customer: Talk) -> None:
+    lines = customer.text("qwertz yxcvb").splitlines()
+    assert lines[1].startswith("• plan a trek")
+    assert lines.index("• pay for your booking") < lines.index("• tell us how it was")
+
+
+@pytest.mark.parametrize("text", ["restart", "start over", "back", "वापस"])
+def test_with_nothing_open_a_restart_is_a_fresh_start(customer: Talk, text: str) -> None:
+    assert "Namaste Asha" in customer.text(text)
+    assert customer.conversation.scope == {}
+
+
 def test_being_understood_forgets_earlier_misunderstandings(customer: Talk) -> None:
     customer.text("colourless green ideas")
     assert customer.conversation.scope == {"unmatched": 1}

@@ -188,3 +188,19 @@ def test_universals_are_known_in_spanish_and_nepali_whatever_the_language(
     text: str, universal: str, language: str
 ) -> None:
     assert universal_in(normalise(text), language) == universal
+
+
+@pytest.mark.parametrize(
+    ("drawn", "plain"),
+    [
+        ("Hiiii!!", "hi"),
+        ("HELLOOO", "hello"),
+        ("yesssss pleaseee", "yes please"),
+        ("stoppp", "stop"),
+        ("good", "good"),
+        ("Camp III, viii", "camp iii viii"),
+        ("1000000", "1000000"),
+    ],
+)
+def test_drawn_out_letters_are_read_as_one(drawn: str, plain: str) -> None:
+    assert normalise(drawn) == plain
