@@ -84,7 +84,9 @@ class Form:
         cursor.job = None
         asked = job["asked"] if job else None
         candidates = job["candidates"] if job else {}
-        if job and asked and not job["gained"] and asked not in candidates:
+        # A lookup that offers the same things again has made nothing of the words, either.
+        offered = asked in candidates and tuple(candidates[asked]) != cursor.offers
+        if job and asked and not job["gained"] and not offered:
             cursor.unmatched = Unmatched(job["text"] or "", job["invalid"].get(asked, "not_understood"))
             return
         if job and job.get("corrected"):

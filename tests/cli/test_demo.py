@@ -35,7 +35,7 @@ def test_the_built_in_conversation_comes_out_as_it_should(bot: Run) -> None:
     assert "[1] Send me a quote\n" in shown
     assert "Sirdar Treks to sales: *New lead*\n" in shown
     assert "Sirdar Treks to guide: ✅ *INC1* logged for *TRP123*" in shown
-    assert shown.splitlines()[-1].startswith("✓ All 18 expected answers came")
+    assert shown.splitlines()[-1].startswith("✓ All 19 expected answers came")
 
 
 @pytest.mark.parametrize("provider", ["twilio", "360dialog"])
@@ -44,7 +44,7 @@ def test_the_conversation_is_the_same_with_every_provider(bot: Run, provider: st
     assert done.returncode == 0, done.stdout + done.stderr
     assert "[1] Send me a quote\n" in done.stdout
     assert "Sirdar Treks to sales: *New lead*\n" in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("✓ All 18 expected answers came")
+    assert done.stdout.splitlines()[-1].startswith("✓ All 19 expected answers came")
 
 
 def test_a_script_of_ones_own_says_what_is_missing(bot: Run, tmp_path: Path) -> None:
