@@ -14,11 +14,14 @@ from bot.cli.machine import Machine
 from bot.cli.scratch import new_key, play_settings, scratch_database
 from bot.cli.session import Session
 from bot.config import DatabaseSettings
+from bot.operations.terms import take_payments
 from bot.runtime.bootstrap import open_system
 from bot.runtime.project import content_dir
 from storage.postgres.snapshots import Snapshots
 
 TENANT = "simulator"
+_PAYMENT_PAGE = "https://pay.example.com"
+"""Nobody serves the page, but flows go on as they do where one is served."""
 
 
 @asynccontextmanager
@@ -58,6 +61,8 @@ async def open_session(
         handset = Handset()
         system = await stack.enter_async_context(open_system(play, clock=clock, migrate=True, provider=handset))
         await take_places(system, clock.now.date(), cast)
+        async with system.office.acting(system.channel.tenant_id) as acting:
+            await take_payments(acting, play.bot_payment_gateway, _PAYMENT_PAGE)
         keeper = await asyncpg.connect(dsn)
         stack.push_async_callback(keeper.close)
         snapshots = Snapshots(keeper)
