@@ -110,7 +110,8 @@ def complaint(mistake: yaml.YAMLError | ValueError, text: str, file: str) -> Com
         open_at = max(text.rfind("["), text.rfind("{"))
         row, column = text.count("\n", 0, open_at), open_at - text.rfind("\n", 0, open_at) - 1
         closing = "]" if text[open_at] == "[" else "}"
-        return _complaint(_WORDS[f"did not find expected ',' or '{closing}'"], file, row, column)
+        message, hint = _WORDS[f"did not find expected ',' or '{closing}'"]
+        return _complaint((message, hint), file, row, column)
     quote = _runaway(problem, text, row)
     if quote is not None:
         words = "This quote is not closed on its line.", f"Close it; the next one is on line {row + 1}."
