@@ -1,6 +1,5 @@
 """What `bot doctor` looks at. Each checkup says what it found and, when that is not well, what to do."""
 
-import re
 import secrets
 import shutil
 import tempfile
@@ -26,7 +25,7 @@ from bot.runtime.carriers import MEDIA, make_store
 from bot.runtime.project import content_dir, project_actions
 from bot.web.webhook import PATH
 from providers.http import read_at_most
-from providers.meanings import meaning
+from providers.meanings import remedy as remedy_of
 from storage.base import Backlog
 from storage.crypto import parse_secrets
 from storage.migrations import current, head
@@ -266,9 +265,7 @@ async def _numbers(inspection: Inspection, tenant: TenantId) -> list[Check]:
         told, remedy = f"{number}: no alarm", ""
         verdict: Verdict = "ok"
         if alarm:
-            told, verdict = f"{number}: {alarm}", "fail"
-            code = re.search(r"code (\d+)", alarm)
-            remedy = meaning(int(code[1])).text if code else "See what the provider says about the account."
+            told, verdict, remedy = f"{number}: {alarm}", "fail", remedy_of(alarm)
         elif paused is not None and paused > datetime.now(UTC):
             told, verdict, remedy = f"{number}: paused until {moment(paused)}", "warn", "It sends again by itself then."
         found.append(Check(group="Queues", name="channel", verdict=verdict, told=told, remedy=remedy))

@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -17,7 +18,7 @@ from bot.config import load_database_settings
 from bot.core.errors import ConfigError, SirdarError
 from bot.core.ids import ConversationId, TenantId
 from bot.runtime.bootstrap import Foundation, open_foundation
-from providers.meanings import meaning
+from providers.meanings import meaning, remedy
 from storage.postgres.explain import Explanation
 from storage.postgres.explain import explain as look_up
 from storage.postgres.inspection import Inspection
@@ -229,14 +230,26 @@ def _add_fate(branch: Tree, found: Explanation) -> None:
             line.add(said)
     if (queued := found.queued) is not None:
         where = {"READY": "waits to be sent", "SENDING": "is being sent", "UNKNOWN": "waits for a status to tell"}
-        branch.add(Text(f"{where[queued['state']]}, due {wording.moment(queued['due_at'])}", "yellow"))
+        line = branch.add(Text(f"{where[queued['state']]}, due {wording.moment(queued['due_at'])}", "yellow"))
+        if (held := _held_up(queued)) is not None:
+            line.add(held)
     steps = [(name, message[f"{name}_at"]) for name in ("sent", "delivered", "read", "failed") if message[f"{name}_at"]]
     if steps:
         branch.add(Text(" · ".join(f"{name} {wording.clock(at)}" for name, at in steps), "dim"))
-    told_by_attempt = any(attempt["error_code"] == message["error_code"] for attempt in found.attempts)
-    if message["error_detail"] and not (told_by_attempt and message["error_code"]):
-        said = _refusal(None, message["error_code"], message["error_detail"])
-        branch.add(said or Text(message["error_detail"]))
+    code, detail = message["error_code"], message["error_detail"]
+    told = any(one["detail"] == detail or (code and one["error_code"] == code) for one in found.attempts)
+    if detail and not told:
+        branch.add(_refusal(None, code, detail) or Text(detail))
+
+
+def _held_up(queued: dict[str, Any]) -> Text | None:
+    """What keeps the number itself from sending, if anything does."""
+    if alarm := queued["alarm"]:
+        return Text.assemble((f"The number has an alarm: {alarm}", "bold red"), f"\n{remedy(alarm)}")
+    paused = queued["paused_until"]
+    if paused is None or paused <= datetime.now(UTC):
+        return None
+    return Text(f"The number sends nothing until {wording.moment(paused)}, and by itself then.")
 
 
 def _refusal(http_status: int | None, code: int | None, detail: str | None) -> Text | None:

@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from providers.answers import AMBIGUOUS, document_of
 from providers.base import Effect, Fault, Problem, Refused, SendOutcome, Unknown
 from providers.errors import MAX_DETAIL, without_people
-from providers.fields import Unreadable, clean, mapping, read_json, string
+from providers.fields import clean, string
 from providers.http import read_retry_after
 from providers.meta import answers
-
-_AMBIGUOUS = frozenset({408, 502, 504})
 
 
 def read_answer(status: int, headers: Mapping[str, str], body: bytes | None, now: datetime) -> SendOutcome:
@@ -22,7 +21,7 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes | None, now
     gateway = _gateway(body)
     if gateway is None:
         return answers.read_answer(status, headers, body, now)
-    if status in _AMBIGUOUS or status < 400:
+    if status in AMBIGUOUS or status < 400:
         return Unknown(detail=f"HTTP {status} from the gateway")
     told = string(gateway.get("developer_message")) or string(gateway.get("developerMessage")) or ""
     fault = fault_of(status, told)
@@ -37,10 +36,7 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes | None, now
 def _gateway(body: bytes | None) -> dict[str, Any] | None:
     if not body or b'"meta"' not in body:
         return None
-    try:
-        document = mapping(read_json(body))
-    except Unreadable:
-        return None
+    document = document_of(body)
     gateway = document.get("meta")
     return gateway if isinstance(gateway, dict) and "error" not in document and "messages" not in document else None
 

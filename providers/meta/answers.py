@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from providers.answers import AMBIGUOUS, document_of, fault_of_status, moved
 from providers.base import (
     Accepted,
     Delivery,
@@ -28,12 +29,11 @@ from providers.base import (
     StatusUpdate,
     Unknown,
 )
-from providers.fields import Unreadable, identifier, items, mapping, moment, read_json, string
+from providers.fields import identifier, items, mapping, moment, string
 from providers.http import read_retry_after
 from providers.limits import THROUGHPUTS, read_reach
 from providers.meta.errors import read_problem
 
-_AMBIGUOUS = frozenset({408, 502, 504})
 _MOVED = frozenset({301, 307, 308})
 _HISTORY = {"SENT": Delivery.SENT, "DELIVERED": Delivery.DELIVERED, "READ": Delivery.READ, "FAILED": Delivery.FAILED}
 _HELD = frozenset({"held_for_quality_assessment", "paused"})
@@ -48,17 +48,16 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes | None, now
         body: The whole body, or None if it was too long or did not come whole.
         now: Aware; what a `Retry-After` date is counted from.
     """
-    answer = _document(body)
+    answer = document_of(body)
     if 200 <= status < 300:
         return _read_success(status, headers, answer, now)
     if status in _MOVED:
-        detail = f"HTTP {status}: the API has another address. Check WHATSAPP_API_BASE_URL."
-        return Refused(problem=Problem(fault=Fault.AUTH, detail=detail), http_status=status)
+        return moved(status)
     error = answer.get("error")
-    if status >= 400 and status not in _AMBIGUOUS and isinstance(error, dict):
+    if status >= 400 and status not in AMBIGUOUS and isinstance(error, dict):
         return _refused(status, headers, read_problem(error, temporary=status >= 500 or status == 429), now)
-    if 400 <= status < 500 and status not in _AMBIGUOUS:
-        fault = _fault_of_status(status, whole=body is not None)
+    if 400 <= status < 500 and status not in AMBIGUOUS:
+        fault = fault_of_status(status, whole=body is not None)
         problem = Problem(fault=fault, detail=f"HTTP {status} without an error object")
         return _refused(status, headers, problem, now)
     return Unknown(detail=f"HTTP {status}")
@@ -83,25 +82,15 @@ def _refused(status: int, headers: Mapping[str, str], problem: Problem, now: dat
     return Refused(problem=problem, http_status=status, retry_after=read_retry_after(headers.get("Retry-After"), now))
 
 
-def _fault_of_status(status: int, *, whole: bool) -> Fault:
-    match status:
-        case 401 | 403:
-            return Fault.AUTH
-        case 429:
-            return Fault.THROTTLE_CHANNEL
-        case _:
-            return Fault.REQUEST if whole else Fault.TRANSIENT
-
-
 def confirms(status: int, body: bytes | None) -> bool:
     """Whether an answer says that a message was marked as read."""
-    return 200 <= status < 300 and _document(body).get("success") is True
+    return 200 <= status < 300 and document_of(body).get("success") is True
 
 
 def read_history(body: bytes | None, channel: str, message_id: str, now: datetime) -> StatusUpdate | None:
     """Read the answer of `message_history`: the furthest that a message came, or None if nothing is told."""
     found: StatusUpdate | None = None
-    for entry in items(_document(body).get("data")):
+    for entry in items(document_of(body).get("data")):
         if string(mapping(entry).get("message_id")) != message_id:
             continue
         for event in items(mapping(mapping(entry).get("events")).get("data")):
@@ -123,7 +112,7 @@ def read_history(body: bytes | None, channel: str, message_id: str, now: datetim
 
 def read_number(body: bytes | None) -> NumberHealth:
     """Read what Graph tells of a number."""
-    number = _document(body)
+    number = document_of(body)
     return NumberHealth(
         quality=string(number.get("quality_rating")),
         status=string(number.get("status")),
@@ -135,12 +124,3 @@ def read_number(body: bytes | None) -> NumberHealth:
 def _rank(status: Delivery) -> int:
     # FAILED counts as more than SENT and less than DELIVERED, as in the statuses that webhooks bring.
     return (Delivery.ACCEPTED, Delivery.SENT, Delivery.FAILED, Delivery.DELIVERED, Delivery.READ).index(status)
-
-
-def _document(body: bytes | None) -> dict[str, Any]:
-    if not body:
-        return {}
-    try:
-        return mapping(read_json(body))
-    except Unreadable:
-        return {}

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from providers.answers import AMBIGUOUS, document_of, fault_of_status, moved
 from providers.base import (
     Accepted,
     Delivery,
-    Fault,
     NumberHealth,
     Problem,
     Refused,
@@ -19,18 +19,16 @@ from providers.base import (
     StatusUpdate,
     Unknown,
 )
-from providers.fields import Unreadable, identifier, integer, items, mapping, read_json, string
+from providers.fields import identifier, integer, items, mapping, string
 from providers.http import Answer, read_retry_after
 from providers.limits import read_reach
 from providers.twilio.errors import CATALOGUE, words
 from providers.twilio.parse import DELIVERIES
 
-_AMBIGUOUS = frozenset({408, 502, 504})
-
 
 def read_answer(answer: Answer, now: datetime) -> SendOutcome:
     """Read the answer to a message."""
-    status, document = answer.status, document_of(answer)
+    status, document = answer.status, document_of(answer.body)
     if 200 <= status < 300:
         sid = identifier(document.get("sid"))
         code = integer(document.get("error_code"))
@@ -41,42 +39,31 @@ def read_answer(answer: Answer, now: datetime) -> SendOutcome:
             return Refused(problem=problem, http_status=status)
         return Accepted(provider_message_id=sid)
     if 300 <= status < 400:
-        detail = f"HTTP {status}: the API has another address. Check WHATSAPP_API_BASE_URL."
-        return Refused(problem=Problem(fault=Fault.AUTH, detail=detail), http_status=status)
-    if status in _AMBIGUOUS or (status >= 500 and "code" not in document):
+        return moved(status)
+    if status in AMBIGUOUS or (status >= 500 and "code" not in document):
         return Unknown(detail=f"HTTP {status}")
     return refusal(answer, now)
 
 
 def refusal(answer: Answer, now: datetime) -> Refused:
     """What an answer that is a no says."""
-    status, document = answer.status, document_of(answer)
+    status, document = answer.status, document_of(answer.body)
     code = integer(document.get("code"))
     if code is not None:
         said = words(string(document.get("message")) or "")
         problem = CATALOGUE.problem(code, said, temporary=status >= 500 or status == 429)
     else:
-        problem = Problem(fault=_fault(status, answer), detail=f"HTTP {status} without an error code")
+        problem = Problem(
+            fault=fault_of_status(status, whole=answer.body is not None), detail=f"HTTP {status} without an error code"
+        )
     return Refused(
         problem=problem, http_status=status, retry_after=read_retry_after(answer.headers.get("Retry-After"), now)
     )
 
 
-def _fault(status: int, answer: Answer) -> Fault:
-    match status:
-        case 401 | 403:
-            return Fault.AUTH
-        case 429:
-            return Fault.THROTTLE_CHANNEL
-        case _ if status >= 500 or answer.body is None:
-            return Fault.TRANSIENT
-        case _:
-            return Fault.REQUEST
-
-
 def read_status(answer: Answer, channel: str, now: datetime) -> StatusUpdate | None:
     """Read a message of ours as Twilio has it; None if it has none."""
-    document: Mapping[str, Any] = document_of(answer) if answer.status == 200 else {}
+    document: Mapping[str, Any] = document_of(answer.body) if answer.status == 200 else {}
     delivery = DELIVERIES.get(string(document.get("status")) or "")
     sid = identifier(document.get("sid"))
     if delivery is None or sid is None:
@@ -95,7 +82,7 @@ def read_status(answer: Answer, channel: str, now: datetime) -> StatusUpdate | N
 
 def read_sender(answer: Answer, address: str) -> NumberHealth | None:
     """Read what Twilio tells of a sender among those of the account; None if it is not among them."""
-    for one in map(mapping, items(document_of(answer).get("senders"))):
+    for one in map(mapping, items(document_of(answer.body).get("senders"))):
         if one.get("sender_id") == address:
             about = mapping(one.get("properties"))
             return NumberHealth(
@@ -104,13 +91,3 @@ def read_sender(answer: Answer, address: str) -> NumberHealth | None:
                 reach_limit=read_reach(about.get("messaging_limit")),
             )
     return None
-
-
-def document_of(answer: Answer) -> dict[str, Any]:
-    """The JSON object of an answer, or an empty one."""
-    if not answer.body:
-        return {}
-    try:
-        return mapping(read_json(answer.body))
-    except Unreadable:
-        return {}

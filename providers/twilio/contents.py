@@ -12,10 +12,11 @@ from typing import Any
 
 from yarl import URL
 
+from providers.answers import document_of
 from providers.base import NotSent, Refused, SendOutcome, Unknown
 from providers.fields import encode, items, mapping, string
 from providers.http import ApiClient
-from providers.twilio.answers import document_of, refusal
+from providers.twilio.answers import refusal
 from providers.twilio.build import Layout
 from providers.twilio.errors import CATALOGUE
 
@@ -93,7 +94,7 @@ class Contents:
                 return answer
             if answer.status != 200:
                 return refusal(answer, datetime.now(UTC))
-            document = document_of(answer)
+            document = document_of(answer.body)
             for content in items(document.get("contents")):
                 _note(found, mapping(content))
             following = string(mapping(document.get("meta")).get("next_page_url"))
@@ -108,7 +109,7 @@ class Contents:
             return answer
         if isinstance(answer, Unknown):  # a content, not the message: that was certainly not sent
             return NotSent(detail=answer.detail)
-        sid = string(document_of(answer).get("sid"))
+        sid = string(document_of(answer.body).get("sid"))
         if answer.status not in (200, 201) or not sid:
             return refusal(answer, datetime.now(UTC))
         return sid

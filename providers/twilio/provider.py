@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from yarl import URL
 
 from bot.core.messages import TemplateOut
+from providers.answers import document_of
 from providers.base import (
     Capabilities,
     Fault,
@@ -22,7 +23,7 @@ from providers.base import (
 )
 from providers.fields import mapping
 from providers.http import FORM, Answer, ApiClient
-from providers.twilio.answers import document_of, read_answer, read_sender, read_status
+from providers.twilio.answers import read_answer, read_sender, read_status
 from providers.twilio.build import content_fields, layout, plain_fields, recipient, template_values
 from providers.twilio.contents import Content, Contents
 from providers.twilio.errors import CATALOGUE
@@ -140,7 +141,7 @@ class TwilioProvider:
         return (
             isinstance(answer, Answer)
             and 200 <= answer.status < 300
-            and mapping(document_of(answer)).get("success") is True
+            and mapping(document_of(answer.body)).get("success") is True
         )
 
     async def look_up(self, provider_message_id: str) -> StatusUpdate | None:

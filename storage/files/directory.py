@@ -5,12 +5,19 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncGenerator
+from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 from bot.core.errors import StorageError
 
 CHUNK = 256 * 1024
+UNFINISHED = ".new-"
+LEFT_BEHIND_AFTER = timedelta(days=1)
+"""Nothing is copied for as long as that: whoever began it was killed."""
+
 _KEY = re.compile(r"[a-z0-9]+(/[a-z0-9]+){0,4}")
 
 
@@ -31,7 +38,8 @@ class DirectoryStore:
     def _put(self, path: Path, source: Path) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+            _sweep(path.parent)
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED)
             try:
                 with os.fdopen(handle, "wb") as target, source.open("rb") as file:
                     shutil.copyfileobj(file, target, CHUNK)
@@ -81,6 +89,17 @@ def _piece(path: Path, offset: int) -> bytes:
     with path.open("rb") as file:
         file.seek(offset)
         return file.read(CHUNK)
+
+
+def _sweep(folder: Path) -> None:
+    """Delete the halves of files that a killed process left. Keys are hashes, so every folder gets a new file soon."""
+    oldest = time.time() - LEFT_BEHIND_AFTER.total_seconds()
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(UNFINISHED):
+                with suppress(FileNotFoundError):  # another process sweeps, too
+                    if entry.stat(follow_symlinks=False).st_mtime < oldest:
+                        Path(entry).unlink()
 
 
 def _sync_directory(path: Path) -> None:

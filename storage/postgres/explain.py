@@ -20,7 +20,11 @@ _TURNS = (
 _ATTEMPTS = "SELECT * FROM send_attempts WHERE tenant_id = $1 AND message_id = $2 ORDER BY finished_at, attempt"
 _WAITING = "SELECT attempts, last_error, due_at FROM inbox WHERE tenant_id = $1 AND message_id = $2"
 _DEAD = "SELECT attempts, error, created_at FROM dead_letters WHERE tenant_id = $1 AND message_id = $2"
-_QUEUED = "SELECT state, due_at, attempt FROM outbox WHERE tenant_id = $1 AND conversation_id = $2 AND message_id = $3"
+_QUEUED = """
+SELECT q.state, q.due_at, q.attempt, c.alarm, c.paused_until
+FROM outbox q LEFT JOIN whatsapp_configurations c ON c.tenant_id = $1 AND c.channel_id = q.channel_id
+WHERE q.tenant_id = $1 AND q.conversation_id = $2 AND q.message_id = $3
+"""
 _FILE = """
 SELECT media_id, status, mime_type, size_bytes, reason, due_at, attempts FROM whatsapp_media
 WHERE tenant_id = $1 AND message_id = $2

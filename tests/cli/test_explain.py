@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
@@ -79,6 +80,29 @@ async def test_a_refused_send_is_explained_in_plain_words(theatre: Theatre) -> N
     told = as_text(story)
     assert "code 131026" in told
     assert "Undeliverable: no WhatsApp, an old app, terms not accepted, or blocked." in told
+
+
+async def test_an_answer_that_waits_for_a_refused_number_says_so_and_what_to_do(theatre: Theatre) -> None:
+    refuse = {"send": {"status": 401, "code": 190, "times": 9}}
+    faults = f"{theatre.emulator.base_url}/_control/faults"
+    async with aiohttp.ClientSession() as client, client.post(faults, json=refuse) as answer:
+        assert answer.status == 200
+    wamid = await theatre.emulator.say(CUSTOMER, "hi")
+    told = ""
+    async with asyncio.timeout(10):
+        while "alarm" not in told:
+            story = await tell_story(theatre.system.foundation, theatre.system.channel.tenant_id, wamid)
+            told = as_text(story) if story is not None else ""
+            await asyncio.sleep(0.05)
+    assert "waits to be sent" in told
+    assert "The number has an alarm: auth: code 190" in told
+    assert "Make a new system-user token." in told
+    number = dict.fromkeys(("alarm", "paused_until")) | {"state": "READY", "due_at": datetime.now(UTC)}
+    assert story is not None
+    object.__setattr__(story.answers[0], "queued", number | {"paused_until": datetime.now(UTC) + timedelta(hours=1)})
+    assert "The number sends nothing until" in as_text(story)
+    object.__setattr__(story.answers[0], "queued", number)
+    assert "The number" not in as_text(story)
 
 
 async def test_where_a_message_waits_and_why_it_died(theatre: Theatre) -> None:

@@ -178,6 +178,20 @@ async def test_what_people_write_stays_text(page: Page) -> None:
     await expect(page).to_have_title("Sirdar Treks · phones")
 
 
+async def test_words_from_right_to_left_stand_at_the_right_and_not_under_the_time(bot: Bot, page: Page) -> None:
+    assert bot.emulator is not None
+    words = "مرحبا 👋"
+    await bot.emulator.say(CUSTOMER.number, words)
+    shown = page.get_by_role("region", name="Maya Lindqvist, customer").locator(".mine .words")
+    await expect(shown).to_have_text(words)
+    await expect(shown).to_have_css("direction", "rtl")
+    written, time = await shown.bounding_box(), await page.locator(".mine .meta").first.bounding_box()
+    assert written is not None
+    assert time is not None
+    line = await shown.evaluate("node => parseFloat(getComputedStyle(node).lineHeight)")
+    assert written["y"] + line <= time["y"] + 1
+
+
 async def test_page_says_when_the_bot_is_down_and_reloads_what_it_missed(bot: Bot, page: Page) -> None:
     phone = page.get_by_role("region", name="Pasang Sherpa, guide")
     field = phone.get_by_role("textbox")

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import hashlib
+import os
 import stat
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -160,3 +161,16 @@ def test_the_signature_of_amazons_own_example() -> None:
     headers = sign(bucket, "GET", "/test.txt", "examplebucket.s3.amazonaws.com", digest, at)
     assert headers["x-amz-date"] == "20130524T000000Z"
     assert "Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request" in headers["Authorization"]
+
+
+async def test_halves_that_a_killed_process_left_are_swept(tmp_path: Path, source: Path) -> None:
+    store, folder = DirectoryStore(tmp_path / "media"), tmp_path / "media/7/ab"
+    await store.put(KEY, source)
+    left, growing = folder / ".new-left", folder / ".new-growing"
+    for half in (left, growing):
+        half.write_bytes(b"half")
+    long_ago = (datetime.now(UTC) - timedelta(days=2)).timestamp()
+    for old in (left, folder / "abcdef"):
+        os.utime(old, (long_ago, long_ago))
+    await store.put("7/ab/another", source)
+    assert sorted(one.name for one in folder.iterdir()) == [".new-growing", "abcdef", "another"]

@@ -16,6 +16,7 @@ _TITLES = {
     33: "Unsupported request",
     100: "Invalid parameter",
     2500: "Unknown path components",
+    190: "Error validating access token: the session has expired",
     368: "Temporarily blocked for policies violations",
     80007: "Rate limit issues",
     80008: "Too many template requests",

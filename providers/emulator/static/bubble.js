@@ -78,12 +78,12 @@ function wrap(holder) {
 function inner(bubble) {
   const text = bubble.text ? words(bubble.text) : null;
   const pad = el("span", { class: "pad", "aria-hidden": "true" });
-  const foot = bubble.footer ? el("p", { class: "foot-text" }, bubble.footer, pad) : null;
+  const foot = bubble.footer ? el("p", { class: "foot-text", dir: "auto" }, bubble.footer, pad) : null;
   if (text && !foot) text.append(pad);
   return el(
     "div",
     { class: "inner" },
-    bubble.header ? el("p", { class: "head-text" }, bubble.header) : null,
+    bubble.header ? el("p", { class: "head-text", dir: "auto" }, bubble.header) : null,
     text,
     foot,
     !text && !foot ? pad : null,
@@ -98,7 +98,7 @@ function quote(bubble, phone) {
     "button",
     { class: "quote", type: "button", onclick: () => phone.reveal(quoted.id) },
     el("b", {}, author),
-    el("span", {}, summary(quoted)),
+    el("span", { dir: "auto" }, summary(quoted)),
   );
 }
 

@@ -9,7 +9,7 @@ const ONLY_EMOJI = /^(?:\p{Extended_Pictographic}[\u{fe0f}\u{1f3fb}-\u{1f3ff}]?(
 
 /** A paragraph with the text's markup. */
 export function words(text) {
-  const node = el("p", { class: ONLY_EMOJI.test(text.trim()) ? "words big" : "words" });
+  const node = el("p", { class: ONLY_EMOJI.test(text.trim()) ? "words big" : "words", dir: "auto" });
   text.split(/```([\s\S]+?)```/u).forEach((part, place) => {
     if (place % 2) node.append(el("code", {}, part.trim()));
     else node.append(...lines(part));

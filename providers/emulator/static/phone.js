@@ -324,6 +324,7 @@ export class Phone {
 
   #chat() {
     this.field = el("textarea", {
+      dir: "auto",
       rows: "1",
       placeholder: "Message",
       "aria-label": `Message as ${this.name}`,

@@ -55,7 +55,7 @@ export function listSheet(screen, bubble, choose) {
     el(
       "label",
       { class: "row" },
-      el("span", { class: "words" }, row.title, row.description ? el("small", {}, row.description) : null),
+      el("span", { class: "words", dir: "auto" }, row.title, row.description ? el("small", {}, row.description) : null),
       el("input", {
         type: "radio",
         name: `list ${bubble.id}`,
