@@ -6,6 +6,7 @@ import traceback
 from types import TracebackType
 
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
 from structlog.typing import EventDict
 
 _FRAMES = 12
@@ -39,11 +40,15 @@ def configure_logs(level: str, form: str) -> None:
 class _Libraries(logging.Handler):
     """Shows what libraries warn of in lines like our own.
 
-    Of their message only the first line of its template: the rest may quote what a person wrote.
+    Of their message only the first line of its template: the rest may quote what a person wrote. What only means that
+    somebody who calls us spoke no HTTP, or went away, is not worth a line.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show one record."""
+        error = record.exc_info[1] if record.exc_info else None
+        if record.name == "aiohttp.server" and isinstance(error, (HttpProcessingError, ConnectionError)):
+            return
         said = str(record.msg).partition("\n")[0]
         structlog.get_logger().log(
             record.levelno, said, action="go_on", library=record.name, exc_info=record.exc_info or None

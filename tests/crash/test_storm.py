@@ -3,6 +3,7 @@
 import asyncio
 import random
 import signal
+import time
 
 import pytest
 
@@ -15,18 +16,26 @@ pytestmark = [pytest.mark.crash, pytest.mark.xdist_group("crash")]
 
 PEOPLE, NUMBERS, SECONDS = (200, 50, 300) if SOAK else (50, 30, 40)
 
+LULL = 30.0  # seconds that nothing may get through before the next one dies all the same
+
 VICTIMS = ["web:1", "web:2", "worker:1", "worker:2", "sender:1", "sender:2", "clock:1"]
 FATES = ["kill"] * 6 + ["freeze", "postgres"]
 BAD_DAY = Mood(drop=0.01, slow=0.005, error=0.01, throttle=0.001, silent=0.3, shuffle=0.2, pause=0.2)
 
 
 async def torment(town: Deployment, done: asyncio.Event) -> None:
-    """Kill and freeze at random until done."""
+    """Kill and freeze at random until done.
+
+    Something must get through in between: a busy machine would else kill processes faster than it starts them.
+    """
     rng = random.Random(town.rng.random())
     freezing: set[asyncio.Task[None]] = set()
     fates: list[str] = []
     while not done.is_set():
+        sent, until = len(town.meta.sent), time.monotonic() + LULL
         await asyncio.sleep(rng.uniform(1, 3))
+        while len(town.meta.sent) < sent + 10 and time.monotonic() < until and not done.is_set():
+            await asyncio.sleep(0.1)
         child = town.fleet.children[rng.choice(VICTIMS)]
         if not fates:
             fates = rng.sample(FATES, len(FATES))

@@ -1,5 +1,6 @@
 """Logs never hold phone numbers, message texts, tokens or secrets, whatever happens."""
 
+import asyncio
 import io
 import json
 import logging
@@ -54,6 +55,20 @@ def test_an_exception_is_shown_without_its_message(watch: Watch) -> None:
     shown = watch.lines.getvalue()
     assert CANARY not in shown
     assert shown.count("ValueError at ") == 2
+
+
+async def test_who_speaks_no_http_or_goes_away_fills_no_log(watch: Watch, running: Running) -> None:
+    """Anybody on the network can do so all day."""
+    host, _, port = running.url.removeprefix("http://").partition(":")
+    for said in (b"\x16\x03\x01\x02\x00\r\n\r\n", b"POST /api/whatsapp/webhook HTTP/1.1\r\nContent-Length: 9\r\n\r\nx"):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(said)
+        writer.write_eof()
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+    await running.post(b"{", secret="another-app-secret")  # the server has dealt with the others
+    assert "library" not in watch.lines.getvalue()
 
 
 def test_what_libraries_warn_of_is_shown_like_our_own_lines(watch: Watch) -> None:

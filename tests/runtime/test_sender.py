@@ -112,11 +112,30 @@ def claim(number: int = 1, *, attempt: int = 1, created_at: datetime | None = No
     )
 
 
+RULES = SendRules(lease=timedelta(seconds=30), unknown_wait=timedelta(seconds=60))
+
+
 def sender(outbox: FakeOutbox, provider: FakeProvider, clock: FakeClock, **changes: object) -> Sender:
     ways = {"concurrency": 10, "channel": Pacer(0, 1), "pair": Pacer(0, 1)} | changes
-    rules = SendRules(lease=timedelta(seconds=30), unknown_wait=timedelta(seconds=60))
     outlet = Outlet(provider=provider, **ways)  # type: ignore[arg-type]
-    return Sender(outbox, {CHANNEL: outlet}, rules, Bells(), clock)
+    return Sender(outbox, {CHANNEL: outlet}, RULES, Bells(), clock)
+
+
+async def berthed(outbox: FakeOutbox, provider: FakeProvider, clock: FakeClock, *claims: Claim) -> "asyncio.Task[None]":
+    """A sender that sends one at a time, is stopping, and was handed these by a worker beside it."""
+    sends = sender(outbox, provider, clock, concurrency=1)
+    stopping = Stopping()
+    running = asyncio.create_task(sends.run(stopping))
+    while (berth := sends.berth()) is None:
+        await asyncio.sleep(0)
+    assert berth.rooms[CHANNEL] >= len(claims)
+    stopping.set()
+    sends.take_over(claims)
+    while not provider.sent:
+        await asyncio.sleep(0)
+    for _ in claims:  # whoever would go ahead has had its chance
+        await asyncio.sleep(0)
+    return running
 
 
 async def sent_late(content: Outgoing, template: str = "") -> tuple[FakeOutbox, FakeProvider]:
@@ -297,6 +316,30 @@ async def test_never_more_calls_than_allowed_at_once(clock: FakeClock) -> None:
     provider.gate.set()
     await sends.drain()
     assert len(outbox.results) == 2
+
+
+async def test_what_was_handed_over_ahead_waits_for_a_place(clock: FakeClock) -> None:
+    outbox, provider = FakeOutbox(), FakeProvider()
+    provider.gate.clear()
+    sending = await berthed(outbox, provider, clock, claim(1), claim(2), claim(3))
+    assert len(provider.sent) == 1, "one at a time"
+    provider.gate.set()
+    await sending
+    assert [result.verdict for result in outbox.results] == [Verdict.DONE] * 3
+
+
+async def test_nothing_is_sent_when_its_lease_is_nearly_over(clock: FakeClock) -> None:
+    """Others may declare the attempt UNKNOWN before the answer is here, and say it again: so it is not said now."""
+    outbox, provider = FakeOutbox(), FakeProvider()
+    provider.gate.clear()
+    sending = await berthed(outbox, provider, clock, claim(1), claim(2))
+    clock.now += RULES.lease / 2
+    provider.gate.set()
+    await sending
+    assert len(provider.sent) == 1
+    told = {result.claim.message_id: (result.verdict, result.detail) for result in outbox.results}
+    assert told[MessageId(1)] == (Verdict.DONE, "")
+    assert told[MessageId(2)] == (Verdict.RETRY, "the lease was nearly over"), "certainly not sent: tried again"
 
 
 async def test_a_person_over_the_pair_limit_waits_and_it_is_no_attempt(clock: FakeClock) -> None:
