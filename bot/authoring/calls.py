@@ -30,7 +30,11 @@ class Written(Protocol):
 
 
 def check_across(
-    files: Sequence[Written], intents: Mapping[str, Mapping[str, IntentSpec]], unreadable: Collection[str]
+    files: Sequence[Written],
+    intents: Mapping[str, Mapping[str, IntentSpec]],
+    unreadable: Collection[str],
+    *,
+    all_intents: bool = True,
 ) -> Iterator[tuple[Document, Report]]:
     """What only all flows together show, for each file.
 
@@ -38,13 +42,14 @@ def check_across(
         files: All flow files that could be read.
         intents: By role.
         unreadable: Flows that are there, with mistakes for which they could not be read.
+        all_intents: Whether every intents file could be read; else nobody knows which intent is missing.
     """
     starts: dict[tuple[str, str], str] = {}
     flows = newest(file.spec for file in files)
     around = _around(flows)
     for file in files:
         report = Report(places=file.report.places)
-        _check_starts(file.spec, intents, starts, report)
+        _check_starts(file.spec, intents, starts, report, all_intents=all_intents)
         check_calls(file.spec, flows, report, unreadable)
         if file.spec is flows[file.spec.flow] and (circle := around.get(file.spec.flow)):
             state = next(name for name in _at_once(file.spec) if file.spec.states[name].call == circle[1])
@@ -54,13 +59,18 @@ def check_across(
 
 
 def _check_starts(
-    spec: FlowSpec, intents: Mapping[str, Mapping[str, IntentSpec]], starts: dict[tuple[str, str], str], report: Report
+    spec: FlowSpec,
+    intents: Mapping[str, Mapping[str, IntentSpec]],
+    starts: dict[tuple[str, str], str],
+    report: Report,
+    *,
+    all_intents: bool,
 ) -> None:
     """What starts a flow exists, and starts no other."""
     for place, intent in enumerate(spec.start.intents):
         path: Path = ("start", "intents", place)
         for role in spec.roles:
-            if intent not in {**intents.get(ANY, {}), **intents.get(role, {})}:
+            if all_intents and intent not in {**intents.get(ANY, {}), **intents.get(role, {})}:
                 report(path, f"Role `{role}` has no intent `{intent}`.", code="unknown",
                        hint=did_you_mean(intent, intents.get(role, {})))  # fmt: skip
             check_groups(spec, intents.get(role, {}).get(intent), path, report)
@@ -68,12 +78,22 @@ def _check_starts(
             if other != spec.flow:
                 report(path, f"Intent `{intent}` starts flow `{other}` already, for role `{role}`.",
                        hint="One intent starts one flow.", code="duplicate")  # fmt: skip
-    for event in spec.start.events:
+    begun: list[tuple[Path, str, str, str]] = [
+        *((("start", "events", event), "Event", event, "starts") for event in spec.start.events),
+        *((("start", "universals", place), "Word", word, "starts") for place, word in enumerate(spec.start.universals)),
+        *((("commands", source), "Command", _verb(source), "is one of") for source in spec.commands),
+    ]
+    for path, what, name, does in begun:
         for role in spec.roles:
-            other = starts.setdefault((role, f"event {event}"), spec.flow)
+            other = starts.setdefault((role, f"{what} {name}"), spec.flow)
             if other != spec.flow:
-                told = f"Event `{event}` starts flow `{other}` already, for role `{role}`."
-                report(("start", "events", event), told, hint="One event starts one flow.", code="duplicate")
+                report(path, f"{what} `{name}` {does} flow `{other}` already, for role `{role}`.", code="duplicate",
+                       hint=f"One {what.lower()} belongs to one flow.")  # fmt: skip
+
+
+def _verb(command: str) -> str:
+    """The words of a command before its arguments."""
+    return " ".join(command.partition("{")[0].split()).upper()
 
 
 def _around(flows: Mapping[str, FlowSpec]) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ import gc
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
@@ -33,7 +33,7 @@ from bot.core.errors import ContentErrors, Mark, TemplateError
 from bot.core.expanding import expand
 from bot.core.flow import LANGUAGE, FlowSpec, ProjectSpec
 from bot.core.intents import EntitySpec, IntentFile, IntentSpec
-from bot.core.report import Report, did_you_mean
+from bot.core.report import Path, Report, did_you_mean
 from bot.core.templates import FALLBACK, TemplateFile, Texts, compile_file, outline
 from bot.core.whatsapp import WhatsAppTemplate
 
@@ -68,6 +68,7 @@ class Loader(Folder):
     flow_files: list[FlowFile] = field(default_factory=list)
     project: ProjectSpec = field(default_factory=ProjectSpec)
     unreadable: set[str] = field(default_factory=set)
+    lacks_intents: bool = False
 
     def read(self) -> list[CompiledFlow]:
         """Read and check all of it; returns the flows that compile."""
@@ -78,7 +79,9 @@ class Loader(Folder):
             self._intents()
             self._project()
             compiled = list(self._compiled())
-            for document, report in check_across(self.flow_files, self.intents, self.unreadable):
+            for document, report in check_across(
+                self.flow_files, self.intents, self.unreadable, all_intents=not self.lacks_intents
+            ):
                 self.report(document, report)
             self._without_flow()
         return compiled
@@ -146,6 +149,8 @@ class Loader(Folder):
                 name = next(files[language].path for files in self.templates.values() if language in files)
                 told = f"`{language}` is no language, so nobody would ever be spoken to in it."
                 self.finding(Mark(name, 1, 1), told, "Name the folder en, hi or pt_BR, say.", "error", "translation")
+                for files in self.templates.values():
+                    files.pop(language, None)
 
     # --- Templates ----------------------------------------------------------------------------------------------------
 
@@ -205,11 +210,14 @@ class Loader(Folder):
             document = self._document(name, path)
             file = self._model(document, IntentFile) if document is not None else None
             if file is None or document is None:
+                self.lacks_intents = True
                 continue
             report = Report()
             check_file(file, self.actions, report)
             self.report(document, report)
-            if not any(mistake.severity == "error" for mistake in report.mistakes):
+            if any(mistake.severity == "error" for mistake in report.mistakes):
+                self.lacks_intents = True
+            else:
                 self.intent_files.append(IntentsRead(document=document, file=file))
                 for role in file.roles:
                     self.intents.setdefault(role, {}).update(file.intents)
@@ -255,6 +263,7 @@ class Loader(Folder):
     def _file_of(self, name: str, document: Document, spec: FlowSpec, source: Source) -> FlowFile:
         own = self.templates.get(name.removeprefix("flows/").removesuffix(".yaml"), {})
         report = Report()
+        _check_empty(document.value, (), report)
         spec = expand(self._with_defaults(spec), report)
         texts = Texts(own=own, common=self._common(), language=spec.language)
         return FlowFile(document=document, report=report, spec=spec, texts=texts, source=source)
@@ -307,6 +316,18 @@ class Loader(Folder):
             for block, message, hint in rules.template_mistakes(template, file.spec):
                 self.finding(Mark(template.path, block.line, 1), message, hint, "error", "template")
         return flow
+
+
+def _check_empty(value: Any, path: Path, report: Report) -> None:
+    """Words of a state behind whose colon nothing stands: they would be passed over."""
+    states = value.get("states") if isinstance(value, dict) else None
+    for name, state in states.items() if isinstance(states, dict) else ():
+        inside = state if isinstance(state, dict) else {}
+        for word in [word for word, given in inside.items() if given is None]:
+            report((*path, "states", name, word), f"`{word}:` is empty.",
+                   hint="Write behind the colon what is meant, or remove it.")  # fmt: skip
+        if "states" in inside:
+            _check_empty(inside, (*path, "states", name), report)
 
 
 @contextlib.contextmanager

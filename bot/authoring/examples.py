@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bot.authoring.reader import Document
 from bot.core.actions import Actions
 from bot.core.book import ANY
-from bot.core.flow import FlowSpec
+from bot.core.flow import LANGUAGE, SLOT_TYPES, FlowSpec
 from bot.core.intents import EntitySpec, IntentFile, IntentSpec, by_language, marks, plain
 from bot.core.messages import MAX_BUTTON_TITLE
 from bot.core.patterns import compile_pattern
@@ -36,6 +36,9 @@ class IntentsRead:
 def check_file(file: IntentFile, actions: Actions, report: Report) -> None:
     """What is wrong with a file in itself. `actions`: what there is to look things up."""
     for name, entity in file.entities.items():
+        if entity.type is not None and entity.type not in SLOT_TYPES:
+            report(("entities", name, "type"), f"There is no type `{entity.type}`.", code="unknown",
+                   hint=did_you_mean(entity.type, SLOT_TYPES) or f"It is one of {', '.join(SLOT_TYPES)}.")  # fmt: skip
         if entity.lookup is not None:
             _check_lookup(("entities", name, "lookup"), entity.lookup, actions, report)
         for place, source in enumerate(entity.patterns):
@@ -46,12 +49,30 @@ def check_file(file: IntentFile, actions: Actions, report: Report) -> None:
             report(path, f"Nobody could ever mean intent `{name}`.", hint="Give it `examples:`.")
         for place, source in enumerate(intent.patterns):
             _check_pattern((*path, "patterns", place), source, report)
+        _check_languages(path, intent, report)
         for language, place, text in by_language(intent.examples):
-            for _, entity_name in marks(text):
-                if entity_name not in file.entities:
-                    where = (*path, "examples", *([language] if language else []), place)
-                    report(where, f"There is no entity `{entity_name}`.", code="unknown",
-                           hint=did_you_mean(entity_name, file.entities) or "List it under `entities:`.")  # fmt: skip
+            where = (*path, "examples", *([language] if language else []), place)
+            _check_example(where, text, file.entities, report)
+
+
+def _check_languages(path: Path, intent: IntentSpec, report: Report) -> None:
+    for word, told in (("examples", intent.examples), ("keywords", intent.keywords), ("label", intent.label)):
+        for language in told if isinstance(told, dict) else ():
+            if not LANGUAGE.fullmatch(language):
+                report((*path, word, language), f"`{language}` is no language.", code="translation",
+                       hint="Write for example en, hi or pt_BR.")  # fmt: skip
+
+
+def _check_example(path: Path, text: str, entities: Mapping[str, EntitySpec], report: Report) -> None:
+    for _, name in marks(text):
+        if name not in entities:
+            report(path, f"There is no entity `{name}`.", code="unknown",
+                   hint=did_you_mean(name, entities) or "List it under `entities:`.")  # fmt: skip
+    if not text.strip():
+        report(path, "This example is empty.", hint="Write what people say, or remove it.")
+    elif "](" in plain(text):
+        report(path, "Something is marked in this example, and the mark has another form.",
+               hint="Write `[words](entity)`, the entity in small letters.")  # fmt: skip
 
 
 def _check_lookup(path: Path, name: str, actions: Actions, report: Report) -> None:

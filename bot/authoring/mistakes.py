@@ -1,5 +1,6 @@
 """Mistakes as authors see them: place, one sentence, and a remedy. Pydantic's errors are translated here."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -51,8 +52,8 @@ def explain(mistakes: ValidationError, document: Document, model: type[BaseModel
     details = [(_path_in(document, detail), detail) for detail in mistakes.errors(include_url=False)]
     for path, detail in details:
         deeper = any(len(other) > len(path) and other[: len(path)] == path for other, _ in details)
-        if deeper and detail["type"] in {"dict_type", "list_type"}:
-            continue  # it may be a list or a block; what is wrong inside of it says more
+        if deeper and detail["type"] in {"dict_type", "list_type", "literal_error"}:
+            continue  # it may be a list, a block or a word; what is wrong inside of it says more
         message, hint, at_value = _words(detail, path, model, document)
         mark = document.value_mark(path) if at_value else document.mark(path)
         finding = Finding(
@@ -90,7 +91,7 @@ def _words(detail: ErrorDetails, path: Path, model: type[BaseModel], document: D
             return _unknown_key(detail, key, model)
         case "missing":
             name = detail["loc"][-1]
-            return f"`{name}:` is missing.", "", False
+            return f"`{name}:` is missing.", _MISSING.get(str(name), ""), False
         case "union_tag_invalid":
             return (
                 f"There is no slot type `{given.get('type')}`.",
@@ -103,7 +104,8 @@ def _words(detail: ErrorDetails, path: Path, model: type[BaseModel], document: D
             return _of_another_form(detail.get("ctx", {}).get("pattern", ""), key, str(given))
         case "literal_error":
             known = detail.get("ctx", {}).get("expected", "")
-            return f"`{given}` is not possible here.", f"It is {known}.", True
+            near = did_you_mean(str(given), _QUOTED.findall(known))
+            return f"`{given}` is not possible here.", near if "mean" in near else f"It is {known}.", True
         case "too_short":
             return f"`{key}:` is empty.", "", False
         case "not_supported":
@@ -119,6 +121,8 @@ def _of_another_kind(detail: ErrorDetails, path: Path, key: str) -> tuple[str, s
     if kind in _BOUNDS:
         return _out_of_bounds(kind, key, given, detail.get("ctx", {}))
     expected = _EXPECTED.get(kind)
+    if given is None and kind == "string_type" and key and not key.isdecimal():
+        return f"`{key}:` is empty.", "Write behind the colon what is meant, or remove it.", True
     if expected and _BRANCHES.intersection(path) and kind in {"dict_type", "model_type"} and given is not None:
         expected = "the name of a state, or a block with `if:` and `to:`"
     if expected:
@@ -143,13 +147,38 @@ def _of_another_form(pattern: str, key: str, given: str) -> tuple[str, str, bool
     if wanted is not None:
         return f"`{key}: {given}` has another form.", f"It is {wanted}.", True
     names = "Names are lower case letters, digits and `_`, beginning with a letter."
-    return f"`{given}` is not a name.", f"{names} {strange(given)}".strip(), True
+    return f"`{given}` is not a name.", f"{names} {strange(given) or _as_a_name(key, given)}".strip(), True
+
+
+def _as_a_name(key: str, given: str) -> str:
+    """How a name would be written that is none."""
+    if (braces := _BRACES.fullmatch(given)) is not None:
+        return f"Write `{braces[1]}` alone."
+    if key in {"say", "ask", "prompt"} and " " in given:
+        return "What people read stands in a block of the template file; its name stands here."
+    name = _NO_NAME.sub("_", given.lower()).strip("_")
+    return f"Write `{name}`." if name[:1].isalpha() and name.isascii() and name.count("_") < _LONG_NAME else ""
 
 
 _BRANCHES = frozenset({"when", "next", "error", "events", "back"})
 """Words below which states are named."""
 
 
+_QUOTED = re.compile(r"'([^']*)'")
+_BRACES = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+_NO_NAME = re.compile(r"[^a-z0-9]+")
+_LONG_NAME = 4
+"""Words of a name that is too long to be one."""
+_MISSING = {
+    "flow": "Write its name: `flow: booking`.",
+    "role": "Write whose it is: `role: customer`, or several, `role: [customer, sales]`.",
+    "states": "Write what happens: `states:`, and below it the first state.",
+    "intents": "Write `intents:`, and below it what people want, by name.",
+    "test": "Write what it is about: `test: a customer books`.",
+    "steps": "Write what happens: `steps:`, and below it `- user: hello`.",
+    "to": "Write where it leads: `to: review`.",
+    "name": "Write what it is called: `name: payment_reminder`.",
+}
 _BOUNDS = {
     "string_too_long": ("max_length", "characters at most"), "string_too_short": ("min_length", "characters or more"),
     "too_long": ("max_length", "entries at most"), "greater_than_equal": ("ge", "or more"),
@@ -160,6 +189,8 @@ _BOUNDS = {
 
 def _out_of_bounds(kind: str, key: str, given: Any, bounds: Mapping[str, Any]) -> tuple[str, str, bool]:
     word, told = _BOUNDS[kind]
+    if kind in {"string_too_short", "too_short"} and not given:
+        return f"`{key}:` is empty.", "Write something, or leave it out.", True
     has = f"has {len(given)}" if isinstance(given, str | list | dict) else f"is {given}"
     return f"`{key}:` {has}; it may be {bounds.get(word)} {told}.", "", True
 
@@ -170,8 +201,16 @@ def _remedy(kind: str, given: Any) -> str:
         return "Put it in quotes."
     if kind in {"dict_type", "model_type"} and given is None:
         return "Indent the lines that belong to it."
+    if kind == "string_type" and isinstance(given, list):
+        return "Write one, without brackets."
+    if kind.startswith("int_"):
+        return "Write it in figures, such as 2."
     if kind == "list_type" and isinstance(given, str):
-        return f"Write `[{given}]`."
+        return f"Write `[{given}]`." if given[:1] != "-" else "A dash needs a space after it: `- one`."
+    if kind == "list_type" and isinstance(given, dict):
+        return f"Write `[{', '.join(given)}]`."
+    if kind == "dict_type" and isinstance(given, list | str):
+        return "Below it, indented, each line has a name, a colon and what it stands for."
     if kind in {"dict_type", "model_type", "model_attributes_type"} and given in SLOT_TYPES:
         return f"Write `{{type: {given}}}`."
     return ""

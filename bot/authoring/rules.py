@@ -69,7 +69,8 @@ def check(subject: Subject, report: Report) -> None:
     for rule in (_blocks, _variants, _actions, _lookups, _receipts, _roles):
         rule(subject, report)
     check_limits(spec, texts, report)
-    check_translations(spec, texts, subject.said, subject.languages, report)
+    idle = {block.name for _, block in unused_blocks(texts, spec)}
+    check_translations(spec, texts, subject.said, idle, subject.languages, report)
     check_guards(spec, report)
     if flow is not None:
         edges = _edges(flow)
@@ -119,7 +120,7 @@ def _blocks(subject: Subject, report: Report) -> None:
         if block in _SAID_BY_ITSELF and block in own:
             report(path, f"Block `{block}` has the name of what the bot says by itself, and would be said there too.",
                    code="taken", hint=f"Call it for example `{block}_{path[1]}`.")  # fmt: skip
-        if not subject.texts.has(block):
+        if not subject.texts.has(block) and not subject.texts.has_wording(block, subject.spec.variants or ()):
             report(path, f"There is no block `{block}`.", code="unknown",
                    hint=did_you_mean(block, own) or f"Add it to templates/{FALLBACK}/….j2.")  # fmt: skip
 
@@ -157,8 +158,8 @@ def unused_blocks(texts: Texts, spec: FlowSpec) -> Iterator[tuple[TemplateFile, 
                 yield file, block
 
 
-def _calls(spec: FlowSpec) -> Iterator[tuple[Path, str, dict[str, Any], bool]]:
-    """Every action called: place, name, arguments, and whether it has a receipt."""
+def _calls(spec: FlowSpec) -> Iterator[tuple[Path, str, dict[str, Any], str | None]]:
+    """Every action called: place, name, arguments, and the receipt it has."""
     for name, state in spec.states.items():
         path: Path = ("states", name)
         parts: list[tuple[Path, StateSpec | OpSpec | Any]] = [(path, state)]
@@ -166,7 +167,7 @@ def _calls(spec: FlowSpec) -> Iterator[tuple[Path, str, dict[str, Any], bool]]:
         parts += [((*path, "collect", kind), collector) for kind, collector in state.collect.items()]
         for where, part in parts:
             if part.do:
-                yield where, part.do, part.arguments or {}, part.once is not None
+                yield where, part.do, part.arguments or {}, part.once
 
 
 def _actions(subject: Subject, report: Report) -> None:
@@ -224,8 +225,12 @@ def _lookups(subject: Subject, report: Report) -> None:
 def _receipts(subject: Subject, report: Report) -> None:
     """Actions say under which key they happen once."""
     for path, name, _, once in _calls(subject.spec):
-        if not once:
-            receipt = name.split(".")[0] + ":{{ run.id }}"
+        receipt = name.split(".")[0] + ":{{ run.id }}"
+        if once is not None and "{" not in once:
+            report((*path, "once"), f"This receipt is always the same, so `{name}` would run once, for whoever comes "
+                   "first, and never again.", severity="warning", code="receipt",
+                   hint=f'Write for example `once: "{receipt}"`.')  # fmt: skip
+        elif once is None:
             report((*path, "do"), f"`{name}` has no `once:`, so entering this state again runs it again.",
                    severity="warning", code="receipt", hint=f'Add `once: "{receipt}"`.')  # fmt: skip
 

@@ -4,7 +4,7 @@ Which languages a project speaks, `project.yaml` says under `languages:`; then w
 it, a language counts where somebody has begun to translate, and what is missing is a warning.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from bot.authoring.limits import options_of
 from bot.core.flow import FlowSpec
@@ -13,7 +13,12 @@ from bot.core.templates import FALLBACK, TemplateFile, Texts
 
 
 def check_translations(
-    spec: FlowSpec, texts: Texts, said: Iterable[tuple[Path, str]], languages: tuple[str, ...], report: Report
+    spec: FlowSpec,
+    texts: Texts,
+    said: Iterable[tuple[Path, str]],
+    idle: Collection[str],
+    languages: tuple[str, ...],
+    report: Report,
 ) -> None:
     """Every block and label of a flow is there in every language.
 
@@ -21,6 +26,7 @@ def check_translations(
         spec: The flow.
         texts: What it can say.
         said: The blocks it names, with their places.
+        idle: Those nobody says, which need no translation.
         languages: Those the project speaks; empty: those the flow has files in.
         report: Takes what is missing.
     """
@@ -36,7 +42,7 @@ def check_translations(
                 report(("flow",), f"Flow `{spec.flow}` is not translated into `{language}`.", severity=severity,
                        code="translation", hint=f"Write {_beside(texts, language)}.")  # fmt: skip
             continue
-        for block in sorted(own - set(file.blocks)):
+        for block in sorted(own - set(file.blocks) - set(idle)):
             if not block.startswith("choice_") and not block.startswith("command_"):
                 report(places.get(block, ("flow",)), f"Block `{block}` is not translated into `{language}`.",
                        severity=severity, code="translation", hint=f"Add it to {file.path}.")  # fmt: skip

@@ -78,7 +78,10 @@ def _mended(text: str, one: Complaint, *, leave_out: bool) -> str:
     if one.error.message == _TWO[0]:
         return "\n".join(lines[row] if row < one.line else "" for row in range(len(lines)))
     indent = _indent(lines[one.line])
-    same = one.error.hint == _INDENT or one.error.message == _BELOW  # its neighbours are where it is
+    same = one.error.hint == _INDENT or one.error.message in {
+        _BELOW,
+        _WORDS[_DASH][0],
+    }  # its neighbours are where it is
     lines[one.line] = ""
     for row in range(one.line + 1, len(lines)):
         if lines[row].strip() and _indent(lines[row]) + same <= indent:
@@ -138,9 +141,11 @@ _FROM_THE_OPENING = frozenset(
 )  # fmt: skip
 """Complaints that come where the parser gave up; the author has to look where it began."""
 _NOTHING = "did not find expected node content"
+_DASH = "did not find expected '-' indicator"
 _WORDS = {
-    "did not find expected '-' indicator": (
-        "A list has a line that does not begin with `- `.", "Begin it with `- `, or indent it less.",
+    _DASH: (
+        "A list has a line that does not begin with `- `.",
+        "Begin it with `- `, or indent it less; if these are keys, take the `- ` before the first of them away.",
     ),
     "did not find expected ',' or '}'": tuple(one.format("}") for one in _BRACKET),
     "did not find expected ',' or ']'": tuple(one.format("]") for one in _BRACKET),

@@ -108,6 +108,7 @@ def compile_flow(
             slots=slots,
             texts=texts,
             templates=templates,
+            variants=spec.variants or (),
             expressions=expressions,
             rules=flow_rules,
         )

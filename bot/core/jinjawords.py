@@ -11,6 +11,7 @@ _UNKNOWN = re.compile(r"Encountered unknown tag '(\w+)'")
 _FILTER = re.compile(r"there is no filter `(\w+)`|No filter named '(\w+)'")
 _EXPECTED = re.compile(r"expected token '(.+?)', got '(.+?)'", re.DOTALL)
 _SIGN = re.compile(r"unexpected char '(.)'")
+_TWICE = re.compile(r"block '(\w+)' defined twice")
 _INSTEAD = {"&": "Write `and`.", "!": "Write `not`, or `!=`.", "?": "Write `yes if so else no`.", "$": "Leave it out."}
 
 
@@ -20,7 +21,9 @@ def in_template(message: str, filters: Iterable[str]) -> tuple[str, str]:
         tag, open_tag = unknown[1], _UNCLOSED.search(message)
         if open_tag is not None and tag.startswith("end"):
             return f"`{{% {open_tag[1]} %}}` is not closed.", f"Add `{{% end{open_tag[1]} %}}`."
-        return f"There is no tag `{{% {tag} %}}` here.", did_you_mean(tag, _TAGS)
+        near = did_you_mean(tag, _TAGS)
+        told = f"There is no tag `{{% {tag} %}}` here."
+        return told, near if "mean" in near else f"{near} A value stands in two braces: `{{{{ {tag} }}}}`."
     if (open_tag := _UNCLOSED.search(message)) is not None:
         return f"`{{% {open_tag[1]} %}}` is not closed.", f"Add `{{% end{open_tag[1]} %}}`."
     if (named := _FILTER.search(message)) is not None:
@@ -30,6 +33,13 @@ def in_template(message: str, filters: Iterable[str]) -> tuple[str, str]:
         return f"`{token[2]}` is not possible here.", "A value is a name, then filters: `{{ trek.name | upper }}`."
     if (sign := _SIGN.search(message)) is not None:
         return f"`{sign[1]}` is not possible here.", _INSTEAD.get(sign[1], "")
+    if message == "unexpected '}'":
+        return "A value is closed with one brace.", "Close it with two: `{{ … }}`."
+    if token is not None and token[1] == "end of statement block":
+        hint = "Write `{% elif … %}`." if token[2] == "if" else "A tag ends with `%}`."
+        return f"`{token[2]}` is not possible here.", hint
+    if (twice := _TWICE.fullmatch(message)) is not None:
+        return f"Block `{twice[1]}` is here twice.", "Remove one of them, or give it another name."
     return f"{message[:1].upper()}{message[1:].rstrip('.')}.", (
         "Blocks hold text, `{{ values }}`, `{% if %}` and simple `{% for %}` loops."
     )

@@ -3,7 +3,7 @@
 Nothing here decides which state follows which; that is all in `bot.core.compiler`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +78,7 @@ class Planner:
     slots: Mapping[str, AnySlot]
     texts: Texts
     templates: Mapping[str, WhatsAppTemplate]
+    variants: Collection[str] = ()
     expressions: Expressions
     rules: tuple[Rule, ...] = ()
 
@@ -124,6 +125,9 @@ class Planner:
             once = self.expressions.value(spec.once, (*path, "once")) if spec.once else None
             arguments = self.expressions.values(spec.arguments, (*path, "with"))
             ops.append(Do(action=spec.do, arguments=arguments, once=once, save=spec.save))
+        if spec.save is not None and spec.save in self.slots:
+            self.report((*path, "save"), f"`{spec.save}` is a slot, and a result needs a name of its own.",
+                        hint=f"Write for example `save: {spec.save}_result`.")  # fmt: skip
         for word in ("arguments", "once", "save"):
             if not spec.do and getattr(spec, word) is not None and not (calls and word != "once"):
                 word = "with" if word == "arguments" else word
@@ -179,7 +183,11 @@ class Planner:
         return Form(slots=tuple(known), blocks=blocks, options=options, rules=(*rules, *own), anew=anew)
 
     def _slot_blocks(self, name: str) -> SlotBlocks:
-        own, slot = self.texts.has_own, self.slots[name]
+        slot, variants = self.slots[name], self.spec.variants or self.variants
+
+        def own(block: str) -> bool:
+            return self.texts.has_wording(block, variants)
+
         doubt = "choose_candidate" if slot.type == "ref" else "ambiguous_value"
         asked = f"ask_{name}" if own(f"ask_{name}") else f"ask_{slot.type}"
         return SlotBlocks(

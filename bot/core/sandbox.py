@@ -18,7 +18,7 @@ from jinja2.runtime import Context, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from bot.core.conversation import Contact
-from bot.core.jinjawords import in_expression
+from bot.core.jinjawords import in_expression, in_template
 from bot.core.languages import date_in, list_in, money_in, number_in
 from bot.core.simplewords import names_in, names_in_text
 from bot.core.values import Printed, show_duration, show_phone, show_time
@@ -307,7 +307,10 @@ def _text(source: str) -> tuple[Callable[[Mapping[str, Any]], str], frozenset[st
         check_tree(tree)
         template = ENVIRONMENT.from_string(source)
     except TemplateSyntaxError as mistake:
-        raise ExpressionError(f"`{source}` is not a valid template: {mistake.message}.") from mistake
+        told, hint = in_template(mistake.message or "", ENVIRONMENT.filters)
+        raise ExpressionError(
+            f"`{source}` is not a valid text: {told[:1].lower()}{told[1:]} {hint}".rstrip()
+        ) from mistake
     return template.render, frozenset(find_undeclared_variables(tree))
 
 

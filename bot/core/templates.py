@@ -6,7 +6,7 @@ compiled once; those without any variable are rendered once.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -122,7 +122,7 @@ def _compile_whole(path: str, source: str) -> TemplateFile:
         check_tree(tree)
         template = ENVIRONMENT.from_string(source)
     except TemplateSyntaxError as mistake:
-        first, *others = _mistakes_by_block(path, source) or [_told(path, mistake, 0)]
+        first, *others = [*_wrong_edges(path, source), *_mistakes_by_block(path, source)] or [_told(path, mistake, 0)]
         first.others = tuple(others)
         raise first from mistake
     _only_blocks(path, tree)
@@ -150,6 +150,24 @@ def _mistakes_by_block(path: str, source: str) -> list[TemplateError]:
         except TemplateSyntaxError as mistake:
             found.append(_told(path, mistake, source.count("\n", 0, block.start(2))))
     return found
+
+
+_EDGE = re.compile(r"\{%[-+]?\s*(?:block\s+([\w-]*\w)|(endblock)\b)")
+
+
+def _wrong_edges(path: str, source: str) -> Iterator[TemplateError]:
+    """Blocks that are not closed before the next begins, which Jinja takes for nested ones; and names that are none."""
+    begun: re.Match[str] | None = None
+    for edge in _EDGE.finditer(source):
+        if "-" in (edge[1] or ""):
+            at = Mark(path, source.count("\n", 0, edge.start()) + 1, 1)
+            hint = f"Write `{edge[1].replace('-', '_')}`, here and in the flow."
+            yield TemplateError(f"The name `{edge[1]}` of a block has a hyphen.", at=at, hint=hint)
+        if begun is not None and edge[1]:
+            at = Mark(path, source.count("\n", 0, begun.start()) + 1, 1)
+            hint = f"Add `{{% endblock %}}` before block `{edge[1]}` begins."
+            yield TemplateError(f"Block `{begun[1]}` is not closed.", at=at, hint=hint)
+        begun = edge if edge[1] else None
 
 
 def _told(path: str, mistake: TemplateSyntaxError, lines_before: int) -> TemplateError:
@@ -237,6 +255,10 @@ class Texts:
     def has_own(self, name: str) -> bool:
         """Whether the flow itself has the block, in any language."""
         return any(name in file.blocks for file in self.own.values())
+
+    def has_wording(self, name: str, variants: Collection[str]) -> bool:
+        """Whether the flow itself has words for a block: the block, or one for each of its variants."""
+        return self.has_own(name) or (bool(variants) and all(self.has_own(f"{name}__{one}") for one in variants))
 
     def _look(self, name: str, language: str) -> Block | None:
         short = language.replace("_", "-").split("-")[0].lower()

@@ -246,7 +246,7 @@ def test_guides_of_one_trip_share_its_run(play: Play) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("steps: []", "1:1: `test:` is missing."),
+        ("steps: []", "1:1: `test:` is missing. Write what it is about: `test: a customer books`."),
         ("test: x\nsteps:\n  - usr: hi", "3:5: There is no phone `usr`, and no such step. Did you mean `user`?"),
         ("test: x\nsteps:\n  - user: hi\n    wait: 2h", "3:5: One thing happens in a step, not `user:` and `wait:`."),
         ("test: x\nsteps:\n  - wait: 2 hours",

@@ -7,10 +7,11 @@ import pytest
 from bot.authoring.testing.coverage import measure, percent
 from bot.authoring.testing.coverage_page import write_page
 from bot.authoring.testing.explore import Explorer
-from bot.authoring.testing.moves import example
+from bot.authoring.testing.likeness import example
 from bot.authoring.testing.reading import read_shared
 from bot.authoring.testing.runner import Result, run_test
 from bot.authoring.testing.suite import Suite, files_among, open_suite
+from bot.core.patterns import compile_pattern
 from bot.operations import standard_actions
 from tests.talking import ROOT, blocks, write_content
 
@@ -175,3 +176,15 @@ def test_the_page_shows_what_was_taken(shipped: Suite, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("pattern", "text"), [(r"TRP\d+", "TRP123"), (r"B-\d{4}", "B-1234"), ("[A-Z]{2}7", "AA7")])
 def test_examples_fit_simple_patterns(pattern: str, text: str) -> None:
     assert example(pattern) == text
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"TRP\d+", "[A-Z0-9]{6,9}", r"(?:BK|RM)-?[0-9]{2}[a-c]?", r"[^,]+, [A-Z]{2}",
+        r"(?P<n>\d+) for (?P<trip>TRP\d+)",
+        r"^a\.b$", r"[\w.-]+@[\w-]+\.[a-z]{2,}", "A(b|c)d*", r"[\d]{4}", r"\p{L}+ \S", "-?\\d+ ?°c?",
+    ],
+)  # fmt: skip
+def test_answers_are_made_up_that_a_pattern_matches(pattern: str) -> None:
+    assert compile_pattern(pattern).fullmatch(example(pattern)) is not None

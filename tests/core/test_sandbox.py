@@ -119,7 +119,7 @@ def test_a_value_keeps_its_type() -> None:
             "there is no filter `tojson`|There is no filter `tojson`|No filter named",
         ),
         ("{% block a %}{{ x", "Unexpected|unexpected"),
-        ("{% block a %}{% endblock %}{% block a %}{% endblock %}", "defined twice"),
+        ("{% block a %}{% endblock %}{% block a %}{% endblock %}", "is here twice"),
     ],
 )
 def test_templates_that_are_refused(source: str, message: str) -> None:

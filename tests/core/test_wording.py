@@ -66,6 +66,21 @@ states: {a: {say: hi, next: b}, b: {form: [people], next: c}, c: {end: x}}
     assert {person_of(book, number).text("help") for number in range(20)} == {"Hi\n---\nHow many?"}
 
 
+def test_variants_stand_for_a_block_that_is_not_there_itself(tmp_path: Path) -> None:
+    """In forms, too: it is not asked in the general words of `ask_integer`."""
+    flow = """
+flow: test
+role: customer
+start: {universals: [help]}
+variants: {warm: 1, short: 1000}
+slots: {people: {type: integer}}
+states: {a: {say: hi, next: b}, b: {form: [people], next: c}, c: {end: x}}
+"""
+    words = {"hi__warm": "Dear", "hi__short": "Hi", "ask_people__warm": "Who?", "ask_people__short": "How many?"}
+    book = book_of(tmp_path, flow, **words)
+    assert {person_of(book, number).text("help") for number in range(20)} == {"Hi\n---\nHow many?"}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -5,10 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.authoring.testing.likeness import example
 from bot.authoring.testing.showing import spelled
 from bot.authoring.testing.stage import Stage, choices_in
 from bot.core.compiled import CompiledFlow, CompiledState
 from bot.core.conversation import Frame
+from bot.core.slots import TextReader
 
 Step = Mapping[str, Any]
 """A step as a test file writes it."""
@@ -82,7 +84,7 @@ class Sampler:
             return ["December 2027" if getattr(slot, "granularity", "") == "month" else "15 December 2027"]
         if kind in {"integer", "decimal"}:
             return [str(value) for value in self._numbers(slot_name, slot)]
-        return list(_SAMPLES.get(kind, _SAMPLES["text"]))
+        return _words(slot) if isinstance(slot, TextReader) else list(_SAMPLES.get(kind, _SAMPLES["text"]))
 
     def _numbers(self, name: str, slot: Any) -> list[int]:
         low, high = getattr(slot, "min", None), getattr(slot, "max", None)
@@ -105,11 +107,18 @@ class Sampler:
         return [example(slot.pattern.source) if slot.pattern is not None else "The first one"]
 
 
-def example(pattern: str) -> str:
-    r"""Something a simple pattern such as `TRP\d+` matches."""
-    text = re.sub(r"\\d(?:\{(\d+)[^}]*\}|[+*])?", lambda m: "123456789"[: int(m[1] or 3)], pattern)
-    text = re.sub(r"\[([^\]\\-])[^\]]*\](?:\{(\d+)[^}]*\}|[+*])?", lambda m: m[1] * int(m[2] or 1), text)
-    return re.sub(r"[\\^$+*?(){}|]|\[|\]", "", text)
+def _words(slot: TextReader) -> list[Any]:
+    """Words that a slot takes."""
+    if slot.one_of:
+        return list(slot.one_of[:_MOST_CHOICES])
+    if slot.pattern is not None:
+        return [example(slot.pattern.source)]
+    words = str(_SAMPLES["text"][0])
+    return (
+        [(words * (slot.min // len(words) + 1))[: slot.max].strip()]
+        if not slot.min <= len(words) <= slot.max
+        else [words]
+    )
 
 
 def begin(sampler: Sampler, examples: Sequence[str]) -> Iterator[Step]:
@@ -149,6 +158,8 @@ def following(sampler: Sampler, stage: Stage, phone: str, frame: Frame, state: C
         if frame.asking is not None and not frame.offers and frame.asking in sampler.flow.slots:
             yield from ({"user": answer} for answer in sampler.answers(frame.asking))
         yield {"user": NONSENSE}
+        if frame.caller is not None:  # whoever called this flow may go on without it
+            yield {"user": "cancel"}
     for kind in state.collects:
         yield {"user": {"location": _PLACE} if kind == "location" else {kind: "As it looks here"}}
     live = {frame.run, *(one.run for one in conversation.frames)}
