@@ -155,10 +155,9 @@ class Sender:
             self._ended = results + self._ended  # their answers must not be lost with the transaction
             raise
         failpoint("sender.after_claim")
-        for result in results:
-            METRICS.sends.labels(result.verdict.value).inc()
-            if result.verdict is Verdict.DONE:
-                self._well.add(result.claim.channel_id)
+        for verdict, count in Counter(result.verdict for result in results).items():
+            METRICS.sends.labels(verdict.value).inc(count)
+        self._well.update(result.claim.channel_id for result in results if result.verdict is Verdict.DONE)
         for claimed in claims:
             self._start(claimed, now)
         return len(results) + len(claims)

@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from bot.core.actions import Seals
 from bot.core.conversation import SNAPSHOT, Contact, Conversation, Snapshot
@@ -170,8 +170,13 @@ INSERT INTO dead_letters (tenant_id, event_id, conversation_id, kind, event, mes
 SELECT $1, d.event_id, d.conversation_id, d.kind, d.event, d.message_id, d.attempts + 1, $4, $5 FROM dead d
 """
 
-_Address = tuple[str | None, str | None]
-"""A phone number (E.164) and a business-scoped user id."""
+
+class _Recipient(NamedTuple):
+    """Whom a handed message is for: a phone number (E.164), a business-scoped user id, when they last wrote."""
+
+    phone: str | None
+    user_id: str | None
+    last_inbound_at: datetime | None
 
 
 class PostgresTurns:
@@ -230,7 +235,7 @@ class PostgresTurnStore:
         self.tenant_id = tenant_id
         self.db = db
         self._vault = vault
-        self._addresses: dict[ConversationId, tuple[bytes | None, bytes | None]] = {}
+        self._addresses: dict[ConversationId, tuple[str | None, bytes | None]] = {}
 
     @property
     def seals(self) -> Seals:
@@ -243,26 +248,29 @@ class PostgresTurnStore:
         if not held:
             return []
         rows = await self.db.fetch(_EVENTS, self.tenant_id, [row["conversation_id"] for row in held], events)
-        self._addresses.update((row["conversation_id"], (row["phone"], row["user_id"])) for row in held)
+        numbers = {row["conversation_id"]: self._number(row["phone"]) for row in held}
+        self._addresses.update(
+            (row["conversation_id"], (numbers[row["conversation_id"]], row["user_id"])) for row in held
+        )
         waiting: dict[int, list[InboxEvent]] = {}
         for row in rows:
             waiting.setdefault(row["conversation_id"], []).append(_event(row))
         return [
             Work(
                 channel_id=ChannelId(row["channel_id"]),
-                conversation=_conversation(row, self._number(row["phone"])),
+                conversation=_conversation(row, numbers[row["conversation_id"]] or ""),
                 events=tuple(waiting[row["conversation_id"]]),
             )
             for row in held
             if row["conversation_id"] in waiting
         ]
 
-    def _number(self, sealed: bytes | None) -> str:
-        """A contact's phone number; empty when there is none, or it was sealed with another key."""
+    def _number(self, sealed: bytes | None) -> str | None:
+        """A contact's phone number; empty when there is none, None when it was sealed with another key."""
         try:
             return self._vault.decrypt(self.tenant_id, sealed) if sealed is not None else ""
         except StorageError:
-            return ""
+            return None
 
     def savepoint(self) -> AbstractAsyncContextManager[None]:
         """Undo only what happens inside, when it raises."""
@@ -333,40 +341,36 @@ class PostgresTurnStore:
         await write_audit(self.db, self._vault, self.tenant_id, outcome.audit)
         return [self._claimed(row, outcome, handed, at) for row in rows if row["place"] is not None]
 
-    def _handed(self, outcome: Outcome, berth: Berth) -> dict[int, _Address]:
+    def _handed(self, outcome: Outcome, berth: Berth) -> dict[int, _Recipient]:
         """Which outbound messages a sender here takes at once, by place: the first of each conversation we hold.
 
         Only theirs, because nobody else can claim for them meanwhile. No templates: what is claimed when a process dies
         is UNKNOWN, and a template is not repeated then. No reactions: whether the message they are to can be named is
         the senders' to find out.
         """
-        ours = {conversation.conversation_id for conversation in outcome.conversations}
+        ours = {conversation.conversation_id: conversation for conversation in outcome.conversations}
         rooms = dict(berth.rooms)
-        handed: dict[int, _Address] = {}
+        handed: dict[int, _Recipient] = {}
         for place, said in enumerate(outcome.outbound, 1):
-            if said.conversation_id not in ours:
+            conversation = ours.pop(said.conversation_id, None)
+            if conversation is None or said.held is not None or isinstance(said.content, TemplateOut | ReactionOut):
                 continue
-            ours.discard(said.conversation_id)
-            if said.held is None and rooms.get(said.channel_id, 0) > 0:
-                address = self._address(said.conversation_id)
-                if address is not None and not isinstance(said.content, (TemplateOut, ReactionOut)):
-                    handed[place] = address
-                    rooms[said.channel_id] -= 1
+            if rooms.get(said.channel_id, 0) > 0 and (recipient := self._recipient(conversation)) is not None:
+                handed[place] = recipient
+                rooms[said.channel_id] -= 1
         return handed
 
-    def _address(self, conversation: ConversationId) -> _Address | None:
-        """The phone number and user id; None when they cannot be read: the sender knows what to do about that."""
+    def _recipient(self, conversation: Conversation) -> _Recipient | None:
+        """Whom a conversation is with; None when that cannot be read: the sender knows what to do about it."""
+        phone, sealed = self._addresses[conversation.conversation_id]
         try:
-            phone, user_id = (
-                self._vault.decrypt(self.tenant_id, sealed) if sealed else None
-                for sealed in self._addresses[conversation]
-            )
+            user_id = self._vault.decrypt(self.tenant_id, sealed) if sealed else None
         except StorageError:
             return None
-        return phone, user_id
+        return _Recipient(phone or None, user_id, conversation.last_inbound_at) if phone is not None else None
 
-    def _claimed(self, row: Any, outcome: Outcome, handed: Mapping[int, _Address], at: datetime) -> Claim:
-        said, (phone, user_id) = outcome.outbound[row["place"] - 1], handed[row["place"]]
+    def _claimed(self, row: Any, outcome: Outcome, handed: Mapping[int, _Recipient], at: datetime) -> Claim:
+        said, recipient = outcome.outbound[row["place"] - 1], handed[row["place"]]
         return claimed(
             self._vault,
             self.tenant_id,
@@ -377,12 +381,10 @@ class PostgresTurnStore:
             attempt=1,
             fence=row["fence"],
             content=said.content,
-            phone=phone,
-            user_id=user_id,
+            phone=recipient.phone,
+            user_id=recipient.user_id,
             reply_to=said.reply_to,
-            last_inbound_at=next(
-                c.last_inbound_at for c in outcome.conversations if c.conversation_id == said.conversation_id
-            ),
+            last_inbound_at=recipient.last_inbound_at,
         )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +24,7 @@ from tests.storage.support import (
     World,
     blocked,
     build_world,
+    message,
     owner,
     person,
     result,
@@ -562,3 +564,25 @@ async def test_an_unaddressed_person_is_claimed_as_such(world: World) -> None:
     (claim,) = await world.claim()
     assert (claim.phone, claim.user_id) == (None, "NP.8")
     assert ANNA.user_id is None
+
+
+async def test_what_becomes_of_messages_is_written_beside_them(world: World) -> None:
+    people = [person(number) for number in range(150)]
+    for some in batched(people, 10):
+        await world.intake.accept([message(world.channel, "x" * 60, sender=someone) for someone in some])
+        await world.say_to_each(some, "y" * 120)
+    pages = "SELECT message_id, (ctid::text::point)[0] AS page FROM whatsapp_messages WHERE direction = 'OUTBOUND'"
+    before = dict(await world.rows(pages))
+    claims = await world.claim(room=150)
+    sent = [result(claim, Verdict.DONE, provider_message_id=f"wamid.{claim.message_id:060}") for claim in claims]
+    await world.claim(*sent, room=0)
+    after = dict(await world.rows(pages))
+    # An update that finds no room on the row's page goes to another one, and into every index. Pages that by chance
+    # hold replies only may have none; full pages would have it for one update in three.
+    assert len(sent) == len(before) == len(after) == 150
+    assert sum(after[message_id] != page for message_id, page in before.items()) <= 30
+
+
+def batched(items: Sequence[Person], size: int) -> Iterator[Sequence[Person]]:
+    """Consecutive slices of so many items."""
+    return (items[start : start + size] for start in range(0, len(items), size))
