@@ -72,7 +72,11 @@ def written(name: str, cast: Sequence[Player], who: Player, began: datetime, pla
     yield f"at: {began.isoformat().replace('+00:00', 'Z')}"
     yield "phones:"
     for one in sorted(cast, key=lambda one: one is not who and one.part != who.part):
-        phone: dict[str, Any] = {"role": _one_or_all(one.roles or ("customer",)), "name": one.name}
+        phone: dict[str, Any] = {
+            "role": _one_or_all(one.roles or ("customer",)),
+            "name": one.name,
+            "number": one.number,
+        }
         if one.part in languages:
             phone["language"] = languages[one.part]
         yield f"  {one.part}: {inline(phone)}"

@@ -14,7 +14,7 @@ from bot.authoring.testing.update import update_test
 from bot.cli.reports import plain_failure
 from bot.core.errors import ContentErrors, FlowError
 from bot.operations import standard_actions
-from tests.talking import ROOT
+from tests.talking import ROOT, blocks, write_content
 
 HEAD = """
 test: something
@@ -169,6 +169,24 @@ def test_timers_fire_in_the_order_they_are_due(play: Play) -> None:
     steps = "  - wait: 22h\n    expect: {said: Your trek plan is ready, ended: dropped, state: abandoned}\n"
     assert passes(play(ENQUIRY + steps))
     assert passes(play(ENQUIRY + "  - wait: 1h59m\n    expect: {nothing: true}\n"))
+
+
+def test_a_number_tells_whose_night_it_is(tmp_path: Path) -> None:
+    """At 9:00 UTC it is 14:45 in Nepal, and four in the morning in Peru."""
+    flow = """
+flow: rest
+role: customer
+start: {universals: [help]}
+quiet: {from: "20:00", to: "07:00", timezone: contact, otherwise: UTC}
+states:
+  day: {ask: day, choices: {yes: "Yes", no: "No"}, after: {1h: {say: nudge}}, next: done}
+  done: {end: done}
+"""
+    files = {"flows/customer/rest.yaml": flow, "templates/en/customer/rest.j2": blocks(day="When?", nudge="Well?")}
+    content = open_suite(write_content(tmp_path, files), standard_actions())
+    head = 'test: night\nphones: {maya: {number: "+9779812345678"}, ana: {number: "+51912345678"}}\nsteps:\n'
+    steps = "  - maya: help\n  - ana: help\n  - wait: 1h\n    expect: {said: {maya: Well}, not_said: {ana: Well}}\n"
+    assert passes(content.play(in_file(tmp_path, steps, head)))
 
 
 def test_choices_are_tapped_by_label_key_or_number_and_old_ones_by_how_long_ago(play: Play) -> None:

@@ -60,7 +60,7 @@ class ConversationTest:
         """The world as it is before the first step."""
         at: datetime = self.spec.at
         people = [
-            (name, person(place, phone.name, phone.language, phone.roles), at - phone.wrote if phone.wrote else None)
+            (name, person(place, phone), at - phone.wrote if phone.wrote else None)
             for place, (name, phone) in enumerate(self.spec.phones.items(), 1)
         ]
         return open_stage(project, self.stubs, at, people)

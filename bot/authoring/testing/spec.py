@@ -40,11 +40,15 @@ Names = Annotated[list[Name], BeforeValidator(_as_list), Field(min_length=1)]
 
 
 class PhoneSpec(Part):
-    """Somebody with a phone. `wrote` is how long ago they last wrote, which opens their 24-hour window."""
+    """Somebody with a phone. `wrote` is how long ago they last wrote, which opens their 24-hour window.
+
+    `number` tells their country: how the numbers they write are read, and when it is night for them.
+    """
 
     roles: Names = Field(default_factory=lambda: ["customer"], alias="role")
     name: str = ""
     language: str = "en"
+    number: Annotated[str, StringConstraints(pattern=r"^\+?[0-9]{3,19}$")] | None = None
     wrote: Duration | None = None
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from bot.authoring.testing.spec import PhoneSpec
 from bot.authoring.testing.stubs import Refusal, Stub
 from bot.core.actions import Actions
 from bot.core.book import FlowBook
@@ -45,6 +46,7 @@ from bot.core.taking import (
 )
 from bot.core.turn import advance
 from bot.core.whatsapp import WhatsAppTemplate
+from bot.core.whereabouts import timezone_of
 
 
 class Mishap(Exception):  # noqa: N818  what happened in a test, not a fault of ours
@@ -373,6 +375,10 @@ def open_stage(
     return Stage(project=project, stubs=stubs, at=at, conversations=conversations)
 
 
-def person(place: int, name: str, language: str, roles: Sequence[str]) -> Contact:
-    """Somebody with a phone."""
-    return Contact(contact_id=ContactId(place), name=name, language=language, roles=tuple(roles))
+def person(place: int, phone: PhoneSpec) -> Contact:
+    """Somebody with a phone, as the worker would find them."""
+    number = f"+{phone.number.removeprefix('+')}" if phone.number else ""
+    return Contact(
+        contact_id=ContactId(place), name=phone.name, language=phone.language, roles=tuple(phone.roles), phone=number,
+        timezone=timezone_of(number),
+    )  # fmt: skip
