@@ -1,7 +1,8 @@
 """Conversations that people have instead of the bot: taking one, answering, giving it back.
 
 Who has a conversation is in its snapshot and changes in its turns only, in order with everything else: services post
-an event, and the row in `handoffs` follows with the turn. What a person says goes out at once.
+an event, and the row in `handoffs` follows with the turn. Only that it is claimed is written at once, so that of two
+people who take it at the same moment one is told that the other has it. What a person says goes out at once.
 """
 
 import json
@@ -48,6 +49,21 @@ INSERT INTO outbox (tenant_id, conversation_id, message_id, message_created_at, 
 SELECT $1, $2, s.message_id, $3, $4, $3 FROM said s
 RETURNING message_id
 """
+# Of those who claim it, one at a time changes the row. What nobody has, the bot's pause and the business's phone yield.
+_CLAIM = """
+INSERT INTO handoffs (tenant_id, conversation_id, reason, status, asked_at, taken_by, taken_at)
+VALUES ($1, $2, 'taken', $5, $3, $4, $3)
+ON CONFLICT (tenant_id, conversation_id) WHERE status <> 'RETURNED'
+DO UPDATE SET status = excluded.status, taken_by = excluded.taken_by,
+              taken_at = coalesce(handoffs.taken_at, excluded.taken_at)
+WHERE handoffs.status = 'WAITING' OR handoffs.taken_by IS NULL OR handoffs.taken_by IN ('phone', excluded.taken_by)
+RETURNING handoff_id
+"""
+_HOLDER = """
+SELECT coalesce(nullif(c.name, ''), h.taken_by) FROM handoffs h
+LEFT JOIN contacts c ON c.tenant_id = $1 AND 'contact:' || c.contact_id = h.taken_by
+WHERE h.tenant_id = $1 AND h.conversation_id = $2 AND h.status <> 'RETURNED'
+"""
 _LIST = """
 SELECT h.*, c.name FROM handoffs h
 JOIN whatsapp_conversations w ON w.tenant_id = $1 AND w.conversation_id = h.conversation_id
@@ -79,6 +95,9 @@ async def take(acting: Acting, *, conversation: int | str) -> dict[str, Any]:
 
     Returns:
         `id` of the conversation, and `owner`.
+
+    Raises:
+        ActionError: `taken`, when a colleague has it; they, or anybody, can give it back first.
     """
     row = await _row(acting, conversation)
     return await _take(acting, row)
@@ -92,7 +111,8 @@ async def reply(acting: Acting, *, conversation: int | str, text: str) -> dict[s
         `id` of the conversation, `owner`, `message_id`.
 
     Raises:
-        ActionError: `window_closed`, more than 24 hours after their last message: only a template may be sent then.
+        ActionError: `window_closed`, more than 24 hours after their last message: only a template may be sent then;
+            `taken`, when a colleague has the conversation.
     """
     words = text_of(text, "The text", most=MAX_TEXT)
     row = await _row(acting, conversation)
@@ -168,6 +188,13 @@ async def look_after(acting: Acting) -> int:
 
 
 async def _take(acting: Acting, row: Any) -> dict[str, Any]:
+    taken = LIFECYCLE.after("take", LIFECYCLE.first)
+    mine = await acting.db.fetchval(
+        _CLAIM, acting.tenant_id, row["conversation_id"], acting.at, acting.actor, taken
+    )  # fmt: skip
+    if mine is None:
+        holder = await acting.db.fetchval(_HOLDER, acting.tenant_id, row["conversation_id"])
+        raise ActionError("taken", f"{holder or 'Somebody else'} has this conversation.")
     await _post(acting, row["conversation_id"], "handoff.taken", {"by": acting.actor})
     if row["owner"] != f"person:{acting.actor}":
         await timeline.record(acting, "conversation", row["conversation_id"], "CONVERSATION_TAKEN")

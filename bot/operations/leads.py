@@ -48,9 +48,22 @@ SELECT $1, c.contact_id, $4::bigint, k.trek_id, $6::integer, $7::text, $8::text,
        (SELECT contact_id FROM free), $2
 FROM contacts c JOIN treks k ON k.tenant_id = $1 AND k.trek_id = $5
 WHERE c.tenant_id = $1 AND c.contact_id = $3
-RETURNING lead_id, (SELECT p.name FROM free f JOIN contacts p ON p.tenant_id = $1 AND p.contact_id = f.contact_id)
-                   AS assignee
+RETURNING lead_id,
+          (SELECT p.name FROM free f JOIN contacts p ON p.tenant_id = $1 AND p.contact_id = f.contact_id) AS assignee,
+          EXISTS (SELECT FROM free f JOIN staff_availability a ON a.tenant_id = $1 AND a.contact_id = f.contact_id
+                                                              AND a.max_leads IS NOT NULL) AS limited
 """  # noqa: S608  no text from outside
+# Those who share out to people with a limit take turns: each counts what the one before has given. Always the last lock
+# of a service, so that nobody who has it waits for anybody.
+_TAKE_TURNS = "SELECT pg_advisory_xact_lock(hashtextextended('leads', $1))"
+_TOO_MANY = """
+UPDATE leads l SET assignee_id = NULL
+FROM staff_availability a
+WHERE l.tenant_id = $1 AND l.lead_id = $2 AND a.tenant_id = $1 AND a.contact_id = l.assignee_id
+  AND a.max_leads < (SELECT count(*) FROM leads o WHERE o.tenant_id = $1 AND o.assignee_id = l.assignee_id
+                                                    AND o.status IN ('NEW', 'QUOTED'))
+RETURNING l.lead_id
+"""
 _ONE = """
 SELECT l.lead_id, l.contact_id, l.conversation_id, l.trek_id, l.people, l.month, l.note, l.status, l.assignee_id,
        l.created_at, c.name AS customer, k.name AS trek, s.name AS assignee
@@ -63,6 +76,7 @@ FOR UPDATE OF l
 """
 _SET_STATUS = "UPDATE leads SET status = $3, reason = $4 WHERE tenant_id = $1 AND lead_id = $2 RETURNING lead_id"
 _ASSIGN = "UPDATE leads SET assignee_id = $3 WHERE tenant_id = $1 AND lead_id = $2"
+_NAME = "SELECT name FROM contacts WHERE tenant_id = $1 AND contact_id = $2"
 _SELLS = "SELECT count(*) FROM contact_roles WHERE tenant_id = $1 AND contact_id = $2 AND role IN ('sales', 'manager')"
 _LIST = """
 SELECT l.lead_id, l.people, l.month, l.status, c.name AS customer, k.name AS trek FROM leads l
@@ -115,8 +129,10 @@ async def create_lead(
     )  # fmt: skip
     if row is None:
         raise ActionError("not_found", "There is no such trek, or no such contact.")
-    lead = row["lead_id"]
-    return {"id": lead, "code": f"LEAD{lead}", "assignee": row["assignee"] or None}
+    lead, assignee = row["lead_id"], row["assignee"]
+    if row["limited"]:
+        assignee = await _within_limits(acting, lead, assignee)
+    return {"id": lead, "code": f"LEAD{lead}", "assignee": assignee or None}
 
 
 @SERVICES.service("leads.assign", "create_leads")
@@ -128,7 +144,7 @@ async def assign_lead(acting: Acting, *, lead: int | str, to: int | str | None =
     """
     row = await lead_row(acting, lead)
     LIFECYCLE.after("quote", row["status"])  # a lead that is over is nobody's work
-    assignee = ident(to, "") if to is not None else await acting.db.fetchval(_FREE_SALES, acting.tenant_id, acting.at)
+    assignee = ident(to, "") if to is not None else await _free(acting)
     if assignee is None:
         raise ActionError("nobody_free", "Nobody in sales is available at the moment.")
     if to is not None and not await acting.db.fetchval(_SELLS, acting.tenant_id, assignee):
@@ -208,6 +224,30 @@ async def lead_row(acting: Acting, lead: int | str) -> Any:
     if row is None or (acting.is_customer and row["contact_id"] != acting.contact_id):
         raise ActionError("not_found", f"There is no lead {lead}.")
     return row
+
+
+async def _free(acting: Acting) -> int | None:
+    """Who has room, counted when nobody else is sharing out."""
+    await acting.db.execute(_TAKE_TURNS, acting.tenant_id)
+    found: int | None = await acting.db.fetchval(_FREE_SALES, acting.tenant_id, acting.at)
+    return found
+
+
+async def _within_limits(acting: Acting, lead: int, assignee: str | None) -> str | None:
+    """Count again, one after the other: others may have filled the same person at the same moment.
+
+    Returns:
+        The name of whoever has the lead now.
+    """
+    await acting.db.execute(_TAKE_TURNS, acting.tenant_id)
+    if await acting.db.fetchval(_TOO_MANY, acting.tenant_id, lead) is None:
+        return assignee
+    other = await acting.db.fetchval(_FREE_SALES, acting.tenant_id, acting.at)
+    if other is None:
+        return None
+    await acting.db.execute(_ASSIGN, acting.tenant_id, lead, other)
+    name: str | None = await acting.db.fetchval(_NAME, acting.tenant_id, other)
+    return name
 
 
 def _party(people: int | str) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.core.errors import ActionError
 from bot.core.ids import ContactId, ConversationId
 from bot.operations import standard_services
 from bot.operations.acting import Acting
@@ -111,3 +112,63 @@ async def desk(database: Postgres, people: tuple[Channel, dict[str, ContactId]])
         )  # fmt: skip
         await set_terms(acting, public_url="https://pay.example", payment_gateway="demo", link_key=KEY)
         yield Desk(channel, acting, found)
+
+
+# --- Many at once -----------------------------------------------------------------------------------------------------
+
+CONNECTIONS = 12
+PEOPLE = {"sales": "anita", "manager": "tenzing", "customer": "maya", "field_staff": "pasang"}
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """A business, and a way for each of many to do one thing in a transaction of its own."""
+
+    channel: Channel
+    people: dict[str, ContactId]
+    database: Postgres
+
+    def acting(self, db: Any, role: str, who: str | None = None) -> Acting:
+        contact = self.people.get(who or PEOPLE.get(role, ""))
+        return Acting(
+            tenant_id=self.channel.tenant_id, db=db, at=EPOCH, role=role, source="API", contact_id=contact, seals=SEALS
+        )  # fmt: skip
+
+    async def do(self, name: str, role: str, /, by: str | None = None, **arguments: Any) -> Any:
+        """One service, committed."""
+        async with self.database.tenant(self.channel.tenant_id) as db:
+            return await SERVICES[name].function(self.acting(db, role, by), **arguments)
+
+    async def answer(self, name: str, role: str, /, by: str | None = None, **arguments: Any) -> str:
+        """The same; what the business refuses is an answer like any other: `done`, or the code of the refusal."""
+        try:
+            await self.do(name, role, by, **arguments)
+        except ActionError as error:
+            return error.code
+        return "done"
+
+    async def rows(self, query: str) -> list[dict[str, Any]]:
+        async with self.database.tenant(self.channel.tenant_id) as db:
+            return [dict(row.items()) for row in await db.fetch(query)]
+
+
+@pytest.fixture
+async def crowd(dsn: str, people: tuple[Channel, dict[str, ContactId]]) -> AsyncIterator[Crowd]:
+    channel, found = people
+    database = await Postgres.connect(dsn, size=CONNECTIONS)
+    crowd = Crowd(channel, found, database)
+    async with database.tenant(channel.tenant_id) as db:
+        await seed(db, channel.tenant_id, guide=found["pasang"], today=date(2026, 12, 1))
+        await set_terms(
+            crowd.acting(db, "system"), public_url="https://pay.example", payment_gateway="demo", link_key=KEY
+        )
+    yield crowd
+    await database.close()
+
+
+async def offered(crowd: Crowd, trip: int, people: int = 1) -> int:
+    lead = await crowd.do("leads.create", "customer", trek=1, people=people)
+    quote = await crowd.do("quotes.draft", "sales", lead=lead["id"], trip=trip, price="100.00")
+    await crowd.do("quotes.send", "sales", quote=quote["id"])
+    number: int = quote["id"]
+    return number

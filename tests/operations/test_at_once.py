@@ -3,73 +3,16 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
-from typing import Any
+from datetime import timedelta
 
-import pytest
-from operations.conftest import KEY, SEALS, SERVICES
+from operations.conftest import Crowd, offered
 
 from bot.core.errors import ActionError
-from bot.core.ids import ContactId
 from bot.operations import bookings, payments, quotes
 from bot.operations.acting import Acting
-from bot.operations.example import seed
 from bot.operations.gateways import GatewayEvent, read_link
-from bot.operations.terms import set_terms
-from storage.base import Channel
-from storage.postgres import Postgres
 from tests.conftest import EPOCH
-
-CONNECTIONS = 12
-PEOPLE = {"sales": "anita", "manager": "tenzing", "customer": "maya"}
-
-
-@dataclass(frozen=True, slots=True)
-class Crowd:
-    """A business, and a way for each of many to do one thing in a transaction of its own."""
-
-    channel: Channel
-    people: dict[str, ContactId]
-    database: Postgres
-
-    def acting(self, db: Any, role: str) -> Acting:
-        who = self.people[PEOPLE[role]] if role in PEOPLE else None
-        return Acting(
-            tenant_id=self.channel.tenant_id, db=db, at=EPOCH, role=role, source="API", contact_id=who, seals=SEALS
-        )  # fmt: skip
-
-    async def do(self, name: str, role: str, **arguments: Any) -> Any:
-        """One service, committed; what the business refuses is an answer like any other."""
-        async with self.database.tenant(self.channel.tenant_id) as db:
-            return await SERVICES[name].function(self.acting(db, role), **arguments)
-
-    async def rows(self, query: str) -> list[dict[str, Any]]:
-        async with self.database.tenant(self.channel.tenant_id) as db:
-            return [dict(row.items()) for row in await db.fetch(query)]
-
-
-@pytest.fixture
-async def crowd(dsn: str, people: tuple[Channel, dict[str, ContactId]]) -> AsyncIterator[Crowd]:
-    channel, found = people
-    database = await Postgres.connect(dsn, size=CONNECTIONS)
-    crowd = Crowd(channel, found, database)
-    async with database.tenant(channel.tenant_id) as db:
-        await seed(db, channel.tenant_id, guide=found["pasang"], today=date(2026, 12, 1))
-        await set_terms(
-            crowd.acting(db, "system"), public_url="https://pay.example", payment_gateway="demo", link_key=KEY
-        )
-    yield crowd
-    await database.close()
-
-
-async def offered(crowd: Crowd, trip: int, people: int = 1) -> int:
-    lead = await crowd.do("leads.create", "customer", trek=1, people=people)
-    quote = await crowd.do("quotes.draft", "sales", lead=lead["id"], trip=trip, price="100.00")
-    await crowd.do("quotes.send", "sales", quote=quote["id"])
-    number: int = quote["id"]
-    return number
 
 
 def reference_of(link: str) -> str:
