@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -27,6 +28,7 @@ from bot.config import DatabaseSettings, load_database_settings
 from bot.core.errors import SirdarError
 from bot.runtime.project import content_dir
 from providers.emulator.settings import ProviderName
+from storage.postgres.tokens import create_token
 
 DESK = (
     "quotes.draft lead=LEAD1 trip=TRP123",
@@ -34,6 +36,9 @@ DESK = (
     "incidents.update incident=INC1 text='A jeep comes at 14:00' public='We go on an hour later'",
 )
 """What the desk does between what the phones are suggested to write, for `bot act`."""
+
+
+_MANAGER = "SELECT min(contact_id) FROM contact_roles WHERE tenant_id = $1 AND role = 'manager'"
 
 
 def demo(
@@ -74,6 +79,8 @@ def demo(
 async def _serve(settings: DatabaseSettings, console: Console, port: int, provider: ProviderName) -> None:
     async with open_demo(settings, Spinners(console), port, provider) as theatre:
         console.print(_welcome(theatre, port, settings.bot_data_dir / "demo"))
+        # In no panel, and never cut: it is there to be clicked or copied.
+        console.print(f"\nThe manager's desk: {await _desk(theatre)}", style="dim", soft_wrap=True)
         await theatre.running
         console.print("\nStopping…", style="dim")
 
@@ -138,6 +145,19 @@ class Spinners:
         self._console.print(Text.assemble(("✓ ", "green"), f"{name:<10}", (ended, "dim")))
 
 
+async def _desk(theatre: Theatre) -> str:
+    """The address of the web desk, with a token for a day in the name of whoever manages, if anybody does."""
+    system = theatre.system
+    tenant, now = system.channel.tenant_id, system.clock()
+    async with system.foundation.database.tenant(tenant) as db:
+        manager = await db.fetchval(_MANAGER, tenant)
+        _, token = await create_token(
+            db, system.foundation.vault, tenant, name="Demo", role="manager", scopes=["*:read", "*:write"], at=now,
+            expires_at=now + timedelta(days=1), contact_id=manager,
+        )  # fmt: skip
+    return f"{theatre.server_url.replace('127.0.0.1', 'localhost')}/desk#{token}"
+
+
 def _welcome(theatre: Theatre, wanted: int, folder: Path) -> Group:
     phones = theatre.emulator.base_url.replace("127.0.0.1", "localhost")
     server = theatre.server_url.replace("127.0.0.1", "localhost")
@@ -156,7 +176,8 @@ def _welcome(theatre: Theatre, wanted: int, folder: Path) -> Group:
     command = f"BOT_DATA_DIR={folder} {_command()}"
     if troupe.file is None:
         count += 1
-        lines.append(Text.assemble((f"{count}  ", "bold"), "In between, be sales and the manager, in another terminal"))
+        between = "In between, be sales and the manager: on the desk, or in a terminal"
+        lines.append(Text.assemble((f"{count}  ", "bold"), between))
         lines += [Padding(Text(f"{command} act {deed}", "green"), (0, 0, 0, 5)) for deed in DESK]
     lines.append(Text.assemble((f"{count + 1}  ", "bold"), "See why it answered as it did"))
     lines.append(Padding(Text(f"{command} explain latest", "green"), (0, 0, 0, 5)))

@@ -14,6 +14,7 @@ from bot.runtime.loop import Stopping
 from bot.runtime.parts import Part
 from bot.runtime.trouble import is_outage
 from bot.web.api import add_api
+from bot.web.desk import add_desk
 from bot.web.files import SharedFiles
 from bot.web.gate import Gate
 from bot.web.health import Health
@@ -43,6 +44,7 @@ def make_app(system: System) -> web.Application:
     webhook.routes(app)
     Payments(system.office, system.tenants.closed).routes(app)
     add_api(app, system)
+    add_desk(app)
     if system.links is not None:
         SharedFiles(system.links, system.files, system.clock).routes(app)
     return app

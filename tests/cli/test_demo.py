@@ -82,7 +82,7 @@ def running_demo(environment: dict[str, str], folder: Path) -> "Iterator[tuple[s
     try:
         for line in demo.stdout:
             printed += line
-            if line.startswith("╰"):
+            if "/desk#" in line:
                 break
         yield demo, printed
     finally:
@@ -104,6 +104,12 @@ def test_the_demo_runs_until_it_is_stopped(environment: dict[str, str], tmp_path
             phones, server = re.findall(r"http://localhost:\d+", printed)[:2]
             with urllib.request.urlopen(f"{server}/healthz") as answer:
                 assert json.load(answer) == {"status": "alive"}
+            desk, _, token = printed.splitlines()[-1].rpartition(" ")[2].partition("#")
+            with urllib.request.urlopen(desk) as answer:
+                assert b"/main.js" in answer.read()
+            asked = urllib.request.Request(f"{server}/api/v1/me", headers={"Authorization": f"Bearer {token}"})
+            with urllib.request.urlopen(asked) as answer:
+                assert json.load(answer)["role"] == "manager"
             with urllib.request.urlopen(phones) as answer:
                 assert b"<html" in answer.read()
             second = bot("demo", "--port", PORT, BOT_DATA_DIR=str(tmp_path))

@@ -212,7 +212,7 @@ async def serve(asked: Asked, service: str, body: BaseModel, **more: Any) -> Any
 def acting_for(asked: Asked) -> Acting:
     """The token, as services know who acts."""
     return Acting(
-        tenant_id=asked.tenant, db=asked.db, at=asked.at, role=asked.token.role, source="API",
+        tenant_id=asked.tenant, db=asked.db, at=asked.at, role=asked.token.role, source=asked.source,
         contact_id=asked.token.contact_id, name=f"token:{asked.token.token_id}",
         seals=asked.vault, trail=asked.trail,
     )  # fmt: skip

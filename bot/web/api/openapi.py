@@ -66,6 +66,8 @@ def _operation(route: Route, references: Any, definitions: dict[str, Any]) -> di
     about += [f"Scope: `{route.scope}`."] if route.scope else []
     about += [f"Roles: {', '.join(sorted(route.roles))}."] if route.roles else []
     found["description"] = " ".join(about)
+    found |= {"x-roles": sorted(route.roles)} if route.roles else {}
+    found |= {"x-scope": route.scope} if route.scope else {}
     if route.body is not None:
         schema = references[route.body, "validation"]
         found["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}

@@ -14,7 +14,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -47,7 +47,8 @@ class Nothing(Given):
 class Asked:
     """Who asks, and the tenant's transaction in which the answer is found; it commits when the handler has ended.
 
-    `at` is the time (aware, UTC). What is put on the `trail` goes to the audit log in the same transaction.
+    `at` is the time (aware, UTC), `source` what timelines call the way it came. What is put on the `trail` goes to the
+    audit log in the same transaction.
     """
 
     tenant: TenantId
@@ -55,6 +56,7 @@ class Asked:
     db: Connection
     vault: Vault
     at: datetime
+    source: Literal["API", "WEB"] = "API"
     trail: list[AuditEntry] = field(default_factory=list)
 
 

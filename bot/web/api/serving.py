@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import asyncpg
 import orjson
@@ -119,7 +119,8 @@ class ApiServer:
                 raise Problem("forbidden", f"The token has no scope {route.scope}.", code="scope")
             if route.roles and token.role not in route.roles:
                 raise Problem("forbidden", f"The role {token.role} may not do this.", code="role")
-            asked = Asked(tenant=tenant, token=token, db=db, vault=self.vault, at=now)
+            source: Literal["API", "WEB"] = "WEB" if request.headers.get("Sirdar-Client") == "desk" else "API"
+            asked = Asked(tenant=tenant, token=token, db=db, vault=self.vault, at=now, source=source)
             arguments = _arguments(route, request, body)
             return await self._once(route, request, asked, arguments, body)
 

@@ -1,0 +1,161 @@
+// The desk: signing in, the way around, and looking for news every few seconds.
+
+import { Refused, rights as signIn, token } from "./api.js";
+import { detail, list } from "./board.js";
+import { BOARDS } from "./boards.js";
+import { el, toast, words } from "./dom.js";
+import { conversation, talks } from "./talk.js";
+import { today } from "./today.js";
+
+const EVERY_MS = 4000;
+const root = document.getElementById("desk");
+const drafts = new Map();
+let rights = null;
+let place = { board: "today", number: null, query: null };
+let all = false;
+let asked = 0; // numbers what is asked for, so that an old answer never covers a newer one
+let shown = "";
+
+function read() {
+  const [board, number, query] = decodeURIComponent(location.hash.slice(1)).split("/");
+  place = { board: board || "today", number: number || null, query: query || null };
+}
+
+function go(board, number = null, query = null) {
+  if (board !== place.board) all = false;
+  location.hash = [board, number ?? "", query ?? ""].join("/").replace(/\/+$/, "");
+}
+
+const reading = { talk: "/conversations" };
+const mayRead = (id) => rights.may("GET", reading[id] ?? `/${id}`);
+
+function shell() {
+  const boards = [{ id: "today", title: "Today" }, ...(mayRead("talk") ? [{ id: "talk", title: "Conversations" }] : []), ...BOARDS.filter((one) => one.id !== "payments" && mayRead(one.id))];
+  return el(
+    "div",
+    { class: "shell" },
+    el(
+      "nav",
+      { "aria-label": "Desk" },
+      el("div", { class: "brand" }, el("img", { src: "desk/icon.svg", alt: "", width: 28, height: 28 }), "Desk"),
+      boards.map((one) => el("a", { href: `#${one.id}`, "data-board": one.id }, one.title)),
+      el("div", { class: "who" }, el("strong", {}, rights.me.name), el("span", {}, words(rights.me.role)), el("button", { class: "plain", onclick: leave }, "Sign out")),
+    ),
+    el("main", { id: "list", tabindex: "-1" }),
+    el("section", { id: "detail", "aria-label": "Details" }),
+  );
+}
+
+function leave() {
+  token.drop();
+  rights = null;
+  location.hash = "";
+  welcome();
+}
+
+function welcome(trouble = "") {
+  const field = el("input", { id: "token", name: "token", type: "password", required: true, autocomplete: "off", spellcheck: "false" });
+  const form = el(
+    "form",
+    { class: "welcome" },
+    el("img", { src: "desk/icon.svg", alt: "", width: 48, height: 48 }),
+    el("h1", {}, "Desk"),
+    el("p", { class: "quiet" }, "For sales, operations and managers. Sign in with the token that was made for you."),
+    el("label", { for: "token" }, "Token"),
+    field,
+    trouble ? el("p", { class: "trouble", role: "alert" }, trouble) : null,
+    el("button", { class: "primary" }, "Sign in"),
+    el("p", { class: "quiet" }, "It stays in this tab, and is gone when you close it."),
+  );
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    token.set(field.value.trim());
+    start();
+  });
+  root.replaceChildren(form);
+  field.focus();
+}
+
+async function start() {
+  try {
+    const wanted = token.get();
+    rights = await signIn();
+    if (!rights) return welcome(wanted ? "This token is not in force." : "");
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    return welcome(error.message);
+  }
+  root.replaceChildren(shell());
+  read();
+  shown = "";
+  return show();
+}
+
+const isBusy = () => document.querySelector("dialog[open]") !== null || document.activeElement?.tagName === "TEXTAREA";
+
+async function drawn() {
+  const again = () => show();
+  const state = { ...place, all, show: (every) => { all = every; show(); } };
+  if (place.board === "today") return [await today(rights, go), null];
+  if (place.board === "talk") return Promise.all([talks(state, go), place.number ? conversation(place.number, rights, go, again, drafts) : null]);
+  const board = BOARDS.find((one) => one.id === place.board);
+  if (!board || !mayRead(board.id)) return [el("p", { class: "empty" }, "There is nothing here for you."), null];
+  return Promise.all([list(board, state, rights, go), place.number ? detail(board, place.number, rights, go, again) : null]);
+}
+
+/** Draw what the address says. Looking for news (`quietly`) leaves alone what has not changed, and never takes the pen. */
+async function show(quietly = false) {
+  const mine = ++asked;
+  const where = location.hash;
+  try {
+    const [left, right] = await drawn();
+    if (mine !== asked || !rights) return;
+    put(document.getElementById("list"), left, quietly);
+    put(document.getElementById("detail"), right, quietly || shown === where);
+    root.firstChild.classList.toggle("open", right !== null);
+    for (const one of root.querySelectorAll("nav a")) one.toggleAttribute("aria-current", one.dataset.board === place.board);
+    const bubbles = root.querySelector(".bubbles");
+    if (bubbles && shown !== where) bubbles.scrollTop = bubbles.scrollHeight;
+    shown = where;
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    if (error.status === 401) return welcome("You are signed out.");
+    if (!quietly) toast(error.message, true);
+  }
+}
+
+function put(target, node, quietly) {
+  const old = target.firstChild;
+  if (quietly && old && node && old.isEqualNode(node)) return;
+  if (quietly && isBusy() && target.contains(document.activeElement)) {
+    // Somebody is writing: only what was said is renewed.
+    const [before, after] = [old?.querySelector(".bubbles"), node?.querySelector(".bubbles")];
+    if (before && after && !before.isEqualNode(after)) {
+      before.replaceWith(after);
+      after.scrollTop = after.scrollHeight;
+    }
+    return;
+  }
+  const focused = target.contains(document.activeElement) ? document.activeElement.textContent : null;
+  const from = old?.querySelector?.(".bubbles");
+  const kept = from ? from.scrollHeight - from.scrollTop : null;
+  target.replaceChildren(...(node ? [node] : []));
+  const to = target.querySelector(".bubbles");
+  if (to && kept !== null) to.scrollTop = to.scrollHeight - kept;
+  if (focused) [...target.querySelectorAll("button")].find((one) => one.textContent === focused)?.focus();
+}
+
+window.addEventListener("hashchange", () => {
+  read();
+  if (rights) show();
+});
+setInterval(() => {
+  if (rights && document.visibilityState === "visible" && !document.querySelector("dialog[open]")) show(true);
+}, EVERY_MS);
+
+// A link may carry the token behind the #, which browsers send to nobody; it leaves the address at once.
+if (location.hash.startsWith("#sdr_")) {
+  token.set(location.hash.slice(1));
+  history.replaceState(null, "", location.pathname);
+}
+start();
