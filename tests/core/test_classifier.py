@@ -1,6 +1,7 @@
 """The classifier: learns from a few examples, forgives slips, knows what it does not know."""
 
 import random
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from bench.nlu import auroc, entry, measure, read, split, with_typos
 from bot.core.nlu import Classifier, train, train_argmax, wide
+from bot.core.nlu.classifier import names_of
 from bot.core.nlu.features import Features, Index
 from bot.core.nlu.speller import Speller
 from bot.core.nlu.tokens import pieces_of, words_of
@@ -160,3 +162,43 @@ def test_auroc_counts_ties_half() -> None:
     assert auroc([0.9, 0.8], [0.1, 0.2]) == 1.0
     assert auroc([0.5], [0.5]) == 0.5
     assert auroc([0.1, 0.9], [0.5]) == 0.5
+
+
+SENTENCES = ["book the trip for me", "cancel the trip", "pay for the trip", "is the flight in time", "a flight for me"]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("book te trip", "book the trip"),  # the neighbours tell what so short a word is
+        ("pay fo the trip", "pay for the trip"),
+        ("can cel the trip", "cancel the trip"),
+        ("canc el the trip", "cancel the trip"),
+        ("th eflight", "the flight"),
+        ("theflight", "the flight"),
+        ("thexflight", "the flight"),
+        ("bokk thetrip", "book the trip"),
+    ],
+)
+def test_words_are_corrected_by_what_stands_beside_them(written: str, meant: str) -> None:
+    words = [words_of(sentence) for sentence in SENTENCES]
+    often = Counter(word for one in words for word in one)
+    assert " ".join(Speller(often, None, Features.of(words).follows).correct(written.split())) == meant
+
+
+def test_the_name_of_an_intent_is_an_example_of_it() -> None:
+    rows = [
+        ("I cannot find it anywhere", "lost_luggage"), ("it never came out on the belt", "lost_luggage"),
+        ("somebody took it from my seat", "lost_luggage"), ("can I bring more of it", "extra_weight"),
+        ("what does a heavy one cost", "extra_weight"), ("mine is 30 kg", "extra_weight"),
+    ]  # fmt: skip
+    guess = Classifier.of(rows).guesses("my luggage is lost")[0]
+    assert guess.intent == "lost_luggage"
+    assert guess.nearest in {0, 1, 2}, "what is shown is what somebody wrote"
+    assert all(one.example < len(rows) for one in Classifier.of(rows).mistaken)
+
+
+def test_names_that_say_nothing_are_not_learnt() -> None:
+    assert names_of(["intent_1", "intent_2", "intent_3"]) == []
+    assert names_of(["book_trip", "cancel_trip", "x"]) == [("book", "book_trip"), ("cancel", "cancel_trip")]
+    assert names_of(["greet"]) == [("greet", "greet")]

@@ -1,6 +1,7 @@
 """From examples to a classifier: which of them means what a message means, and how sure that is."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -77,8 +78,10 @@ class Classifier:
         """
         intents = sorted({intent for _, intent in examples})
         places = {intent: place for place, intent in enumerate(intents)}
-        labels = np.array([places[intent] for _, intent in examples], np.intp)
-        texts = [text for text, _ in examples]
+        compared = len(examples) <= MOST_COMPARED
+        named = names_of(intents) if compared else []
+        labels = np.array([places[intent] for _, intent in [*examples, *named]], np.intp)
+        texts = [text for text, _ in [*examples, *named]]
         meaning = meaning if meaning is not None else word_table()
         meaning.prepare([*texts, *BACKGROUND])
         reader, reads = Reader.of(texts, mask, meaning)
@@ -87,9 +90,11 @@ class Classifier:
             return cls(intents, reader, None, None)
         strangers = _strangers(reader, texts, mask)
         machine: Near | Wide
-        if len(examples) <= MOST_COMPARED:
+        if compared:
             labels = np.append(labels, np.full(len(strangers), -1, np.intp))
-            machine, unseen = learn_near([*reads, *strangers], labels, len(intents), reader.features)
+            machine, unseen = learn_near(
+                [*reads, *strangers], labels, len(intents), reader.features, told=len(examples)
+            )
             curve = _fit(len(intents), unseen)
         else:
             machine, unseen = learn_wide(reads, labels, len(intents), reader.features)
@@ -180,6 +185,18 @@ def _strangers(reader: Reader, texts: Sequence[str], mask: Mask | None) -> list[
     sets = [frozenset(masked(text, mask)) for text in texts]
     strange = ((text, words_of(text)) for text in BACKGROUND)
     return [reader.read(text) for text, words in strange if not any(one.issuperset(words) for one in sets)]
+
+
+def names_of(intents: Sequence[str]) -> list[tuple[str, str]]:
+    """What the names of intents say themselves: `lost_or_stolen_card` is an example of it, though nobody wrote it.
+
+    Words that most names share tell nothing, nor do numbers; of a name without any other word, nothing is learnt.
+    """
+    words = {intent: [word for word in words_of(intent.replace("_", " ")) if len(word) > 1] for intent in intents}
+    often = Counter(word for one in words.values() for word in set(one))
+    most = max(len(intents) / 2, 1)
+    named = ((" ".join(w for w in words[one] if often[w] <= most and not w.startswith("<")), one) for one in intents)
+    return [(text, intent) for text, intent in named if text]
 
 
 def _mistaken(intents: Sequence[str], unseen: Trials, curve: Curve) -> list[Mistaken]:

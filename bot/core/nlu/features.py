@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from bot.core.nlu.speller import BEGIN, END
 from bot.core.nlu.stored import Arrays, packed, unpacked
 from bot.core.nlu.tokens import pieces_of
 
@@ -20,7 +21,6 @@ Ids = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 
 _SHARES = (0.25, 0.15, 0.6)
-_BEGIN, _END = "\x02", "\x03"
 _KEPT_WORDS = 8192
 
 
@@ -29,7 +29,7 @@ def _whole(word: str) -> str:
 
 
 def _pairs(words: Sequence[str]) -> Iterator[str]:
-    return (f"{one}\x01{other}" for one, other in pairwise([_BEGIN, *words, _END]))
+    return (f"{one}\x01{other}" for one, other in pairwise([BEGIN, *words, END]))
 
 
 def _names(words: Sequence[str]) -> set[str]:
@@ -86,6 +86,11 @@ class Features:
     def __len__(self) -> int:
         """How many there are."""
         return len(self._weights)
+
+    def follows(self, one: str, other: str) -> int:
+        """In how many examples one word stands right before another."""
+        place = self._places.get(f"{one}\x01{other}")
+        return self._seen[place] if place is not None else 0
 
     def vector(self, words: Sequence[str], *, own: bool = False) -> Vector:
         """Turn words into a vector; features that training has not seen have no place in it.

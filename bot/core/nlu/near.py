@@ -31,6 +31,7 @@ class Near:
     Attributes:
         labels: The intent of each example, from 0; at the end, -1 for what has none of the intents.
         own: How many have one.
+        told: How many of these somebody wrote, the first; the others are names of intents.
         index: Their spelling.
         meanings: Their meanings, each as long as the root of how much it counts.
         unshared: The root of how much the spelling of each counts.
@@ -39,6 +40,7 @@ class Near:
 
     labels: Labels
     own: int
+    told: int
     index: Index
     meanings: Floats
     unshared: Floats
@@ -49,13 +51,14 @@ class Near:
         """Take what `arrays` has given."""
         index, labels = Index.from_arrays(part("index", arrays)), arrays["labels"].astype(np.intp)
         own = int((labels >= 0).sum())
-        return cls(labels, own, index, arrays["meanings"], arrays["unshared"], arrays["weights"])
+        return cls(labels, own, int(arrays["told"]), index, arrays["meanings"], arrays["unshared"], arrays["weights"])
 
     @property
     def arrays(self) -> Arrays:
         """What it is made of."""
         return named("index", self.index.arrays) | {
             "labels": self.labels, "meanings": self.meanings, "unshared": self.unshared, "weights": self.weights,
+            "told": np.array(self.told),
         }  # fmt: skip
 
     def kernel(self, read: Read) -> Floats:
@@ -79,10 +82,13 @@ class Near:
 
     def nearest(self, kernel: Floats, intent: int) -> int | None:
         """The example of an intent that is nearest to a message, given how near each of them is."""
-        return int(np.where(self.labels == intent, kernel, np.float32(-1)).argmax())
+        told = slice(None, self.told)
+        return int(np.where(self.labels[told] == intent, kernel[told], np.float32(-1)).argmax())
 
 
-def learn_near(examples: Sequence[Read], labels: Labels, intents: int, features: int) -> tuple[Near, Trials]:
+def learn_near(
+    examples: Sequence[Read], labels: Labels, intents: int, features: int, *, told: int | None = None
+) -> tuple[Near, Trials]:
     """Train, and tell what would be said of each example had it not been learnt.
 
     Args:
@@ -90,13 +96,15 @@ def learn_near(examples: Sequence[Read], labels: Labels, intents: int, features:
         labels: The intent of each, from 0; at the end, -1 for what has none of the intents.
         intents: How many there are.
         features: How many features the reader knows.
+        told: How many examples, the first, somebody wrote, and confidence is fitted on; None: all with an intent.
     """
     count = len(examples)
     index = Index.of([one.spelling for one in examples], features)
     shares = np.array([one.share for one in examples], np.float32)
     meanings = np.array([one.meaning for one in examples], np.float32) * np.sqrt(shares)[:, None]
     mine = int((labels >= 0).sum())
-    untrained = Near(labels, mine, index, meanings, np.sqrt(1 - shares), np.empty((0, count), np.float32))
+    told = mine if told is None else told
+    untrained = Near(labels, mine, told, index, meanings, np.sqrt(1 - shares), np.empty((0, count), np.float32))
     kernel = np.empty((count, count), np.float32)
     for row, one in enumerate(examples):
         kernel[row] = untrained.kernel(one)
@@ -113,5 +121,6 @@ def learn_near(examples: Sequence[Read], labels: Labels, intents: int, features:
     siblings = (np.bincount(labels + 1, minlength=intents + 1)[labels + 1] > 1) | (labels < 0)
     alone: Floats = wanted - weights / inverse.diagonal()[:, None]
     trained = replace(untrained, weights=np.ascontiguousarray(weights.T))
+    siblings[told:mine] = False
     places = np.flatnonzero(siblings)
     return trained, Trials(alone[siblings], near[siblings], known[siblings], labels[siblings], places)

@@ -57,15 +57,17 @@ class Reader:
     def of(cls, texts: Sequence[str], mask: Mask | None, meaning: Meaning) -> tuple["Reader", list[Read]]:
         """Learn words and features from the examples' texts. Returns the examples as well, as they are read."""
         words = [masked(text, mask) for text in texts]
-        speller = Speller(Counter(word for one in words for word in one), meaning.dictionary)
-        reader = cls(speller, Features.of(words), mask, meaning)
+        features = Features.of(words)
+        speller = Speller(Counter(word for one in words for word in one), meaning.dictionary, features.follows)
+        reader = cls(speller, features, mask, meaning)
         return reader, [reader.as_read(text, one, own=True) for text, one in zip(texts, words, strict=True)]
 
     @classmethod
     def from_arrays(cls, arrays: Arrays, mask: Mask | None, meaning: Meaning) -> "Reader":
         """Take what `arrays` has given."""
-        speller = Speller.from_arrays(part("speller", arrays), meaning.dictionary)
-        return cls(speller, Features.from_arrays(part("features", arrays)), mask, meaning)
+        features = Features.from_arrays(part("features", arrays))
+        speller = Speller.from_arrays(part("speller", arrays), meaning.dictionary, features.follows)
+        return cls(speller, features, mask, meaning)
 
     @property
     def arrays(self) -> Arrays:
