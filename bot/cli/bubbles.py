@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal
 
 from rich.align import Align
 from rich.box import ROUNDED
@@ -52,22 +52,6 @@ class Said:
     note: str = ""
     kind: Literal["text", "choice", "photo", "location", "other"] = "text"
     offer: int | None = None
-
-
-class Screen(Protocol):
-    """Where chats are shown."""
-
-    def said(self, one: Said) -> None:
-        """Show a bubble."""
-
-    def note(self, text: str) -> None:
-        """Show a remark of ours."""
-
-    def wrong(self, text: str) -> None:
-        """Show that something is not as it should be."""
-
-    def show(self, renderable: ConsoleRenderable | str) -> None:
-        """Show anything else."""
 
 
 class Bubbles:

@@ -112,12 +112,8 @@ class FlowBook:
         """Every version, by name and number."""
         return tuple(self._flows[key] for key in sorted(self._flows))
 
-    def of_role(self, role: str) -> tuple[CompiledFlow, ...]:
-        """The flows a role may walk, newest versions only."""
-        return self._of(self._by_role, role)
-
     def on_offer(self, role: str) -> tuple[CompiledFlow, ...]:
-        """The same, for people to read: in the order of the role's intents, which is its author's."""
+        """The flows a role may walk, newest versions only, in the order of the role's intents: its author's."""
         return self._of(self._on_offer, role)
 
     def _by_intent(self, role: str, flows: tuple[CompiledFlow, ...]) -> tuple[CompiledFlow, ...]:

@@ -42,7 +42,7 @@ from bot.runtime.templates import TemplateKeeper
 from bot.runtime.tenants import Line, Tenant, Tenants
 from bot.runtime.trouble import is_outage
 from bot.runtime.worker import Worker
-from providers.base import MediaClient, Provider, TemplateClient
+from providers.base import Provider, TemplateClient
 from storage.base import Channel, FileStore
 from storage.postgres import (
     Chores,
@@ -118,11 +118,6 @@ class System:
     def desk(self) -> TemplateClient | None:
         """Where message templates are handed in; None when nobody is asked."""
         return self.line.desk
-
-    @property
-    def media_client(self) -> MediaClient | None:
-        """Where files are fetched; None when nobody is asked."""
-        return self.line.media
 
     @property
     def library(self) -> Library:

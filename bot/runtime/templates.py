@@ -83,11 +83,6 @@ def news_in(change: TemplateChanged) -> TemplateNews:
     )
 
 
-async def take_change(book: TemplateBook, change: TemplateChanged, at: datetime) -> list[TemplateMove]:
-    """Record what a webhook says of a template; messages that waited for it go out when it may be sent."""
-    return await book.record([news_in(change)], at)
-
-
 async def sync(desk: TemplateClient, book: TemplateBook, ours: Templates, clock: Clock) -> list[TemplateMove]:
     """Ask the provider for all its templates and record what it says; ours that it does not have are DRAFT.
 

@@ -7,7 +7,7 @@ import pytest
 
 from bot.core.errors import ConfigError, ProviderError
 from bot.core.whatsapp import WhatsAppTemplate
-from bot.runtime.templates import TemplateKeeper, named, news_in, push, sync, take_change, would_push
+from bot.runtime.templates import TemplateKeeper, named, news_in, push, sync, would_push
 from providers.base import RemoteTemplate, TemplateChanged
 from providers.templates import build_components
 from storage.postgres import Chores, TemplateBook
@@ -205,15 +205,15 @@ def changed(change: str, **more: Any) -> TemplateChanged:
 async def test_webhooks_move_a_template(book: TemplateBook, clock: FakeClock) -> None:
     paused = changed("status", status="PAUSED", reason=None,
                      data={"other_info": {"title": "FIRST_PAUSE", "description": "Paused for 3 hours"}})  # fmt: skip
-    (move,) = await take_change(book, paused, clock())
+    (move,) = await book.record([news_in(paused)], clock())
     assert (move.after, move.reason) == ("PAUSED", "FIRST_PAUSE: Paused for 3 hours")
     (kept,) = await book.all()
     assert kept.provider_template_id == "1"
     over = changed("status", status="PAUSED", data={"other_info": {"title": "UNPAUSE"}})
-    (move,) = await take_change(book, over, clock())
+    (move,) = await book.record([news_in(over)], clock())
     assert (move.before, move.after) == ("PAUSED", "APPROVED")
-    await take_change(book, changed("quality", data={"new_quality_score": "RED"}), clock())
-    await take_change(book, changed("category", category="MARKETING"), clock())
+    await book.record([news_in(changed("quality", data={"new_quality_score": "RED"}))], clock())
+    await book.record([news_in(changed("category", category="MARKETING"))], clock())
     (kept,) = await book.all()
     assert (kept.status, kept.quality, kept.category) == ("APPROVED", "RED", "MARKETING")
 
