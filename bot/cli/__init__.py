@@ -1,8 +1,6 @@
 """The command line. Each command's module is imported only when it runs, so that `bot --help` answers at once."""
 
-import signal
 import sys
-from types import FrameType
 
 from cyclopts import App
 
@@ -122,8 +120,6 @@ app.command(audit)
 
 def main() -> None:
     """Run the command line; errors of ours end it with their message and no traceback."""
-    if sys.argv[1:2] == ["serve"]:  # as the first process of a container it would else not hear it before it is up
-        signal.signal(signal.SIGTERM, _nothing_to_finish)
     try:
         result = app(sys.argv[1:])
     except ConfigError as error:
@@ -135,11 +131,6 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(result if isinstance(result, int) else 0)
-
-
-def _nothing_to_finish(_number: int, _frame: FrameType | None) -> None:
-    """End a server that is told to stop before it can listen to that by itself."""
-    sys.exit(0)
 
 
 def _fail(headline: str, problems: list[str], footer: str = "") -> None:

@@ -41,20 +41,24 @@ def test_a_server_that_waits_for_its_database_can_be_stopped(tmp_path: Path, num
     assert "Traceback" not in output
 
 
-def test_a_server_that_has_not_even_begun_can_be_stopped() -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+@pytest.mark.parametrize("module", ["bot.cli", "bot.runtime.bootstrap"])
+def test_a_server_that_has_not_even_begun_can_be_stopped(module: str, number: signal.Signals, code: int) -> None:
     """As the first process of a container it would not hear the signal at all, had it no handler."""
-    look = """
+    look = f"""
 import os, signal, sys
-import bot.cli
+from bot.__main__ import main
 
-class Impatient:  # asks it to stop in the middle of its first import
+class Impatient:  # asks it to stop in the middle of an import
     def find_spec(self, name, path=None, target=None):
-        if name == "bot.cli.serve":
-            os.kill(os.getpid(), signal.SIGTERM)
+        if name == {module!r}:
+            os.kill(os.getpid(), {int(number)})
 
 sys.meta_path.insert(0, Impatient())
 sys.argv = ["bot", "serve"]
-bot.cli.main()
+main()
 """
-    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    done = subprocess.run(
+        [sys.executable, "-c", look], env={**os.environ, **SETTINGS}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
