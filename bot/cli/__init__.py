@@ -1,6 +1,7 @@
 """The command line. Each command's module is imported only when it runs, so that `bot --help` answers at once."""
 
 import sys
+from importlib.metadata import version
 
 from cyclopts import App
 
@@ -10,6 +11,7 @@ app = App(
     name="bot",
     help="Sirdar: WhatsApp operations bots from YAML flows.",
     help_format="plaintext",  # Markdown would double the time to start
+    version=lambda: version("sirdar"),
     version_flags=["--version"],
 )
 

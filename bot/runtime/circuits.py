@@ -2,6 +2,9 @@
 
 Closed: messages go out. Open: the number is paused (in the database, for all senders) for longer and longer. Half open,
 once the pause is over: one message goes out as a probe, and its answer closes the circuit or opens it again.
+
+Many messages are under way when a circuit opens. What becomes of those is no news: only what was admitted since the
+last opening counts, or one moment of silence would be taken for dozens, each twice as long as the one before.
 """
 
 from dataclasses import dataclass, field
@@ -17,6 +20,7 @@ LONGEST = timedelta(hours=1)
 SILENCES = 10
 """So many sends in a row without a provider to talk to open the circuit."""
 _SILENT = timedelta(seconds=2)
+_NOT_ABOUT_A_MESSAGE = {*REFUSED_ALL, Fault.TRANSIENT}
 
 
 @dataclass(slots=True)
@@ -33,32 +37,44 @@ class Circuits:
 
     _by_channel: dict[ChannelId, _Circuit] = field(default_factory=dict)
 
-    def admits(self, channel: ChannelId) -> bool:
-        """Whether a message may go out now; half open, one at a time. Whoever is admitted reports with `after`."""
-        circuit = self._by_channel.get(channel)
-        if circuit is None or not circuit.half_open:
-            return True
-        if circuit.probing:
-            return False
-        circuit.probing = True
-        return True
+    def admits(self, channel: ChannelId) -> int | None:
+        """Whether a message may go out now; half open, one at a time.
 
-    def after(self, channel: ChannelId, outcome: SendOutcome) -> timedelta | None:
-        """Note how a send ended; returns how long to leave the number alone, if it should be."""
+        Returns:
+            Whoever is admitted reports with this ticket to `after`, come what may; None for who is not.
+        """
+        circuit = self._by_channel.get(channel)
+        if circuit is None:
+            return 0
+        if circuit.half_open:
+            if circuit.probing:
+                return None
+            circuit.probing = True
+        return circuit.openings
+
+    def after(self, channel: ChannelId, ticket: int, outcome: SendOutcome | None) -> timedelta | None:
+        """Note how a send ended; returns how long to leave the number alone, if it should be.
+
+        Args:
+            channel: Whose.
+            ticket: What `admits` said.
+            outcome: What the provider made of it; None when it was not asked after all.
+        """
+        fault = outcome.problem.fault if isinstance(outcome, Refused) else None
+        if isinstance(outcome, Accepted) or (fault is not None and fault not in _NOT_ABOUT_A_MESSAGE):
+            self._by_channel.pop(channel, None)  # it answers, and about the message only
+            return None
         circuit = self._by_channel.setdefault(channel, _Circuit())
+        if ticket != circuit.openings:
+            return None
         circuit.probing = False
-        if isinstance(outcome, Refused) and outcome.problem.fault in REFUSED_ALL:
-            return _open(circuit, REFUSED_ALL[outcome.problem.fault])
-        silent = isinstance(outcome, NotSent) or (
-            isinstance(outcome, Refused) and outcome.problem.fault is Fault.TRANSIENT
-        )
-        if silent:
+        if fault is not None and fault in REFUSED_ALL:
+            return _open(circuit, REFUSED_ALL[fault])
+        if isinstance(outcome, NotSent) or fault is Fault.TRANSIENT:
             circuit.silences += 1
             if circuit.silences >= SILENCES or circuit.half_open:
                 circuit.silences = 0
                 return _open(circuit, _SILENT)
-        elif isinstance(outcome, Accepted | Refused):  # it answers, and about the message only
-            self._by_channel.pop(channel)
         return None
 
 

