@@ -152,7 +152,7 @@ CREATE TABLE kept_keys (
 -- How far making things anew has come: `bot keys rotate` goes on from there.
 CREATE TABLE key_progress (
     tenant_id  bigint NOT NULL,
-    number     smallint NOT NULL,                    -- of the key they are made anew with
+    number     smallint NOT NULL,                    -- of the key they are made anew with; 0: sealed for the first time
     step       text NOT NULL,
     position   bigint NOT NULL,                      -- of the last row that is done
     done       bigint NOT NULL,                      -- rows
@@ -201,8 +201,8 @@ CREATE TABLE whatsapp_messages (
                           'PLAYED', 'FAILED')),
     kind                 text NOT NULL,
     content              jsonb NOT NULL,             -- bot/core/messages.py, Incoming or Outgoing
-    provider_message_id  text,
-    reply_to             text,
+    provider_message_id  text,                       -- the provider's id; sealed (Vault.seal_id), since it may hold a
+    reply_to             text,                       -- number, like that of the message it answers
     sent_at              timestamptz,                -- accepted by the provider
     delivered_at         timestamptz,
     read_at              timestamptz,
@@ -222,7 +222,7 @@ CREATE INDEX whatsapp_messages_sent ON whatsapp_messages USING brin (sent_at);
 CREATE TABLE whatsapp_messages_default PARTITION OF whatsapp_messages DEFAULT WITH (fillfactor = 50);
 
 -- Which provider message ids we know: stops duplicates, finds the message of a status. Keyed BLAKE2b of channel and id.
--- Outlives retention and erasure, since providers re-deliver for up to 7 days.
+-- Outlives retention (by 8 days) and erasure, since providers re-deliver for up to 7 days.
 CREATE TABLE message_keys (
     tenant_id   bigint NOT NULL,
     key         bytea NOT NULL,
@@ -230,6 +230,8 @@ CREATE TABLE message_keys (
     created_at  timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, key)
 );
+-- What is old enough to go. BRIN: rows come in the order of time.
+CREATE INDEX message_keys_age ON message_keys USING brin (created_at) WITH (autosummarize = on);
 
 -- Whom a number wrote to outside their 24-hour window, and when last: counted against the messaging limit.
 CREATE TABLE reached (
@@ -320,7 +322,7 @@ CREATE TABLE delivery_updates (
     key                  bytea NOT NULL,             -- as in message_keys
     message_id           bigint,                     -- from our correlation text, when the provider echoed it
     message_created_at   timestamptz,
-    provider_message_id  text NOT NULL,
+    provider_message_id  text NOT NULL,              -- sealed
     status               text NOT NULL CHECK (status IN ('ACCEPTED', 'SENT', 'DELIVERED', 'READ', 'PLAYED', 'FAILED')),
     happened_at          timestamptz NOT NULL,
     received_at          timestamptz NOT NULL,
@@ -683,7 +685,7 @@ CREATE TABLE business_settings (
     hold_hours        integer NOT NULL DEFAULT 48 CHECK (hold_hours > 0),    -- how long unpaid seats are kept
     public_url        text,                                                  -- where people reach our pay page
     payment_gateway   text,
-    link_key          bytea,                                                 -- signs payment links
+    link_key          bytea,                                                 -- signs payment links; AES-GCM
     updated_at        timestamptz NOT NULL DEFAULT now(),
     timezone          text NOT NULL DEFAULT 'UTC',        -- of the hours, an IANA name
     opens             time,                               -- hours of business; NULL: always open

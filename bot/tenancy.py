@@ -44,11 +44,14 @@ PER_TENANT = frozenset(
         "bot_conversation_idle_hours",
         "whatsapp_enable_media",
         "whatsapp_enable_templates",
+        "whatsapp_message_retention_days",
     }
 )
 """What a tenant has for all of its numbers."""
 
 OWN = PER_NUMBER | PER_TENANT
+
+RETENTION = "whatsapp_message_retention_days"
 
 SEVERAL = frozenset({"whatsapp_webhook_secret", "twilio_auth_token"})
 """Secrets of which several may count for a while, so that replacing one loses no message."""
@@ -83,6 +86,8 @@ def settings_of(
     if base is not None:
         values |= {name: getattr(base, name) for name in fields if name not in OWN}
         values["bot_content_dir"] = folder_of(base, tenant.get("bot_content_dir", ""))
+        if RETENTION not in tenant:
+            values[RETENTION] = getattr(base, RETENTION)  # a promise about the whole database, unless one is made
         if tenant.get("bot_content_dir"):
             values["bot_actions"] = None  # its own, if its folder has any
     return load_settings(**{**values, "bot_tenant": slug})

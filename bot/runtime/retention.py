@@ -30,7 +30,7 @@ class Retention:
         media: Files.
         store: Where these are.
         chores: So that one process does it.
-        days: How long things are kept.
+        days: How long things are kept, of tenants that say nothing else.
     """
 
     upkeep: Upkeep
@@ -53,10 +53,13 @@ class Retention:
         return await self.chores.done(CHORE, fence, now)
 
     async def _delete(self, now: datetime) -> None:
-        before = now - timedelta(days=self.days)
-        dropped = await self.upkeep.drop_partitions(before)
+        tenants = [NOBODY, *await self.upkeep.tenants()]
+        days = {tenant: await self.upkeep.retention_of(tenant) or self.days for tenant in tenants}
+        # A month is everybody's: it goes when nobody keeps anything of it. What others have of it goes row by row.
+        dropped = await self.upkeep.drop_partitions(now - timedelta(days=max(days.values())))
         rows = files = 0
-        for tenant in (NOBODY, *await self.upkeep.tenants()):
+        for tenant in tenants:
+            before = now - timedelta(days=days[tenant])
             rows += await self.upkeep.delete_old(tenant, before)
             while count := await self.media.expire(tenant, self.store, before, now, limit=FILES_AT_ONCE):
                 files += count

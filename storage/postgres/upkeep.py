@@ -27,24 +27,36 @@ _OLD_OF_A_MONTH = tuple(
     """  # noqa: S608  our own names
     for table, key in (("whatsapp_messages", "message_id"), ("turn_traces", "event_id"))
 )
-_OLD = _OLD_OF_A_MONTH + tuple(
-    f"""
+
+
+def _old_rows(table: str, moment: str) -> str:
+    return f"""
     DELETE FROM {table} t USING (
         SELECT o.ctid FROM {table} o WHERE o.tenant_id = $1 AND o.{moment} < $2 LIMIT $3 FOR UPDATE SKIP LOCKED) AS o
     WHERE t.tenant_id = $1 AND t.ctid = o.ctid
     """  # noqa: S608  our own names
-    for table, moment in (
-        ("webhook_events", "received_at"),
-        ("dead_letters", "created_at"),
-        ("template_waits", "message_created_at"),
-        ("send_attempts", "finished_at"),
-    )
+
+
+_OLD = (
+    *_OLD_OF_A_MONTH,
+    _old_rows("webhook_events", "received_at"),
+    _old_rows("dead_letters", "created_at"),
+    _old_rows("template_waits", "message_created_at"),
+    _old_rows("send_attempts", "finished_at"),
 )
+_OLD_KEYS = _old_rows("message_keys", "created_at")
 
 SUPPRESSED = timedelta(days=8)
-"""How much longer than anything else erased addresses are known: providers deliver again for up to 7 days."""
+"""How much longer than anything else erased addresses and the keys of messages are known.
+
+Meta and 360dialog deliver a webhook again for up to 7 days (Meta, webhooks overview, 2026), Twilio at once or never. A
+key is as old as the first delivery we took, which no later one follows by more; a day is for clocks and whoever stores.
+As long as its message is there, statuses and `bot explain` find it by its key.
+"""
+_RETENTION = "SELECT settings ->> 'whatsapp_message_retention_days' FROM tenants WHERE tenant_id = $1"
 _FORGET_ERASED = "DELETE FROM erased_addresses WHERE tenant_id = $1 AND erased_at < $2"
 
+_MOST_DAYS = 36_500
 _NAME_ACCOUNT = "UPDATE whatsapp_configurations SET account = $3 WHERE tenant_id = $1 AND channel_id = $2"
 
 
@@ -84,14 +96,20 @@ class Upkeep:
         deleted = 0
         async with self._database.tenant(tenant) as db:
             await db.execute(_FORGET_ERASED, tenant, before - SUPPRESSED)
-        for statement in _OLD:
+        for statement, until in (*((one, before) for one in _OLD), (_OLD_KEYS, before - SUPPRESSED)):
             while True:
                 async with self._database.tenant(tenant) as db:
-                    count = int((await db.execute(statement, tenant, before, _AT_ONCE)).rpartition(" ")[2])
+                    count = int((await db.execute(statement, tenant, until, _AT_ONCE)).rpartition(" ")[2])
                 deleted += count
                 if count < _AT_ONCE:
                     break
         return deleted
+
+    async def retention_of(self, tenant: TenantId) -> int | None:
+        """For how many days a tenant keeps messages; None when it has no word of its own."""
+        async with self._database.tenant(tenant) as db:
+            days: str | None = await db.fetchval(_RETENTION, tenant)
+        return int(days) if days is not None and days.isdecimal() and 0 < int(days) < _MOST_DAYS else None
 
     async def tenants(self) -> list[TenantId]:
         """Every tenant that has a number."""

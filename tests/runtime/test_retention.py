@@ -1,5 +1,6 @@
 """What is older than the retention goes by itself; what stops duplicates stays."""
 
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,8 +11,9 @@ import pytest
 from bot.core.messages import MediaIn
 from bot.runtime.retention import Retention
 from storage.base import Outcome, TurnTrace, Unread
+from storage.crypto import Vault
 from storage.files import DirectoryStore
-from storage.postgres import Chores, PostgresMedia
+from storage.postgres import Chores, Postgres, PostgresMedia
 from tests.conftest import FakeClock
 from tests.storage.support import World, build_world, message, owner
 
@@ -86,11 +88,45 @@ async def test_a_message_that_is_gone_still_stops_its_duplicates(
     world: World, retention: Retention, clock: FakeClock
 ) -> None:
     await receive(world, clock(), wamid="wamid.old")
-    clock.advance(days=120)
+    """For as long as it may be delivered again, and a day; then nobody does, and its key goes as well."""
+    for days in (91, 6.9):
+        clock.advance(days=days)
+        await retention.keep(clock())
+        assert await world.value("SELECT count(*) FROM whatsapp_messages") == 0
+        await receive(world, clock(), wamid="wamid.old")
+        assert await world.value("SELECT count(*) FROM whatsapp_messages") == 0
+    clock.advance(days=1)
     await retention.keep(clock())
-    assert await world.value("SELECT count(*) FROM whatsapp_messages") == 0
-    await receive(world, clock(), wamid="wamid.old")
-    assert await world.value("SELECT count(*) FROM whatsapp_messages") == 0
+    assert await world.value("SELECT count(*) FROM message_keys") == 0
+
+
+async def test_a_key_stays_as_long_as_its_message(world: World, retention: Retention, clock: FakeClock) -> None:
+    """Whatever comes of it late, a status or a question, finds it."""
+    await receive(world, clock(), wamid="wamid.kept")
+    clock.advance(days=89)
+    await retention.keep(clock())
+    assert await world.value("SELECT count(*) FROM whatsapp_messages JOIN message_keys USING (message_id)") == 1
+
+
+async def test_tenants_keep_messages_for_as_long_as_they_say(
+    world: World, database: Postgres, vault: Vault, retention: Retention, clock: FakeClock
+) -> None:
+    """A month that one of them keeps is not dropped; of it the others' rows go."""
+    short, long = [await build_world(database, vault, slug=slug, address=slug) for slug in ("short", "long")]
+    worlds = {world: None, short: "30", long: "400"}
+    await world.upkeep.ensure_partitions(clock())
+    for one, days in worlds.items():
+        async with database.tenant(one.tenant) as db:
+            settings = json.dumps({"whatsapp_message_retention_days": days} if days else {})
+            await db.execute("UPDATE tenants SET settings = $2::jsonb WHERE tenant_id = $1", one.tenant, settings)
+        await receive(one, clock())
+    left = []
+    for days in (29, 2, 60, 308, 2, 40):
+        clock.advance(days=days)
+        await retention.keep(clock())
+        left.append([await one.value("SELECT count(*) FROM whatsapp_messages") for one in worlds])
+    assert left == [[1, 1, 1], [1, 0, 1], [0, 0, 1], [0, 0, 1], [0, 0, 0], [0, 0, 0]]
+    assert "2026_11" not in await months(world)
 
 
 async def test_rows_without_a_month_of_their_own_go_one_by_one(
