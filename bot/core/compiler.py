@@ -68,6 +68,7 @@ BUILT_IN_NAMES = frozenset(
         "event",
         "media",
         "location",
+        "form",
         "result",
         "variant",
         "inferred",

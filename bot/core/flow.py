@@ -165,7 +165,7 @@ class SilenceSpec(Part):
     reason: str | None = None
 
 
-CollectKind = Literal["photo", "video", "audio", "document", "sticker", "location"]
+CollectKind = Literal["photo", "video", "audio", "document", "sticker", "location", "form"]
 Rung = Literal["reprompt", "explain"] | RungSpec
 
 

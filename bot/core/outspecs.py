@@ -87,6 +87,26 @@ class LinkSpec(Part):
     url: str
 
 
+class FormSpec(Part):
+    """Words with a button that opens a WhatsApp Flow: a form on pages of WhatsApp's own.
+
+    Attributes:
+        say: The block above the button.
+        button: The block with what the button says: 20 characters.
+        id: The id that WhatsApp gave the Flow.
+        screen: Where it opens; unset: its own endpoint says.
+        values: What that screen is filled in with, written `data:`.
+        draft: Whether it is sent before it is published.
+    """
+
+    say: Name
+    button: Name
+    id: str | int
+    screen: str | None = None
+    values: dict[Name, Any] = Field(default_factory=dict, alias="data")
+    draft: bool = False
+
+
 File = Annotated[FileSpec, BeforeValidator(_short_for("link"))]
 
 
@@ -102,6 +122,7 @@ class SendSpec(Part):
         sticker: A sticker.
         contacts: Cards of people to get in touch with.
         link: Words with a button that opens a page.
+        form: Words with a button that opens a WhatsApp Flow.
         ask_location: The block above a button that sends where the person is.
         ask_number: The block above a button that shares the person's number.
         reaction: An emoji on the message that is being answered; empty takes it back.
@@ -115,6 +136,7 @@ class SendSpec(Part):
     sticker: File | None = None
     contacts: Annotated[list[CardSpec], BeforeValidator(as_list), Field(min_length=1)] | None = None
     link: LinkSpec | None = None
+    form: FormSpec | None = None
     ask_location: Name | None = None
     ask_number: Name | None = None
     reaction: str | None = None
@@ -132,7 +154,7 @@ class SendSpec(Part):
             match getattr(self, word):
                 case FileSpec(caption=str() as block):
                     found.append(((word, "caption"), block))
-                case LinkSpec(say=say, button=button):
+                case LinkSpec(say=say, button=button) | FormSpec(say=say, button=button):
                     found += [((word, "say"), say), ((word, "button"), button)]
                 case str() as block if word in {"ask_location", "ask_number"}:
                     found.append(((word,), block))

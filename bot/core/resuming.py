@@ -115,7 +115,7 @@ def collect(cursor: Cursor, kind: str, item: dict[str, Any]) -> None:
         settle(cursor)
         return
     collector = state.collects[kind]
-    cursor.extra["location" if kind == "location" else "media"] = item
+    cursor.extra[kind if kind in ("location", "form") else "media"] = item
     count = cursor.counters.get(f"collected_{kind}", 0)
     if count >= collector.many:
         cursor.say("collected_enough", many=collector.many)

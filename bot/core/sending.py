@@ -15,9 +15,11 @@ from bot.core.expressions import Expressions
 from bot.core.messages import (
     MAX_BUTTON_TITLE,
     MAX_CARDS,
+    MAX_FORM_LABEL,
     ContactCard,
     ContactRequestOut,
     ContactsOut,
+    FormOut,
     LocationOut,
     LocationRequestOut,
     MediaKind,
@@ -27,7 +29,7 @@ from bot.core.messages import (
     UrlOut,
 )
 from bot.core.ops import Filled
-from bot.core.outspecs import MEDIA, CardSpec, FileSpec, LinkSpec, PlaceSpec, SendSpec
+from bot.core.outspecs import MEDIA, CardSpec, FileSpec, FormSpec, LinkSpec, PlaceSpec, SendSpec
 from bot.core.report import Path
 from bot.core.sandbox import Value
 
@@ -173,6 +175,31 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Questionnaire:
+    """Words with a button that opens a WhatsApp Flow. Its token is the run's id: what comes back is for that run."""
+
+    say: str
+    button: str
+    id: Value
+    screen: Value | None
+    values: Mapping[str, Value]
+    draft: bool
+
+    def message(self, cursor: Cursor) -> Outgoing | None:
+        """With what the first screen is filled in with."""
+        flow_id = _text(cursor.evaluate(self.id, "`id:`"))
+        if flow_id is None:
+            raise ValueError("it has no id")
+        label = shorten(cursor.render(self.button) or "→", MAX_FORM_LABEL)
+        values = {name: cursor.evaluate(value, "`data:`") for name, value in self.values.items()}
+        return FormOut(
+            body=cursor.render(self.say) or label, label=label, flow_id=flow_id, token=cursor.run, draft=self.draft,
+            screen=_text(cursor.evaluate(self.screen, "`screen:`")) if self.screen is not None else None,
+            data={name: _as_json(value) for name, value in values.items()} or None,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AskPlace:
     """Words with a button that sends where the person is."""
 
@@ -211,6 +238,19 @@ class React:
             cursor.turn.note("ignore", why="there is no message to react to")
             return None
         return ReactionOut(message_id=cursor.turn.message, emoji=emoji)
+
+
+def _as_json(value: Any) -> Any:
+    """A value as a screen takes it: what JSON has no word for is told as text."""
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case Mapping():
+            return {str(name): _as_json(one) for name, one in value.items()}
+        case list() | tuple():
+            return [_as_json(one) for one in value]
+        case _:
+            return str(value)
 
 
 def _text(value: Any) -> str | None:
@@ -268,6 +308,8 @@ def _parcel(word: str, spec: Any, expressions: Expressions, path: Path) -> Parce
         case LinkSpec():
             _fixed_https(spec.url, expressions, (*path, "url"))
             return Link(say=spec.say, button=spec.button, url=expressions.value(spec.url, (*path, "url")))
+        case FormSpec():
+            return _questionnaire(spec, expressions, path)
         case list():
             return _cards(spec, expressions, path)
     if word == "reaction":
@@ -310,6 +352,16 @@ def _enclosure(word: str, spec: FileSpec, expressions: Expressions, path: Path) 
         media=MEDIA[word], origin=origin, source=expressions.value(getattr(spec, origin), (*path, origin)),
         caption=spec.caption, voice=spec.voice,
         filename=expressions.value(spec.filename, (*path, "filename")) if spec.filename is not None else None,
+    )  # fmt: skip
+
+
+def _questionnaire(spec: FormSpec, expressions: Expressions, path: Path) -> Questionnaire:
+    if spec.values and spec.screen is None:
+        expressions.report(path, "`data:` fills in a screen, and this form names none.", hint="Add `screen:`.")
+    return Questionnaire(
+        say=spec.say, button=spec.button, id=expressions.value(str(spec.id), (*path, "id")), draft=spec.draft,
+        screen=expressions.value(spec.screen, (*path, "screen")) if spec.screen is not None else None,
+        values={name: expressions.value(value, (*path, "data", name)) for name, value in spec.values.items()},
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from bot.core.effects import GiveBack, TakeOver
 from bot.core.engine import Step, finish
 from bot.core.events import ActionDone, ActionFailed, BusinessChanged, Event, MessageReceived, TimerFired
 from bot.core.gathering import attach, new_job
-from bot.core.messages import ChoiceIn, ContactsIn, LocationIn, MediaIn, TextIn, UnsupportedIn
+from bot.core.messages import ChoiceIn, ContactsIn, FormReplyIn, LocationIn, MediaIn, TextIn, UnsupportedIn
 from bot.core.moving import (
     RUNS,
     fire_timer,
@@ -120,12 +120,14 @@ class _Router(Upgrading, Offering):
                     "address": place.address,
                 }  # fmt: skip
                 self.file("location", spot, None)
+            case FormReplyIn() as form:
+                self.form(form)
             case ContactsIn() as cards if (number := self._shared_number(cards)) is not None:
                 self.text(turn.said(number))
             case UnsupportedIn() as unknown:
                 turn.note("ignore", why="unsupported", what=unknown.original_kind)
                 self._cannot_use("unsupported")
-            case other if other.kind in {"contacts", "order", "form_reply"}:
+            case other if other.kind in {"contacts", "order"}:
                 self._cannot_use("cannot_use")
             case other:
                 turn.note("ignore", why="nothing to answer", what=other.kind)
@@ -227,6 +229,16 @@ class _Router(Upgrading, Offering):
             self.text(turn.said(caption))
         else:
             self._cannot_use("cannot_use")
+
+    def form(self, reply: FormReplyIn) -> None:
+        """Route a form that was filled in; one that another run has sent is for nobody any more."""
+        answers, cursor = dict(reply.data), self.top()
+        token = answers.pop("flow_token", None)
+        if token in (None, "unused") or (cursor is not None and token == cursor.run):
+            self.file("form", answers, None)
+            return
+        self.turn.note("ignore", why="another run sent this form")
+        self._cannot_use("cannot_use")
 
     def _shared_number(self, cards: ContactsIn) -> str | None:
         """The number on a card, where a phone number is being asked for: it is as good as typed."""

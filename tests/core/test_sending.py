@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from talking import Talk, book_of
 
 from bot.core.effects import Effect, Send
+from bot.core.errors import ContentErrors
 from bot.core.events import MessageReceived
 from bot.core.messages import (
     OUTGOING,
@@ -16,6 +17,8 @@ from bot.core.messages import (
     ContactRequestOut,
     ContactsIn,
     ContactsOut,
+    FormOut,
+    FormReplyIn,
     LocationIn,
     LocationOut,
     LocationRequestOut,
@@ -201,3 +204,54 @@ def test_a_location_is_on_the_map_or_refused(latitude: Any, longitude: Any) -> N
     assert isinstance(made, LocationOut)
     assert -90 <= made.latitude <= 90
     assert -180 <= made.longitude <= 180
+
+
+FORM = """
+slots:
+  people: {type: integer}
+states:
+  ask:
+    send:
+      form: {say: words, button: fill, id: 4711, screen: TRAVELLERS, data: {trek: "{{ 'EBC' }}", most: "{{ 12 }}"}}
+    ask: waiting
+    choices: {skip: Skip it}
+    collect:
+      form: {to: travellers, say: got_it}
+    when: {skip: done}
+  done: {say: thanks, end: done}
+"""
+
+
+SAYS = {"words": "Who travels?", "fill": "Fill in", "waiting": "Or skip it:", "got_it": "{{ form.lead }}!"}
+
+
+def filled_in(person: Talk, **answers: Any) -> None:
+    person.send(FormReplyIn(data=answers))
+
+
+def test_a_form_is_sent_with_the_run_as_its_token_and_what_comes_back_is_kept(tmp_path: Path) -> None:
+    person = talk(tmp_path, FORM, **SAYS, thanks="{{ travellers.lead }} and {{ travellers.people }}")
+    person.text("help")
+    (sent,) = (one for one in person.said if isinstance(one, FormOut))
+    assert sent == FormOut(body="Who travels?", label="Fill in", flow_id="4711", token=sent.token,
+                           screen="TRAVELLERS", data={"trek": "EBC", "most": 12})  # fmt: skip
+    assert OUTGOING.validate_json(OUTGOING.dump_json(sent)) == sent
+    filled_in(person, flow_token=sent.token, lead="Maya", people=3)
+    assert person.said[0] == TextOut(body="Maya!")
+    person.text("Skip it")
+    assert person.said[0] == TextOut(body="Maya and 3")
+
+
+def test_a_form_of_another_run_is_for_nobody_any_more(tmp_path: Path) -> None:
+    person = talk(tmp_path, FORM, **SAYS, thanks="Bye")
+    person.text("help")
+    filled_in(person, flow_token="r999", lead="Maya")
+    assert TextOut(body="Maya!") not in person.said
+    filled_in(person, lead="Maya")  # Twilio does not say whose it is
+    assert person.said[0] == TextOut(body="Maya!")
+
+
+def test_a_form_with_data_and_no_screen_is_a_mistake(tmp_path: Path) -> None:
+    broken = FORM.replace(", screen: TRAVELLERS", "")
+    with pytest.raises(ContentErrors, match="names none"):
+        talk(tmp_path, broken, words="a", fill="b", waiting="c", got_it="d", thanks="e")

@@ -32,6 +32,7 @@ _PLACES: Mapping[tuple[str, str], str] = {
     ("StateSpec", "say"): "blocks", ("StateSpec", "ask"): "blocks", ("OpSpec", "say"): "blocks",
     ("TimerSpec", "say"): "blocks", ("SilenceSpec", "say"): "blocks", ("CollectSpec", "say"): "blocks",
     ("FileSpec", "caption"): "blocks", ("LinkSpec", "say"): "blocks", ("LinkSpec", "button"): "blocks",
+    ("FormSpec", "say"): "blocks", ("FormSpec", "button"): "blocks",
     ("SendSpec", "ask_location"): "blocks", ("SendSpec", "ask_number"): "blocks",
     ("CommandRule", "else"): "blocks", ("SlotBase", "prompt"): "blocks", ("SlotRule", "say"): "blocks",
     ("SlotRule", "forget"): "slots",

@@ -14,6 +14,7 @@ from bot.core.ids import RunId
 from bot.core.messages import (
     Choice,
     ChoiceIn,
+    FormReplyIn,
     Incoming,
     ListOut,
     LocationIn,
@@ -114,6 +115,10 @@ class Play:
                 latitude=place.latitude, longitude=place.longitude, name=place.name, address=place.address
             )
             return where, f"📍 {place.latitude:g}, {place.longitude:g}"
+        if deed.form is not None:
+            return FormReplyIn(data=deed.form), "📋 " + ", ".join(
+                f"{name}: {value}" for name, value in deed.form.items()
+            )
         if deed.reaction is not None:
             return ReactionIn(message_id="wamid.last", emoji=deed.reaction), deed.reaction
         if deed.unsupported is not None:

@@ -161,7 +161,8 @@ def following(sampler: Sampler, stage: Stage, phone: str, frame: Frame, state: C
         if frame.caller is not None:  # whoever called this flow may go on without it
             yield {"user": "cancel"}
     for kind in state.collects:
-        yield {"user": {"location": _PLACE} if kind == "location" else {kind: "As it looks here"}}
+        samples: dict[str, Any] = {"location": _PLACE, "form": {"answer": "As asked"}}
+        yield {"user": {kind: samples.get(kind, "As it looks here")}}
     live = {frame.run, *(one.run for one in conversation.frames)}
     for (run, _, _), (due, to) in sorted(stage.timers.items(), key=lambda one: one[1][0]):
         if to == phone and run in live:

@@ -34,7 +34,7 @@ def spoken(content: Outgoing, templates: Templates) -> Spoken:
 
 _WORDS: Mapping[str, str] = {
     "location": "location", "contacts": "contacts", "url": "link", "location_request": "ask_location",
-    "contact_request": "ask_number", "reaction": "reaction",
+    "contact_request": "ask_number", "reaction": "reaction", "form": "form",
 } | {kind: word for word, kind in MEDIA.items()}  # fmt: skip
 
 

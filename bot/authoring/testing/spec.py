@@ -107,6 +107,7 @@ class DeedSpec(Part):
     document: File | None = None
     sticker: File | None = None
     location: Annotated[PlaceSpec, BeforeValidator(_as_place)] | None = None
+    form: dict[str, Any] | None = None
     reaction: str | None = None
     unsupported: str | None = None
 
@@ -188,8 +189,8 @@ def _as_calls(value: Any) -> Any:
 
 
 SentWord = Literal[
-    "location", "photo", "video", "audio", "document", "sticker", "contacts", "link", "ask_location", "ask_number",
-    "reaction",
+    "location", "photo", "video", "audio", "document", "sticker", "contacts", "link", "form", "ask_location",
+    "ask_number", "reaction",
 ]  # fmt: skip
 Sent = SentWord | Annotated[dict[SentWord, Text], Field(min_length=1, max_length=1)]
 """A message that is more than words: what it is, and words that it carries."""
