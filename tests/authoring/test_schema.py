@@ -1,6 +1,7 @@
 """The schemas take all that loads, refuse what authors get wrong, and know the project's names."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -264,6 +265,35 @@ def test_the_command_writes_a_schema_for_each_kind_of_file(tmp_path: Path, capsy
 def test_settings_for_vs_code_name_every_schema() -> None:
     settings: dict[str, Any] = json.loads(vscode_settings("schemas"))
     assert set(settings["yaml.schemas"]) == {f"./schemas/{kind}{SUFFIX}" for kind in MODELS}
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("flows/customer/pay.yaml", "flow"),
+        ("intents/customer.yaml", "intents"),
+        ("templates/whatsapp/new_lead.hi.yaml", "whatsapp"),
+        ("project.yaml", "project"),
+        ("tests/flows/pay.yaml", "test"),
+        ("tests/flows/staff/pay.yaml", "test"),
+        ("tests/books.yaml", "test"),
+        ("tests/flows/shared.yaml", "shared"),
+    ],
+)
+def test_each_file_has_one_schema(path: str, kind: str) -> None:
+    """As the YAML language server matches: patterns count from any folder on, and `!` takes files out again."""
+
+    def fits(pattern: str) -> bool:
+        told = "".join({"**/": "(?:.*/)?", "*": "[^/]*"}.get(part, re.escape(part))
+                       for part in re.split(r"(\*\*/|\*)", f"**/{pattern}"))  # fmt: skip
+        return re.fullmatch(told, f"home/hotel/{path}") is not None
+
+    found = [
+        name for name, (_, patterns) in MODELS.items()
+        if any(fits(one) for one in patterns if one[0] != "!") and not any(fits(one[1:]) for one in patterns
+                                                                           if one[0] == "!")
+    ]  # fmt: skip
+    assert found == [kind]
 
 
 def test_actions_of_another_project_are_in_its_schema() -> None:

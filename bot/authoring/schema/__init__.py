@@ -26,14 +26,14 @@ __all__ = ["MODELS", "SUFFIX", "schemas", "vscode_settings"]
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 SUFFIX = ".schema.json"
 MODELS: Mapping[str, tuple[type[BaseModel], tuple[str, ...]]] = {
-    "flow": (FlowSpec, ("flows/**/*.yaml",)),
+    "flow": (FlowSpec, ("flows/**/*.yaml", "!tests/flows/**/*.yaml")),
     "intents": (IntentFile, ("intents/**/*.yaml",)),
     "whatsapp": (WhatsAppTemplate, ("templates/whatsapp/**/*.yaml",)),
     "project": (ProjectSpec, ("project.yaml",)),
     "test": (ConversationSpec, ("tests/**/*.yaml", "!tests/**/shared.yaml")),
     "shared": (SharedSpec, ("tests/**/shared.yaml",)),
 }
-"""Each kind of file: its model, and where such files are."""
+"""Each kind of file: its model, and where such files are. The YAML language server looks for `flows/` at any depth."""
 
 
 def schemas(root: Path, actions: Actions) -> dict[str, dict[str, Any]]:
