@@ -62,7 +62,7 @@ def explain(
             tenant = await Inspection(foundation.database).tenant(settings.bot_tenant)
             if tenant is None:
                 raise SirdarError(
-                    f"No number of tenant {settings.bot_tenant} has been registered in this database yet."
+                    f"There is no number of tenant {settings.bot_tenant} yet: `bot serve` enters it when it starts."
                 )
             return await tell_story(foundation, tenant, message)
 

@@ -79,7 +79,9 @@ async def preview(settings: DatabaseSettings) -> Preview:
     async with open_foundation(settings, connections=2) as foundation:
         tenant = await Inspection(foundation.database).tenant(settings.bot_tenant)
         if tenant is None:
-            raise StorageError(f"No number of tenant {settings.bot_tenant} has been registered in this database yet.")
+            raise StorageError(
+                f"There is no number of tenant {settings.bot_tenant} yet: `bot serve` enters it when it starts."
+            )
         async with FlowVersions(foundation.database, tenant).look() as deployment:
             known = await deployment.fingerprints()
             states = plan(content, known, await deployment.live())
