@@ -709,7 +709,7 @@ CREATE TABLE staff_availability (
 CREATE TABLE staff_invites (
     tenant_id    bigint NOT NULL,
     invite_id    bigint GENERATED ALWAYS AS IDENTITY,
-    code_hash    bytea NOT NULL,             -- SHA-256 of tenant and code: a reader of the database cannot use it
+    code_hash    bytea NOT NULL,             -- slow hash of tenant and code: a reader of the database cannot use it
     roles        text[] NOT NULL,
     name         text NOT NULL DEFAULT '',
     -- OPEN → USED; OPEN → EXPIRED; OPEN → REVOKED

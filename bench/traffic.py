@@ -29,10 +29,15 @@ class Traffic:
         contacts: How many people write.
         texts: What they say.
         area: First four digits of their numbers.
+        phone_number_id: Which number of ours they write to.
     """
 
-    def __init__(self, *, path: str, secret: str, contacts: int, texts: Sequence[str], area: str = "1555") -> None:
+    def __init__(
+        self, *, path: str, secret: str, contacts: int, texts: Sequence[str], area: str = "1555",
+        phone_number_id: str = PHONE_NUMBER_ID,
+    ) -> None:  # fmt: skip
         self.path = path
+        self._number = phone_number_id
         self._secret = secret.encode()
         self._phones = [f"{area}{number:07d}" for number in range(1, contacts + 1)]
         self._texts = [json.dumps(text) for text in texts]
@@ -53,7 +58,7 @@ class Traffic:
         body = (
             f'{{"object":"whatsapp_business_account","entry":[{{"id":"{BUSINESS_ACCOUNT_ID}","changes":[{{"value":'
             f'{{"messaging_product":"whatsapp","metadata":{{"display_phone_number":"{BUSINESS_NUMBER}",'
-            f'"phone_number_id":"{PHONE_NUMBER_ID}"}},"contacts":[{{"profile":{{"name":"Contact {phone[-5:]}"}},'
+            f'"phone_number_id":"{self._number}"}},"contacts":[{{"profile":{{"name":"Contact {phone[-5:]}"}},'
             f'"wa_id":"{phone}"}}],"messages":[{{"from":"{phone}","id":"wamid.BENCHIN{self._run}{number:010d}",'
             f'"timestamp":"{now}","type":"text","text":{{"body":{text}}}}}]}},"field":"messages"}}]}}]}}'
         ).encode()

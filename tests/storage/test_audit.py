@@ -261,6 +261,43 @@ async def test_tenants_have_chains_of_their_own(world: World, log: AuditChain) -
     assert len((await verify(world))[0]) == 9
 
 
+async def test_a_log_written_anew_with_another_key_is_found(world: World, log: AuditChain) -> None:
+    """Whoever has the database and not the key can make a chain that fits itself, and not one that fits ours."""
+    thief = Vault(bytes(32))
+    async with owner(world.database.dsn) as admin:
+        await admin.execute("TRUNCATE whatsapp_audit_logs, audit_unsealed, audit_seals, audit_heads")
+    forged = AuditChain(world.database, thief)
+    await forged.found(world.tenant)
+    async with world.database.tenant(world.tenant) as db:
+        await audit.write_audit(db, thief, world.tenant, [entry(n) for n in range(1, 10)])
+    await forged.seal_all(EPOCH)
+    assert [item async for item in forged.verify(world.tenant) if isinstance(item, Finding)] == []
+    found, _ = await verify(world)
+    assert "head" in found
+    assert len([place for place in found if place.startswith("entry")]) == 9
+
+
+async def test_tenants_whose_logs_change_places_are_both_found(world: World, log: AuditChain) -> None:
+    """All of it: entries, seals and heads, each whole in itself."""
+    other = await build_world(world.database, world.vault, slug="beta", address="200")
+    await log.found(other.tenant)
+    await write(other, 1)
+    await log.seal_all(EPOCH)
+    async with owner(world.database.dsn) as admin:
+        for table in TABLES:
+            await admin.execute(
+                f"UPDATE {table} SET tenant_id = -tenant_id WHERE tenant_id IN ($1, $2)", world.tenant, other.tenant
+            )
+            await admin.execute(
+                f"UPDATE {table} SET tenant_id = CASE -tenant_id WHEN $1 THEN $2::bigint ELSE $1 END "
+                "WHERE tenant_id IN (-$1::bigint, -$2::bigint)", world.tenant, other.tenant,
+            )  # fmt: skip
+    for one in (world, other):
+        found, _ = await verify(one)
+        assert "head" in found
+        assert any(place.startswith("entry") for place in found)
+
+
 async def test_entries_name_nobody(world: World, log: AuditChain) -> None:
     """A receipt may be made of anything an author has at hand, also of a phone number."""
     text = await world.value("SELECT string_agg(l::text, ' ') FROM whatsapp_audit_logs l")

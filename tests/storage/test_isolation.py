@@ -19,6 +19,13 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
   AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id')
 ORDER BY c.relname
 """
+BARE_TABLES = """
+SELECT c.relname FROM pg_class c
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT (
+    c.relrowsecurity AND c.relforcerowsecurity
+    AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND a.attnotnull)
+    AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'tenant'))
+"""
 NEEDED = """
 SELECT a.attname AS name, format_type(a.atttypid, NULL) AS type FROM pg_attribute a
 WHERE a.attrelid = $1 AND a.attnum > 0 AND a.attnotnull AND NOT a.atthasdef AND a.attidentity = ''
@@ -135,6 +142,14 @@ async def insert_as(database: Postgres, tenant: int | None, table: Any) -> None:
     else:
         async with database.tenant(TenantId(tenant)) as db:
             await fill(db, table, 3)
+
+
+async def test_every_table_has_a_tenant_and_is_isolated(dsn: str) -> None:
+    """Whoever adds a table cannot forget it: all of our schema, partitions included."""
+    async with owner(dsn) as admin:
+        await admin.execute("SELECT ensure_partitions($1, 0)", EPOCH)
+        bare = await admin.fetch(BARE_TABLES)
+    assert [tuple(row) for row in bare] == []
 
 
 async def test_a_row_cannot_be_moved_to_another_tenant(world: World) -> None:
