@@ -40,7 +40,7 @@ from bot.core.whatsapp import WhatsAppTemplate
 COMMON = "common"
 WHATSAPP = "whatsapp"
 PROJECT = "project.yaml"
-_ALMOST = {".yaml": (".yml", ".YAML", ".yaml.txt"), ".j2": (".jinja", ".jinja2", ".j2.txt")}
+_ALMOST = {".yaml": (".yml", ".YAML", ".yaml.txt"), ".j2": (".jinja", ".jinja2", ".j2.txt", ".html")}
 """How names end that were meant otherwise."""
 _Model = TypeVar("_Model", bound=BaseModel)
 

@@ -209,10 +209,11 @@ def _remedy(kind: str, given: Any) -> str:
         return f"Write `[{given}]`." if given[:1] != "-" else "A dash needs a space after it: `- one`."
     if kind == "list_type" and isinstance(given, dict):
         return f"Write `[{', '.join(given)}]`."
-    if kind == "dict_type" and isinstance(given, list | str):
-        return "Below it, indented, each line has a name, a colon and what it stands for."
-    if kind in {"dict_type", "model_type", "model_attributes_type"} and given in SLOT_TYPES:
-        return f"Write `{{type: {given}}}`."
+    if kind in {"dict_type", "model_type", "model_attributes_type"}:
+        if given in SLOT_TYPES:
+            return f"Write `{{type: {given}}}`."
+        if isinstance(given, list | str):
+            return "Below it, indented, each line has a name, a colon and what it stands for."
     return ""
 
 
