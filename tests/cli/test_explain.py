@@ -89,7 +89,7 @@ async def test_an_answer_that_waits_for_a_refused_number_says_so_and_what_to_do(
         assert answer.status == 200
     wamid = await theatre.emulator.say(CUSTOMER, "hi")
     told = ""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while "alarm" not in told:
             story = await tell_story(theatre.system.foundation, theatre.system.channel.tenant_id, wamid)
             told = as_text(story) if story is not None else ""
