@@ -142,7 +142,7 @@ class Stack:
     def drop_orphans(self) -> None:
         """Take off called runs whose callers have moved on, ended or are gone."""
         frames = self.turn.frames
-        if all(frame.caller is None for frame in frames):
+        if not frames or all(frame.caller is None for frame in frames):
             return
         while orphan := next(
             (f for f in frames if f.caller is not None and self._waiting(f.caller, f.caller_epoch) is None), None

@@ -73,7 +73,7 @@ class Starting(Stack):
             ]
             turn.note("understand", role=role, chosen=chosen.intent if chosen else None, tried=tried)
             flow = self.book.started_by(role, chosen.intent) if chosen else None
-            if flow is None or any(frame.flow == flow.name for frame in turn.frames):
+            if flow is None or flow.name in [frame.flow for frame in turn.frames]:
                 likely |= {one.intent: one for one in to_offer(scored) if one.intent not in likely}
                 continue
             turn.remember(UNMATCHED, None)

@@ -39,6 +39,7 @@ from bot.core.words import CONSENT_WORDS, universal_in
 _TAKEN = {"handoff.taken", "handoff.paused", "phone.wrote"}
 """News that a person has the conversation, or nobody; `phone.wrote`: a colleague wrote on the business's own phone."""
 
+_ANSWERS = (ActionDone, ActionFailed)
 _FILE_KINDS = {"image": "photo", "video": "video", "audio": "audio", "document": "document", "sticker": "sticker"}
 
 
@@ -64,7 +65,7 @@ def advance(book: FlowBook, conversation: Conversation, event: Event) -> Step:
     """
     turn = Turn(conversation, event)
     router = _Router(book, turn)
-    match event if isinstance(event, ActionDone | ActionFailed) else router.upgrade(event):
+    match event if isinstance(event, _ANSWERS) else router.upgrade(event):
         case MessageReceived() as message:
             router.message(message)
         case TimerFired() as timer:
