@@ -672,13 +672,17 @@ class LiveState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fed:
-    """What a round of feeding did: recipients `handed` on and `skipped`; broadcasts by what became of them."""
+    """What a round of feeding did: recipients `handed` on and `skipped`; broadcasts by what became of them.
+
+    `running` are those that it found under way.
+    """
 
     handed: int = 0
     skipped: int = 0
     begun: int = 0
     paused: int = 0
     finished: int = 0
+    running: int = field(default=0, compare=False)
 
     def __add__(self, other: "Fed") -> "Fed":
         return Fed(
@@ -687,4 +691,5 @@ class Fed:
             begun=self.begun + other.begun,
             paused=self.paused + other.paused,
             finished=self.finished + other.finished,
+            running=self.running + other.running,
         )

@@ -1,8 +1,8 @@
 """Everything composed: what serves the tenants, and the loops that do it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
@@ -41,6 +41,7 @@ from bot.runtime.sharing import SharedRate
 from bot.runtime.templates import TemplateKeeper
 from bot.runtime.tenants import Line, Tenant, Tenants
 from bot.runtime.trouble import is_outage
+from bot.runtime.turnabout import Turnabout
 from bot.runtime.worker import Worker
 from providers.base import Provider, TemplateClient
 from storage.base import Channel, FileStore
@@ -64,6 +65,7 @@ log = structlog.get_logger(__name__)
 
 _ASK_SECONDS = 60.0
 _FEED_SECONDS = 0.5  # between two portions of a broadcast
+_FEED_AT_ONCE = 50  # tenants without a broadcast that are looked at between two portions of the others
 _FEW, _BREATH_SECONDS = 10, 0.005  # with more tenants than a few, a round stops so long before each
 _LOOK_SECONDS, _WATCH_SECONDS = 0.25, 1.0  # between two looks whether content is to be read again
 _SUM_SECONDS = 30.0  # between two looks whether days are to be summed up
@@ -96,6 +98,8 @@ class System:
     clock: Clock
     store: FileStore
     """Where files are kept."""
+    feeding: Turnabout[TenantId] = field(default_factory=lambda: Turnabout(_FEED_AT_ONCE))
+    """Whose broadcasts are looked at."""
 
     # --- The tenant at home -------------------------------------------------------------------------------------------
 
@@ -236,12 +240,14 @@ class System:
 
     # --- What the clock does for each tenant --------------------------------------------------------------------------
 
-    async def _for_each(self, what: str, do: Callable[[Tenant], Awaitable[object]]) -> None:
-        """Do something for every tenant that is served; what fails for one is told, and the others have theirs.
+    async def _for_each(
+        self, what: str, do: Callable[[Tenant], Awaitable[object]], whom: Iterable[Tenant] | None = None
+    ) -> None:
+        """Do something for every tenant that is served, or for some; what fails for one is told, all have theirs.
 
         With many tenants a round takes its time: most have nothing to do, and their number must not be felt.
         """
-        tenants = list(self.tenants)
+        tenants = list(self.tenants if whom is None else whom)
         for tenant in tenants:
             if len(tenants) > _FEW:
                 await asyncio.sleep(_BREATH_SECONDS)
@@ -262,10 +268,12 @@ class System:
         await self._for_each("handoffs", mind)
 
     async def feed_broadcasts(self, now: datetime) -> None:
-        """Hand on the next recipients of the broadcasts under way."""
+        """Hand on the next recipients of the broadcasts under way; of tenants without any, look at some in turn."""
+        served = {tenant.tenant_id: tenant for tenant in self.tenants}
 
         async def feed(tenant: Tenant) -> None:
             fed = await PostgresBroadcasts(self.foundation.database).feed(tenant.tenant_id, now)
+            self.feeding.note(tenant.tenant_id, busy=bool(fed.running or fed.begun))
             failpoint("clock.after_feed")
             METRICS.broadcasts.labels("handed").inc(fed.handed)
             METRICS.broadcasts.labels("skipped").inc(fed.skipped)
@@ -274,7 +282,7 @@ class System:
             if fed.paused:
                 log.warning("a broadcast has paused: its template may not be sent", action="pause", tenant=tenant.slug)
 
-        await self._for_each("broadcasts", feed)
+        await self._for_each("broadcasts", feed, [served[one] for one in self.feeding.choose(served)])
 
     async def ask_for_statuses(self, now: datetime) -> None:
         """Ask for statuses that were lost, where the provider does not tell them again."""

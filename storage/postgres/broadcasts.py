@@ -130,6 +130,7 @@ class PostgresBroadcasts:
             fed += Fed(begun=1)
         async with self._database.tenant(tenant) as db:
             running = [row["broadcast_id"] for row in await db.fetch(_RUNNING, tenant)]
+        fed += Fed(running=len(running))
         for broadcast in running:
             fed += await self._portion(tenant, broadcast, now)
         return fed
