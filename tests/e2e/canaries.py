@@ -44,15 +44,17 @@ def watching() -> Iterator[Watch]:
     """Take all log lines from now on."""
     watch = Watch()
     root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
+    before, level = list(root.handlers), root.level
     configure_logs("debug", "json")
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(watch.lines))
     root.addHandler(logging.StreamHandler(watch.lines))
+    added = [handler for handler in root.handlers if handler not in before]
     root.setLevel(logging.INFO)  # asyncio and hypothesis tell of every step below
     try:
         yield watch
     finally:
-        root.handlers[:] = handlers
+        for handler in added:
+            root.removeHandler(handler)
         root.setLevel(level)
         structlog.reset_defaults()
 
