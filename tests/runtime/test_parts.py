@@ -63,3 +63,23 @@ async def test_no_part_outlives_a_call_that_is_cancelled() -> None:
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert ended.is_set()
+
+
+async def test_a_part_finishes_what_it_began() -> None:
+    finished, going_on = [], asyncio.Event()
+
+    async def slow(stopping: Stopping) -> None:
+        await stopping.wait()
+        await going_on.wait()
+        finished.append("slow")
+
+    async def last(stopping: Stopping) -> None:
+        await stopping.wait()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        going_on.set()
+
+    stopping = Stopping()
+    stopping.set()
+    await run(Part("slow", slow), Part("last", last), stopping=stopping)
+    assert finished == ["slow"]

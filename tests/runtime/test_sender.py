@@ -308,12 +308,17 @@ async def test_each_answer_has_its_verdict(
     assert bool(result.alarm) is alarming
 
 
-async def test_a_reply_nobody_could_be_given_for_a_day_is_given_up(clock: FakeClock) -> None:
-    outbox = FakeOutbox(claim(created_at=clock.now - timedelta(hours=25)))
-    sends = sender(outbox, FakeProvider(NotSent(detail="refused")), clock)
-    await sends.exchange()
-    await sends.drain()
-    assert outbox.results[0].verdict is Verdict.FAILED
+@pytest.mark.parametrize(
+    "answer",
+    [NotSent(detail="refused"), *(refused(fault) for fault in (Fault.TRANSIENT, Fault.AUTH, Fault.THROTTLE_CHANNEL))],
+)
+async def test_a_reply_nobody_could_be_given_for_a_day_is_given_up(answer: SendOutcome, clock: FakeClock) -> None:
+    for hours, verdict in ((23, Verdict.RETRY), (25, Verdict.FAILED)):
+        outbox = FakeOutbox(claim(created_at=clock.now - timedelta(hours=hours)))
+        sends = sender(outbox, FakeProvider(answer), clock)
+        await sends.exchange()
+        await sends.drain()
+        assert outbox.results[0].verdict is verdict
 
 
 async def test_answers_survive_a_database_that_is_away(clock: FakeClock) -> None:
