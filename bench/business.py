@@ -57,7 +57,7 @@ async def measure(dsn: str, calls: int) -> dict[str, Cost]:
         async with database.tenant(channel.tenant_id) as db:
             await seed(db, channel.tenant_id, guide=guide, today=now.date())
             await db.execute("UPDATE trips SET seats = NULL")
-            acting = Acting(tenant_id=channel.tenant_id, db=db, at=now, role="system", source="SYSTEM")
+            acting = Acting(tenant_id=channel.tenant_id, db=db, at=now, role="system", source="SYSTEM", seals=vault)
             await take_payments(acting, "demo", "https://pay.example")
         took: Took = {}
         for number in range(calls + _WARM_UP):
@@ -66,7 +66,7 @@ async def measure(dsn: str, calls: int) -> dict[str, Cost]:
                 call = ActionCall(
                     tenant_id=channel.tenant_id, channel_id=channel.channel_id, conversation_id=place.conversation_id,
                     contact=Contact(contact_id=place.contact_id, name=place.name), role="customer",
-                    run=RunId(f"r{number}"), at=now, db=db,
+                    run=RunId(f"r{number}"), at=now, db=db, seals=vault,
                 )  # fmt: skip
                 store = PostgresTurnStore(channel.tenant_id, db, vault)
                 await _deal(call, store, guide, took if number >= _WARM_UP else {})
