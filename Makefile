@@ -14,7 +14,7 @@ setup: $(READY) ## Prepare .venv with everything, as the lock file says
 
 $(READY): pyproject.toml uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Sirdar needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo 'Python has no venv: try "apt-get install python3-venv".'; exit 1; }
+	@test -x $(BIN)/uv || $(PYTHON) -m venv .venv || { echo 'Python has no venv: try "apt-get install python3-venv".'; exit 1; }
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@$(BIN)/uv sync --frozen --quiet --compile-bytecode
 	@$(BIN)/python -m compileall -q bot providers storage
