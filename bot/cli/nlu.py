@@ -91,14 +91,7 @@ _HOW = {
 
 
 def _because(one: Scored) -> str:
-    how = {
-        "example": "exactly",
-        "pattern": "of the form",
-        "keyword": "says",
-        "classifier": "like",
-        "encoder": "means the same as",
-    }[one.how]
-    return f"{how} “{one.because}”" if one.because else "its words"
+    return f"{_HOW[one.how]} “{one.because}”" if one.because else "its words"
 
 
 def evaluate(
@@ -202,14 +195,17 @@ def unmatched(
         return
     groups = clusters(texts)
     for group in groups[:_SHOWN]:
-        best = _best(understanding.understand(group[0]))
+        often = Counter(group)
+        distinct = sorted(often, key=lambda text: -often[text])
+        best = _best(understanding.understand(distinct[0]))
         near = f"nearest: {best[0]} ({best[1]:.2f})" if best[0] else "near nothing"
-        console.print(f"{len(group):>4} ×  {group[0]}", style="bold", markup=False)
-        for text in group[1:4]:
+        console.print(f"{len(group):>4} ×  {distinct[0]}", style="bold", markup=False)
+        for text in distinct[1:4]:
             console.print(f"        {text}", markup=False)
         console.print(f"        {near}", style="dim", markup=False)
     console.print(
-        f"{len(texts)} messages in {len(groups)} groups. `bot nlu add TEXT INTENT` makes one an example.", style="dim"
+        f"{sum(map(len, groups))} messages in {len(groups)} groups. `bot nlu add TEXT INTENT` makes one an example.",
+        style="dim",
     )
 
 

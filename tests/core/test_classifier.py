@@ -202,3 +202,24 @@ def test_names_that_say_nothing_are_not_learnt() -> None:
     assert names_of(["intent_1", "intent_2", "intent_3"]) == []
     assert names_of(["book_trip", "cancel_trip", "x"]) == [("book", "book_trip"), ("cancel", "cancel_trip")]
     assert names_of(["greet"]) == [("greet", "greet")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "strange"),
+    [
+        (
+            {"estado": ["dónde está mi pedido", "cuándo llega mi paquete", "estado del pedido", "no ha llegado"],
+             "devolucion": ["quiero devolver esto", "cómo hago una devolución", "me llegó roto", "cambiar la talla"]},
+            ["qué tiempo hace mañana", "cuéntame algo gracioso", "quién ganó ayer"],
+        ),
+        (
+            {"kotha": ["मलाई कोठा चाहियो", "एउटा कोठा बुक गर्नु छ", "आज कोठा खाली छ", "दुई जनालाई कोठा"],
+             "bill": ["बिल कति भयो", "बिल पठाउनुस्", "पैसा कसरी तिर्ने", "अनलाइन तिर्न मिल्छ"]},
+            ["मेरो कुकुर बिरामी छ", "मौसम कस्तो छ", "तपाईंको नाम के हो"],
+        ),
+    ],
+    ids=["es", "ne"],
+)  # fmt: skip
+def test_strangers_are_refused_in_other_languages_too(rows: dict[str, list[str]], strange: list[str]) -> None:
+    predict = train([(text, intent) for intent, texts in rows.items() for text in texts])
+    assert [predict(text)[0] for text in strange] == [None] * len(strange)

@@ -5,7 +5,7 @@ import socket
 import numpy as np
 import pytest
 
-from bot.core.nlu import Classifier
+from bot.core.nlu import ASK_BELOW, Classifier
 from bot.semantic import MissingExtraError, SemanticClassifier, SentenceEncoder, train
 from bot.semantic import encoder as encoding
 from bot.semantic.wordpiece import pieces
@@ -60,7 +60,7 @@ def test_it_is_asked_only_when_the_usual_classifier_is_unsure(
         before = classifier.asked
         guesses = classifier.guesses(text)
         usual = Classifier.of(ROWS).guesses(text)
-        assert classifier.asked - before == (usual[0].confidence < 0.9)
+        assert classifier.asked - before == (usual[0].confidence < ASK_BELOW)
         assert 0 <= guesses[0].confidence <= 1
     assert classifier.guesses("how do I settle the invoice")[0].intent == "pay"
 

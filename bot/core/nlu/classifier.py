@@ -8,11 +8,12 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from bot.core.nlu.background import BACKGROUND
+from bot.core.nlu.background import BACKGROUND, ELSEWHERE
 from bot.core.nlu.confidence import Curve, fit
 from bot.core.nlu.features import Floats
 from bot.core.nlu.near import Near, learn_near
 from bot.core.nlu.reader import Mask, Meaning, Read, Reader, masked
+from bot.core.nlu.speller import Dictionary
 from bot.core.nlu.stored import Arrays, named, packed, part, unpacked
 from bot.core.nlu.table import word_table
 from bot.core.nlu.tokens import words_of
@@ -23,7 +24,7 @@ ACT = 0.6
 """Confidence from which an intent is acted on."""
 OFFER = 0.2
 """Confidence from which intents are offered for choice."""
-ASK_BELOW = 0.9
+ASK_BELOW = 0.97
 """Confidence of the usual classifier below which one that knows more, if there is one, is asked."""
 MOST_COMPARED = 2000
 """Up to so many examples a message is compared with each of them."""
@@ -83,12 +84,12 @@ class Classifier:
         labels = np.array([places[intent] for _, intent in [*examples, *named]], np.intp)
         texts = [text for text, _ in [*examples, *named]]
         meaning = meaning if meaning is not None else word_table()
-        meaning.prepare([*texts, *BACKGROUND])
+        meaning.prepare([*texts, *BACKGROUND, *ELSEWHERE])
         reader, reads = Reader.of(texts, mask, meaning)
         reader.get_ready()
         if not intents:
             return cls(intents, reader, None, None)
-        strangers = _strangers(reader, texts, mask)
+        strangers = _strangers(reader, texts, mask, meaning.dictionary)
         machine: Near | Wide
         if compared:
             labels = np.append(labels, np.full(len(strangers), -1, np.intp))
@@ -180,10 +181,13 @@ class Classifier:
         return self._reader.corrected(text)
 
 
-def _strangers(reader: Reader, texts: Sequence[str], mask: Mask | None) -> list[Read]:
+def _strangers(reader: Reader, texts: Sequence[str], mask: Mask | None, english: Dictionary | None) -> list[Read]:
     """What mostly means nothing to a business, without what has all its words in one example."""
     sets = [frozenset(masked(text, mask)) for text in texts]
-    strange = ((text, words_of(text)) for text in BACKGROUND)
+    own = {word for one in sets for word in one if english is None or word not in english}
+    near = ((text, words_of(text)) for text in ELSEWHERE)
+    strange = [(text, words_of(text)) for text in BACKGROUND]
+    strange += [(text, words) for text, words in near if not own.isdisjoint(words)]
     return [reader.read(text) for text, words in strange if not any(one.issuperset(words) for one in sets)]
 
 
