@@ -27,6 +27,8 @@ pytestmark = [
 
 SignIn = Callable[..., Awaitable[Page]]
 
+expect.set_options(timeout=25_000)  # on a busy machine a browser takes its time
+
 
 async def token_of(running: Running, role: str, name: str = "") -> str:
     """A token in the name of whoever has the role."""
@@ -146,7 +148,7 @@ async def test_a_manager_handles_an_incident_and_decides(running: Running, sign_
     await fill(page, "I look after it")
     # The colleague's page has not heard of it yet, or has: either way it happens once, and the page says so.
     button = details(colleague).get_by_role("button", name="I look after it")
-    await expect(button).to_have_count(0, timeout=25_000)
+    await expect(button).to_have_count(0)
     await fill(page, "Tell what is done", For_the_crew="A backup jeep is with you at 14:00.")
     await phone.wait_for(GUIDE, lambda bubble: "A backup jeep" in bubble.text)
     await expect(details(page)).to_contain_text("A backup jeep is with you at 14:00.")
@@ -180,7 +182,7 @@ async def test_a_conversation_is_taken_answered_and_given_back(running: Running,
 
     await details(page).get_by_label("Reply").fill("Hi, Anita here. October is lovely!")
     await phone.say(CUSTOMER, f"Is it? {HOSTILE}")
-    await expect(details(page).get_by_role("list", name="Messages")).to_contain_text(HOSTILE, timeout=25_000)
+    await expect(details(page).get_by_role("list", name="Messages")).to_contain_text(HOSTILE)
     await details(page).get_by_role("button", name="Send").click()
     await phone.wait_for(CUSTOMER, lambda bubble: bubble.text == "Hi, Anita here. October is lovely!")
     await expect(details(page).get_by_role("list", name="Messages")).to_contain_text("October is lovely!")
@@ -193,7 +195,7 @@ async def test_a_conversation_is_taken_answered_and_given_back(running: Running,
 
     await details(page).get_by_role("button", name="Give back to the bot").click()
     await phone.wait_for(CUSTOMER, lambda bubble: "month" in bubble.text or "back" in bubble.text)
-    await expect(details(page).locator("#whose")).to_have_text("with the bot", timeout=25_000)
+    await expect(details(page).locator("#whose")).to_have_text("with the bot")
     assert await page.title() == "Desk"
 
 
