@@ -17,6 +17,9 @@ from storage.crypto import Vault
 from storage.embedded import EmbeddedPostgres
 from storage.migrations import upgrade
 from storage.postgres import Postgres
+from tests.leaks.watch import nothing_leaks
+
+__all__ = ["nothing_leaks"]  # a fixture that every test is under
 
 FIXTURES = Path(__file__).parent / "fixtures"
 EPOCH = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
