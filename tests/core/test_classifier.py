@@ -192,6 +192,8 @@ def test_the_name_of_an_intent_is_an_example_of_it() -> None:
         ("somebody took it from my seat", "lost_luggage"), ("can I bring more of it", "extra_weight"),
         ("what does a heavy one cost", "extra_weight"), ("mine is 30 kg", "extra_weight"),
     ]  # fmt: skip
+    others = ("paint", "drive", "cook", "read", "sing", "swim")
+    rows += [(f"{word} {what}", f"{word}_it") for word in others for what in ("one", "both")]
     guess = Classifier.of(rows).guesses("my luggage is lost")[0]
     assert guess.intent == "lost_luggage"
     assert guess.nearest in {0, 1, 2}, "what is shown is what somebody wrote"

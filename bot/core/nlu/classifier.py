@@ -28,6 +28,8 @@ ASK_BELOW = 0.97
 """Confidence of the usual classifier below which one that knows more, if there is one, is asked."""
 MOST_COMPARED = 2000
 """Up to so many examples a message is compared with each of them."""
+_NAMED_FROM = 8
+"""Intents from which on their names are learnt: among few, one word more or less upsets how sure we are."""
 _STRANGERS = (0.4, 2.0)
 """How many messages that mean nothing are expected for each one that means something: the more, the fewer intents."""
 _LEAST_TRIALS = 400.0
@@ -80,7 +82,7 @@ class Classifier:
         intents = sorted({intent for _, intent in examples})
         places = {intent: place for place, intent in enumerate(intents)}
         compared = len(examples) <= MOST_COMPARED
-        named = names_of(intents) if compared else []
+        named = names_of(intents) if compared and len(intents) >= _NAMED_FROM else []
         labels = np.array([places[intent] for _, intent in [*examples, *named]], np.intp)
         texts = [text for text, _ in [*examples, *named]]
         meaning = meaning if meaning is not None else word_table()
