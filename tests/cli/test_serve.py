@@ -47,6 +47,7 @@ def test_a_server_that_has_not_even_begun_can_be_stopped(module: str, number: si
     """As the first process of a container it would not hear the signal at all, had it no handler."""
     look = f"""
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are born deaf to it
 from bot.__main__ import main
 
 class Impatient:  # asks it to stop in the middle of an import
@@ -59,6 +60,7 @@ sys.argv = ["bot", "serve"]
 main()
 """
     done = subprocess.run(
-        [sys.executable, "-c", look], env={**os.environ, **SETTINGS}, capture_output=True, text=True, check=False
-    )
+        [sys.executable, "-c", look], env={**os.environ, **SETTINGS}, capture_output=True, text=True, check=False,
+        timeout=60,
+    )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
