@@ -137,7 +137,7 @@ async def test_an_action_gets_what_the_fake_database_was_told() -> None:
         await create_lead(call(), trek=1, people=0)
     with pytest.raises(AssertionError, match="Nobody said what the database answers"):
         await create_lead(call(), trek=1, people=2)
-    database.answers("INSERT INTO leads", {"lead_id": 7, "assignee": None})
+    database.answers("INSERT INTO leads", {"lead_id": 7, "assignee": None, "limited": False})
     try:
         made = await create_lead(call(), trek=1, people=2, month="2026-12")
     except AssertionError:
