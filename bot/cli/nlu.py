@@ -175,17 +175,15 @@ def unmatched(
     limit: Annotated[int, Parameter(help="How many messages to look at")] = 2000,
 ) -> None:
     """Show what people wrote that was not understood: alike messages together, the most frequent first."""
-    from bot.cli.tenant import load_tenant_settings
-    from bot.runtime.bootstrap import open_system
+    from bot.cli.tenant import open_desk
     from storage.postgres.unmatched import unmatched_messages
 
-    settings = load_tenant_settings()
-    understanding = _book().understanding(role)
+    book = _book()
+    _check_role(book, role)
 
     async def main() -> list[str]:
-        async with open_system(settings, deploy=False) as system:
-            since = datetime.now(UTC) - timedelta(days=days)
-            found = await unmatched_messages(system.foundation.database, system.channel.tenant_id, since, limit)
+        async with open_desk() as desk:
+            found = await unmatched_messages(desk.db, desk.tenant, desk.now - timedelta(days=days), limit)
             return [one.text for one in found]
 
     texts = run(main())
@@ -193,6 +191,7 @@ def unmatched(
     if not texts:
         console.print(f"Everything was understood in the last {days} days.", style="green")
         return
+    understanding = book.understanding(role)
     groups = clusters(texts)
     for group in groups[:_SHOWN]:
         often = Counter(group)

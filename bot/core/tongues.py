@@ -116,6 +116,11 @@ class Guess:
     weight: float
 
 
+def common_words() -> list[str]:
+    """The common words of all languages, as they are listed."""
+    return [word for words in _COMMON.values() for word in words.split()]
+
+
 @cache
 def _votes() -> Mapping[str, Mapping[str, float]]:
     """Word → language → vote: 1 for a word of one language only, less for one that several of its script have."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.core.ids import MessageId, TenantId
-from storage.postgres.database import Postgres
+from storage.postgres.database import Connection
 
 # By message, so that the index turn_traces_message serves; newest first.
 _UNMATCHED = """
@@ -28,12 +28,9 @@ class UnmatchedMessage:
     text: str
 
 
-async def unmatched_messages(
-    database: Postgres, tenant: TenantId, since: datetime, limit: int
-) -> list[UnmatchedMessage]:
+async def unmatched_messages(db: Connection, tenant: TenantId, since: datetime, limit: int) -> list[UnmatchedMessage]:
     """The latest messages of a tenant that were not understood, newest first."""
-    async with database.tenant(tenant) as connection:
-        rows = await connection.fetch(_UNMATCHED, tenant, since, limit)
+    rows = await db.fetch(_UNMATCHED, tenant, since, limit)
     return [
         UnmatchedMessage(message_id=MessageId(row["message_id"]), at=row["created_at"], text=row["body"])
         for row in rows

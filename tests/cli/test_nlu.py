@@ -154,10 +154,10 @@ async def test_what_was_not_understood_is_found_in_the_database(theatre: Theatre
     await theatre.emulator.wait_for(who, 1, 10)
     system = theatre.system
     since = datetime.now(UTC) - timedelta(days=1)
-    found = await unmatched_messages(system.foundation.database, system.channel.tenant_id, since, 50)
+    tenant = system.channel.tenant_id
+    async with system.foundation.database.tenant(tenant) as db:
+        found = await unmatched_messages(db, tenant, since, 50)
+        later = await unmatched_messages(db, tenant, since + timedelta(days=2), 50)
     assert "qwertz yxcvb asdf" in [one.text for one in found]
     assert "plan a trek" not in [one.text for one in found]
-    later = await unmatched_messages(
-        system.foundation.database, system.channel.tenant_id, since + timedelta(days=2), 50
-    )
     assert later == []

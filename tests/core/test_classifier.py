@@ -14,6 +14,7 @@ from bot.core.nlu.classifier import names_of
 from bot.core.nlu.features import Features, Index
 from bot.core.nlu.speller import Speller
 from bot.core.nlu.tokens import pieces_of, words_of
+from bot.core.nlu.unheard import Heard
 
 EXAMPLES = {
     "book": ["I want to book a trek", "book a trip for 2 people", "can I reserve a tour", "please make a booking",
@@ -225,3 +226,31 @@ def test_names_that_say_nothing_are_not_learnt() -> None:
 def test_strangers_are_refused_in_other_languages_too(rows: dict[str, list[str]], strange: list[str]) -> None:
     predict = train([(text, intent) for intent, texts in rows.items() for text in texts])
     assert [predict(text)[0] for text in strange] == [None] * len(strange)
+
+
+def test_what_shares_only_common_words_with_examples_is_not_acted_on() -> None:
+    rows = {
+        "pedido": ["quiero hacer un pedido", "me gustaría pedir algo", "quiero comprar una camiseta", "encargar dos"],
+        "envio": ["dónde está mi paquete", "cuándo llega mi envío", "mi pedido no ha llegado", "cuánto tarda el envío"],
+        "devolucion": ["quiero devolver un producto", "cómo hago una devolución", "me llegó roto", "cambiar la talla"],
+        "horario": ["a qué hora abren", "cuál es el horario", "están abiertos el domingo", "hasta qué hora atienden"],
+    }
+    predict = train([(text, intent) for intent, texts in rows.items() for text in texts])
+    strange = ["mi perro está enfermo", "mi hijo no duerme", "mi novia está enfadada", "cómo se llama tu hermano"]
+    assert [predict(text)[0] for text in strange] == [None] * len(strange)
+    assert predict("mi paquete no ha llegado")[0] == "envio"
+
+
+@pytest.mark.parametrize(
+    ("text", "elsewhere"),
+    [
+        ("mi perro está enfermo", True),  # only common words were heard
+        ("puedo devolverlo", False),  # begins like a word of the examples
+        ("puedo reservar", False),  # a common word that tells something, and is in an example
+        ("my dog is ill", False),  # no example has it, and the word table tells what it means
+        ("y tú", False),  # nothing that tells anything
+    ],
+)
+def test_words_that_no_example_has_are_about_something_else(text: str, elsewhere: bool) -> None:
+    heard = Heard(words_of("mi pedido está roto quiero devolver puedo reservar"))
+    assert heard.is_elsewhere(words_of(text)) is elsewhere

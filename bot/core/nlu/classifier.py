@@ -18,6 +18,7 @@ from bot.core.nlu.stored import Arrays, named, packed, part, unpacked
 from bot.core.nlu.table import word_table
 from bot.core.nlu.tokens import words_of
 from bot.core.nlu.trials import Trials, signs
+from bot.core.nlu.unheard import DOUBT
 from bot.core.nlu.wide import Wide, learn_wide
 
 ACT = 0.6
@@ -176,7 +177,7 @@ class Classifier:
         if len(scores) > 1:
             second = max(float(np.partition(scores, -2)[-2]), -1.0)
         sure = self._curve.one(top, top - second, math.log(max(near, 1e-6)), read.spelling.known)
-        return kernel, scores, best, sure
+        return kernel, scores, best, sure * DOUBT if read.elsewhere else sure
 
     def corrected(self, text: str) -> list[str]:
         """The words of a message as they are compared."""

@@ -63,9 +63,10 @@ class Near:
 
     def kernel(self, read: Read) -> Floats:
         """How near a message is to each example: 1 to itself, and little to most."""
+        # vecdot, row by row: matmul would wake threads that wait for each other longer than they compute.
         near = self.index.similarities(read.spelling)
         near *= self.unshared * np.float32(math.sqrt(1 - read.share))
-        near += np.einsum("ij,j->i", self.meanings, read.meaning * np.float32(math.sqrt(read.share)))
+        near += np.vecdot(self.meanings, read.meaning * np.float32(math.sqrt(read.share)))
         near -= np.float32(1.0)
         near *= np.float32(SHARPNESS)
         return np.exp(near, out=near)
@@ -78,7 +79,7 @@ class Near:
             each of them is.
         """
         kernel = self.kernel(read)
-        return np.einsum("ij,j->i", self.weights, kernel), float(kernel[: self.own].max()), kernel
+        return np.vecdot(self.weights, kernel), float(kernel[: self.own].max()), kernel
 
     def nearest(self, kernel: Floats, intent: int) -> int | None:
         """The example of an intent that is nearest to a message, given how near each of them is."""

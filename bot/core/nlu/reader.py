@@ -9,6 +9,7 @@ from bot.core.nlu.features import Features, Floats, Vector
 from bot.core.nlu.speller import Dictionary, Speller
 from bot.core.nlu.stored import Arrays, named, part
 from bot.core.nlu.tokens import words_of
+from bot.core.nlu.unheard import Heard
 
 Mask = Callable[[Sequence[str]], Sequence[str]]
 """Puts the name of a kind in the place of the words that name one of it: `trip to ebc` → `trip to <trek>`."""
@@ -38,11 +39,19 @@ class Meaning(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Read:
-    """A message as the classifier sees it. `share`: how much its meaning counts, beside its spelling."""
+    """A message as the classifier sees it.
+
+    Attributes:
+        spelling: Its spelling.
+        meaning: Its meaning.
+        share: How much its meaning counts, beside its spelling.
+        elsewhere: Whether it says nothing that an example says.
+    """
 
     spelling: Vector
     meaning: Floats
     share: float
+    elsewhere: bool
 
 
 class Reader:
@@ -52,6 +61,7 @@ class Reader:
         """Take what was learnt, and what is the same for all."""
         self._speller, self._features = speller, features
         self._mask, self._meaning = mask, meaning
+        self._heard = Heard(speller.own)
 
     @classmethod
     def of(cls, texts: Sequence[str], mask: Mask | None, meaning: Meaning) -> tuple["Reader", list[Read]]:
@@ -82,6 +92,7 @@ class Reader:
     def get_ready(self) -> None:
         """Do now what the first messages would have to wait for."""
         self._speller.get_ready()
+        self._heard.get_ready()
 
     def as_read(self, text: str, words: Sequence[str], *, own: bool = False) -> Read:
         """A message, given the words of it that count.
@@ -92,7 +103,8 @@ class Reader:
             own: It is one of the examples.
         """
         meaning, known = self._meaning.vector(text, words)
-        return Read(self._features.vector(words, own=own), meaning, self._meaning.share * known)
+        elsewhere = not own and self._heard.is_elsewhere(words)
+        return Read(self._features.vector(words, own=own), meaning, self._meaning.share * known, elsewhere)
 
     def read(self, text: str) -> Read:
         """Any text."""

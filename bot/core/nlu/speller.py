@@ -172,6 +172,11 @@ class Speller:
         """What it is made of, but for the language and the neighbours."""
         return {"words": packed(self._often), "often": np.array(list(self._often.values()), np.int32)}
 
+    @property
+    def own(self) -> Mapping[str, int]:
+        """Each word of the examples, with how often it occurs."""
+        return self._often
+
     def get_ready(self) -> None:
         """Do now what the first unknown word would have to wait for."""
         self._own.get_ready()

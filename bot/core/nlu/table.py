@@ -41,6 +41,10 @@ class WordTable:
         self._rare = float(lengths[len(lengths) // 2]) if len(lengths) else 1.0  # np.median would load half of numpy
         self.width = rows.shape[1]
 
+    def __contains__(self, word: str) -> bool:
+        """Whether it has a vector of the word."""
+        return word in self._places
+
     @cached_property
     def dictionary(self) -> Dictionary:
         """Its more frequent words, as a dictionary for the speller."""
