@@ -169,6 +169,12 @@ class Settings(DatabaseSettings):
     )
     bot_api_rate: float = Field(20, ge=0, description="API requests per second and token, on average; 0: no limit")
     bot_api_burst: int = Field(100, ge=1, description="API requests a token may make at once")
+    bot_tenant_rate: float = Field(
+        300,
+        ge=0,
+        description="messages and statuses per second taken from a tenant that is not alone, per web process, so that "
+        "its bursts are not the others'; more wait, two seconds at the most; 0: no limit",
+    )
     bot_read_marks: Literal["off", "read", "typing"] = Field(
         "off", description="whether people see that their message was read, and that we are typing"
     )

@@ -41,6 +41,7 @@ PER_TENANT = frozenset(
         "bot_payment_gateway",
         "bot_api_rate",
         "bot_api_burst",
+        "bot_tenant_rate",
         "bot_conversation_idle_hours",
         "whatsapp_enable_media",
         "whatsapp_enable_templates",

@@ -188,6 +188,7 @@ async def open_system(
             intake=Lanes(
                 PostgresIntake(foundation.database, foundation.vault, directory, media=enrolment.tenants.takes_files),
                 bells,
+                enrolment.tenants.intake_rate,
             ),
             courtesy=Courtesy(),
             upkeep=upkeep,

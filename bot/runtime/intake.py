@@ -1,8 +1,8 @@
 """Group commit: webhooks that arrive while a commit is under way share the next one."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
 
 import structlog
 
@@ -20,7 +20,19 @@ MOST_ITEMS = 2000
 PULSE_SECONDS = 0.01
 """Least time between two commits: webhooks that come meanwhile share the next one."""
 
-_Waiting = tuple[Sequence[NewItem], Unread, "asyncio.Future[None]"]
+STEP_SECONDS = 0.05
+"""What is taken at a limited rate is taken in steps of so long: others' turns come in between."""
+PATIENCE_SECONDS = 2.0
+"""No webhook waits longer for its tenant's rate. Providers wait 10 s and more (Twilio 15 s), and not all ask again."""
+
+
+class _Waiting(NamedTuple):
+    """A webhook whose sender waits for our answer."""
+
+    items: Sequence[NewItem]
+    whole: Unread
+    stored: "asyncio.Future[None]"
+    since: float
 
 
 class Accepts(Protocol):
@@ -36,11 +48,13 @@ class GroupCommit:
     Args:
         intake: The storage.
         bells: Rung after each commit.
+        rate: Items per second that are taken; 0: as many as come. Asked before each commit.
     """
 
-    def __init__(self, intake: Intake, bells: Bells) -> None:
+    def __init__(self, intake: Intake, bells: Bells, rate: Callable[[], float] = float) -> None:
         self._intake = intake
         self._bells = bells
+        self._rate = rate
         self._waiting: list[_Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
         self._pulse = Pulse(PULSE_SECONDS)
@@ -57,8 +71,9 @@ class GroupCommit:
         """
         if not items:
             return
-        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((items, whole, stored))
+        loop = asyncio.get_running_loop()
+        stored: asyncio.Future[None] = loop.create_future()
+        self._waiting.append(_Waiting(items, whole, stored, loop.time()))
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush())
         await stored
@@ -66,18 +81,32 @@ class GroupCommit:
     async def _flush(self) -> None:
         while self._waiting:
             await self._pulse.beat()
-            batch: list[_Waiting] = []
-            count = 0
-            while self._waiting and (not batch or count + len(self._waiting[0][0]) <= MOST_ITEMS):
-                batch.append(self._waiting.pop(0))
-                count += len(batch[-1][0])
+            rate = self._rate()
+            batch = self._next(rate)
+            items = [item for waiting in batch for item in waiting.items]
+            if rate:
+                self._pulse.rest(min(len(items) / rate, PATIENCE_SECONDS))
             try:
-                await self._store([item for items, _, _ in batch for item in items])
+                await self._store(items)
             except Exception as error:  # noqa: BLE001  whatever it was, each webhook gets its own verdict
                 await self._store_apart(batch, error)
             else:
-                for _, _, stored in batch:
-                    _resolve(stored)
+                for waiting in batch:
+                    _resolve(waiting.stored)
+
+    def _next(self, rate: float) -> list[_Waiting]:
+        """What shares the next commit: one webhook at least, however large it is."""
+        late = asyncio.get_running_loop().time() - PATIENCE_SECONDS
+        batch: list[_Waiting] = []
+        count = 0
+        while self._waiting:
+            first = self._waiting[0]
+            count += len(first.items)
+            most = STEP_SECONDS * rate if rate and first.since > late else MOST_ITEMS
+            if batch and count > most:
+                break
+            batch.append(self._waiting.pop(0))
+        return batch
 
     async def _store(self, items: Sequence[NewItem]) -> None:
         failpoint("web.before_commit")
@@ -91,7 +120,7 @@ class GroupCommit:
 
     async def _store_apart(self, batch: list[_Waiting], error: Exception) -> None:
         """Store each webhook by itself, and if need be each of its items, so that one bad item spoils nothing else."""
-        for items, whole, stored in batch:
+        for items, whole, stored, _ in batch:
             try:
                 if is_outage(error):
                     raise error  # noqa: TRY301  trying each webhook apart would not bring the database back

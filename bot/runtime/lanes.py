@@ -1,7 +1,8 @@
 """A group commit for each tenant: what one tenant's webhooks bring in masses does not make the others' wait."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from bot.core.ids import TenantId
 from bot.runtime.bells import Bells
@@ -15,11 +16,13 @@ class Lanes:
     Args:
         intake: The storage.
         bells: Rung after each commit.
+        rate: How many items per second are taken from a tenant; 0: as many as come.
     """
 
-    def __init__(self, intake: Intake, bells: Bells) -> None:
+    def __init__(self, intake: Intake, bells: Bells, rate: Callable[[TenantId], float] = lambda _: 0.0) -> None:
         self._intake = intake
         self._bells = bells
+        self._rate = rate
         self._lanes: dict[TenantId, GroupCommit] = {}
 
     async def accept(self, items: Sequence[NewItem], whole: Unread) -> None:
@@ -49,5 +52,5 @@ class Lanes:
     def _lane(self, tenant: TenantId) -> GroupCommit:
         lane = self._lanes.get(tenant)
         if lane is None:
-            lane = self._lanes[tenant] = GroupCommit(self._intake, self._bells)
+            lane = self._lanes[tenant] = GroupCommit(self._intake, self._bells, partial(self._rate, tenant))
         return lane

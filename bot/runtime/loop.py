@@ -25,6 +25,10 @@ class Pulse:
         self._seconds = seconds
         self._beat = 0.0
 
+    def rest(self, seconds: float) -> None:
+        """Let the next beat be so long after this one, if that is longer than usual."""
+        self._beat += max(seconds - self._seconds, 0.0)
+
     async def beat(self) -> None:
         """Take the next beat: now, or `seconds` after the last one."""
         now = asyncio.get_running_loop().time()

@@ -129,6 +129,11 @@ class Tenants:
         """The numbers that are served."""
         return self._lines
 
+    def intake_rate(self, tenant: TenantId) -> float:
+        """How many items of webhooks per second are taken from a tenant; 0: as many as come, as from one alone."""
+        known = self._by_id.get(tenant)
+        return known.settings.bot_tenant_rate if known is not None and len(self._served) > 1 else 0.0
+
     def closed(self, tenant: TenantId) -> bool:
         """Whether a tenant is known not to be served."""
         known = self._by_id.get(tenant)

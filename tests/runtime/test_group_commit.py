@@ -8,7 +8,7 @@ import pytest
 
 from bot.core.ids import TenantId
 from bot.runtime.bells import Bells
-from bot.runtime.intake import MOST_ITEMS, GroupCommit
+from bot.runtime.intake import MOST_ITEMS, STEP_SECONDS, GroupCommit
 from storage.base import NewItem, Taken, Unread
 from tests.conftest import EPOCH
 
@@ -66,6 +66,25 @@ async def test_no_commit_is_larger_than_two_of_the_largest_webhooks() -> None:
     await asyncio.gather(*requests)
     assert [len(commit) for commit in intake.commits if "huge" not in commit] == [MOST_ITEMS] * 3
     assert len(intake.commits[-1]) == MOST_ITEMS + 1, "what comes in one request is one commit"
+
+
+async def test_what_comes_faster_than_a_tenants_rate_is_taken_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.runtime.intake.PATIENCE_SECONDS", 3600.0)
+    intake = FakeIntake()
+    group = GroupCommit(intake, Bells(), lambda: 2 / STEP_SECONDS)
+    began = asyncio.get_running_loop().time()
+    await asyncio.gather(*(group.accept([note(str(n))], note("whole")) for n in range(7)))
+    assert intake.commits == [["0", "1"], ["2", "3"], ["4", "5"], ["6"]]
+    assert asyncio.get_running_loop().time() - began >= 3 * STEP_SECONDS
+
+
+async def test_no_webhook_waits_for_its_tenants_rate_until_its_sender_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.runtime.intake.PATIENCE_SECONDS", 0.0)
+    intake = FakeIntake()
+    group = GroupCommit(intake, Bells(), lambda: 0.001)
+    await asyncio.gather(*(group.accept([note(str(n))], note("whole")) for n in range(7)))
+    assert intake.stored == [str(n) for n in range(7)]
+    assert len(intake.commits) <= 2
 
 
 async def test_a_webhook_that_cannot_be_stored_is_kept_whole_and_harms_no_other() -> None:

@@ -194,3 +194,10 @@ def test_each_tenant_has_a_verify_token() -> None:
     assert gate.handshake(query) == gate.handshake(query, "tenant1") == "17"
     assert gate.handshake(query, "tenant3") is None
     assert gate.handshake({**query, "hub.verify_token": ""}) is None
+
+
+def test_only_who_has_neighbours_has_a_rate() -> None:
+    one, two = tenant(1, "meta", "secret-of-one"), tenant(2, "meta", "secret-of-two")
+    assert Tenants([one]).intake_rate(one.tenant_id) == 0
+    assert Tenants([one, two]).intake_rate(one.tenant_id) == one.settings.bot_tenant_rate > 0
+    assert Tenants([one, two]).intake_rate(TenantId(3)) == 0
