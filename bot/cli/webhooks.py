@@ -15,7 +15,7 @@ from storage.postgres.outside import add_endpoint, dead_jobs, endpoints, remove_
 from storage.postgres.outside import replay as replay_jobs
 
 _SECRET_BYTES = 32
-_URL = re.compile(r"https://[^\s/]+\S*|http://(localhost|127\.0\.0\.1)(:\d+)?(/\S*)?")
+_URL = re.compile(r"https://[^\s/@?#]+(/\S*)?|http://(localhost|127\.0\.0\.1)(:\d+)?(/\S*)?")
 _ACTION = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
@@ -28,7 +28,7 @@ def add(
 ) -> None:
     """Have a URL told of what happens to business objects. The secret is shown now and never again."""
     if not _URL.fullmatch(url):
-        raise ConfigError([f"{url} is not an https:// address."])
+        raise ConfigError(["That is not an https:// address without a user name and password."])
     wrong = [one for one in action or () if not _ACTION.fullmatch(one)]
     if wrong:
         raise ConfigError([f"{', '.join(wrong)}: actions are written like LEAD_CREATED."])

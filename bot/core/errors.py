@@ -80,11 +80,15 @@ class StepLimitReached(EngineError):  # noqa: N818  the contract's name
 
 
 class ActionError(SirdarError):
-    """A service refused. `code` is stable and may be matched in flows; the text is for people."""
+    """A service refused. `code` is stable and may be matched in flows; the text is for people.
 
-    def __init__(self, code: str, message: str) -> None:
+    In a flow, what a service wrote before it refused is undone; not so when `kept`: that somebody tried is kept.
+    """
+
+    def __init__(self, code: str, message: str, *, kept: bool = False) -> None:
         super().__init__(message)
         self.code = code
+        self.kept = kept
 
 
 class ConfigError(SirdarError):

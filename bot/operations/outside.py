@@ -27,7 +27,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bot.core.actions import Action, ActionCall, Actions
-from bot.core.errors import ContentError, ContentErrors, Mark
+from bot.core.errors import ActionError, ContentError, ContentErrors, Mark
 from bot.operations.acting import acting_of
 from bot.operations.permissions import ROLES
 
@@ -47,7 +47,7 @@ class _Strict(BaseModel):
 class SystemSpec(_Strict):
     """Another system: where it is, what signs our requests, how long we wait for it."""
 
-    url: Annotated[str, Field(pattern=r"^https?://[^\s/]+\S*$")]
+    url: Annotated[str, Field(pattern=r"^https?://[^\s/@?#]+(/[^\s?#]*)?$")]
     secret: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
     timeout: Annotated[float, Field(gt=0, le=60)] = 10
 
@@ -128,7 +128,13 @@ def outside_actions(spec: OutsideSpec) -> Actions:
 
 
 def _asking(name: str, spec: CallSpec) -> Any:
+    variable = [part for part in spec.path.split("/") if "{" in part]
+
     async def ask(call: ActionCall, /, **arguments: Any) -> dict[str, Any]:
+        given = {one: str(value).strip() for one, value in arguments.items() if value is not None}
+        for part in variable:  # what people write chooses what is asked about, never another path
+            if _IN_PATH.sub(lambda found: given.get(found[1], ""), part) in ("", ".", ".."):
+                raise ActionError("bad_value", f"{name} cannot be asked about that.")
         acting = acting_of(call)
         about = arguments.get(spec.about) if spec.about else call.run
         job = await acting.db.fetchval(

@@ -38,11 +38,25 @@ _MOST_HOURS = 14 * 24
 _ROUNDS = 2_000
 _MOST_TYPED = 200
 
+WRONG_CODES = 5
+"""Wrong codes of one person within `WRONG_WITHIN`, after which no code of theirs is looked at."""
+WRONG_CODES_OF_ALL = 100
+"""The same of all of a tenant's people together: whoever has many phones does not have many more tries."""
+WRONG_WITHIN = timedelta(hours=1)
+JOINING = ("joining", 0)
+"""Whose timeline keeps wrong codes: entries there cannot be taken back, neither by who tries nor by erasing them."""
+
 _INVITE = """
 INSERT INTO staff_invites (tenant_id, code_hash, roles, name, created_by, created_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING invite_id
 """
 _BY_CODE = "SELECT * FROM staff_invites WHERE tenant_id = $1 AND code_hash = ANY ($2::bytea[]) FOR UPDATE"
+_WRONG = """
+SELECT count(*) FILTER (WHERE content ->> 'action' = 'CODE_REFUSED' AND actor_id = $2) AS own,
+       count(*) FILTER (WHERE content ->> 'action' = 'CODE_REFUSED') AS everybodys,
+       count(*) FILTER (WHERE content ->> 'action' = 'CODES_STOPPED' AND actor_id = $2) AS told
+FROM timeline_entries WHERE tenant_id = $1 AND object_type = $3 AND object_id = $4 AND created_at > $5
+"""
 _INVITED = "SELECT * FROM staff_invites WHERE tenant_id = $1 AND invite_id = $2 FOR UPDATE"
 _SET_INVITE = """
 UPDATE staff_invites SET status = $3, used_by = $4, used_at = $5 WHERE tenant_id = $1 AND invite_id = $2
@@ -105,11 +119,15 @@ async def join(acting: Acting, *, code: str) -> dict[str, Any]:
 
     Raises:
         ActionError: `bad_code`, whether there never was one, it is used, revoked or expired: strangers learn nothing.
+            `too_many`, after too many of these, and `still_too_many` from the second time on: codes are not even
+            looked at until an hour after.
     """
+    await _not_too_many(acting)
     hashes = [code_hash(acting.tenant_id, code), _quick_hash(acting.tenant_id, code)]
     row = await acting.db.fetchrow(_BY_CODE, acting.tenant_id, hashes)
     if row is None or not INVITES.allows("use", row["status"]) or row["expires_at"] <= acting.at:
-        raise ActionError("bad_code", "This code does not work. Ask whoever gave it to you for a new one.")
+        await timeline.record(acting, *JOINING, "CODE_REFUSED")
+        raise ActionError("bad_code", "This code does not work. Ask whoever gave it to you for a new one.", kept=True)
     status = INVITES.after("use", row["status"])
     await acting.db.execute(_SET_INVITE, acting.tenant_id, row["invite_id"], status, acting.me, acting.at)
     await acting.db.execute(_GRANT, acting.tenant_id, acting.me, row["roles"], acting.at)
@@ -117,6 +135,22 @@ async def join(acting: Acting, *, code: str) -> dict[str, Any]:
         await acting.db.execute(_NAME, acting.tenant_id, acting.me, row["name"])
     await timeline.record(acting, "contact", acting.me, "STAFF_JOINED", roles=row["roles"], invite_id=row["invite_id"])
     return {"roles": await roles_of(acting, acting.me)}
+
+
+async def _not_too_many(acting: Acting) -> None:
+    """Look at no more codes for a while, once there were too many wrong ones.
+
+    What other transactions are just writing is not counted: with several workers a few more may slip through.
+    """
+    wrong = await acting.db.fetchrow(
+        _WRONG, acting.tenant_id, acting.me, *JOINING, acting.at - WRONG_WITHIN
+    )  # fmt: skip
+    if wrong["own"] < WRONG_CODES and wrong["everybodys"] < WRONG_CODES_OF_ALL:
+        return
+    if wrong["told"]:
+        raise ActionError("still_too_many", "There were too many wrong codes.")
+    await timeline.record(acting, *JOINING, "CODES_STOPPED", own=wrong["own"], everybodys=wrong["everybodys"])
+    raise ActionError("too_many", "There were too many wrong codes. Try again in an hour.", kept=True)
 
 
 @SERVICES.service("staff.revoke_invite", "manage_people")

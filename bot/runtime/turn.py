@@ -198,16 +198,19 @@ class TurnTaker:
             if not last_try:
                 raise
             return failed(event, "crashed", type(error).__name__)
+        detail: dict[str, object] = {"run": invoke.run, "receipt": invoke.receipt}
+        if isinstance(result, ActionError):
+            detail["refused"] = result.code
         outcome.audit.append(
             AuditEntry(
                 at=event.at,
                 actor=f"contact:{conversation.contact.contact_id}",
                 action=invoke.name,
                 conversation_id=conversation.conversation_id,
-                detail={"run": invoke.run, "receipt": invoke.receipt},
+                detail=detail,
             )
         )
-        return done(event, result)
+        return failed(event, result.code, str(result)) if isinstance(result, ActionError) else done(event, result)
 
     async def _collect(self, store: TurnStore, channel: ChannelId, step: Step, event: Event, outcome: Outcome) -> None:
         conversation = step.conversation
@@ -270,7 +273,13 @@ class TurnTaker:
 
 
 async def _run(action: Action, call: ActionCall, invoke: Invoke, store: TurnStore) -> Any:
-    result = await action.function(call, **invoke.arguments)
+    """What an action returns; the refusal itself, when what was written before it is kept."""
+    try:
+        result = await action.function(call, **invoke.arguments)
+    except ActionError as error:
+        if not error.kept:
+            raise
+        return error
     if invoke.receipt is not None:
         await store.keep_receipt(invoke.receipt, invoke.name, orjson.dumps(result).decode(), call.at)
     return result

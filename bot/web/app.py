@@ -7,6 +7,7 @@ from functools import partial
 import structlog
 from aiohttp import web
 
+from bot.config import WEBHOOK_PATH
 from bot.core.errors import ConfigError
 from bot.operations.terms import take_payments
 from bot.runtime.bootstrap import System
@@ -29,6 +30,13 @@ _FINISH_SECONDS = 20  # for requests under way when told to stop; less than BOT_
 _RETRY_SECONDS = 0.5
 _PORTS = {"web": "BOT_PORT", "metrics": "BOT_METRICS_PORT"}
 _BACKLOG = 1024  # connections the kernel holds while we are busy
+_GUARDS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+"""What every answer says that says nothing else: also errors, and what aiohttp itself refuses."""
 
 
 def make_app(system: System) -> web.Application:
@@ -66,10 +74,19 @@ def make_health_app(system: System) -> web.Application:
         revision=head(),
     )
     app = web.Application(client_max_size=MAX_BODY)
+    app.on_response_prepare.append(_guard)
     app.router.add_get("/healthz", health.live)
     app.router.add_get("/readyz", health.ready)
     app.router.add_get("/metrics", health.metrics)
     return app
+
+
+async def _guard(request: web.Request, response: web.StreamResponse) -> None:
+    """Headers against what a browser might do with an answer; and nobody is told which versions answer."""
+    response.headers["Server"] = "Sirdar"
+    if not request.path.startswith(WEBHOOK_PATH):  # read by no browser, and many
+        for name, value in _GUARDS.items():
+            response.headers.setdefault(name, value)
 
 
 def web_parts(system: System, names: Sequence[str]) -> list[Part]:

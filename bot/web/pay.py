@@ -1,7 +1,7 @@
 """The payment page behind our links, and what gateways tell about payments."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,11 @@ class Payments:
         if (request.content_length or 0) > _MOST_BODY:
             raise web.HTTPRequestEntityTooLarge(_MOST_BODY, request.content_length or 0)
         gateway = await self._gateway(TenantId(int(tenant)), name)
-        result = await self._take(TenantId(int(tenant)), gateway, dict(request.headers), await request.read())
+        body = await request.read()
+        if len(body) > _MOST_BODY:  # it came in chunks, which announce no length
+            raise web.HTTPRequestEntityTooLarge(_MOST_BODY, len(body))
+        # As they are, whatever their case: proxies write names of headers as they like.
+        result = await self._take(TenantId(int(tenant)), gateway, request.headers, body)
         return web.json_response({"result": result}, status=404 if result == "unknown" else 200)
 
     async def _be_the_gateway(self, tenant: TenantId, gateway: PaymentGateway, order: Order, kind: Kind) -> None:
@@ -108,7 +112,7 @@ class Payments:
         headers, body = gateway.write_webhook(event, self._office.clock())
         await self._take(tenant, gateway, headers, body)
 
-    async def _take(self, tenant: TenantId, gateway: PaymentGateway, headers: dict[str, str], body: bytes) -> str:
+    async def _take(self, tenant: TenantId, gateway: PaymentGateway, headers: Mapping[str, str], body: bytes) -> str:
         try:
             event = gateway.read_webhook(headers, body, self._office.clock())
         except BadWebhookError as error:

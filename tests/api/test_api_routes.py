@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from bot.operations import standard_services
+from bot.operations.permissions import roles_with
 from bot.web.api import all_routes
 from bot.web.api.route import Route
 from storage.crypto import Vault
@@ -159,6 +160,16 @@ def test_every_service_is_reached_by_a_route() -> None:
             assert DONE_AT[name] in changes, name
         else:
             assert name.replace(".", "_") in named, f"no route does {name}"
+
+
+def test_a_route_asks_for_the_roles_that_its_service_asks_for() -> None:
+    """So that the document, and what is made from it, promises nobody what the service would refuse."""
+    services = {name.replace(".", "_"): service for name, service in standard_services().items()}
+    same = [route for route in ROUTES if route.name in services]
+    for route in same:
+        needs = services[route.name].needs
+        assert route.roles == (frozenset(roles_with(*needs)) if needs else frozenset()), (route.method, route.path)
+    assert len(same) > len(ROUTES) / 3
 
 
 async def test_without_its_scope_a_token_is_refused(shop: Shop, vault: Vault) -> None:

@@ -25,6 +25,8 @@ async def test_who_is_told_is_added_listed_and_removed(dsn: str, vault: Vault, b
     stored = await world.value("SELECT secret FROM webhook_endpoints")
     assert vault.unseal(world.tenant, stored) in (secret.encode(), told.split()[0].encode())
     assert (await command("add", "http://tms.example/hook"))[0] == 2
+    code, told = await command("add", "https://me:pass-word@tms.example/hook")
+    assert (code, "pass-word" in told) == (2, False), told
     assert (await command("add", "https://tms.example/hook", "--action", "lead created"))[0] == 2
     await world.rows(
         """INSERT INTO outside_jobs (tenant_id, kind, lane, state, due_at, created_at, last_error)

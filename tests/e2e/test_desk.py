@@ -12,8 +12,10 @@ from e2e.conftest import CUSTOMER, GUIDE, MANAGER, SALES, Running
 from playwright.async_api import Locator, Page, async_playwright, expect
 
 from bot.core.ids import ContactId
-from bot.operations.permissions import MATRIX, ROLES
+from bot.operations import standard_services
+from bot.operations.permissions import MATRIX, ROLES, may
 from bot.runtime.loop import utc_now
+from bot.web.api import all_routes
 from storage.postgres.tokens import create_token
 
 CHROMIUM = shutil.which("chromium")
@@ -206,6 +208,14 @@ BOARDS_JS = """async () => (await import('/desk/boards.js')).BOARDS.map((board) 
 ]])"""
 
 
+OFFERED_JS = """async (paths) => {
+  const mine = await (await import('/desk/api.js')).rights();
+  return Object.fromEntries(paths.map((path) => [path, mine.may('POST', path)]));
+}"""
+SERVICES = {name.replace(".", "_"): service for name, service in standard_services().items()}
+DONE = [route for route in all_routes().all if route.method == "POST" and route.name in SERVICES]
+
+
 async def test_each_role_sees_what_it_may(running: Running, sign_in: SignIn) -> None:
     """The matrix of permissions, as the page has it from the server's own description."""
     seen: dict[str, list[str]] = {}
@@ -213,6 +223,10 @@ async def test_each_role_sees_what_it_may(running: Running, sign_in: SignIn) -> 
         page = await sign_in(role)
         seen[role] = await page.get_by_role("navigation").get_by_role("link").all_text_contents()
         boards: list[tuple[str, list[list[str]]]] = await page.evaluate(BOARDS_JS)
+        offered: dict[str, bool] = await page.evaluate(OFFERED_JS, [route.path for route in DONE])
+        for route in DONE:
+            needs = SERVICES[route.name].needs
+            assert offered[route.path] == (not needs or may(role, *needs)), (role, route.path)
         if role == "manager":
             await picture(page, "manager")
             async with running.http.get(f"{running.url}/api/v1/openapi.json") as answer:
@@ -232,6 +246,9 @@ async def test_each_role_sees_what_it_may(running: Running, sign_in: SignIn) -> 
 
 async def test_who_has_no_token_sees_nothing(running: Running, sign_in: SignIn) -> None:
     page = await sign_in("sales")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    await page.clock.install()
     await page.get_by_role("button", name="Sign out").click()
     await page.get_by_label("Token").fill("sdr_1_1_" + "0" * 64)
     await page.get_by_role("button", name="Sign in").click()
@@ -243,6 +260,46 @@ async def test_who_has_no_token_sees_nothing(running: Running, sign_in: SignIn) 
     await page.reload()
     await expect(page.get_by_role("heading", name="Today", exact=True)).to_be_visible()
     assert text not in page.url, "the token does not stay in the address"
+
+    wrong: list[str] = []
+    page.on("response", lambda answer: wrong.append(answer.url) if answer.status >= 400 else None)
+    # What somebody else put behind the # leads to no other path, and stops nothing.
+    for place in ("#%", "#leads/..%2Fcontacts%2F1", "#talk/1%2F..%2F2", "#leads//status=NEW&limit=1", "#nowhere/1"):
+        await page.evaluate("(place) => { location.hash = place }", place)
+    await page.evaluate("location.hash = ''")
+    await expect(page.get_by_role("heading", name="Today", exact=True)).to_be_visible()
+    assert not wrong, "whatever was asked for was there"
+    await expect(page.get_by_role("link", name="Today")).to_have_attribute("aria-current", "page")
+
+    await page.context.set_offline(True)
+    await expect(page.get_by_role("alert")).to_contain_text("does not answer")
+    await page.context.set_offline(False)
+    await expect(page.get_by_role("alert")).to_have_count(0)
+
+    await running.rows("UPDATE api_tokens SET revoked_at = now() RETURNING 1")
+    await expect(page.get_by_role("alert")).to_have_text("You are signed out.")
+    assert await page.evaluate("sessionStorage.length") == 0
+    await page.get_by_label("Token").fill("half a to")
+    asked.clear()
+    await page.clock.fast_forward(60_000)
+    await page.get_by_label("Token").press("End")
+    assert await page.get_by_label("Token").input_value() == "half a to"
+    assert asked == [], "who is signed out asks for nothing"
+
+
+async def test_every_answer_tells_browsers_what_not_to_do(running: Running) -> None:
+    """Errors too, and what aiohttp itself refuses; nobody is told which versions answer."""
+    some = [
+        "/", "/nothing", "/desk", "/desk/nothing.js", "/pay/x", "/files/x/y", "/healthz", "/readyz", "/metrics",
+        "/api/v1/me", "/api/v1/nothing", "/api/v1/docs", "/api/v1/openapi.json", "/%ff",
+    ]  # fmt: skip
+    for method, path in [*(("GET", path) for path in some), ("POST", "/desk"), ("PUT", "/pay/x")]:
+        async with running.http.request(method, running.url + path) as answer:
+            assert answer.headers["X-Content-Type-Options"] == "nosniff", path
+            assert answer.headers["Referrer-Policy"] == "no-referrer", path
+            assert "default-src 'none'" in answer.headers["Content-Security-Policy"], path
+            assert "no-" in answer.headers["Cache-Control"], path
+            assert answer.headers["Server"] == "Sirdar", path
 
 
 async def test_the_page_takes_nothing_from_elsewhere(running: Running) -> None:

@@ -11,7 +11,16 @@ from operations.conftest import SERVICES, Desk
 
 from bot.core.errors import ActionError
 from bot.core.ids import ContactId
-from bot.operations.people import CODE_LENGTH, code_hash, expire_invites, roles_of
+from bot.operations.people import (
+    CODE_LENGTH,
+    JOINING,
+    WRONG_CODES,
+    WRONG_CODES_OF_ALL,
+    WRONG_WITHIN,
+    code_hash,
+    expire_invites,
+    roles_of,
+)
 from storage.base import Channel
 from storage.postgres import Postgres
 from tests.conftest import EPOCH
@@ -84,6 +93,36 @@ async def test_a_guess_is_refused(desk: Desk, code: str) -> None:
     await invited(desk)
     assert await refusal(desk, "staff.join", "maya", "customer", code=code) == "bad_code"
     assert code_hash(desk.acting.tenant_id, "A") != code_hash(desk.acting.tenant_id + 1, "A")  # type: ignore[arg-type]
+
+
+async def test_after_some_wrong_codes_no_code_is_looked_at_for_an_hour(desk: Desk) -> None:
+    """Told once, then silence; others may still join, and so may they afterwards."""
+    code, second = (await invited(desk))["code"], (await invited(desk))["code"]
+    for _ in range(WRONG_CODES):
+        assert await refusal(desk, "staff.join", "maya", "customer", code="ABCDE-ABCDE") == "bad_code"
+    told = [await refusal(desk, "staff.join", "maya", "customer", code=code) for _ in range(3)]
+    assert told == ["too_many", "still_too_many", "still_too_many"]
+    assert (await desk.run("staff.join", "noor", "customer", code=code))["roles"] == ["field_staff"]
+    assert await desk.timeline("joining") == ["CODE_REFUSED"] * WRONG_CODES + ["CODES_STOPPED"]
+    almost, later = EPOCH + WRONG_WITHIN - timedelta(seconds=1), EPOCH + WRONG_WITHIN
+    assert await refusal(desk, "staff.join", "maya", "customer", code=second, at=almost) == "still_too_many"
+    joined = await desk.run("staff.join", "maya", "customer", code=second, at=later)
+    assert joined["roles"] == ["field_staff"]
+
+
+async def test_many_phones_do_not_have_many_more_tries(desk: Desk) -> None:
+    code = (await invited(desk))["code"]
+    await desk.rows(
+        """INSERT INTO timeline_entries (tenant_id, object_type, object_id, event_type, source, content, actor_id,
+                                         created_at)
+           SELECT $1, $2, $3, 'SYSTEM', 'WHATSAPP', '{"action": "CODE_REFUSED"}', 1000 + n, $4
+           FROM generate_series(1, $5) n RETURNING 1""",
+        desk.acting.tenant_id, *JOINING, EPOCH, WRONG_CODES_OF_ALL - 1,
+    )  # fmt: skip
+    assert await refusal(desk, "staff.join", "noor", "customer", code="ABCDE-ABCDE") == "bad_code"
+    for who in ("maya", "noor"):
+        assert await refusal(desk, "staff.join", who, "customer", code=code) == "too_many"
+        assert await refusal(desk, "staff.join", who, "customer", code=code) == "still_too_many"
 
 
 async def test_roles_are_set_by_somebody_else(desk: Desk) -> None:

@@ -19,7 +19,7 @@ from aiohttp.test_utils import TestServer
 
 from bot.core.actions import ActionCall
 from bot.core.conversation import Contact
-from bot.core.errors import ContentErrors
+from bot.core.errors import ActionError, ContentErrors
 from bot.core.ids import ContactId, RunId
 from bot.operations.outside import OutsideSpec, load_outside, outside_actions
 from bot.runtime.bells import Bells
@@ -429,12 +429,20 @@ async def test_many_runners_do_each_job_once(world: World, clock: FakeClock, rec
     assert sorted(server.told()) == [(number, "A") for number in range(1, 31)]
 
 
+@pytest.mark.parametrize("trek", ["..", ".", " .. ", "", None])
+async def test_what_people_write_does_not_change_the_path(world: World, trek: str | None) -> None:
+    with pytest.raises(ActionError, match="cannot be asked"):
+        await ask(world, spec_for("http://x"), trek=trek, people=2)
+    assert await world.value("SELECT count(*) FROM outside_jobs") == 0
+
+
 # --- outside.yaml -----------------------------------------------------------------------------------------------------
 
 BAD = {
     "systems: [": "not YAML",
     "calls: {tms.x: {system: tms, path: /x}}": "no system tms",
     "systems: {tms: {url: ftp://x, secret: S}}": "url",
+    "systems: {tms: {url: 'https://me:secret@x', secret: S}}": "url",
     "systems: {tms: {url: 'http://x', secret: S}}\ncalls: {tms.x: {system: tms, path: '/{a}'}}": "a is none",
     "systems: {tms: {url: 'http://x', secret: S}}\ncalls: {x: {system: tms, path: /x}}": "calls.x",
     "systems: {tms: {url: 'http://x', secret: S}}\ncalls: {t.x: {system: tms, path: /x, roles: [king]}}": "role king",

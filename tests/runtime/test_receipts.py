@@ -1,12 +1,15 @@
-"""What happened once is not done again: the second to ask is given what the first was told."""
+"""What happened once is not done again; what a refusal leaves behind."""
 
 from pathlib import Path
+from typing import Any
 
+import pytest
 from talking import blocks, write_content
 
 from bot.authoring.content import load_content
 from bot.core.actions import ActionCall, Actions
 from bot.core.conversation import Contact, Conversation
+from bot.core.errors import ActionError
 from bot.core.events import MessageReceived
 from bot.core.ids import ContactId, ConversationId, EventId, MessageId
 from bot.core.messages import TextIn
@@ -61,3 +64,53 @@ async def test_an_action_with_a_receipt_happens_once_and_everybody_hears_of_it(
         said += [getattr(out.content, "body", "") for out in outcome.outbound]
     assert said == ["Ring number 1.", "Ring number 1."]
     assert len(rings) == 1
+
+
+DOOR = {
+    "flows/operations/door.yaml": """
+flow: door
+role: operations
+commands: {KNOCK: {to: knock}}
+states:
+  knock: {do: shop.knock, once: "knock:{{ run.id }}", error: refused, say: refused, end: opened}
+  refused: {say: refused, end: refused}
+""",
+    "templates/en/operations/door.j2": blocks(refused="{{ error.message }}"),
+}
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_what_a_refusal_notes_is_kept_when_it_says_so(
+    database: Postgres, vault: Vault, tmp_path: Path, kept: bool
+) -> None:
+    """Somebody who guesses is counted and audited, though the action refuses; other refusals leave nothing."""
+    actions = Actions()
+
+    @actions.action("shop.knock", roles=("operations",))
+    async def knock(call: ActionCall) -> dict[str, Any]:
+        await call.db.execute(
+            """INSERT INTO timeline_entries (tenant_id, object_type, object_id, event_type, source, content, created_at)
+               VALUES ($1, 'door', 1, 'SYSTEM', 'WHATSAPP', '{"action": "KNOCKED"}', $2)""",
+            call.tenant_id, call.at,
+        )  # fmt: skip
+        raise ActionError("closed", "Nobody opens.", kept=kept)
+
+    channel = await Upkeep(database).register_channel("acme", "Acme", "meta", "1", "+15550100200")
+    taker = TurnTaker(brain=FlowBrain(load_content(write_content(tmp_path, DOOR), actions)), actions=actions)
+    event = MessageReceived(event_id=EventId(1), at=EPOCH, message_id=MessageId(1), content=TextIn(body="KNOCK"))
+    outcome = Outcome()
+    async with database.tenant(channel.tenant_id) as db:
+        await taker.take(
+            PostgresTurnStore(channel.tenant_id, db, vault),
+            channel.channel_id,
+            Conversation(
+                conversation_id=ConversationId(1), contact=Contact(contact_id=ContactId(7), roles=("operations",))
+            ),
+            InboxEvent(event=event, kind="message", due_at=EPOCH, sent_at=EPOCH),
+            outcome,
+        )
+        noted = await db.fetchval("SELECT count(*) FROM timeline_entries")
+        receipts = await db.fetchval("SELECT count(*) FROM receipts")
+    assert [getattr(out.content, "body", "") for out in outcome.outbound] == ["Nobody opens."]
+    assert (noted, receipts) == (int(kept), 0)
+    assert [one.detail["refused"] for one in outcome.audit if one.action == "shop.knock"] == ["closed"] * kept

@@ -2,11 +2,13 @@
 
 const ROOT = new URL("api/v1", document.baseURI).pathname;
 const KEPT = "sirdar-token";
+const PATIENCE_MS = 20_000; // for an answer
+const FORM = /^sdr_\d+_\d+_[0-9a-f]+$/;
 
 /** What the server refused, in its own words. */
 export class Refused extends Error {
   constructor(status, problem) {
-    super(problem.errors?.map((one) => one.message).join(" ") || problem.detail || problem.title || `Error ${status}`);
+    super(problem.errors?.map((one) => one.message).join(" ") || problem.detail || problem.title || `The server has trouble (${status}). Try again in a moment.`);
     this.status = status;
     this.code = problem.code ?? "";
   }
@@ -26,11 +28,12 @@ async function ask(method, path, { body, key, seen } = {}) {
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (key) headers["Idempotency-Key"] = key;
   if (seen) headers["If-Match"] = seen;
-  const sent = { method, headers, cache: "no-store", body: body === undefined ? undefined : JSON.stringify(body) };
+  const sent = { method, headers, cache: "no-store", redirect: "error", credentials: "omit", signal: AbortSignal.timeout(PATIENCE_MS), body: body === undefined ? undefined : JSON.stringify(body) };
   const answer = await fetch(ROOT + path, sent).catch(() => null);
   if (!answer) throw new Refused(0, { detail: "The server cannot be reached. Nothing is lost: try again." });
-  const value = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Refused(answer.status, value);
+  const value = await answer.json().catch(() => null);
+  if (!answer.ok) throw new Refused(answer.status, value ?? {});
+  if (value === null) throw new Refused(0, { detail: "The answer broke off. Try again." });
   return { value, etag: answer.headers.get("ETag") };
 }
 
@@ -64,7 +67,10 @@ export class Rights {
 
 /** Sign in with the kept token; null when there is none that is in force. */
 export async function rights() {
-  if (!token.get()) return null;
+  if (!FORM.test(token.get() ?? "")) {
+    token.drop();
+    return null;
+  }
   try {
     const [me, document] = await Promise.all([get("/me"), get("/openapi.json")]);
     return new Rights(me, document);

@@ -14,11 +14,13 @@ let rights = null;
 let place = { board: "today", number: null, query: null };
 let all = false;
 let asked = 0; // numbers what is asked for, so that an old answer never covers a newer one
+let waiting = 0; // drawings whose answers are on their way
 let shown = "";
 
+// Whoever makes somebody open a link chooses what is behind the #: it names a board, a number and a filter, no path.
 function read() {
-  const [board, number, query] = decodeURIComponent(location.hash.slice(1)).split("/");
-  place = { board: board || "today", number: number || null, query: query || null };
+  const [board, number, query] = location.hash.slice(1).split("/");
+  place = { board: board || "today", number: /^\d+$/.test(number ?? "") ? number : null, query: /^[a-z]+=\d+$/.test(query ?? "") ? query : null };
 }
 
 function go(board, number = null, query = null) {
@@ -47,10 +49,19 @@ function shell() {
 }
 
 function leave() {
+  drafts.clear(); // whoever signs in next is somebody else
+  location.hash = "";
+  signedOut();
+}
+
+/** Ask for a token; what is still on its way is not shown any more. */
+function signedOut(trouble = "") {
   token.drop();
   rights = null;
-  location.hash = "";
-  welcome();
+  asked += 1;
+  document.querySelector("dialog[open]")?.close();
+  stale("");
+  welcome(trouble);
 }
 
 function welcome(trouble = "") {
@@ -105,6 +116,8 @@ async function drawn() {
 
 /** Draw what the address says. Looking for news (`quietly`) leaves alone what has not changed, and never takes the pen. */
 async function show(quietly = false) {
+  if (quietly && waiting) return; // the last answer is not there yet: asking more often makes nobody faster
+  waiting += 1;
   const mine = ++asked;
   const where = location.hash;
   try {
@@ -113,15 +126,30 @@ async function show(quietly = false) {
     put(document.getElementById("list"), left, quietly);
     put(document.getElementById("detail"), right, quietly || shown === where);
     root.firstChild.classList.toggle("open", right !== null);
-    for (const one of root.querySelectorAll("nav a")) one.toggleAttribute("aria-current", one.dataset.board === place.board);
+    for (const one of root.querySelectorAll("nav a")) {
+      if (one.dataset.board === place.board) one.setAttribute("aria-current", "page");
+      else one.removeAttribute("aria-current");
+    }
+    stale("");
     const bubbles = root.querySelector(".bubbles");
     if (bubbles && shown !== where) bubbles.scrollTop = bubbles.scrollHeight;
     shown = where;
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    if (error.status === 401) return welcome("You are signed out.");
+    if (!rights) return;
+    if (error.status === 401) return signedOut("You are signed out.");
     if (!quietly) toast(error.message, true);
+    else if (error.status === 0 || error.status >= 500) stale("No news: the server does not answer. What you see may be old.");
+  } finally {
+    waiting -= 1;
   }
+}
+
+/** Say that what is shown may be old, or that it is not. */
+function stale(text) {
+  const node = document.getElementById("stale");
+  if (node.textContent !== text) node.textContent = text;
+  node.hidden = text === "";
 }
 
 function put(target, node, quietly) {
@@ -148,6 +176,13 @@ function put(target, node, quietly) {
 window.addEventListener("hashchange", () => {
   read();
   if (rights) show();
+});
+// What a button without a dialog was refused.
+window.addEventListener("unhandledrejection", (event) => {
+  if (!(event.reason instanceof Refused)) return;
+  event.preventDefault();
+  if (event.reason.status === 401 && rights) signedOut("You are signed out.");
+  else toast(event.reason.message, true);
 });
 setInterval(() => {
   if (rights && document.visibilityState === "visible" && !document.querySelector("dialog[open]")) show(true);
