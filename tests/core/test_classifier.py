@@ -111,6 +111,15 @@ def test_many_examples_are_learnt_by_a_separator_for_each_intent(monkeypatch: py
     assert train(rows)("tell me about your political views")[1] < train(rows)("please cancel my booking")[1]
 
 
+def test_pairs_that_stand_apart_are_features_where_examples_are_many() -> None:
+    features = Features.of([["book", "a", "trek"], ["pay", "by", "card"]], apart=True)
+    again = Features.from_arrays(features.arrays)
+    for one in (features, again):
+        assert len(one.vector(["book", "the", "trek"]).ids) > len(one.vector(["trek", "the", "book"]).ids)
+    assert again.vector(["book", "the", "trek"]).ids.tolist() == features.vector(["book", "the", "trek"]).ids.tolist()
+    assert len(Features.of([["book", "a", "trek"]])) < len(Features.of([["book", "a", "trek"]], apart=True))
+
+
 def test_marks_stay_with_their_letters() -> None:
     assert words_of("ट्रेक की क़ीमत?") == ["ट्रेक", "की", "क़ीमत"]
     assert all(not piece.startswith(("ी", "्", "े")) for piece in pieces_of("क़ीमत"))

@@ -88,7 +88,7 @@ class Classifier:
         texts = [text for text, _ in [*examples, *named]]
         meaning = meaning if meaning is not None else word_table()
         meaning.prepare([*texts, *BACKGROUND, *ELSEWHERE])
-        reader, reads = Reader.of(texts, mask, meaning)
+        reader, reads = Reader.of(texts, mask, meaning, apart=not compared)
         reader.get_ready()
         if not intents:
             return cls(intents, reader, None, None)

@@ -8,7 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,8 @@ Ids = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 
 _SHARES = (0.25, 0.15, 0.6)
+_SHARES_APART = (0.26, 0.37, 0.37)
+"""The same where pairs may stand apart."""
 _KEPT_WORDS = 8192
 
 
@@ -28,13 +30,15 @@ def _whole(word: str) -> str:
     return word + "\x00"
 
 
-def _pairs(words: Sequence[str]) -> Iterator[str]:
-    return (f"{one}\x01{other}" for one, other in pairwise([BEGIN, *words, END]))
+def _pairs(words: Sequence[str], apart: bool) -> Iterator[str]:
+    ends = [BEGIN, *words, END]
+    near = (f"{one}\x01{other}" for one, other in pairwise(ends))
+    return chain(near, (f"{one}\x01\x01{other}" for one, other in zip(ends, ends[2:], strict=False))) if apart else near
 
 
-def _names(words: Sequence[str]) -> set[str]:
+def _names(words: Sequence[str], apart: bool) -> set[str]:
     """What a message is made of; names of different families never collide."""
-    return {*map(_whole, words), *_pairs(words), *(piece for word in words for piece in pieces_of(word))}
+    return {*map(_whole, words), *_pairs(words, apart), *(piece for word in words for piece in pieces_of(word))}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,13 +53,15 @@ class Vector:
 class Features:
     """The features of a set of examples, each with its weight."""
 
-    def __init__(self, seen: Mapping[str, int], count: int) -> None:
+    def __init__(self, seen: Mapping[str, int], count: int, *, apart: bool = False) -> None:
         """Take them.
 
         Args:
             seen: Each feature with the number of examples it is in; its place is its number.
             count: How many examples there are.
+            apart: Whether words with one between them are a pair, too.
         """
+        self._apart, self._shares = apart, _SHARES_APART if apart else _SHARES
         self._places = {name: place for place, name in enumerate(seen)}
         self._seen = list(seen.values())
         self._count = count
@@ -64,24 +70,31 @@ class Features:
         self._known_words: dict[str, tuple[int | None, list[int]]] = {}
 
     @classmethod
-    def of(cls, examples: Sequence[Sequence[str]]) -> "Features":
-        """Learn them from the words of each example."""
+    def of(cls, examples: Sequence[Sequence[str]], *, apart: bool = False) -> "Features":
+        """Learn them from the words of each example; with `apart`, pairs with a word between as well.
+
+        These tell intents apart where each has dozens of examples, and are too rare else.
+        """
         seen: dict[str, int] = {}
         for words in examples:
-            for name in sorted(_names(words)):
+            for name in sorted(_names(words, apart)):
                 seen[name] = seen.get(name, 0) + 1
-        return cls(seen, len(examples))
+        return cls(seen, len(examples), apart=apart)
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> "Features":
         """Take what `arrays` has given."""
         names = unpacked(arrays["names"])
-        return cls(dict(zip(names, arrays["seen"].tolist(), strict=True)), int(arrays["count"]))
+        seen = dict(zip(names, arrays["seen"].tolist(), strict=True))
+        return cls(seen, int(arrays["count"]), apart=bool(arrays["apart"]))
 
     @property
     def arrays(self) -> Arrays:
         """What they are made of."""
-        return {"names": packed(self._places), "seen": np.array(self._seen, np.int32), "count": np.array(self._count)}
+        return {
+            "names": packed(self._places), "seen": np.array(self._seen, np.int32), "count": np.array(self._count),
+            "apart": np.array(self._apart),
+        }  # fmt: skip
 
     def __len__(self) -> int:
         """How many there are."""
@@ -109,12 +122,12 @@ class Features:
             else:
                 wholes[whole] = wholes.get(whole, 0) + 1
             pieces += places
-        pairs = [place for name in _pairs(words) if (place := self._places.get(name)) is not None]
+        pairs = [place for name in _pairs(words, self._apart) if (place := self._places.get(name)) is not None]
         counts = (wholes, Counter(pairs), Counter(pieces))
         ids = np.array([place for one in counts for place in one], np.int32)
         values = self._weights[ids]
         begin = 0
-        for share, one in zip(_SHARES, counts, strict=True):
+        for share, one in zip(self._shares, counts, strict=True):
             mine = values[begin : begin + len(one)]
             begin += len(one)
             if sum(one.values()) > len(one):

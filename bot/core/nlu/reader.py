@@ -64,10 +64,19 @@ class Reader:
         self._heard = Heard(speller.own)
 
     @classmethod
-    def of(cls, texts: Sequence[str], mask: Mask | None, meaning: Meaning) -> tuple["Reader", list[Read]]:
-        """Learn words and features from the examples' texts. Returns the examples as well, as they are read."""
+    def of(
+        cls, texts: Sequence[str], mask: Mask | None, meaning: Meaning, *, apart: bool = False
+    ) -> tuple["Reader", list[Read]]:
+        """Learn words and features from the examples' texts. Returns the examples as well, as they are read.
+
+        Args:
+            texts: The examples.
+            mask: What to put in the place of entities.
+            meaning: What tells what words mean.
+            apart: Whether there are so many examples that pairs of words with one between them tell something.
+        """
         words = [masked(text, mask) for text in texts]
-        features = Features.of(words)
+        features = Features.of(words, apart=apart)
         speller = Speller(Counter(word for one in words for word in one), meaning.dictionary, features.follows)
         reader = cls(speller, features, mask, meaning)
         return reader, [reader.as_read(text, one, own=True) for text, one in zip(texts, words, strict=True)]

@@ -17,7 +17,9 @@ from bot.core.nlu.trials import Labels, Trials
 
 SLACK = 0.4
 """How much one example may bend a separator; the inverse of twice the usual `C`."""
-_MEANING = 0.7
+_RIGHT_SLACK = 0.3
+"""How much of it for the examples that have the intent: few against all the others, each has to count for more."""
+_MEANING = 0.5
 """How much of the usual share of meaning is left: with many examples, spelling tells more."""
 _ROUNDS = 12
 _TRIAL_ROUNDS = 6
@@ -72,6 +74,7 @@ def _separated(examples: Sequence[Read], labels: Labels, intents: int, features:
     meaning = np.zeros((len(examples[0].meaning) + 1 if examples else 1, intents), np.float32)
     side = np.full((len(examples), intents), -1, np.float32)
     side[np.arange(len(examples)), labels] = 1
+    slack = np.where(side > 0, np.float32(SLACK * _RIGHT_SLACK), np.float32(SLACK))
     pull = np.zeros_like(side)
     parts = [_parts(one) for one in examples]
     sizes = np.array([float(values @ values + rest @ rest) for values, rest in parts], np.float32)
@@ -81,8 +84,8 @@ def _separated(examples: Sequence[Read], labels: Labels, intents: int, features:
             ids, (values, rest) = examples[place].spelling.ids, parts[place]
             rows = spelling[ids]
             scores = values @ rows + rest @ meaning
-            slope = side[place] * scores - 1 + np.float32(SLACK) * pull[place]
-            moved = np.maximum(pull[place] - slope / (sizes[place] + np.float32(SLACK)), 0)
+            slope = side[place] * scores - 1 + slack[place] * pull[place]
+            moved = np.maximum(pull[place] - slope / (sizes[place] + slack[place]), 0)
             change = (moved - pull[place]) * side[place]
             pull[place] = moved
             rows += values[:, None] * change
