@@ -5,7 +5,6 @@ import base64
 import os
 import random
 import signal
-import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ from typing import Any
 
 import asyncpg
 
+from bench.processes import free_port
 from bot.web.webhook import PATH
 from crash.ledger import DDL, Verdict, judge, waiting
 from crash.meta import ACCESS_TOKEN, ACCOUNT_ID, APP_SECRET, NUMBER_ID, Courier, FakeMeta
@@ -167,7 +167,7 @@ async def deploy(
     owner = await asyncpg.connect(dsn)
     await owner.execute(DDL)
     await owner.close()
-    webs = [_free_port() for _ in range(2)]
+    webs = [free_port() for _ in range(2)]
     courier = Courier(rng)
     meta = FakeMeta(courier, rng)
     settings = {
@@ -206,16 +206,3 @@ async def deploy(
         await fleet.stop()
         await meta.stop()
         await courier.close()
-
-
-def _free_port() -> int:
-    """A port below those the kernel gives to outgoing connections, so that it is still free after a restart."""
-    dice = random.SystemRandom()  # not the seeded one: other test processes may have the same seed
-    while True:
-        port = dice.randrange(20000, 30000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port

@@ -20,6 +20,7 @@ from pywa.types.callback import FlowButton
 from pywa.types.flows import FlowCategory, FlowRequest, FlowResponse
 
 from providers.emulator import Emulator, EmulatorError, EmulatorSettings, Phone
+from tests.providers.otherhost import OtherHost
 
 ADA = Phone("Ada Fixture", "+15550142233", "customer", bsuid="US.40000000000000000001")
 NODE, ACCOUNT, SECRET, TOKEN = "700800900100200", "900100200300400", "app-secret", "token"
@@ -39,18 +40,6 @@ STATIC: dict[str, Any] = {
 ASKING = STATIC | {"data_api_version": "3.0", "routing_model": {"START": []}}
 
 T = TypeVar("T")
-
-
-class OtherHost(httpx.HTTPTransport):
-    """What is meant for graph.facebook.com goes to the emulator."""
-
-    def __init__(self, base_url: str) -> None:
-        super().__init__(verify=False)
-        self._base = httpx.URL(base_url)
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        request.url = request.url.copy_with(scheme=self._base.scheme, host=self._base.host, port=self._base.port)
-        return super().handle_request(request)
 
 
 class Business:

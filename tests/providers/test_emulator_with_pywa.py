@@ -17,24 +17,13 @@ from pywa.types.others import Contact, ProductsSection
 from pywa_async import WhatsApp as AsyncWhatsApp
 
 from providers.emulator import Bubble, Card, Emulator, EmulatorSettings, Phone, Receipt
+from tests.providers.otherhost import OtherHost
 
 ADA = Phone("Ada Fixture", "+15550142233", "customer", bsuid="US.40000000000000000001")  # pywa needs one
 NODE, ACCOUNT, SECRET, TOKEN = "700800900100200", "900100200300400", "app-secret", "token"
 JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffd9")
 
 T = TypeVar("T")
-
-
-class OtherHost(httpx.HTTPTransport):
-    """The whole shim: what is meant for graph.facebook.com goes to the emulator."""
-
-    def __init__(self, base_url: str) -> None:
-        super().__init__(verify=False)  # plain HTTP: no certificates to load
-        self._base = httpx.URL(base_url)
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        request.url = request.url.copy_with(scheme=self._base.scheme, host=self._base.host, port=self._base.port)
-        return super().handle_request(request)
 
 
 class Stranger:

@@ -5,21 +5,19 @@ clients meet the same refusals as there. Source: Meta, "Calling API", "Groups AP
 """
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 
 from providers.emulator.exchange import Exchange
 from providers.emulator.meta.errors import GraphError
-from providers.emulator.meta.files import unknown_object
+from providers.emulator.meta.nodes import Row, of_the_number
 from providers.emulator.meta.wire import json_answer, read_json
 
 CALLING_NOT_ENABLED, CALL_NOT_PERMITTED, GROUPS_NOT_ELIGIBLE = 138000, 138006, 131215
 
 _USERNAME = re.compile(r"(?=.*[a-z])[a-z0-9](?:[a-z0-9]|[._](?![._])){1,33}[a-z0-9]")
-
-Row = tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]]
 
 
 class ElsewhereDesk:
@@ -47,7 +45,7 @@ class ElsewhereDesk:
             ("DELETE", node + "/username", self.delete_username),
             ("GET", node + "/username_suggestions", self.suggestions),
         ]
-        return [(method, path, self._of_the_number(handler)) for method, path, handler in rows]
+        return of_the_number(self._exchange, rows)
 
     async def call(self, request: web.Request) -> web.StreamResponse:
         """Nobody has permitted calls here, even once the number's settings have switched them on."""
@@ -96,13 +94,3 @@ class ElsewhereDesk:
     async def suggestions(self, _request: web.Request) -> web.StreamResponse:
         """Usernames that Meta keeps for the business: none."""
         return json_answer({"data": [{"username_suggestions": []}]})
-
-    def _of_the_number(
-        self, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        async def handle(request: web.Request) -> web.StreamResponse:
-            if request.match_info["node"] != self._exchange.settings.phone_number_id:
-                raise unknown_object(request.match_info["node"])
-            return await handler(request)
-
-        return handle

@@ -1,6 +1,5 @@
 """The number's registration and what else one sets once: PIN, codes, settings, shop, encryption key, QR codes."""
 
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -9,13 +8,12 @@ from aiohttp import web
 from providers.emulator.exchange import Exchange
 from providers.emulator.meta.errors import GraphError
 from providers.emulator.meta.files import unknown_object
+from providers.emulator.meta.nodes import Row, of_the_number
 from providers.emulator.meta.wire import json_answer, read_json
 
 REGISTRATIONS_MOST, REGISTRATIONS_WITHIN = 10, timedelta(hours=72)
 CODE = "123456"
 """The verification code that this emulator sends to nobody."""
-
-Row = tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]]
 
 
 class RegistrationDesk:
@@ -48,7 +46,7 @@ class RegistrationDesk:
             ("GET", code, self.one_code),
             ("DELETE", code, self.delete_code),
         ]
-        return [(method, path, self._of_the_number(handler)) for method, path, handler in rows]
+        return of_the_number(self._exchange, rows)
 
     @property
     def public_key(self) -> str:
@@ -166,13 +164,3 @@ class RegistrationDesk:
     def _count(self) -> None:
         if self._exchange.limits.full("registrations", REGISTRATIONS_MOST, REGISTRATIONS_WITHIN):
             raise GraphError(133016, "Registration or deregistration failed: too many attempts in 72 hours.")
-
-    def _of_the_number(
-        self, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        async def handle(request: web.Request) -> web.StreamResponse:
-            if request.match_info["node"] != self._exchange.settings.phone_number_id:
-                raise unknown_object(request.match_info["node"])
-            return await handler(request)
-
-        return handle
