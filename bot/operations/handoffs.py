@@ -29,9 +29,12 @@ LIFECYCLE = Lifecycle(
     },
 )
 
+# Who has just taken it has it, though the turn that hears of it is still to come.
 _CONVERSATION = """
-SELECT w.conversation_id, w.channel_id, w.contact_id, w.last_inbound_at, w.snapshot->>'owner' AS owner, c.name
+SELECT w.conversation_id, w.channel_id, w.contact_id, w.last_inbound_at, c.name,
+       coalesce('person:' || h.taken_by, w.snapshot->>'owner', 'bot') AS owner
 FROM whatsapp_conversations w JOIN contacts c ON c.tenant_id = $1 AND c.contact_id = w.contact_id
+LEFT JOIN handoffs h ON h.tenant_id = $1 AND h.conversation_id = w.conversation_id AND h.status = 'TAKEN'
 WHERE w.tenant_id = $1 AND w.conversation_id = $2
 """
 _POST = """
@@ -130,7 +133,7 @@ async def reply(acting: Acting, *, conversation: int | str, text: str) -> dict[s
 async def give_back(acting: Acting, *, conversation: int | str) -> dict[str, Any]:
     """Give a conversation back to the bot, which goes on where it was."""
     row = await _row(acting, conversation)
-    if row["owner"] in (None, "bot"):
+    if row["owner"] == "bot":
         raise ActionError("wrong_status", "The bot has this conversation.")
     await _post(acting, row["conversation_id"], "handoff.returned", {})
     await timeline.record(acting, "conversation", row["conversation_id"], "CONVERSATION_GIVEN_BACK")

@@ -245,7 +245,7 @@ async def test_data_outlives_a_stop_and_libpq_variables_do_no_harm(made: Path, m
         await remember(database, 1)
         assert await value(database, "SHOW DateStyle") == "ISO, MDY"
         pid = database.postmaster_pid()
-    assert gone(pid)
+    await eventually(lambda: gone(pid), "postgres has stopped")
     async with await EmbeddedPostgres.start(made, settings=FAST) as database:
         assert await value(database, "SELECT n FROM numbers") == 1
 
@@ -315,7 +315,7 @@ async def test_two_processes_that_start_at_once_share_one_cluster_and_the_last_o
         assert database.postmaster_pid() == pid
         await third.stop()
         assert await value(database, "SELECT 1") == 1
-    assert gone(pid)
+    await eventually(lambda: gone(pid), "postgres has stopped")
     await first.end()
     await third.end()
 
@@ -326,7 +326,7 @@ async def test_shares_are_counted_within_one_process_too(made: Path) -> None:
     await one.stop()
     assert await value(two, "SELECT 1") == 1
     await two.stop()
-    assert gone(pid)
+    await eventually(lambda: gone(pid), "postgres has stopped")
 
 
 async def test_starting_while_the_last_holder_stops_gives_a_working_server(made: Path) -> None:
@@ -416,7 +416,7 @@ async def test_busy_backends_of_a_killed_postgres_do_not_block_the_next_start(
     assert not gone(backend)
     await database.revive()
 
-    assert gone(backend)
+    await eventually(lambda: gone(backend), "the backend has gone")
     with pytest.raises((asyncpg.PostgresError, OSError)):
         await query
     assert await value(database, "SELECT n FROM numbers") == 1
@@ -429,7 +429,7 @@ async def test_stopping_a_killed_postgres_clears_its_busy_backends(made: Path) -
     backend, query = await busy_backend(database)
     kill(database.postmaster_pid())
     await database.stop()
-    assert gone(backend)
+    await eventually(lambda: gone(backend), "the backend has gone")
     with pytest.raises((asyncpg.PostgresError, OSError)):
         await query
 

@@ -26,7 +26,7 @@ class Conversation(BaseModel):
     channel_id: int
     status: Literal["ACTIVE", "EXPIRED"]
     state: str = Field(description="`flow.state` of what talks to them; empty: nothing does")
-    owner: str = Field(description="Who answers: `bot`, `paused`, or `person:` and who; as of the last turn")
+    owner: str = Field(description="Who answers: `bot`, `paused`, or `person:` and who")
     last_inbound_at: datetime | None
     updated_at: datetime
     created_at: datetime
@@ -40,8 +40,10 @@ class Reply(Given):
 
 _CONVERSATIONS = """
 SELECT w.conversation_id AS id, w.contact_id, c.name AS contact, w.channel_id, w.status, w.state,
-       coalesce(w.snapshot ->> 'owner', 'bot') AS owner, w.last_inbound_at, w.updated_at, w.created_at
+       coalesce('person:' || h.taken_by, w.snapshot ->> 'owner', 'bot') AS owner, w.last_inbound_at, w.updated_at,
+       w.created_at
 FROM whatsapp_conversations w JOIN contacts c ON c.tenant_id = $1 AND c.contact_id = w.contact_id
+LEFT JOIN handoffs h ON h.tenant_id = $1 AND h.conversation_id = w.conversation_id AND h.status = 'TAKEN'
 WHERE w.tenant_id = $1
 """
 CONVERSATIONS = Collection(
