@@ -11,6 +11,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from bot.core.errors import StorageError
 from storage.crypto import Vault
@@ -22,6 +23,13 @@ from tests.leaks.watch import nothing_leaks
 __all__ = ["nothing_leaks"]  # a fixture that every test is under
 
 FIXTURES = Path(__file__).parent / "fixtures"
+# The same examples in every run, and as long as they take: what a test finds depends on the code, not on chance or on
+# what else the machine does. `--hypothesis-profile=explore` looks for new ones.
+_PATIENT = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("repeatable", _PATIENT, derandomize=True)
+settings.register_profile("explore", _PATIENT)
+settings.load_profile("repeatable")
+
 EPOCH = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 
 _counter = itertools.count()

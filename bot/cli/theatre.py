@@ -32,7 +32,7 @@ from storage.migrations import upgrade
 HOST = "127.0.0.1"
 _DRAIN_SECONDS = 2
 _PORTS_TRIED = 50
-_PATIENCE_SECONDS = 20  # for our own server to answer the handshake
+_PATIENCE_SECONDS = 60  # for our own server to answer the handshake
 _POLL_SECONDS = 0.05
 
 
@@ -115,7 +115,9 @@ async def open_rehearsal(
 
 
 @asynccontextmanager
-async def perform(base: Settings, progress: Progress, port: int, *, signals: bool) -> AsyncIterator[Theatre]:
+async def perform(
+    base: Settings, progress: Progress, port: int, *, signals: bool, drain_seconds: float = _DRAIN_SECONDS
+) -> AsyncIterator[Theatre]:
     """Start phones and bot, and introduce them to each other.
 
     Args:
@@ -123,6 +125,7 @@ async def perform(base: Settings, progress: Progress, port: int, *, signals: boo
         progress: Hears how it goes.
         port: The first to try for the phones; the server takes the next that is free.
         signals: Whether SIGINT and SIGTERM end it.
+        drain_seconds: How long it may finish what it began, in the end.
     """
     troupe = troupe_of(content_dir(base))
     async with AsyncExitStack() as stack:
@@ -151,7 +154,7 @@ async def perform(base: Settings, progress: Progress, port: int, *, signals: boo
             emulator.webhook_url = webhook_address(play, server_url)
             parts = [*system.parts(PARTS), *web_parts(system, PARTS)]
             running = asyncio.create_task(
-                run_parts(parts, stopping=stopping, drain_seconds=_DRAIN_SECONDS, signals=signals)
+                run_parts(parts, stopping=stopping, drain_seconds=drain_seconds, signals=signals)
             )
             stack.push_async_callback(_stop, running, stopping)
             await _introduce(emulator, running)

@@ -285,7 +285,7 @@ class Emulator:
         self,
         number: str,
         condition: int | Callable[[Bubble], bool] = 1,
-        timeout: float = 20.0,  # noqa: ASYNC109 - the error quotes the chat, which the caller's own timeout could not
+        timeout: float = 60.0,  # noqa: ASYNC109 - the error quotes the chat, which the caller's own timeout could not
     ) -> list[Bubble]:
         """Wait for the bot's answer on a phone.
 
@@ -322,7 +322,7 @@ class Emulator:
             stop_listening()
         return chat.answers()
 
-    async def settled(self, timeout: float = 20.0) -> None:  # noqa: ASYNC109 - the error says what is waiting
+    async def settled(self, timeout: float = 60.0) -> None:  # noqa: ASYNC109 - the error says what is waiting
         """Wait until the bot has taken every webhook.
 
         Raises:

@@ -48,7 +48,7 @@ def bot(environment: dict[str, str], tmp_path: Path) -> Run:
             text=True,
             env=environment | settings,
             cwd=tmp_path,
-            timeout=120,
+            timeout=600,
             check=False,
         )
 
@@ -73,7 +73,7 @@ async def theatre(dsn: str, tmp_path: Path) -> AsyncIterator[Theatre]:
         bot_content_dir=REPOSITORY,
         bot_send_timeout=20,
     )
-    async with perform(settings, Quiet(), PHONE_PORT, signals=False) as running:
+    async with perform(settings, Quiet(), PHONE_PORT, signals=False, drain_seconds=60) as running:
         yield running
 
 

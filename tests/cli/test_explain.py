@@ -33,10 +33,11 @@ async def story_of(theatre: Theatre, message: str) -> Story:
 
 async def test_a_message_its_turn_and_its_answer(theatre: Theatre) -> None:
     wamid = await theatre.emulator.say(CUSTOMER, "Hi, interested in EBC Trek for 2 people in December")
-    await theatre.emulator.wait_for(CUSTOMER, 1, 10)
-    await theatre.emulator.settled()
-    story = await story_of(theatre, wamid)
-    told = as_text(story)
+    await theatre.emulator.wait_for(CUSTOMER)
+    accepted = re.compile(r"attempt 1 at [\d:.]+: accepted by the provider")
+    async with asyncio.timeout(60):  # the phone has the answer before the sender has noted so
+        while not accepted.search(told := as_text(story := await story_of(theatre, wamid))):
+            await asyncio.sleep(0.05)
     assert "text from Maya Lindqvist (customer)" in told
     assert "Hi, interested in EBC Trek" in told
     assert "enquire_trip, as customer: enquire_trip" in told
@@ -46,7 +47,6 @@ async def test_a_message_its_turn_and_its_answer(theatre: Theatre) -> None:
     assert "treks.find(" in told
     assert "after 2h, 22h without an answer" in told
     assert "[Send me a quote]" in told
-    assert re.search(r"attempt 1 at [\d:.]+: accepted by the provider", told)
     assert story.found.message["provider_message_id"] == wamid
     (answer,) = story.answers
     ours = await story_of(theatre, str(answer.message["message_id"]))
@@ -56,7 +56,7 @@ async def test_a_message_its_turn_and_its_answer(theatre: Theatre) -> None:
 
 async def test_actions_are_told_with_their_receipts(theatre: Theatre) -> None:
     await theatre.emulator.say(GUIDE, "ISSUE TRP123 Vehicle breakdown at checkpoint")
-    await theatre.emulator.wait_for(GUIDE, 1, 10)
+    await theatre.emulator.wait_for(GUIDE)
     told = as_text(await story_of(theatre, "latest"))
     assert "(field_staff)" in told
     assert "the command ISSUE {trip} {text?}" in told
@@ -71,7 +71,7 @@ async def test_a_refused_send_is_explained_in_plain_words(theatre: Theatre) -> N
     async with aiohttp.ClientSession() as client, client.post(faults, json=refuse) as answer:
         assert answer.status == 200
     wamid = await theatre.emulator.say(CUSTOMER, "hi")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             story = await tell_story(theatre.system.foundation, theatre.system.channel.tenant_id, wamid)
             if story is not None and story.answers and story.answers[0].message["status"] == "FAILED":
@@ -89,7 +89,7 @@ async def test_an_answer_that_waits_for_a_refused_number_says_so_and_what_to_do(
         assert answer.status == 200
     wamid = await theatre.emulator.say(CUSTOMER, "hi")
     told = ""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while "alarm" not in told:
             story = await tell_story(theatre.system.foundation, theatre.system.channel.tenant_id, wamid)
             told = as_text(story) if story is not None else ""
@@ -107,7 +107,7 @@ async def test_an_answer_that_waits_for_a_refused_number_says_so_and_what_to_do(
 
 async def test_where_a_message_waits_and_why_it_died(theatre: Theatre) -> None:
     wamid = await theatre.emulator.say(CUSTOMER, "hi")
-    await theatre.emulator.wait_for(CUSTOMER, 1, 10)
+    await theatre.emulator.wait_for(CUSTOMER)
     story = await story_of(theatre, wamid)
     at = story.found.message["created_at"]
     story.found.turns.clear()
@@ -126,7 +126,7 @@ async def test_an_unknown_message_is_none(theatre: Theatre) -> None:
 
 async def test_the_command_itself(theatre: Theatre, bot: Run, as_environment: dict[str, str]) -> None:
     wamid = await theatre.emulator.say(CUSTOMER, "hi")
-    await theatre.emulator.wait_for(CUSTOMER, 1, 10)
+    await theatre.emulator.wait_for(CUSTOMER)
     done = await asyncio.to_thread(bot, "explain", wamid, **as_environment)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Message 1 · text from Maya Lindqvist (customer)")
@@ -174,7 +174,7 @@ async def test_what_became_of_a_file(theatre: Theatre) -> None:
     async def told_of(content: bytes, ending: str) -> str:
         wamid = await theatre.emulator.send_image(CUSTOMER, content, caption="Here")
         foundation, tenant = theatre.system.foundation, theatre.system.channel.tenant_id
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 story = await tell_story(foundation, tenant, wamid)
                 if story is not None and ending in (told := as_text(story)):

@@ -39,7 +39,7 @@ async def busy(dsn: str, tmp_path: Path, both: tuple[str, str]) -> AsyncIterator
         bot_database_url=dsn, bot_secret_key=",".join(both), bot_data_dir=tmp_path, bot_content_dir=REPOSITORY,
         bot_send_timeout=20,
     )  # fmt: skip
-    async with perform(settings, Quiet(), PHONE_PORT, signals=False) as running:
+    async with perform(settings, Quiet(), PHONE_PORT, signals=False, drain_seconds=60) as running:
         yield running
 
 
@@ -98,7 +98,7 @@ async def test_replacing_the_key_under_traffic(
     code, told = await child
     assert (code, "Key 2 is in force" in told) == (0, True), f"seed {seed}: {told}"
     assert "remove key 1 of 2" in told
-    await busy.emulator.settled(30)
+    await busy.emulator.settled()
     follow.cancel()
     await asyncio.gather(follow, return_exceptions=True)
     await pool.close()

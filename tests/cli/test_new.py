@@ -24,7 +24,7 @@ def here(environment: dict[str, str]) -> dict[str, str]:
 
 def run(folder: Path, environment: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [*BOT, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=180, check=False
+        [*BOT, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False
     )
 
 
@@ -166,7 +166,7 @@ def test_the_wheel_ships_the_scaffold(tmp_path: Path) -> None:
     )
     assert ignored.stdout == ""
     uv = [str(Path(sys.executable).with_name("uv")), "build", "--wheel", "--quiet", "--out-dir", str(tmp_path)]
-    built = subprocess.run(uv, cwd=REPOSITORY, capture_output=True, text=True, timeout=180, check=False)
+    built = subprocess.run(uv, cwd=REPOSITORY, capture_output=True, text=True, timeout=600, check=False)
     if "fetch" in built.stderr:
         pytest.skip("the build backend cannot be downloaded here")
     assert built.returncode == 0, built.stderr

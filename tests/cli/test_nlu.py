@@ -149,9 +149,9 @@ def test_hundreds_of_messages_are_grouped_and_each_once() -> None:
 async def test_what_was_not_understood_is_found_in_the_database(theatre: Theatre) -> None:
     who = "+46701234567"
     await theatre.emulator.say(who, "qwertz yxcvb asdf")
-    await theatre.emulator.wait_for(who, 1, 10)
+    await theatre.emulator.wait_for(who)
     await theatre.emulator.say(who, "plan a trek")
-    await theatre.emulator.wait_for(who, 1, 10)
+    await theatre.emulator.wait_for(who)
     system = theatre.system
     since = datetime.now(UTC) - timedelta(days=1)
     tenant = system.channel.tenant_id

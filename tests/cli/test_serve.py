@@ -35,7 +35,7 @@ def test_a_server_that_waits_for_its_database_can_be_stopped(tmp_path: Path, num
         process = started(tmp_path, BOT_DATABASE_URL=f"postgresql://nobody@127.0.0.1:{port}/nothing")
         caller, _ = silent.accept()
         process.send_signal(number)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=180)
         caller.close()
     assert process.returncode == 0, output
     assert "Traceback" not in output
@@ -61,6 +61,6 @@ main()
 """
     done = subprocess.run(
         [sys.executable, "-c", look], env={**os.environ, **SETTINGS}, capture_output=True, text=True, check=False,
-        timeout=60,
+        timeout=180,
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (code, "", "")

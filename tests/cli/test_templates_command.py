@@ -55,7 +55,7 @@ async def test_status_follows_the_provider(theatre: Theatre, as_environment: dic
             capture_output=True,
             text=True,
             env=environment,
-            timeout=120,
+            timeout=600,
             check=False,
         )
 

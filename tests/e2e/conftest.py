@@ -134,11 +134,14 @@ async def running(dsn: str, tmp_path: Path, watch: Watch) -> AsyncIterator[Runni
         await _people(system)
         stopping = Stopping()
         parts = [*system.parts(PARTS), *web_parts(system, PARTS)]
-        served = asyncio.create_task(run_parts(parts, stopping=stopping, drain_seconds=10, signals=False))
+        served = asyncio.create_task(run_parts(parts, stopping=stopping, drain_seconds=60, signals=False))
         url = f"http://127.0.0.1:{port}"
         await _listening(http, url, served)
         await emulator.verify_webhook()
-        yield Running(system, emulator, http, url)
+        running = Running(system, emulator, http, url)
+        # It begins to take payments when it has found out where it listens.
+        await running.until("SELECT 1 FROM business_settings WHERE link_key IS NOT NULL", bool)
+        yield running
         await read_canaries(watch, system)
         stopping.set()
         await served

@@ -58,7 +58,7 @@ async def test_a_manager_answers_a_guide_through_the_api(running: Running) -> No
         await running.emulator.wait_for(MANAGER)
         await running.emulator.say(GUIDE, "ISSUE TRP123 Vehicle breakdown at checkpoint")
         await running.emulator.wait_for(GUIDE)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             news = await heard.get()
     incident = news["content"]["incident_id"]
     shown = await ask(running, token, "GET", f"/incidents/{incident}")
@@ -66,7 +66,7 @@ async def test_a_manager_answers_a_guide_through_the_api(running: Running) -> No
     told = {"text": "A replacement bus arrives at 16:00"}
     changed = await ask(running, token, "POST", f"/incidents/{incident}/update", told)
     assert changed["status"] == "ACKNOWLEDGED"
-    await running.emulator.wait_for(GUIDE, lambda bubble: "16:00" in bubble.text, timeout=20)
+    await running.emulator.wait_for(GUIDE, lambda bubble: "16:00" in bubble.text)
     (page,) = [p for p in (await ask(running, token, "GET", "/incidents"))["items"] if p["id"] == incident]
     assert page["code"] == f"INC{incident}"
     numbers = await ask(running, token, "GET", "/metrics")
@@ -86,7 +86,7 @@ async def test_a_colleague_answers_a_customer_through_the_api(running: Running) 
     at = f"/conversations/{talk['id']}"
     assert talk["owner"] == "bot"
     said = await ask(running, token, "POST", f"{at}/reply", {"text": "Hi, Anita here."})
-    await running.emulator.wait_for(CUSTOMER, lambda bubble: bubble.text == "Hi, Anita here.", timeout=20)
+    await running.emulator.wait_for(CUSTOMER, lambda bubble: bubble.text == "Hi, Anita here.")
     assert (await ask(running, token, "GET", f"/messages/{said['id']}"))["direction"] == "OUTBOUND"
     await running.until(f"SELECT status FROM handoffs WHERE conversation_id = {talk['id']}", bool)
     (taken,) = (await ask(running, token, "GET", "/handoffs?status=TAKEN"))["items"]

@@ -63,10 +63,10 @@ class Talk:
         await self.system.worker().work()
         return (await self.heard())[len(heard) :]
 
-    async def later(self, **passed: float) -> list[str]:
+    async def later(self, since: datetime | None = None, **passed: float) -> list[str]:
         """So much later the other system is asked what is due, and conversations hear of it."""
         heard, runner = await self.heard(), self.system.outside()
-        at: datetime = utc_now() + timedelta(**passed)
+        at = (since or utc_now()) + timedelta(**passed)
         runner.clock = lambda: at
         async with runner.session() as http:
             await runner.work(http)
@@ -134,10 +134,11 @@ async def test_who_fails_is_asked_again_with_the_same_key(talk: Talk) -> None:
         lambda: web.Response(status=503, headers={"Retry-After": "60"}), lambda: web.Response(status=502),
     ]  # fmt: skip
     await ask(talk)
-    assert await talk.later(seconds=0) == []
-    assert await talk.later(seconds=59) == [], "it said when"
-    assert await talk.later(seconds=61) == []
-    assert await talk.later(minutes=10) == ["7 places are free on Everest Base Camp."]
+    began = utc_now()
+    assert await talk.later(began, seconds=0) == []
+    assert await talk.later(began, seconds=59) == [], "it said when"
+    assert await talk.later(began, seconds=61) == []
+    assert await talk.later(began, minutes=10) == ["7 places are free on Everest Base Camp."]
     assert len(talk.tms.keys) == 3
     assert len(set(talk.tms.keys)) == 1
 

@@ -54,7 +54,7 @@ class Stage:
 
     async def hears(self, number: str, words: str) -> str:
         """What somebody is told, since they last wrote, that has these words in it."""
-        found = await self.theatre.emulator.wait_for(number, lambda bubble: words in plain(bubble.text), timeout=25)
+        found = await self.theatre.emulator.wait_for(number, lambda bubble: words in plain(bubble.text))
         return next(plain(bubble.text) for bubble in found if words in plain(bubble.text))
 
     async def web(self, role: str, method: str, path: str, **body: Any) -> Any:
@@ -89,7 +89,10 @@ async def stage(request: pytest.FixtureRequest, dsn: str, tmp_path: Path) -> Asy
         **made_up(provider),
     )  # fmt: skip
     # Not one port for all: another worker of the tests may be about to take the next one.
-    async with perform(base, Silent(), free_port(), signals=False) as theatre, aiohttp.ClientSession() as http:
+    async with (
+        perform(base, Silent(), free_port(), signals=False, drain_seconds=60) as theatre,
+        aiohttp.ClientSession() as http,
+    ):
         system = theatre.system
         async with system.foundation.database.tenant(system.channel.tenant_id) as db:
             tokens = {
@@ -168,7 +171,7 @@ async def test_workflow_2_a_guides_issue(stage: Stage) -> None:
     ]  # fmt: skip
 
     await stage.says(CUSTOMER, "ISSUE TRP123 I am no guide")
-    await stage.theatre.emulator.wait_for(CUSTOMER, timeout=25)
+    await stage.theatre.emulator.wait_for(CUSTOMER)
     assert len(await stage.rows("SELECT * FROM incidents")) == 1, "only guides of the trip report"
 
 

@@ -29,7 +29,8 @@ pytestmark = [
 
 SignIn = Callable[..., Awaitable[Page]]
 
-expect.set_options(timeout=25_000)  # on a busy machine a browser takes its time
+PATIENCE = 90_000  # milliseconds: on a busy machine a browser takes its time
+expect.set_options(timeout=PATIENCE)
 
 
 async def token_of(running: Running, role: str, name: str = "") -> str:
@@ -50,12 +51,12 @@ async def sign_in(running: Running) -> AsyncIterator[SignIn]:
     """Opens the desk in a browser of its own for each person; fails when a page complains."""
     complaints: list[str] = []
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE)
 
         async def open_desk(role: str, name: str = "") -> Page:
             context = await browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB")
             page = await context.new_page()
-            page.set_default_timeout(25_000)
+            page.set_default_timeout(PATIENCE)
             page.on(
                 "console", lambda line: complaints.append(line.text) if is_complaint(line.type, line.text) else None
             )
@@ -63,7 +64,7 @@ async def sign_in(running: Running) -> AsyncIterator[SignIn]:
             await page.goto(f"{running.url}/desk")
             await page.get_by_label("Token").fill(await token_of(running, role, name))
             await page.get_by_role("button", name="Sign in").click()
-            await expect(page.get_by_role("heading", name="Today", exact=True)).to_be_visible(timeout=25_000)
+            await expect(page.get_by_role("heading", name="Today", exact=True)).to_be_visible()
             return page
 
         yield open_desk
@@ -156,7 +157,7 @@ async def test_a_manager_handles_an_incident_and_decides(running: Running, sign_
     await expect(details(page)).to_contain_text("A backup jeep is with you at 14:00.")
     await picture(page, "incident")
     await phone.say(GUIDE, "RESOLVED TRP123")
-    await expect(details(page).get_by_text("Resolved", exact=True).first).to_be_visible(timeout=25_000)
+    await expect(details(page).get_by_text("Resolved", exact=True).first).to_be_visible()
 
     await running.rows(
         """INSERT INTO approvals (tenant_id, object_type, object_id, subject, created_at)

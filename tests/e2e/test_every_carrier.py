@@ -78,7 +78,7 @@ async def carried(request: pytest.FixtureRequest, dsn: str, tmp_path: Path, watc
             await seed(db, system.channel.tenant_id, guide=None, today=date(2026, 12, 1))
         stopping = Stopping()
         parts = [*system.parts(PARTS), *web_parts(system, PARTS)]
-        served = asyncio.create_task(run_parts(parts, stopping=stopping, drain_seconds=10, signals=False))
+        served = asyncio.create_task(run_parts(parts, stopping=stopping, drain_seconds=60, signals=False))
         await _listening(http, public, served)
         yield Running(system, emulator, http, public)
         watch.add(CUSTOMER, TOKEN, KEY, HOOK)
@@ -98,7 +98,7 @@ async def test_a_conversation_over_each_provider(carried: Running) -> None:
         await carried.emulator.pick(CUSTOMER, asked.id, asked.menu.sections[0].rows[0].id)
     else:
         await carried.emulator.tap(CUSTOMER, asked.id, asked.buttons[0].id)
-    await carried.emulator.wait_for(CUSTOMER, timeout=20)
+    await carried.emulator.wait_for(CUSTOMER)
     rows = await carried.rows(
         "SELECT content->>'kind' AS kind FROM whatsapp_messages WHERE direction = 'INBOUND' ORDER BY message_id"
     )

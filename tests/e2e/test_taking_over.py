@@ -8,6 +8,7 @@ from storage.postgres.database import Postgres
 from tests.e2e.conftest import CUSTOMER, Running
 
 HANDOFFS = "SELECT role, status, taken_by, overdue_at, due_at FROM handoffs"
+HEARD = "SELECT count(*) FROM whatsapp_messages WHERE direction = 'INBOUND'"
 OWNER = "SELECT conversation_id, contact_id, snapshot->>'owner' AS owner FROM whatsapp_conversations"
 
 
@@ -46,6 +47,7 @@ async def test_a_colleague_answers_and_gives_back(running: Running) -> None:
     assert (row["status"], row["taken_by"]) == ("TAKEN", "contact:4242")
 
     await phone.say(CUSTOMER, "October then")
+    await running.until(f"{HEARD} AND conversation_id = {number}", lambda rows: rows[0]["count"] == 2)
     await running.until("SELECT * FROM inbox", lambda rows: not rows)
     await as_colleague(running, handoffs.give_back, conversation=number)
     (again,) = await phone.wait_for(CUSTOMER)
@@ -65,7 +67,7 @@ async def test_who_waits_in_vain_is_told_of_and_who_says_no_more_loses_it(runnin
     assert row["due_at"] is not None, "the flow says 15 minutes"
 
     await _turn_the_clock(running, "UPDATE handoffs SET due_at = now() - interval '1 second'")
-    assert await _look_after(running) == 1
+    await _look_after(running)  # unless the system's own clock was faster
     assert await _look_after(running) == 0, "once"
     told = await running.rows("SELECT event FROM inbox WHERE event->>'name' = 'handoff.overdue'")
     traces = await running.rows("SELECT trace FROM turn_traces WHERE trace::text LIKE '%handoff.overdue%'")
@@ -75,7 +77,7 @@ async def test_who_waits_in_vain_is_told_of_and_who_says_no_more_loses_it(runnin
     await as_colleague(running, handoffs.take, conversation=number)
     await owner_is(running, "person:contact:4242")
     await _turn_the_clock(running, "UPDATE handoffs SET keep_until = now() - interval '1 second'")
-    assert await _look_after(running) == 1
+    await _look_after(running)
     await owner_is(running, "bot")
 
 

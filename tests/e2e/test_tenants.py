@@ -147,7 +147,7 @@ async def street(dsn: str, tmp_path: Path, watch: Watch) -> AsyncIterator[Street
         store = TenantStore(system.foundation.database, system.foundation.vault)
         stopping = Stopping()
         parts = [*system.parts(PARTS), *web_parts(system, PARTS)]
-        served = asyncio.create_task(run_parts(parts, stopping=stopping, drain_seconds=10, signals=False))
+        served = asyncio.create_task(run_parts(parts, stopping=stopping, drain_seconds=60, signals=False))
         await _listening(http, url, served)
         shops = {"home": Business("default", system.home, meta)}
         shops["tea"] = Business("tea", await open_shop(

@@ -71,7 +71,7 @@ class Holder:
 
     async def says(self) -> str:
         assert self.process.stdout is not None
-        return (await asyncio.wait_for(self.process.stdout.readline(), 30)).decode().strip()
+        return (await asyncio.wait_for(self.process.stdout.readline(), 180)).decode().strip()
 
     async def is_up(self) -> int:
         """Wait until it has started; returns the postmaster's process id."""
@@ -90,7 +90,7 @@ class Holder:
         await self.process.wait()
 
 
-async def eventually(condition: Callable[[], bool], what: str, *, seconds: float = 15) -> None:
+async def eventually(condition: Callable[[], bool], what: str, *, seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
