@@ -21,8 +21,8 @@ async def fail_at_once(stopping: Stopping) -> None:
     raise OSError("no such address")
 
 
-async def run(*parts: Part, stopping: Stopping, drain_seconds: float = 5) -> None:
-    async with asyncio.timeout(10):
+async def run(*parts: Part, stopping: Stopping, drain_seconds: float = 60) -> None:
+    async with asyncio.timeout(60):
         await run_parts(parts, stopping=stopping, drain_seconds=drain_seconds, signals=False)
 
 

@@ -48,8 +48,9 @@ async def test_two_senders_keep_to_the_rate_of_their_number(database: Any, vault
             await shared.beat(outlets)
     began = monotonic()
     running = [asyncio.create_task(sender.run(stopping)) for sender, _, _ in senders]
-    while monotonic() - began < 1.5:
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(120):
+        while provider.count < RATE or monotonic() - began < 1.5:
+            await asyncio.sleep(0.05)
     stopping.set()
     await asyncio.gather(*running)
     elapsed = monotonic() - began
