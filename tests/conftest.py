@@ -57,12 +57,16 @@ def clock() -> FakeClock:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[EmbeddedPostgres]:
-    """An embedded PostgreSQL that all test processes of this run share. Its data need not survive a power cut."""
+    """An embedded PostgreSQL that all test processes of this run share. Its data need not survive a power cut.
+
+    Nothing happens in it by itself: no autovacuum changes plans, or is in the way of a lock, in the middle of a test.
+    """
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
     data_dir = Path(tempfile.gettempdir()) / f"sirdar-tests-{run[:16]}"
 
     async def start() -> EmbeddedPostgres:
-        return await EmbeddedPostgres.start(data_dir, settings={"fsync": "off", "full_page_writes": "off"})
+        settings = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
+        return await EmbeddedPostgres.start(data_dir, settings=settings)
 
     server = asyncio.run(start())
     yield server

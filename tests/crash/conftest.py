@@ -19,7 +19,7 @@ from crash.deployment import SOAK, Deployment, deploy
 from crash.ledger import Verdict
 from storage.embedded import EmbeddedPostgres
 
-SEED = int(os.environ.get("SIRDAR_SEED") or random.SystemRandom().randrange(10**6))
+SEED = int(os.environ.get("SIRDAR_SEED") or (random.SystemRandom().randrange(10**6) if SOAK else 1))
 
 PROGRESS_SECONDS = 15.0
 

@@ -45,7 +45,7 @@ async def main(what: str, dsn: str, folder: Path, base_url: str, now: datetime) 
         files = MediaLibrary(media=media, store=store, folder=folder / "incoming", clock=lambda: now)
         carrier = WithFiles(
             provider=MetaProvider(settings), client=client, files=files, links=None, tenant=channel.tenant_id,
-            channel=channel.channel_id, patience=10, clock=lambda: now,
+            channel=channel.channel_id, patience=120, clock=lambda: now,
         )  # fmt: skip
         rules = SendRules(lease=LEASE, unknown_wait=LEASE)
         outlet = Outlet(provider=carrier, concurrency=4, channel=Pacer(0, 1), pair=Pacer(0, 1))

@@ -126,7 +126,7 @@ async def bench(database: Any, vault: Any, clock: FakeClock, tmp_path: Path) -> 
     carrier = WithFiles(
         provider=provider, client=provider, files=files,
         links=Links(base_url="https://bot.example", ticket=vault.ticket, ticketed=vault.ticketed), tenant=world.tenant,
-        channel=world.channel.channel_id, patience=5.0, clock=clock,
+        channel=world.channel.channel_id, patience=120.0, clock=clock,
     )  # fmt: skip
     return Bench(world, provider, files, clock, carrier)
 
@@ -235,7 +235,7 @@ async def test_an_upload_that_takes_long_goes_on_and_is_found_done(bench: Bench)
     assert await bench.send(file) == NotSent(detail="the file is still being uploaded")
     assert await bench.send(file) == NotSent(detail="the file is still being uploaded")
     bench.provider.gate.set()
-    bench.carrier.patience = 5.0
+    bench.carrier.patience = 120.0
     assert isinstance(await bench.send(file), Accepted)
     assert len(bench.provider.kept) == 1
 

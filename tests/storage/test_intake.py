@@ -184,7 +184,7 @@ async def test_accepting_never_waits_for_a_worker(world: World, written: bool) -
         (work,) = await store.lock([conversation], 1, 10)
         if written:
             await store.write(Outcome(conversations=[conversation_of(work, frame())]), EPOCH)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             assert await cold.accept([message(world.channel)]) == Taken(messages=1)
             assert await world.intake.accept([message(world.channel)]) == Taken(messages=1)
             await cold.accept([message(world.channel, sender=BIMAL), status(world.channel, "w", "SENT")])

@@ -120,7 +120,7 @@ async def new_database(server: EmbeddedPostgres) -> AsyncIterator[NewDatabase]:
 
     yield make
     for name in names:
-        await connection.execute(f'DROP DATABASE "{name}"')
+        await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     await connection.close()
 
 
@@ -393,7 +393,7 @@ async def test_colliding_with_another_database_over_a_role_is_retried(
         assert not upgrade.done()
         await asyncio.sleep(0.01)
     await transaction.commit()
-    assert await asyncio.wait_for(upgrade, 20) == ["0003"]
+    assert await asyncio.wait_for(upgrade, 120) == ["0003"]
     await run(dsn, "DROP ROLE IF EXISTS toy_collision")
     await watcher.close()
     await other.close()

@@ -586,7 +586,7 @@ async def test_a_worker_that_sleeps_past_its_lease_cannot_commit_and_another_tak
         async with PostgresTurns(sleepy, world.vault).transaction(world.tenant) as store:
             (work,) = await store.lock([conversation], 1, 10)
             process = await store.db.fetchval("SELECT pg_backend_pid()")
-            async with owner(dsn) as onlooker, asyncio.timeout(60):  # sleeps until PostgreSQL has had enough
+            async with owner(dsn) as onlooker, asyncio.timeout(120):  # sleeps until PostgreSQL has had enough
                 while await onlooker.fetchval("SELECT count(*) FROM pg_stat_activity WHERE pid = $1", process):
                     await asyncio.sleep(0)
             await world.take(conversation, events)
