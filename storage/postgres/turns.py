@@ -106,22 +106,21 @@ WITH moved AS (
     FROM unnest($21::text[], $22::text[], $23::integer[], $24::bigint[], $25::timestamptz[])
         AS t (run, name, epoch, conversation_id, due_at)
     ON CONFLICT (tenant_id, run, name, epoch) DO UPDATE SET due_at = excluded.due_at
+), ran AS (
+    INSERT INTO flow_runs (tenant_id, run, flow, version, role, conversation_id, instance, frame, status, outcome,
+                           started_at, ended_at)
+    SELECT $1, r.run, r.flow, r.version, r.role, r.conversation_id, r.instance, r.frame::jsonb,
+           CASE WHEN r.ended_at IS NULL THEN 'ACTIVE' ELSE 'ENDED' END, r.outcome, r.started_at, r.ended_at
+    FROM unnest($28::text[], $29::text[], $30::integer[], $31::text[], $32::bigint[], $33::text[], $34::text[],
+                $35::text[], $36::timestamptz[], $37::timestamptz[])
+        AS r (run, flow, version, role, conversation_id, instance, frame, outcome, started_at, ended_at)
+    ON CONFLICT (tenant_id, run) DO UPDATE
+    SET version = greatest(excluded.version, flow_runs.version), -- a migration moves a run on, its end does not know
+        conversation_id = excluded.conversation_id, instance = coalesce(excluded.instance, flow_runs.instance),
+        frame = excluded.frame, status = excluded.status, outcome = excluded.outcome, ended_at = excluded.ended_at
 )
 SELECT (SELECT count(*) FROM done) AS done, s.place, s.message_id, s.fence
 FROM (SELECT) AS one LEFT JOIN said s ON s.fence IS NOT NULL
-"""
-_WRITE_RUNS = """
-INSERT INTO flow_runs (tenant_id, run, flow, version, role, conversation_id, instance, frame, status, outcome,
-                       started_at, ended_at)
-SELECT $1, r.run, r.flow, r.version, r.role, r.conversation_id, r.instance, r.frame::jsonb,
-       CASE WHEN r.ended_at IS NULL THEN 'ACTIVE' ELSE 'ENDED' END, r.outcome, r.started_at, r.ended_at
-FROM unnest($2::text[], $3::text[], $4::integer[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::text[],
-            $10::timestamptz[], $11::timestamptz[])
-    AS r (run, flow, version, role, conversation_id, instance, frame, outcome, started_at, ended_at)
-ON CONFLICT (tenant_id, run) DO UPDATE
-SET version = greatest(excluded.version, flow_runs.version), -- a migration moves a run on, its end does not know
-    conversation_id = excluded.conversation_id, instance = coalesce(excluded.instance, flow_runs.instance),
-    frame = excluded.frame, status = excluded.status, outcome = excluded.outcome, ended_at = excluded.ended_at
 """
 _SET_LANGUAGES = """
 UPDATE contacts c SET language = n.language FROM unnest($2::bigint[], $3::text[]) AS n (contact_id, language)
@@ -319,18 +318,18 @@ class PostgresTurnStore:
         if outcome.reopened:
             await release_held(self.db, self.tenant_id, outcome.reopened, at)
         replies = [said.reply_to for said in outcome.outbound]
-        rows = await self.db.fetch(_WRITE, self.tenant_id, at, *_columns_of(outcome, handed), lease, replies)
+        runs = [
+            (r.run, r.flow, r.version, r.role, r.conversation_id, r.instance, r.frame, r.outcome, r.started_at,
+             r.ended_at)
+            for r in outcome.runs.values()
+        ]  # fmt: skip
+        rows = await self.db.fetch(
+            _WRITE, self.tenant_id, at, *_columns_of(outcome, handed), lease, replies, *columns(runs, 10)
+        )
         if (done := rows[0]["done"]) != len(outcome.done):
             # Only possible when the row lock was lost, which PostgreSQL turns into a failed commit; say so early.
             raise RuntimeError(f"{len(outcome.done) - done} events were processed by somebody else")
         await await_templates(self.db, self.tenant_id, outcome.outbound, at)
-        if outcome.runs:
-            runs = [
-                (r.run, r.flow, r.version, r.role, r.conversation_id, r.instance, r.frame, r.outcome, r.started_at,
-                 r.ended_at)
-                for r in outcome.runs.values()
-            ]  # fmt: skip
-            await self.db.execute(_WRITE_RUNS, self.tenant_id, *columns(runs, 10))
         if outcome.languages:
             await self.db.execute(_SET_LANGUAGES, self.tenant_id, *columns(outcome.languages.items(), 2))
         if outcome.consents:
