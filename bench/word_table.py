@@ -22,7 +22,10 @@ from bot.semantic import SentenceEncoder
 from bot.semantic.wordpiece import vocabulary
 
 OUTPUT = Path(__file__).parent.parent / "bot" / "core" / "nlu" / "words.npz"
-WIDTH = 256
+WIDTH = 128
+"""Directions that are kept: on BANKING77 and CLINC150 twice as many tell no more, and take twice the time."""
+_MEASURED = 256
+"""Directions whose longest parts the scales of the vectors are for."""
 _PENALTY = 1.0
 _STEPS = 40
 
@@ -91,7 +94,7 @@ def corrected(table: Floats, bags: Bags, wanted: Floats) -> Floats:
 def main_directions(table: Floats, wanted: Floats) -> Floats:
     """The table in the directions in which sentences differ most."""
     _, _, turn = np.linalg.svd(wanted.T @ wanted)
-    turned: Floats = table @ turn[:WIDTH].T
+    turned: Floats = table @ turn[:_MEASURED].T
     return turned
 
 
@@ -128,6 +131,7 @@ def main(
     table = main_directions(corrected(table, Bags(texts, places), wanted), wanted)
     scales = (np.abs(table).max(axis=1) / 127).astype(np.float16)
     rows = np.round(table / np.maximum(scales, 1e-6).astype(np.float32)[:, None]).clip(-127, 127).astype(np.int8)
+    rows = rows[:, :WIDTH]
     np.savez_compressed(output, words=np.frombuffer("\n".join(own).encode("ascii"), np.uint8), rows=rows, scales=scales)
     console.print(f"{output}: {len(own)} words, {output.stat().st_size / 2**20:.1f} MiB")
 

@@ -117,22 +117,24 @@ def test_only_the_beginning_of_a_text_is_read(text: str) -> None:
     assert len(whole.whole) <= 3 * MAX_READ
 
 
+MOST_SECONDS = 0.1
+"""Of CPU, at the best of some attempts. It is below 5 ms on an idle machine; a loaded one must not fail a test."""
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("more", ["", "x ", "१ "])
 def test_no_text_takes_long(language: str, more: str) -> None:
-    """Everything that can be found in it, and its language: below 5 ms on an idle machine; here, four times that."""
+    """Everything that can be found in it, and its language."""
     read_all("warm up: 1", language)
     for piece in PIECES:
         text = f"{more}{piece}" * MAX_READ
-        took = 1.0
-        for _ in range(5):
+        took = []
+        while len(took) < 5 and not (took and took[-1] < MOST_SECONDS):
             began = time.process_time()
             read_all(text, language)
             guess(normalise(text))
-            took = min(took, time.process_time() - began)
-            if took < 0.02:
-                break
-        assert took < 0.02, (piece, took)
+            took.append(time.process_time() - began)
+        assert min(took) < MOST_SECONDS, piece
 
 
 # --- Numbers and dates, all of them -----------------------------------------------------------------------------------

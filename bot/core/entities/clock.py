@@ -33,6 +33,10 @@ _AT = re.compile(
     rf"(?! ?(?:people|persons?|pax|%|percent|days?|nights?|weeks?|hours?|months?|usd|inr|rs|km|m\b|places?|least|most))"
     rf"(?: ?{_MARK})?{_PART}"
 )
+_AT_DOTTED = re.compile(
+    r"\b(?:at|by|around) (1\d|2[0-3]|0?\d)\.([0-5]\d)\b(?![.:/]\d)(?! ?(?:k|km|m|usd|eur|inr|npr|rs|dollars?|euros?"
+    r"|lakh|percent)\b| ?[%$€£₹])"
+)
 _DAYPART = re.compile(
     r"\b(\d{1,2}) (?:in the|at) (morning|afternoon|evening|night)\b|\b(subah|dopahar|shaam|raat)(?: ke| ko)? "
     r"(\d{1,2})\b"
@@ -175,6 +179,8 @@ def _weak_times(text: str) -> Iterator[TimeFound]:
     for match in _AT.finditer(text):
         strong = match[2] is not None or match[3] is not None
         yield _made(match, time_of(number_of(match[1]), 0, match[2], match[3]), strong=strong)
+    for match in _AT_DOTTED.finditer(text):
+        yield _made(match, time_of(int(match[1]), int(match[2]), None, None), strong=False)
     for match in _HOUR_SIGN.finditer(text):
         yield _made(match, (int(match[1]) * 60, None), strong=False)
 

@@ -5,6 +5,7 @@ tried before a cheap look for its telling words.
 """
 
 import re
+from calendar import monthrange
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
@@ -52,6 +53,12 @@ _BARE_DAY = re.compile(
     r"(?:(?:how|what|about|maybe|perhaps|say|around|on|by|ok|yes|then|let's|lets)[, ]+){0,3}(?:the )?"
     r"(\d{1,2})(?:st|nd|rd|th)(?:,? (?:please|pls|then|works|is|fine|ok|good|maybe)){0,3}[.!? ]*"
 )
+_WEEKDAY_DAY = re.compile(rf"\b({WEEKDAY}),? (?:the )?(\d{{1,2}})(?:st|nd|rd|th)\b")
+_NTH_WEEKDAY = re.compile(
+    rf"\b(first|1st|second|2nd|third|3rd|fourth|4th|last) ({WEEKDAY}) (?:of|in) "
+    rf"({MONTH}|next month|this month)\b{_YEAR}"
+)
+_NTHS = {"first": 0, "1st": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "fourth": 3, "4th": 3, "last": -1}
 _COUNT = rf"(\d{{1,3}}|{WORD_NUMBER}|a)"
 _RELATIVE = re.compile(
     r"\b(?:(today|day after tomorrow|tomorrow|day before yesterday|yesterday|next months?|this months?|last months?"
@@ -162,6 +169,9 @@ def _readings(
     if not samvat.TELLING.isdisjoint(words):
         yield from samvat.readings(text, today, nepali=nepali)
     months = not _MONTH_WORDS.isdisjoint(words)
+    weekdays = not _WEEKDAY_WORDS.isdisjoint(words)
+    for match in _NTH_WEEKDAY.finditer(text) if weekdays else ():
+        yield match, _nth_weekday(match, today)
     if _DIGIT.search(text):
         yield from _with_digits(text, today, months=months, births=not _BIRTH.isdisjoint(words))
     if len(text) < 3:
@@ -171,11 +181,17 @@ def _readings(
     if not _RELATIVE_WORDS.isdisjoint(words):
         for match in _RELATIVE.finditer(text):
             yield match, _relative(match, text, today)
-    if not _WEEKDAY_WORDS.isdisjoint(words):
-        for match in _ON_WEEKDAY.finditer(text):
-            name = match[2]
-            if name in WEEKDAYS or (match[1] not in {None, "is"}) or text.strip(" .!?") == name:
-                yield match, _weekday(WEEKDAY_NUMBERS[name], match[1], today, later=bool(match[3]))
+    if weekdays:
+        yield from _weekdays(text, today)
+
+
+def _weekdays(text: str, today: date) -> Iterator[tuple[re.Match[str], Parts | None]]:
+    for match in _WEEKDAY_DAY.finditer(text):
+        yield match, _day_alone(int(match[2]), today, WEEKDAY_NUMBERS[match[1]])
+    for match in _ON_WEEKDAY.finditer(text):
+        name = match[2]
+        if name in WEEKDAYS or (match[1] not in {None, "is"}) or text.strip(" .!?") == name:
+            yield match, _weekday(WEEKDAY_NUMBERS[name], match[1], today, later=bool(match[3]))
 
 
 def _months(text: str, today: date) -> Iterator[tuple[re.Match[str], Parts | None]]:
@@ -262,17 +278,34 @@ def resolve(year: int | None, month: int, day: int | None, today: date) -> Parts
     return year, month, day, dated, None
 
 
-def _day_alone(day: int, today: date) -> Parts | None:
-    """For "the 15th": of this month, or of the next when that is over."""
-    for ahead in range(3):
+def _nth_weekday(match: re.Match[str], today: date) -> Parts | None:
+    """For "the first saturday of december"."""
+    weekday, nth = WEEKDAY_NUMBERS[match[2]], _NTHS[match[1]]
+    if match[3] in MONTH_NUMBERS:
+        month, year = MONTH_NUMBERS[match[3]], _year(match[4])
+        years = [year] if year is not None else [today.year, today.year + 1]
+    else:
+        months = today.month - 1 + (match[3] == "next month")
+        month, years = months % 12 + 1, [today.year + months // 12]
+    for year in years:
+        length = monthrange(year, month)[1]
+        days = [date(year, month, day) for day in range(1, length + 1) if date(year, month, day).weekday() == weekday]
+        if days[nth] >= today or year == years[-1]:
+            return _day(days[nth])
+    return None
+
+
+def _day_alone(day: int, today: date, weekday: int | None = None) -> Parts | None:
+    """For "the 15th": of this month, or of the next when that is over; for "monday the 7th", when it is that next."""
+    for ahead in range(3 if weekday is None else 12):
         months = today.month - 1 + ahead
         year, month = today.year + months // 12, months % 12 + 1
         try:
             then = date(year, month, day)
         except ValueError:
             continue
-        if then >= today:
-            return year, month, day, False, None
+        if then >= today and weekday in {None, then.weekday()}:
+            return year, month, day, weekday is not None, None
     return None
 
 

@@ -70,8 +70,8 @@ COUNTED = frozenset(
         "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "ya", "wa",
     ]
 )  # fmt: skip
-BEFORE = frozenset({"hum", "ham", "hami", "sirf", "bas", "kul", "keval", "jamma", "sadhe", "saadhe", "sade", "sava",
-                    "sawa", "paune", "pone"})  # fmt: skip
+BEFORE = frozenset({"hum", "ham", "hami", "sirf", "bas", "kul", "keval", "jamma", "sadhe", "saadhe", "saade", "sade",
+                    "sava", "sawa", "paune", "pone"})  # fmt: skip
 LATIN = {
     "log": "people", "logon": "people", "logo": "people", "jan": "jan", "jane": "people", "bande": "people",
     "aadmi": "people", "admi": "people", "vyakti": "people", "yatri": "people", "mehman": "guests",
@@ -82,7 +82,8 @@ LATIN = {
     "ghante": "hours", "ghanta": "hour", "ghanton": "hours", "minat": "minutes", "rupaye": "rupees",
     "rupay": "rupees", "rupaiye": "rupees", "sau": "hundred", "hazaar": "thousand", "hazar": "thousand",
     "hajar": "thousand", "hajaar": "thousand", "lac": "lakh", "lacs": "lakh", "lakhs": "lakh", "crores": "crore",
-    "saadhe": "sadhe", "sade": "sadhe", "sawa": "sava", "pone": "paune", "dedh": "dedh", "derh": "dedh",
+    "saadhe": "sadhe", "saade": "sadhe", "sade": "sadhe", "sawa": "sava", "pone": "paune", "dedh": "dedh",
+    "derh": "dedh",
     "dhaai": "dhai", "adhai": "dhai", "aadha": "half", "adha": "half", "aadhe": "half", "darjan": "dozen",
     "bje": "baje", "aaj": "today", "parso": "parson", "tareekh": "tarikh", "taarikh": "tarikh", "somvar": "monday",
     "somwar": "monday", "mangalvar": "tuesday", "mangalwar": "tuesday", "budhvar": "wednesday",
@@ -103,6 +104,7 @@ LATIN = {
     "chota": "small", "chote": "small", "choti": "small",
 }  # fmt: skip
 """Words that mean the same in every sentence; numbers, and `DOUBTFUL`, need company."""
+LATIN |= {word[:-2] + "aar": day for word, day in LATIN.items() if day.endswith("day") and word[-2:] == "ar"}
 DOUBTFUL = frozenset(
     {"ya", "kul", "pati", "sade", "bade", "pone", "jane", "logo", "mere", "bhai", "maa", "beta", "bete"}
 )

@@ -61,6 +61,9 @@ def unmistaken(word: str) -> str:
 
 _ORDINAL = "|".join(sorted(ORDINAL_WORDS, key=len, reverse=True))
 _TIME_UNIT = r"(?:days?|nights?|weeks?|months?|hours?|minutes?)"
+_HOUR = r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
+_HALF = r"[ap]\.? ?m\b|in the (?:morning|afternoon|evening)\b|at night\b"
+_MINUTES = ("fifteen", "twenty five", "twenty", "thirty five", "thirty", "forty five", "forty", "fifty five", "fifty")
 _OF = r"(?:ko|ki|ke|ka)"
 
 
@@ -69,12 +72,16 @@ def _nth(match: re.Match[str]) -> str:
 
 
 def _beside(match: re.Match[str]) -> str:
-    """The day after or before another, in no year in particular."""
+    """A day so many days or weeks after or before another, in no year in particular."""
+    count, unit, way, day_number, month = match.groups()
     try:
-        day = date(2027, MONTH_NUMBERS[match[3]], int(match[2]))
+        day = date(2027, MONTH_NUMBERS[month], int(day_number))
     except ValueError:
         return match[0]
-    day += timedelta(days=1 if match[1] == "after" else -1)
+    away = (1 if count in {None, "a", "the"} else number_of(count)) * (7 if unit == "week" else 1)
+    if away > 60:
+        return match[0]
+    day += timedelta(days=away if way == "after" else -away)
     return f"{day.day} {MONTHS[day.month - 1]}"
 
 
@@ -137,13 +144,22 @@ _IDIOMS: tuple[tuple[frozenset[str], re.Pattern[str], object], ...] = tuple(
         ("new", r"\bnew years?(?:'s)?(?:')? eve\b", "31 december"),
         ("new", r"\bnew year(?:s|'s|s')?(?: day)?\b", "1 january"),
         ("valentine valentines", r"\bvalentine'?s?(?:'s)?(?: day)?\b", "14 february"),
-        ("after before", rf"\b(?:the )?day (after|before) (\d{{1,2}}) ({MONTH})\b", _beside),
+        ("after before", rf"\b(?:(the|a|\d{{1,2}}|{WORD_NUMBER}) )?(day|week)s? (after|before) (\d{{1,2}}) ({MONTH})\b",
+         _beside),
         (" ".join(MONTH_NUMBERS), rf"\b(\d{{1,2}})[-./]({MONTH})[-./](?=(?:20)?\d\d\b)", r"\1 \2 "),
         ("nye", r"\bnye\b", "31 december"),
         ("week", rf"\b(?:a|1|one) week (?:from|on) (?:the |next )?({WEEKDAY})\b", r"\1 week"),
         ("week weeks", rf"\b(a|\d{{1,2}}|{WORD_NUMBER}) weeks? (?:from|after) tomorrow\b",
          lambda m: f"in {7 * (1 if m[1] == 'a' else number_of(m[1])) + 1} days"),
         ("after", rf"\b({WEEKDAY}) after next\b", r"\1 week"),
+        ("week", rf"\b({WEEKDAY}) (?:of )?next week\b", r"next \1"),
+        ("week", rf"\bnext week(?:'s)? (?:on )?({WEEKDAY})\b", r"next \1"),
+        ("fifteen twenty thirty forty fifty", rf"\b({_HOUR}) ({'|'.join(_MINUTES)})(?: minutes)?(?= (?:{_HALF}))",
+         lambda m: f"{number_of(m[1])}:{number_of(m[2])}"),
+        ("twenty 20 25", rf"\b(twenty(?:[ -]five)?|20|25) to ({_HOUR}|1[0-2]|[1-9])(?= (?:{_HALF}|o'?clock))",
+         r"\1 minutes to \2"),
+        ("at", rf"\bat (five|ten|twenty(?:[ -]five)?|5|10|20|25) to ({_HOUR}|1[0-2]|[1-9])\b(?! [a-z])",
+         r"at \1 minutes to \2"),
         ("quarters", r"\b(?:three|3) quarters of an hour\b", "45 minutes"),
         ("quarter", r"\b(?:a |1 )?quarter of an hour\b", "15 minutes"),
         ("time", rf"\bin ((?:\d{{1,3}}|{WORD_NUMBER}|a) (?:day|week|month)s?)(?:'s?|s') time\b", r"in \1"),

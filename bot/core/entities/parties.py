@@ -14,7 +14,7 @@ PARTY = (
     "infants", "infant", "babies", "baby", "toddler", "toddlers", "guest", "traveller", "traveler", "teenagers",
     "seniors", "men", "women", "couples", "colleagues", "students", "teens", "minors",
     "minor", "teenager", "student", "member", "senior", "friend", "participant", "passenger", "colleague", "trekker",
-    "boys", "boy", "girls", "girl", "ladies", "lady",
+    "boys", "boy", "girls", "girl", "ladies", "lady", "guys", "guy",
 )  # fmt: skip
 PARTIES = frozenset({"people", "guests", "travellers", "party", "travelers", "pax", "persons", "group_size"})
 _NOT_PARTY = (
@@ -50,6 +50,8 @@ _WITH = re.compile(
     rf"\b(?:with|along with|bring(?:ing)?(?: along)?|my saath(?: mein)?) {_MY}"
     rf"((?:(?:\d{{1,2}}|{WORD_NUMBER}|an?) )?(?:{_KIN}s?|colleagues)\b(?:{_AND}{_MEMBER})*)"
 )
+_BESIDES = re.compile(rf" ?(?:and|&|\+|plus|aur|ra) ?((?:{_WHOSE}(?:{_HOW_MANY} )?)?{_KIN}s?(?:{_AND}{_MEMBER})*)\b")
+"""Who comes on top of a number: "the four of us plus our daughter" are five."""
 _MEMBERS = re.compile(rf"(?:(\d{{1,2}}|{WORD_NUMBER})\b(?: [a-z]+)*|[a-z][a-z ]*)")
 _OWN = re.compile(rf"^{_WHOSE}")
 _SELF_IN = re.compile(rf"\b{_SELF}\b")
@@ -188,6 +190,8 @@ def _sum(text: str, words: Sequence[str]) -> Count | None:
         nouns = [(_number(m[1]) * (2 if m[2] == "couples" else 1), m.span()) for m in _PARTY_NOUNS.finditer(text)]
     if len(nouns) > 2 and _GENERAL.search(text, *nouns[0][1]) and 2 * nouns[0][0] == sum(value for value, _ in nouns):
         return Count(nouns[0][0], tuple(span for _, span in nouns))  # "4 pax (2 adults, 2 kids)"
+    if len(nouns) == 1 and (besides := _BESIDES.match(text, nouns[0][1][1])):
+        return Count(nouns[0][0] + _members(besides[1]), ((nouns[0][1][0], besides.end()),), inferred=True)
     if len(nouns) > 1:
         return Count(sum(value for value, _ in nouns), tuple(span for _, span in nouns), inferred=True)
     found = nouns

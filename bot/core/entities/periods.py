@@ -17,7 +17,8 @@ _DAYS_MONTH = re.compile(rf"\b{_ORDINAL}{_TO}{_ORDINAL}(?: tak)?(?: of)? ({MONTH
 _MONTH_DAYS = re.compile(rf"\b({MONTH})\.? (?:the )?{_ORDINAL}{_TO}(?:the )?{_ORDINAL}\b(?!:| ?[ap]m){_YEAR}")
 _BETWEEN = re.compile(
     r" ?(?:-|–|to|till|til|until|through|thru|se|and) ?(?:the )?"
-    r"|,? (?:and )?(?:we )?(?:leav(?:e|ing)|depart(?:ing)?|return(?:ing)?|check(?:ing)?[- ]?out) (?:on )?(?:the )?"
+    r"|,? (?:and )?(?:we )?(?:leav(?:e|ing)|depart(?:ing)?|return(?:ing)?|check(?:ing)?[- ]?out"
+    r"|fly(?:ing)? (?:out|home|back)|(?:go|going) (?:home|back)) (?:on )?(?:the )?"
 )
 _FOR = re.compile(rf",? (?:for |se )?(\d{{1,3}}|{WORD_NUMBER}|a) (night|day|week)s?\b")
 _STARTING = re.compile(

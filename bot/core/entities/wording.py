@@ -184,7 +184,7 @@ def _is_meant(words: list[str], place: int, *, told: bool, nepalese: bool) -> bo
         or (word != "do" and after in _ENGLISH_UNITS)
         or (
             before in hindi.BEFORE
-            and (after in {"", "hain", "hai", "honge", "log"} or before in {"sadhe", "saadhe", "sade"})
+            and (after in {"", "hain", "hai", "honge", "log"} or before in {"sadhe", "saadhe", "saade", "sade"})
         )
     )
 

@@ -5,7 +5,6 @@ between 0 and 1. A vector is two arrays: which features (`int32`, without repeat
 """
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
@@ -39,6 +38,16 @@ def _pairs(words: Sequence[str], apart: bool) -> Iterator[str]:
 def _names(words: Sequence[str], apart: bool) -> set[str]:
     """What a message is made of; names of different families never collide."""
     return {*map(_whole, words), *_pairs(words, apart), *(piece for word in words for piece in pieces_of(word))}
+
+
+def _counted(places: Sequence[int]) -> dict[int, int]:
+    """How often each occurs; mostly, all of them once."""
+    counts = dict.fromkeys(places, 1)
+    if len(counts) < len(places):
+        counts = dict.fromkeys(places, 0)
+        for place in places:
+            counts[place] += 1
+    return counts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,17 +124,19 @@ class Features:
         wholes: dict[int, int] = {}
         pieces: list[int] = []
         unknown: set[str] = set()
+        kept = self._known_words
         for word in words:
-            whole, places = self._known_words.get(word) or self._places_of(word)
+            whole, places = kept.get(word) or self._places_of(word)
             if whole is None:
                 unknown.add(word)
             else:
                 wholes[whole] = wholes.get(whole, 0) + 1
             pieces += places
-        pairs = [place for name in _pairs(words, self._apart) if (place := self._places.get(name)) is not None]
-        counts = (wholes, Counter(pairs), Counter(pieces))
+        find = self._places.get
+        pairs = [place for name in _pairs(words, self._apart) if (place := find(name)) is not None]
+        counts = (wholes, _counted(pairs), _counted(pieces))
         ids = np.array([place for one in counts for place in one], np.int32)
-        values = self._weights[ids]
+        values = self._weights.take(ids)
         begin = 0
         for share, one in zip(self._shares, counts, strict=True):
             mine = values[begin : begin + len(one)]

@@ -61,11 +61,11 @@ class WordTable:
         places = [place for word in words if (place := self._places.get(word)) is not None]
         if not places:
             return np.zeros(self.width, np.float32), 0.0
-        total = np.einsum("i,ij->j", self._scales[places], self._rows[places].astype(np.float32))
+        total: Floats = np.dot(self._scales.take(places), self._rows.take(places, axis=0).astype(np.float32))
         length = math.sqrt(float(total @ total))
         if length == 0.0:
             return total, 0.0
-        weight = float(self._lengths[places].sum())
+        weight = float(self._lengths.take(places).sum())
         return total / np.float32(length), weight / (weight + self._rare * (len(words) - len(places)))
 
 
