@@ -71,8 +71,9 @@ def _check_starts(
         path: Path = ("start", "intents", place)
         for role in spec.roles:
             if all_intents and intent not in {**intents.get(ANY, {}), **intents.get(role, {})}:
+                near = did_you_mean(intent, intents.get(role, {}))
                 report(path, f"Role `{role}` has no intent `{intent}`.", code="unknown",
-                       hint=did_you_mean(intent, intents.get(role, {})))  # fmt: skip
+                       hint=near or f"Write it, in intents/{role}.yaml.")  # fmt: skip
             check_groups(spec, intents.get(role, {}).get(intent), path, report)
             other = starts.setdefault((role, intent), spec.flow)
             if other != spec.flow:

@@ -10,7 +10,7 @@
 
 import contextlib
 import gc
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from bot.authoring import rules
-from bot.authoring.calls import check_across
+from bot.authoring.calls import Written, check_across
 from bot.authoring.examples import IntentsRead, check_file
 from bot.authoring.folder import FlowFile as FlowFile
 from bot.authoring.folder import Folder
@@ -69,22 +69,36 @@ class Loader(Folder):
     project: ProjectSpec = field(default_factory=ProjectSpec)
     unreadable: set[str] = field(default_factory=set)
     lacks_intents: bool = False
+    paths: list[tuple[str, FilePath]] = field(default_factory=list)
+    others: list[Written] = field(default_factory=list)
+    _replies: dict[str, dict[str, tuple[str, FilePath]]] = field(default_factory=dict)
 
     def read(self) -> list[CompiledFlow]:
         """Read and check all of it; returns the flows that compile."""
         with collecting_later():
-            self._templates()
-            self._misnamed()
-            self._whatsapp()
-            self._intents()
-            self._project()
-            compiled = list(self._compiled())
-            for document, report in check_across(
-                self.flow_files, self.intents, self.unreadable, all_intents=not self.lacks_intents
-            ):
-                self.report(document, report)
-            self._without_flow()
+            self.begin()
+            compiled = self.take(range(len(self.paths)))
+            self.finish()
         return compiled
+
+    def begin(self) -> None:
+        """Read all but the flows and their replies; `paths` are those of the flows then."""
+        self._begin()
+        self._misnamed()
+        self._intents()
+
+    def take(self, places: Iterable[int]) -> list[CompiledFlow]:
+        """Read, check and compile the flows at some places of `paths`; returns those that compile."""
+        return list(self._compiled(places))
+
+    def finish(self) -> None:
+        """Check what all flows together show: those taken here, and `others`, which were taken elsewhere."""
+        written = self._each_once()
+        for document, report in check_across(
+            written, self.intents, self.unreadable, all_intents=not self.lacks_intents
+        ):
+            self.report(document, report)
+        self._without_flow(written)
 
     def load(self) -> Content | None:
         """Read and check all of it; None when anything is wrong."""
@@ -104,14 +118,21 @@ class Loader(Folder):
 
     def load_flows(self) -> list[CompiledFlow]:
         """Compile flows on their own, without the others they call and the intents that start them."""
+        self._begin()
+        return self.take(range(len(self.paths)))
+
+    def _begin(self) -> None:
         self._templates()
         self._whatsapp()
         self._project()
-        return list(self._compiled())
 
-    def _compiled(self) -> Iterable[CompiledFlow]:
+    def _compiled(self, places: Iterable[int]) -> Iterable[CompiledFlow]:
         """Every flow that compiles, with what `known` has taken from there."""
-        for file in self._flows():
+        for place in places:
+            file = self._flow_file(*self.paths[place])
+            if file is None:
+                continue
+            self.flow_files.append(file)
             before = self.known.flows.get(file.source.fingerprint)
             if before is not None:
                 self.made.flows[file.source.fingerprint] = before
@@ -124,18 +145,38 @@ class Loader(Folder):
                 self.made.keep(file.source, file, flow, self.findings[seen:])
                 yield flow
 
-    def _without_flow(self) -> None:
+    def _each_once(self) -> list[Written]:
+        """All flow files in order; of those that are the same version of a flow, the first."""
+        written: dict[tuple[str, int], Written] = {}
+        for file in sorted([*self.flow_files, *self.others], key=lambda one: FilePath(one.document.file).parts):
+            key, name = (file.spec.flow, file.spec.version), file.document.file
+            if key not in written:
+                written[key] = file
+                continue
+            self.flow_files = [one for one in self.flow_files if one is not file]
+            self.others = [one for one in self.others if one is not file]
+            own = {name, *(path for path, _ in self._replies.get(_rest(name), {}).values())}
+            self.findings = [one for one in self.findings if one.file not in own or one.code in {"template", "file"}]
+            self.finding(
+                file.document.mark(("flow",)),
+                f"Flow `{key[0]}` version {key[1]} exists already, in {written[key].document.file}.",
+                "Give it another name, or raise `version:`.", "error", "duplicate",
+            )  # fmt: skip
+        return list(written.values())
+
+    def _without_flow(self, written: Sequence[Written]) -> None:
         """Files that nothing is made of."""
-        if not self.flow_files and not self.findings:
+        if not written and not self.findings:
             hint = "Write one: flows/<role>/<name>.yaml."
             self.finding(Mark("flows", 1, 1), "There is no flow.", hint, "error", "file")
-        paths = {file.document.file.removeprefix("flows/").removesuffix(".yaml") for file in self.flow_files}
+        paths = {_rest(file.document.file) for file in written}
         broken = {finding.file for finding in self.findings if finding.file.startswith("flows/")}
         for rest, languages in self.templates.items():
             if rest != COMMON and rest not in paths and f"flows/{rest}.yaml" not in broken:
                 for file in languages.values():
                     message = f"There is no flow flows/{rest}.yaml for this file."
-                    self.finding(Mark(file.path, 1, 1), message, did_you_mean(rest, paths), "warning", "unused")
+                    hint = did_you_mean(rest, paths) or "Remove it, or write the flow."
+                    self.finding(Mark(file.path, 1, 1), message, hint, "warning", "unused")
 
     def _misnamed(self) -> None:
         """Files that would be passed over because of how their names end, and languages that are none."""
@@ -144,22 +185,32 @@ class Loader(Folder):
                 for name, _ in self._files(folder, other):
                     told, hint = f"Nobody reads a file that ends in `{other}`.", f"Let its name end in `{suffix}`."
                     self.finding(Mark(name, 1, 1), told, hint, "error", "file")
-        for language in sorted({language for files in self.templates.values() for language in files}):
+        for language in sorted({language for files in self._replies.values() for language in files}):
             if not LANGUAGE.fullmatch(language):
-                name = next(files[language].path for files in self.templates.values() if language in files)
+                name, _ = next(files[language] for files in self._replies.values() if language in files)
                 told = f"`{language}` is no language, so nobody would ever be spoken to in it."
                 self.finding(Mark(name, 1, 1), told, "Name the folder en, hi or pt_BR, say.", "error", "translation")
-                for files in self.templates.values():
+                for files in (*self._replies.values(), *self.templates.values()):
                     files.pop(language, None)
 
     # --- Templates ----------------------------------------------------------------------------------------------------
 
     def _templates(self) -> None:
-        """Compile every `.j2`, by path without language, then by language."""
+        """Find every `.j2`, by path without language, then by language; those of a flow are read with it."""
+        self.paths = list(self._files("flows", ".yaml"))
         for name, path in self._files("templates", ".j2"):
             language, _, rest = name.removeprefix("templates/").partition("/")
+            if rest:
+                self._replies.setdefault(rest.removesuffix(".j2"), {})[language] = (name, path)
+        flows = {_rest(name) for name, _ in self.paths}
+        for rest in self._replies:
+            if rest not in flows:
+                self._compile_replies(rest)
+
+    def _compile_replies(self, rest: str) -> None:
+        for language, (name, path) in self._replies.get(rest, {}).items():
             source = self._read_text(name, path)
-            if source is None or not rest:
+            if source is None:
                 continue
             try:
                 compiled = self.known.templates.get((name, source)) or compile_file(name, source)
@@ -168,7 +219,7 @@ class Loader(Folder):
                 compiled = outline(name, source)
             else:
                 self.made.templates[name, source] = compiled
-            self.templates.setdefault(rest.removesuffix(".j2"), {})[language] = compiled
+            self.templates.setdefault(rest, {})[language] = compiled
 
     def _common(self) -> dict[str, TemplateFile]:
         return self.templates.get(COMMON, {})
@@ -225,25 +276,8 @@ class Loader(Folder):
 
     # --- Flows --------------------------------------------------------------------------------------------------------
 
-    def _flows(self) -> Iterable[FlowFile]:
-        seen: dict[tuple[str, int], str] = {}
-        for name, path in self._files("flows", ".yaml"):
-            file = self._flow_file(name, path)
-            if file is None:
-                continue
-            key = (file.spec.flow, file.spec.version)
-            if key in seen:
-                self.finding(
-                    file.document.mark(("flow",)),
-                    f"Flow `{key[0]}` version {key[1]} exists already, in {seen[key]}.",
-                    "Give it another name, or raise `version:`.", "error", "duplicate",
-                )  # fmt: skip
-                continue
-            seen[key] = name
-            self.flow_files.append(file)
-            yield file
-
     def _flow_file(self, name: str, path: FilePath) -> FlowFile | None:
+        self._compile_replies(_rest(name))
         text = self._read_text(name, path)
         if text is None:
             return None
@@ -261,7 +295,7 @@ class Loader(Folder):
         return self._file_of(name, document, spec, source)
 
     def _file_of(self, name: str, document: Document, spec: FlowSpec, source: Source) -> FlowFile:
-        own = self.templates.get(name.removeprefix("flows/").removesuffix(".yaml"), {})
+        own = self.templates.get(_rest(name), {})
         report = Report()
         _check_empty(document.value, (), report)
         spec = expand(self._with_defaults(spec), report)
@@ -288,7 +322,7 @@ class Loader(Folder):
 
     def _files_of(self, name: str, text: str) -> Files:
         """The files without which a flow would not be what it is."""
-        rest = name.removeprefix("flows/").removesuffix(".yaml")
+        rest = _rest(name)
         names = [file.path for file in (*self.templates.get(rest, {}).values(), *self._common().values())]
         names += [self.whatsapp_files[key] for key in self.whatsapp if key[0] in text]
         if PROJECT in self.files:
@@ -316,6 +350,11 @@ class Loader(Folder):
             for block, message, hint in rules.template_mistakes(template, file.spec):
                 self.finding(Mark(template.path, block.line, 1), message, hint, "error", "template")
         return flow
+
+
+def _rest(name: str) -> str:
+    """A flow file's path as its replies have it."""
+    return name.removeprefix("flows/").removesuffix(".yaml")
 
 
 def _check_empty(value: Any, path: Path, report: Report) -> None:

@@ -14,7 +14,7 @@ from bot.core.flow import LANGUAGE, SLOT_TYPES, FlowSpec
 from bot.core.intents import EntitySpec, IntentFile, IntentSpec, by_language, marks, plain
 from bot.core.messages import MAX_BUTTON_TITLE
 from bot.core.patterns import compile_pattern
-from bot.core.report import Path, Report, did_you_mean
+from bot.core.report import Path, Report, did_you_mean, one_of
 from bot.core.understanding import IntentUnderstanding
 from bot.core.words import normalise
 
@@ -78,7 +78,12 @@ def _check_example(path: Path, text: str, entities: Mapping[str, EntitySpec], re
 def _check_lookup(path: Path, name: str, actions: Actions, report: Report) -> None:
     known = actions.names("lookup")
     if name not in known:
-        report(path, f"There is no lookup `{name}`.", code="unknown", hint=did_you_mean(name, known))
+        report(
+            path,
+            f"There is no lookup `{name}`.",
+            code="unknown",
+            hint=did_you_mean(name, known) or one_of(sorted(known)),
+        )
     elif known[name].things is None:
         report(path, f"Lookup `{name}` does not tell what there is, so the entity has no names of the business.",
                severity="warning", code="unknown",
@@ -89,7 +94,7 @@ def _check_pattern(path: Path, source: str, report: Report) -> None:
     try:
         compile_pattern(source)
     except ValueError as mistake:
-        report(path, str(mistake), code="pattern")
+        report.wrong(path, mistake, code="pattern")
 
 
 def check_groups(flow: FlowSpec, intent: IntentSpec | None, path: Path, report: Report) -> None:

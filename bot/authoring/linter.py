@@ -1,9 +1,11 @@
 """`bot check`: everything that can be proved about a content folder before it is deployed."""
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
 from bot.authoring import rules
+from bot.authoring.beside import Elsewhere, Other, Parts, Share, worth_it
 from bot.authoring.carriers import USUAL, Carrier
 from bot.authoring.content import COMMON, Loader, collecting_later
 from bot.authoring.examples import check_together
@@ -32,31 +34,80 @@ def check(content_root: Path, actions: Actions, carrier: Carrier = USUAL) -> lis
     return inspect(Loader(content_root, actions), carrier)
 
 
-def inspect(loader: Loader, carrier: Carrier = USUAL) -> list[Finding]:
-    """Let a loader read its content folder, and check that, as `check` does."""
+def inspect(loader: Loader, carrier: Carrier = USUAL, *, beside: bool = False) -> list[Finding]:
+    """Let a loader read its content folder, and check that, as `check` does.
+
+    `beside` lets another process do half of it, where that is of use; the flows it takes are not in `flow_files`.
+    """
     with collecting_later():
-        return _inspect(loader, carrier)
+        loader.begin()
+        if beside and worth_it(len(loader.paths)):
+            _halves(loader, carrier)
+        else:
+            _check_intents(loader)
+            loader.take(range(len(loader.paths)))
+            _check_each(loader, carrier)
+        loader.finish()
+        _check_roles(loader)
+        findings = [*loader.findings, *_common(loader), *_templates(loader)]
+        return sorted(findings, key=lambda one: (one.file, one.line, one.column, one.message))
 
 
-def _inspect(loader: Loader, carrier: Carrier) -> list[Finding]:
-    loader.read()
-    languages = loader.project.languages or loader.templates.get(COMMON, {})
-    for document, report in check_together(loader.intent_files, languages):
+def _halves(loader: Loader, carrier: Carrier) -> None:
+    """Take the flows together with another process, which looks at the intents as well."""
+
+    def work(parts: Parts) -> Share:
+        loader.findings = []
+        _check_intents(loader)
+        loader.take(parts)
+        _check_each(loader, carrier)
+        files = [
+            Elsewhere(name := one.document.file, loader.files[name], one.spec, one.report.places)
+            for one in loader.flow_files
+        ]
+        return Share(findings=loader.findings, files=files, unreadable=loader.unreadable)
+
+    with contextlib.closing(Parts(len(loader.paths))) as parts, contextlib.closing(Other(work, parts)) as other:
+        loader.take(parts)
+        share = other.share()
+        if share is None:
+            _check_intents(loader)
+            loader.take(parts.others())
+        _check_each(loader, carrier)
+        if share is not None:
+            loader.findings += share.findings
+            loader.others += share.files
+            loader.unreadable |= share.unreadable
+
+
+def _check_intents(loader: Loader) -> None:
+    """What all intents together show."""
+    for document, report in check_together(
+        loader.intent_files, loader.project.languages or loader.templates.get(COMMON, {})
+    ):
         loader.report(document, report)
-    roles = rules.roles_of(loader.actions) | {role for one in loader.flow_files for role in one.spec.roles}
+
+
+def _check_each(loader: Loader, carrier: Carrier) -> None:
+    """What the carrier cannot show, and words that nobody says, of the flows that were read here."""
+    for flow_file in loader.flow_files:
+        if carrier.lacks:
+            report = Report(places=flow_file.report.places)
+            check_carrier(flow_file.spec, carrier, report)
+            loader.report(flow_file.document, report)
+    loader.findings += _words(loader, carrier)
+
+
+def _check_roles(loader: Loader) -> None:
+    """Whose intents they are, there is somebody."""
+    files = [*loader.flow_files, *loader.others]
+    roles = rules.roles_of(loader.actions) | {role for one in files for role in one.spec.roles}
     for read in loader.intent_files:
         report = Report()
         for role in read.file.roles:
             if role not in roles and role != ANY:
                 report.unknown(("role",), "role", role, roles)
         loader.report(read.document, report)
-    for flow_file in loader.flow_files:
-        if carrier.lacks:
-            report = Report(places=flow_file.report.places)
-            check_carrier(flow_file.spec, carrier, report)
-            loader.report(flow_file.document, report)
-    findings = [*loader.findings, *_common(loader), *_templates(loader), *_words(loader, carrier)]
-    return sorted(findings, key=lambda one: (one.file, one.line, one.column, one.message))
 
 
 def _common(loader: Loader) -> Iterable[Finding]:

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from bot.authoring.reader import Document
 from bot.core.errors import ContentError, FlowError, Mark
 from bot.core.flow import SLOT_TYPES, Part, SlotSpec
-from bot.core.report import Path, Severity, did_you_mean
+from bot.core.report import Path, Severity, did_you_mean, one_of, told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +91,15 @@ def _words(detail: ErrorDetails, path: Path, model: type[BaseModel], document: D
             return _unknown_key(detail, key, model)
         case "missing":
             name = detail["loc"][-1]
-            return f"`{name}:` is missing.", _MISSING.get(str(name), ""), False
+            return (
+                f"`{name}:` is missing.",
+                _MISSING.get(str(name), f"Write `{name}:` and behind it what it is."),
+                False,
+            )
         case "union_tag_invalid":
             return (
                 f"There is no slot type `{given.get('type')}`.",
-                did_you_mean(str(given.get("type")), SLOT_TYPES),
+                did_you_mean(str(given.get("type")), SLOT_TYPES) or f"It is one of {', '.join(SLOT_TYPES)}.",
                 False,
             )
         case "union_tag_not_found":
@@ -107,12 +111,11 @@ def _words(detail: ErrorDetails, path: Path, model: type[BaseModel], document: D
             near = did_you_mean(str(given), _QUOTED.findall(known))
             return f"`{given}` is not possible here.", near if "mean" in near else f"It is {known}.", True
         case "too_short":
-            return f"`{key}:` is empty.", "", False
+            return f"`{key}:` is empty.", "Write what belongs there, or remove it.", False
         case "not_supported":
-            return detail["msg"], "", False
+            return detail["msg"], "Remove it: the word is kept for later.", False
         case "value_error":
-            text = detail["msg"].removeprefix("Value error, ")
-            return f"{text[:1].upper()}{text[1:]}.", "", True
+            return *told(detail["msg"].removeprefix("Value error, ")), True
     return _of_another_kind(detail, path, key)
 
 
@@ -127,8 +130,11 @@ def _of_another_kind(detail: ErrorDetails, path: Path, key: str) -> tuple[str, s
         expected = "the name of a state, or a block with `if:` and `to:`"
     if expected:
         what = f"`{key}:`" if not key.isdecimal() else f"Entry {int(key) + 1} of `{path[-2]}:`"
-        return f"{what if key else 'The file'} should be {expected}.", _remedy(kind, given), True
-    return f"{detail['msg']}.", "", True
+        name = _BRANCHES.intersection(path) and kind in {"dict_type", "model_type"} and given is not None
+        hint = f"Write the state's name alone, such as `{key}: review`." if name and key in _BRANCHES else ""
+        return f"{what if key else 'The file'} should be {expected}.", hint or _remedy(kind, given), True
+    message, hint = told(detail["msg"])
+    return message, hint or "Write something else there, or remove it.", True
 
 
 def _unknown_key(detail: ErrorDetails, key: str, model: type[BaseModel]) -> tuple[str, str, bool]:
@@ -139,7 +145,8 @@ def _unknown_key(detail: ErrorDetails, key: str, model: type[BaseModel]) -> tupl
         return f"A slot of type `{loc[-2]}` has no `{key}:`.", f"{hint} {strange(key)}".strip(), False
     known = _keys_at(loc[:-1], model)
     few = "There are " + ", ".join(f"`{name}`" for name in sorted(known)) + "." if len(known) <= _FEW else ""
-    return f"There is no key `{key}:` here.", f"{did_you_mean(key, known) or few} {strange(key)}".strip(), False
+    hint = did_you_mean(key, known) or few or f"{one_of(sorted(known))} Or remove it."
+    return f"There is no key `{key}:` here.", f"{hint} {strange(key)}".strip(), False
 
 
 def _of_another_form(pattern: str, key: str, given: str) -> tuple[str, str, bool]:
@@ -177,6 +184,7 @@ _MISSING = {
     "test": "Write what it is about: `test: a customer books`.",
     "steps": "Write what happens: `steps:`, and below it `- user: hello`.",
     "to": "Write where it leads: `to: review`.",
+    "forget": "Write which slots are asked for again: `forget: [month]`.",
     "name": "Write what it is called: `name: payment_reminder`.",
 }
 _BOUNDS = {
@@ -188,11 +196,12 @@ _BOUNDS = {
 
 
 def _out_of_bounds(kind: str, key: str, given: Any, bounds: Mapping[str, Any]) -> tuple[str, str, bool]:
-    word, told = _BOUNDS[kind]
+    word, limit = _BOUNDS[kind]
     if kind in {"string_too_short", "too_short"} and not given:
         return f"`{key}:` is empty.", "Write something, or leave it out.", True
     has = f"has {len(given)}" if isinstance(given, str | list | dict) else f"is {given}"
-    return f"`{key}:` {has}; it may be {bounds.get(word)} {told}.", "", True
+    what = "Shorten it." if "long" in kind else "Write more." if "short" in kind else "Change it."
+    return f"`{key}:` {has}; it may be {bounds.get(word)} {limit}.", what, True
 
 
 def _remedy(kind: str, given: Any) -> str:
@@ -214,7 +223,7 @@ def _remedy(kind: str, given: Any) -> str:
             return f"Write `{{type: {given}}}`."
         if isinstance(given, list | str):
             return "Below it, indented, each line has a name, a colon and what it stands for."
-    return ""
+    return _OTHERWISE.get(kind, "Below it, indented, each line has a name, a colon and what it stands for.")
 
 
 def strange(text: str) -> str:
@@ -228,6 +237,13 @@ def strange(text: str) -> str:
     return ""
 
 
+_OTHERWISE = {
+    "string_type": "Write one word or text, in quotes if it has signs in it.",
+    "bool_type": "Write `true` or `false`.",
+    "bool_parsing": "Write `true` or `false`.",
+    "list_type": "Write `[one, two]`, or each on a line of its own after a dash.",
+}
+"""What to do about a value of the wrong kind, whatever it is."""
 _SHAPES = {
     r"^[A-Z]{2}$": "two capital letters, such as IN",
     r"^[A-Z]{3}$": "three capital letters, such as USD",

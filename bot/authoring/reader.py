@@ -37,11 +37,15 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]{1,18}|[0-9]{1,18}(?:\.[0-9]{0,18})?)(?:[eE
 
 @dataclass(slots=True)
 class Document:
-    """A file's value, and where its parts are: known when somebody asks, which is when something is wrong."""
+    """A file's value, and where its parts are: known when somebody asks, which is when something is wrong.
+
+    Without `node`, `text` is read when somebody asks.
+    """
 
     file: str
-    node: yaml.Node
+    node: yaml.Node | None
     value: Any = None
+    text: str = ""
     _places: "_Places | None" = None
 
     @property
@@ -57,7 +61,7 @@ class Document:
     def _found(self) -> "_Places":
         if self._places is None:
             self._places = _Places()
-            self._places.take(self.node, (), self.file)
+            self._places.take(self.node or read(self.text, self.file).node, (), self.file)
         return self._places
 
     def mark(self, path: Path) -> Mark:
@@ -177,8 +181,10 @@ class _Places:
     values: dict[Path, Mark] = field(default_factory=dict)
     keys: dict[Path, Mark] = field(default_factory=dict)
 
-    def take(self, node: yaml.Node, path: Path, file: str) -> None:
+    def take(self, node: yaml.Node | None, path: Path, file: str) -> None:
         """Note a node and what is below it."""
+        if node is None:
+            return
         self.values[path] = _mark(node, file)
         if isinstance(node, yaml.SequenceNode):
             for place, item in enumerate(node.value):

@@ -19,7 +19,7 @@ from bot.core.flow import SLOT_TYPES, FlowSpec, NotifySpec, OpSpec, RefSlot, Sta
 from bot.core.forms import Form
 from bot.core.ops import End, Go, HandOver
 from bot.core.planning import kept_names
-from bot.core.report import Path, Report, did_you_mean
+from bot.core.report import Path, Report, did_you_mean, one_of
 from bot.core.sandbox import CONTACT_FIELDS
 from bot.core.templates import FALLBACK, Block, TemplateFile, Texts
 
@@ -142,10 +142,10 @@ def template_mistakes(file: TemplateFile, spec: FlowSpec) -> Iterator[tuple[Bloc
             yield (
                 block,
                 f"Block `{block.name}` uses `{name}`, which is no slot, result or built-in name.",
-                did_you_mean(name, known),
+                did_you_mean(name, known) or f"Keep it in the flow, `save: {name}`, or make it a slot.",
             )
         for name in unknown_of_contact(block.text):
-            hint = did_you_mean(name, CONTACT_FIELDS)
+            hint = did_you_mean(name, CONTACT_FIELDS) or one_of(sorted(CONTACT_FIELDS))
             yield block, f"Block `{block.name}` uses `contact.{name}`, which contacts do not have.", hint
 
 
@@ -191,7 +191,7 @@ def _arguments(action: Action, arguments: dict[str, Any], path: Path, report: Re
     for name in arguments:
         if name not in parameters:
             report((*path, "with", name), f"`{action.name}` takes no `{name}`.", code="arguments",
-                   hint=did_you_mean(name, parameters))  # fmt: skip
+                   hint=did_you_mean(name, parameters) or one_of(sorted(parameters)))  # fmt: skip
     missing = [name for name, required in parameters.items() if required and name not in arguments]
     if missing:
         report(

@@ -23,7 +23,6 @@ from bot.authoring.linter import Finding
 from bot.authoring.linter import inspect as lint
 from bot.authoring.sources import Memory
 from bot.authoring.watching import stamp
-from bot.cli.apprentice import learning_beside
 from bot.config import DatabaseSettings, chosen_provider, load_database_settings
 from bot.core.errors import ConfigError, ContentErrors
 from bot.operations import standard_actions
@@ -79,8 +78,7 @@ def check(
         if as_format != "text":
             raise ConfigError(["--watch is for people: leave --format out."])
         return keep_checking(root, settings, _saved(root), provider)
-    with learning_beside(root):
-        report = inspect(root, settings, carrier=carrier_of(provider))
+    report = inspect(root, settings, carrier=carrier_of(provider))
     shapes: dict[str, Callable[[Report], None]] = {"text": _print, "json": _print_json, "github": _print_github}
     shapes[as_format](report)
     return 1 if report.errors else 0
@@ -132,20 +130,22 @@ def inspect(
     While the project's own actions are wrong, nothing else is said: every flow that calls them would be wrong, too.
     `memory` has what was compiled before, and afterwards what was compiled now.
     """
+    beside = memory is None  # what another process compiles, this one would not remember
     memory = memory or Memory()
     try:
         loader = Loader(root, project_actions(settings, root), known=memory)
-        findings = lint(loader, carrier)
+        findings = lint(loader, carrier, beside=beside)
     except ContentErrors as mistakes:
         loader = Loader(root, standard_actions())
         loader.read()
         findings = [Finding.of(mistake, "actions") for mistake in mistakes.errors]
     memory.become(loader.made)
+    specs = [file.spec for file in (*loader.flow_files, *loader.others)]
     near = root.resolve().is_relative_to(Path.cwd())
     folder = Path(os.path.relpath(root)) if near else root.resolve()
     return Report(
-        flows=len(loader.flow_files),
-        states=sum(len(flow.spec.states) for flow in loader.flow_files),
+        flows=len(specs),
+        states=sum(len(spec.states) for spec in specs),
         findings=tuple(replace(one, file=str(folder / one.file)) for one in findings),
     )
 

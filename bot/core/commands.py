@@ -57,10 +57,10 @@ def parse_command(source: str) -> Command:
     for word in words[len(verb) :]:
         match = _ARGUMENT.fullmatch(word)
         if not match:
-            raise ValueError(f"`{word}` is not an argument; write `{{slot}}` or `{{slot?}}` after the verb.")
+            raise ValueError(f"`{word}` is not an argument; write `{{slot}}` or `{{slot?}}` after the verb")
         arguments.append(Argument(slot=match[1], optional=bool(match[2])))
     if not verb or not all(_VERB.fullmatch(word) for word in verb) or words[: len(verb)] != verb:
-        raise ValueError(f"`{source}` does not begin with a verb in capitals, such as `ISSUE {{trip}}`.")
+        raise ValueError(f"`{source}` does not begin with a verb in capitals; write it like `ISSUE {{trip}}`")
     return Command(
         source=source,
         verb=tuple(word.casefold() for word in verb),

@@ -251,7 +251,7 @@ def _commands(spec: FlowSpec, slots: Mapping[str, AnySlot], texts: Texts, wiring
         try:
             command = parse_command(source)
         except ValueError as mistake:
-            wiring.report(path, str(mistake))
+            wiring.report.wrong(path, mistake)
             continue
         commands = [command, *_translations(command, texts)]
         for argument in command.arguments:

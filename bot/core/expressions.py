@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.core.report import Path, Report, did_you_mean
+from bot.core.report import Path, Report, did_you_mean, one_of
 from bot.core.sandbox import CONTACT_FIELDS, ExpressionError, Value
 
 _INSIDE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
@@ -31,15 +31,14 @@ class Expressions:
         try:
             value = Value(source)
         except ExpressionError as mistake:
-            self.report(path, str(mistake))
+            self.report.wrong(path, mistake)
             return Value(None)
         for name in sorted(value.names - self.names):
             self.report.unknown(path, "slot, result or variable", name, self.names)
         if isinstance(source, str):
             for name in unknown_of_contact(source):
-                self.report(
-                    path, f"A contact has no `{name}`.", hint=did_you_mean(name, CONTACT_FIELDS), code="unknown"
-                )
+                near = did_you_mean(name, CONTACT_FIELDS) or one_of(sorted(CONTACT_FIELDS))
+                self.report(path, f"A contact has no `{name}`.", hint=near, code="unknown")
         return value
 
     def condition(self, source: str | bool, path: Path) -> Value:

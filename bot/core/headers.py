@@ -88,15 +88,16 @@ def name_in(link: str) -> str:
 def sample_mistake(kind: HeaderMedia, sample: str | None) -> str | None:
     """Why the reviewers could not look at a sample, or None."""
     if kind == "location":
-        return None if sample is None else "A place needs no `header_example:`"
+        return None if sample is None else "A place needs no `header_example:`; leave it out"
     if not sample:
-        return f"The {kind} above the body needs a `header_example:`: a file beside the template, or an https address"
+        told = f"The {kind} above the body has no `header_example:`"
+        return f"{told}; name a file beside the template, or an https address"
     path = name_in(sample) if is_link(sample) else sample
     if not is_link(sample) and (path.startswith("/") or "\\" in path or ":" in path or ".." in path.split("/")):
-        return "`header_example:` is a path below templates/whatsapp/, or an https address"
+        return "`header_example:` leads elsewhere; write a path below templates/whatsapp/, or an https address"
     endings = SAMPLE_TYPES[kind]
     if PurePosixPath(path).suffix.lower() not in endings:
-        return f"The {kind} in `header_example:` must end in {' or '.join(endings)}"
+        return f"The {kind} in `header_example:` is of another type; its name ends in {' or '.join(endings)}"
     return None
 
 
@@ -104,7 +105,7 @@ def content_mistake(kind: MediaKind, name: str, content: bytes) -> str | None:
     """Why WhatsApp would not take a file for a sample, or None."""
     said = SAMPLE_TYPES[cast("HeaderMedia", kind)].get(PurePosixPath(name).suffix.lower(), "")
     if not said or agreed_type(kind, said, content[:HEAD_BYTES]) != said:
-        return f"The sample {name} is no {kind} of the type that its name says."
+        return f"The sample {name} is no {kind} of the type that its name says; save it anew as one"
     if mistake := outbound_mistake(kind, said, len(content)):
         return f"The sample {name} {mistake}"
     return None

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from bot.core.report import did_you_mean
+from bot.core.report import did_you_mean, one_of
 
 _TAGS = ("block", "endblock", "if", "elif", "else", "endif", "for", "endfor")
 _UNCLOSED = re.compile(r"innermost block that needs to be closed is '(\w+)'")
@@ -12,6 +12,8 @@ _FILTER = re.compile(r"there is no filter `(\w+)`|No filter named '(\w+)'")
 _EXPECTED = re.compile(r"expected token '(.+?)', got '(.+?)'", re.DOTALL)
 _SIGN = re.compile(r"unexpected char '(.)'")
 _TWICE = re.compile(r"block '(\w+)' defined twice")
+_REFUSED = re.compile(r"`(.+?)` is not allowed here")
+_WITHOUT = {"**": "multiply by hand, or let an action work it out"}
 _INSTEAD = {"&": "Write `and`.", "!": "Write `not`, or `!=`.", "?": "Write `yes if so else no`.", "$": "Leave it out."}
 
 
@@ -28,11 +30,13 @@ def in_template(message: str, filters: Iterable[str]) -> tuple[str, str]:
         return f"`{{% {open_tag[1]} %}}` is not closed.", f"Add `{{% end{open_tag[1]} %}}`."
     if (named := _FILTER.search(message)) is not None:
         name = named[1] or named[2]
-        return f"There is no filter `{name}`.", did_you_mean(name, filters)
+        return f"There is no filter `{name}`.", did_you_mean(name, filters) or one_of(sorted(filters))
     if (token := _EXPECTED.search(message)) is not None and token[1] in {"end of print statement", ","}:
         return f"`{token[2]}` is not possible here.", "A value is a name, then filters: `{{ trek.name | upper }}`."
     if (sign := _SIGN.search(message)) is not None:
-        return f"`{sign[1]}` is not possible here.", _INSTEAD.get(sign[1], "")
+        return f"`{sign[1]}` is not possible here.", _INSTEAD.get(
+            sign[1], "Remove it, or put the text around it in quotes."
+        )
     if message == "unexpected '}'":
         return "A value is closed with one brace.", "Close it with two: `{{ … }}`."
     if token is not None and token[1] == "end of statement block":
@@ -46,25 +50,26 @@ def in_template(message: str, filters: Iterable[str]) -> tuple[str, str]:
 
 
 def in_expression(source: str, message: str, filters: Iterable[str]) -> str:
-    """A complaint about an expression, as a sentence with its remedy."""
+    """A complaint about an expression; behind `; ` what to do."""
     if not source:
-        return "There is no expression here."
-    told = f"`{source}` is not a valid expression: {_reason(source, message, filters)}"
-    return told if told.endswith("?") else f"{told}."
+        return "There is no expression here; write what has to hold, such as `people > 3`"
+    return f"`{source}` is not a valid expression: {_reason(source, message, filters)}"
 
 
 def _reason(source: str, message: str, filters: Iterable[str]) -> str:
     if "{{" in source or "{%" in source:
-        return "it is one already without `{{ }}`"
+        return "it is one already; leave out the `{{` and `}}`"
     if (named := _FILTER.search(message)) is not None:
-        hint = did_you_mean(named[1] or named[2], filters)
-        return f"there is no filter `{named[1] or named[2]}`. {hint}".rstrip(" .")
+        name = named[1] or named[2]
+        return f"there is no filter `{name}`; {did_you_mean(name, filters) or one_of(sorted(filters))}"
     if re.search(r"(?<![=!<>])=(?!=)", source):
-        return "two things are compared with `==`"
+        return "`=` compares nothing; write `==`"
     if "||" in source or "&&" in source:
-        return "write `and` and `or`"
+        return "`&&` and `||` mean nothing here; write `and` and `or`"
     if (sign := _SIGN.search(message)) is not None:
-        return f"`{sign[1]}` is not possible here. {_INSTEAD.get(sign[1], '')}".rstrip(" .")
+        return f"`{sign[1]}` is not possible here; {_INSTEAD.get(sign[1], 'remove it, or put text in quotes')}"
     if message in {"unexpected ')'", "unexpected 'end of template'", "unexpected end of template"}:
-        return "something is missing at its end"
-    return message.rstrip(".")
+        return "something is missing at its end; write it out, such as `people > 3`"
+    if (refused := _REFUSED.match(message)) is not None:
+        return f"{message.rstrip('.')}; {_WITHOUT.get(refused[1], 'compare values, or let an action work it out')}"
+    return f"{message.rstrip('.')}; write it like `people > 3 and trek.name == 'EBC'`"

@@ -45,5 +45,5 @@ def _compile(one: MigrationSpec, spec: FlowSpec, slots: Mapping[str, AnySlot], p
         try:
             values[name] = Value(source)  # the names in it are the old version's, which is not at hand
         except ExpressionError as mistake:
-            report(here, str(mistake))
+            report.wrong(here, mistake)
     return Migration(origin=one.origin, states=one.states, slots=values, drop=frozenset(one.drop), orphans=one.orphans)

@@ -23,7 +23,7 @@ def parse_duration(text: str) -> timedelta:
         raise ValueError(f"`{text}` is not a duration; write for example 15m, 2h or 1d12h")
     length = timedelta(days=parts[0], hours=parts[1], minutes=parts[2], seconds=parts[3])
     if length > timedelta(days=366):
-        raise ValueError(f"`{text}` is longer than a year")
+        raise ValueError(f"`{text}` is longer than a year; write `366d` or less")
     return length
 
 

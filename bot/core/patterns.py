@@ -82,17 +82,19 @@ def compile_pattern(source: str) -> Pattern:
     import re2  # type: ignore[import-untyped]  # not at the top: it takes a while, and most commands have no pattern
 
     if len(source) > LONGEST:
-        raise ValueError(f"The pattern is longer than {LONGEST} characters.")
+        raise ValueError(f"The pattern is longer than {LONGEST} characters; make several of it")
     if re.search(r"\\[1-9]|\(\?P=", source):
-        raise ValueError(f"`{source}` refers back to a group, which could take long.")
+        raise ValueError(f"`{source}` refers back to a group, which could take long; write out what may stand there")
     if re.search(r"\(\?<?[=!]|\(\?>", source):
-        raise ValueError(f"`{source}` looks around, which could take long.")
+        raise ValueError(
+            f"`{source}` looks around, which could take long; write what is wanted itself, without `(?=` and `(?!`"
+        )
     if not source.isascii() and re.search(r"\\[bB]", source):
-        raise ValueError(f"`{source}` has a `\\b`, which knows Latin letters only. Name what may stand there.")
+        raise ValueError(f"`{source}` has a `\\b`, which knows Latin letters only; name what may stand there")
     groups = tuple(_GROUP.findall(source))
     twice = [name for name, often in Counter(groups).items() if often > 1]
     if twice:
-        raise ValueError(f"`{source}` has two groups `{twice[0]}`.")
+        raise ValueError(f"`{source}` has two groups `{twice[0]}`; give one of them another name")
     options = re2.Options()
     options.case_sensitive = False
     options.log_errors = False
@@ -103,10 +105,12 @@ def compile_pattern(source: str) -> Pattern:
     except re2.error as mistake:
         reason = mistake.args[0]
         said = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
-        raise ValueError(f"`{source}` is not a regular expression: {said}.") from mistake
+        raise ValueError(
+            f"`{source}` is not a regular expression: {said}; put `\\` before signs that mean themselves"
+        ) from mistake
     pattern = Pattern(source, groups, compiled)
     if pattern.fullmatch("") is not None:
-        raise ValueError(f"`{source}` matches nothing at all, so it would be found everywhere.")
+        raise ValueError(f"`{source}` matches nothing at all, so it would be found everywhere; write `+` where `*` is")
     return pattern
 
 

@@ -1,6 +1,6 @@
 """Where author mistakes are collected, by their path in the file; the reader's marks turn paths into lines."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -42,7 +42,33 @@ class Report:
 
     def unknown(self, path: Path, what: str, name: str, known: Iterable[str]) -> None:
         """Add "there is no such thing", with the nearest name there is."""
-        self(path, f"There is no {what} `{name}`.", hint=did_you_mean(name, known), code="unknown")
+        names = sorted(known)
+        self(path, f"There is no {what} `{name}`.", hint=did_you_mean(name, names) or one_of(names), code="unknown")
+
+    def wrong(self, path: Path, mistake: Exception, *, code: str = "flow") -> None:
+        """Add what an error says: what is wrong, and behind `; ` what to do."""
+        message, hint = told(mistake)
+        self(path, message, hint=hint, code=code)
+
+
+def told(mistake: object) -> tuple[str, str]:
+    """A sentence and its remedy, from an error whose text has both, with `; ` between them."""
+    what, _, remedy = str(mistake).rpartition("; ")
+    message, hint = (what, remedy) if what else (remedy, "")
+    return _sentence(message), _sentence(hint)
+
+
+def _sentence(text: str) -> str:
+    text = f"{text[:1].upper()}{text[1:]}"
+    return text if not text or text[-1] in ".?" else f"{text}."
+
+
+def one_of(names: Sequence[str]) -> str:
+    """What to do where none of many names is near: a few of them; or that there is none yet."""
+    if not names:
+        return "There is none at all yet: write it, or leave this out."
+    few = ", ".join(f"`{name}`" for name in names[:5])
+    return f"Name one that there is, such as {few}." if len(names) > 5 else f"There is {few}."
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

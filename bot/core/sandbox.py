@@ -207,7 +207,7 @@ _CONSTANTS = frozenset({"true", "false", "none", "True", "False", "None"})
 
 
 class ExpressionError(ValueError):
-    """An expression cannot be compiled; the text is a whole sentence."""
+    """An expression cannot be compiled; the text says what is wrong, and behind `; ` what to do."""
 
 
 class Expression:
@@ -309,7 +309,7 @@ def _text(source: str) -> tuple[Callable[[Mapping[str, Any]], str], frozenset[st
     except TemplateSyntaxError as mistake:
         told, hint = in_template(mistake.message or "", ENVIRONMENT.filters)
         raise ExpressionError(
-            f"`{source}` is not a valid text: {told[:1].lower()}{told[1:]} {hint}".rstrip()
+            f"`{source}` is not a valid text: {told[:1].lower()}{told[1:].rstrip('.')}; {hint}"
         ) from mistake
     return template.render, frozenset(find_undeclared_variables(tree))
 

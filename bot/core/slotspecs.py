@@ -67,11 +67,11 @@ class SlotBase(Part):
     def _in_order(self) -> "SlotBase":
         low, high = getattr(self, "min", None), getattr(self, "max", None)
         if low is not None and high is not None and type(low) is type(high) and low > high:
-            raise PydanticCustomError("value_error", "`min:` is larger than `max:`", {"key": "min"})
+            raise PydanticCustomError("value_error", "`min:` is larger than `max:`; exchange them", {"key": "min"})
         if self.prompt is False and self.required and self.default is None and self.source is None:
             raise PydanticCustomError(
-                "value_error", "Nothing would ever fill this slot: it is not asked for. "
-                "Add `required: false` or `default:`", {"key": "prompt"},
+                "value_error", "Nothing would ever fill this slot: it is not asked for; "
+                "add `required: false` or `default:`", {"key": "prompt"},
             )  # fmt: skip
         return self
 
@@ -134,9 +134,15 @@ class DateSlot(SlotBase):
     @model_validator(mode="after")
     def _sensible(self) -> "DateSlot":
         if self.future and self.past:
-            raise PydanticCustomError("value_error", "`future:` and `past:` exclude each other", {"key": "past"})
+            raise PydanticCustomError(
+                "value_error", "`future:` and `past:` exclude each other; leave one of them out", {"key": "past"}
+            )
         if self.range and self.granularity == "month":
-            raise PydanticCustomError("value_error", "A range consists of days, not of months", {"key": "range"})
+            raise PydanticCustomError(
+                "value_error",
+                "A range consists of days, not of months; write `granularity: day`, or no `range:`",
+                {"key": "range"},
+            )
         return self
 
 

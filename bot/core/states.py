@@ -142,7 +142,7 @@ class StateCompiler:
             try:
                 delay = parse_duration(name)
             except ValueError as mistake:
-                self.report(path, f"{str(mistake)[0].upper()}{str(mistake)[1:]}.")
+                self.report.wrong(path, mistake)
                 continue
             if timer.say is None and timer.to is None:
                 self.report(path, "This timer does nothing.", hint="Give it `say:` or `to:`.")

@@ -96,27 +96,39 @@ class Button(Part):
     @model_validator(mode="after")
     def _complete(self) -> "Button":
         if self.type != "copy_code" and "text" not in self.model_fields_set:
-            raise ValueError("A button needs `text:`")
+            raise ValueError("This button has no `text:`; write what stands on it")
         if variables_in(self.text):
-            raise ValueError("A button's text may have no variables")
+            raise ValueError("A button's text may have no variables; take them out")
         if (self.phone_number is not None) != (self.type == "phone_number"):
-            raise ValueError("A phone button needs `phone_number:`, and no other has one")
+            raise ValueError(
+                "A phone button needs `phone_number:`, and no other has one; write it, or `type: phone_number`"
+            )
         if (self.url is not None) != (self.type == "url"):
-            raise ValueError("A URL button needs `url:` that begins with https://, and no other has one")
+            raise ValueError("A URL button has a `url:`, and no other has one; write an https address, or `type: url`")
         if self.type == "copy_code" and (not self.example or len(self.example) > 15):
-            raise ValueError("A button that copies a code needs an `example:` of at most 15 characters")
+            raise ValueError(
+                "A button that copies a code has no `example:` of at most 15 characters; write one, such as TREK10"
+            )
         return self if self.url is None else self._with_url(self.url)
 
     def _with_url(self, url: str) -> "Button":
         if not url.startswith(("https://", "http://")):
-            raise ValueError("A URL button needs `url:` that begins with https://; only its end may be a variable")
+            raise ValueError(
+                "A URL button needs a `url:` that begins with https://; write it out, only its end may be a variable"
+            )
         names = variables_in(url)
         if names and (names != ["1"] or not url.endswith("}}")):
-            raise ValueError("A button's URL may have one variable, {{1}}, at its very end")
+            raise ValueError(
+                "A button's URL has a variable elsewhere than at its end; write one, {{1}}, at its very end"
+            )
         if names and not self.example:
-            raise ValueError("A button with a variable needs an `example:`, which WhatsApp's reviewers see")
+            raise ValueError(
+                "A button with a variable has no `example:`, which WhatsApp's reviewers see; write a whole address"
+            )
         if names and self.example and not self.example.startswith(_VARIABLE.sub("", url)):
-            raise ValueError(f"The button's `example:` is a whole address: {_VARIABLE.sub('', url)}…")
+            raise ValueError(
+                f"The button's `example:` is no address of its `url:`; write a whole one, {_VARIABLE.sub('', url)}…"
+            )
         return self
 
     @property
@@ -153,17 +165,17 @@ class WhatsAppTemplate(Part):
     def _as_meta_wants_it(self) -> "WhatsAppTemplate":
         if self.category == "AUTHENTICATION":
             raise ValueError(
-                "WhatsApp writes AUTHENTICATION templates itself; Sirdar makes UTILITY and MARKETING templates only"
+                "WhatsApp writes AUTHENTICATION templates itself; write `category: UTILITY` or `MARKETING`"
             )
         self._check_body()
         self._check_examples()
         self._check_header()
         if self.footer and variables_in(self.footer):
-            raise ValueError("The footer may have no variables")
+            raise ValueError("The footer may have no variables; take them out")
         self._check_buttons()
         least, most = _TTL[self.category]
         if self.ttl_seconds is not None and not least <= self.ttl_seconds <= most:
-            raise ValueError(f"`ttl_seconds:` of a {self.category} template is {least} to {most}")
+            raise ValueError(f"A {self.category} template cannot have this `ttl_seconds:`; write {least} to {most}")
         return self
 
     def _check_body(self) -> None:
@@ -173,59 +185,67 @@ class WhatsAppTemplate(Part):
             if wrong:
                 raise ValueError(
                     f"The body's variables must be {{{{1}}}}, {{{{2}}}}… in order of appearance, or all have names in "
-                    f"lower case: `{wrong[0]}` is neither"
+                    f"lower case: `{wrong[0]}` is neither; number them all, or name them all"
                 )
         elif names != [str(place) for place in range(1, len(names) + 1)]:
-            raise ValueError("The body's variables must be {{1}}, {{2}}… in order of appearance")
+            raise ValueError("The body's variables are not {{1}}, {{2}}… in order of appearance; count them through")
         if names and (self.body.strip().startswith("{{") or self.body.strip().endswith("}}")):
             raise ValueError("The body may neither begin nor end with a variable; put words around it")
         if re.search(r"\}\}\s*\{\{", self.body):
             raise ValueError("Two variables may not stand side by side; put words between them")
         if len(names) > self._words:
-            raise ValueError("The body has more variables than words; WhatsApp refuses that")
+            raise ValueError(
+                "The body has more variables than words, which WhatsApp refuses; write more words around them"
+            )
 
     def _check_examples(self) -> None:
         names = self.parameter_names
         if len(self.examples) != len(names):
-            raise ValueError(f"The body has {len(names)} variables, so `examples:` needs {len(names)} entries")
+            raise ValueError(f"The body has {len(names)} variables, but not so many `examples:`; write {len(names)}")
         if isinstance(self.examples, dict) != self.named and names:
             how = "a mapping, since variables have names" if self.named else "a list, since variables are numbered"
-            raise ValueError(f"`examples:` is {how}")
+            raise ValueError(f"`examples:` has another form than the variables; write {how}")
         missing = [name for name in names if isinstance(self.examples, dict) and name not in self.examples]
         if missing:
-            raise ValueError(f"`examples:` has nothing for `{missing[0]}`")
+            raise ValueError(f"`examples:` has nothing for `{missing[0]}`; write what might stand there")
         for name, value in zip(names, self.example_values, strict=True):
             if mistake := parameter_mistake(value):
-                raise ValueError(f"The example for `{name}` {mistake}")
+                raise ValueError(f"The example for `{name}` {mistake}; write it on one line, in a few words")
         if len(self.filled(self.example_values)) > MAX_BODY:
-            raise ValueError(f"The body is longer than {MAX_BODY} characters once the examples are filled in")
+            raise ValueError(
+                f"The body is longer than {MAX_BODY} characters once the examples are filled in; shorten it"
+            )
 
     def _check_header(self) -> None:
         if self.header_media is not None:
             if self.header:
-                raise ValueError("A header is words or a file: write `header:` or `header_media:`, not both")
+                raise ValueError("A header is words or a file, not both; leave out `header:` or `header_media:`")
             if mistake := sample_mistake(self.header_media, self.header_example):
                 raise ValueError(mistake)
             return
         names = variables_in(self.header or "")
         if len(names) > 1 or (names and not self.header_example):
-            raise ValueError("The header may have one variable, with a `header_example:`")
+            raise ValueError(
+                "The header may have one variable, with a `header_example:`; write that, or take variables out"
+            )
         if names and not self.named and names != ["1"]:
-            raise ValueError("The header's variable is {{1}}: it is counted by itself")
+            raise ValueError("The header's variable is counted by itself; write {{1}}")
         if self.header and "\n" in self.header.strip():
-            raise ValueError("The header is one line")
+            raise ValueError("The header is one line; put the rest into the body")
 
     def _check_buttons(self) -> None:
         kinds: list[str] = [button.type for button in self.buttons]
         for kind, most in _MOST_OF.items():
             if kinds.count(kind) > most:
                 what = kind.replace("_", " ").replace("url", "URL").replace("phone number", "phone")
-                raise ValueError(f"A template may have {'two' if most == 2 else 'one'} {what} buttons at most")
+                raise ValueError(
+                    f"A template may have {'two' if most == 2 else 'one'} {what} buttons at most; remove one"
+                )
         if [quick for quick, _ in groupby(kind == "quick_reply" for kind in kinds)].count(True) > 1:
-            raise ValueError("Quick replies must stand together, before or after the other buttons")
+            raise ValueError("Quick replies do not stand together; put them before or after all other buttons")
         texts = [button.text for button in self.buttons]
         if len(set(texts)) < len(texts):
-            raise ValueError("Two buttons of a template may not have the same text")
+            raise ValueError("Two buttons of a template have the same text; change one of them")
 
     @property
     def _words(self) -> int:

@@ -88,6 +88,7 @@ def test_broken(path: Path, tmp_path: Path, request: pytest.FixtureRequest) -> N
         expected.write_text(said, encoding="utf-8")
     assert said == expected.read_text(encoding="utf-8")
     assert found
+    assert [one for one in found if not one.hint] == [], "what is to be done?"
     only_warnings = path.stem.startswith("warning_")
     assert any(finding.severity == "error" for finding in found) != only_warnings
 

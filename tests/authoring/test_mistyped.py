@@ -1,8 +1,11 @@
 """However a file is mistyped, `bot check` says what is wrong and where; it never breaks."""
 
+import copy
 import itertools
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,6 +21,10 @@ from bot.core.errors import FlowError
 
 FLOW = (ROOT / "flows" / "customer" / "enquiry.yaml").read_text(encoding="utf-8")
 REPLIES = (ROOT / "templates" / "en" / "customer" / "enquiry.j2").read_text(encoding="utf-8")
+WHOLE: dict[str, Any] = {
+    name: read((ROOT / name).read_text(encoding="utf-8"), name).value
+    for name in ("flows/customer/enquiry.yaml", "intents/customer.yaml", "templates/whatsapp/payment_reminder.yaml")
+}
 SIGNS = "\t:{}[]'\"-#&*!|>%@`,?<=\u200b\x00\ufeff\U0001f600а\n "
 
 edits = st.lists(
@@ -67,8 +74,45 @@ def test_a_mistyped_file_is_told_with_places(
         assert finding.line >= 1
         assert finding.column >= 1
         assert finding.message.endswith((".", "?")), finding.message
+        assert finding.hint, finding
         lines = (root / finding.file).read_text(encoding="utf-8").count("\n") + 2 if finding.file != "flows" else 1
         assert finding.line <= lines or finding.file.startswith("intents/")
+
+
+VALUES = [None, True, 7, -1.5, "", "some words", "{{ x }}", "no/such", [], [1], [None], {}, {"x": 1}, {"say": None}]
+
+
+def places(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Every place in a file's value."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(found for key, one in inside for found in places(one, (*path, key)))]
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_whatever_stands_anywhere_is_told_with_a_remedy(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """A value of any kind in place of any other, or below any: each finding says what, where and what to do."""
+    document = copy.deepcopy(WHOLE)
+    name = data.draw(st.sampled_from(sorted(document)))
+    path = data.draw(st.sampled_from(places(document[name])))
+    parent: Any = document
+    for part in (name, *path)[:-1]:
+        parent = parent[part]
+    last = (name, *path)[-1]
+    value = data.draw(st.sampled_from(VALUES))
+    if isinstance(parent[last], dict) and data.draw(st.booleans()):
+        parent[last]["unheard_of"] = value
+    else:
+        parent[last] = value
+    files = {one: json.dumps(said, ensure_ascii=False) for one, said in document.items()}
+    root = write_content(tmp_path_factory.mktemp("told"), {**files, "templates/en/customer/enquiry.j2": REPLIES})
+    for finding in inspect(Loader(root, fake_actions())):
+        assert finding.file, finding
+        assert finding.line >= 1, finding
+        assert finding.message.endswith((".", "?")), finding
+        assert finding.hint.endswith((".", "?", "`", "…")), finding
 
 
 @settings(deadline=None)

@@ -266,16 +266,18 @@ def test_guides_of_one_trip_share_its_run(play: Play) -> None:
     [
         ("steps: []", "1:1: `test:` is missing. Write what it is about: `test: a customer books`."),
         ("test: x\nsteps:\n  - usr: hi", "3:5: There is no phone `usr`, and no such step. Did you mean `user`?"),
-        ("test: x\nsteps:\n  - user: hi\n    wait: 2h", "3:5: One thing happens in a step, not `user:` and `wait:`."),
+        ("test: x\nsteps:\n  - user: hi\n    wait: 2h", "3:5: One thing happens in a step, not `user:` and `wait:`. "
+         "Make several steps of it."),
         ("test: x\nsteps:\n  - wait: 2 hours",
-         "3:11: `2 hours` is not a duration; write for example 15m, 2h or 1d12h."),
+         "3:11: `2 hours` is not a duration. Write for example 15m, 2h or 1d12h."),
         ("test: x\nsteps:\n  - user: {tap: a, photo: b}",
-         "3:11: Somebody does one thing in a step, not photo and tap at once."),
-        ("test: x\nsteps:\n  - user: {location: here}", "3:22: `here` is not a place; write `27.98 86.92`."),
+         "3:11: Somebody does one thing in a step, not photo and tap at once. Make several steps of it."),
+        ("test: x\nsteps:\n  - user: {location: here}", "3:22: `here` is not a place. Write `27.98 86.92`."),
         ("test: x\nflow: enquirie\nsteps:\n  - user: hi", "2:7: There is no flow `enquirie`. Did you mean `enquiry`?"),
         ("test: x\nstubs: {treks.fnd: []}\nsteps:\n  - user: hi",
          "2:9: There is no action or lookup `treks.fnd`. Did you mean `treks.find`?"),
-        ("test: x\nstubs: {treks.find: {find: treks}}\nsteps:\n  - user: hi", "2:28: There is no fixture `treks`."),
+        ("test: x\nstubs: {treks.find: {find: treks}}\nsteps:\n  - user: hi", "2:28: There is no fixture `treks`. "
+         "There is none at all yet: write it, or leave this out."),
         ("test: x\nflow: enquiry\nsteps:\n  - user: hi\n    expect: {state: detials}",
          "5:21: There is no state `detials`. Did you mean `details`?"),
         ("test: x\nsteps:\n  - user: hi\n    expect: {slots: {poeple: 3}}",
@@ -283,11 +285,12 @@ def test_guides_of_one_trip_share_its_run(play: Play) -> None:
         ("test: x\nsteps:\n  - user: hi\n    expect: {siad: hi}",
          "4:14: There is no key `siad:` here. Did you mean `said`?"),
         ("test: x\nsteps:\n  - user: hi\n    expect: {said: '/(?=a)b/'}",
-         "4:20: `(?=a)b` looks around, which could take long."),
+         "4:20: `(?=a)b` looks around, which could take long. "
+         "Write what is wanted itself, without `(?=` and `(?!`."),
         ("test: x\nsteps:\n  - user: hi\n    expect: {said: {mya: hi}}",
          "4:21: There is no phone `mya`. There is `customer`."),
         ("test: x\nat: yesterday\nsteps:\n  - user: hi",
-         "2:5: `yesterday` is not a time; write for example 2026-11-22T09:00:00Z."),
+         "2:5: `yesterday` is not a time. Write for example 2026-11-22T09:00:00Z."),
     ],
 )  # fmt: skip
 def test_mistakes_in_a_file_are_told_with_place_and_remedy(tmp_path: Path, text: str, complaint: str) -> None:

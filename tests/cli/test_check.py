@@ -1,6 +1,7 @@
 """`bot check` says what is wrong, where, and what to do: to people, programs and GitHub."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -59,37 +60,66 @@ def test_a_mistake_has_place_line_remedy_and_code(content: Path, capsys: pytest.
     assert ", 1 error, " in shown[-1]
 
 
-LEARNING = """
-import os, sys
+BOTH_WAYS = """
+import json, os, sys
+from dataclasses import asdict
 from pathlib import Path
-from bot.authoring.modelfolder import ModelFolder
+from bench.content import write
+from bot.authoring import beside, linter
 from bot.authoring.content import Loader
-from bot.authoring.examples import check_together
-from bot.cli.apprentice import learning_beside
-from bot.core.actions import Actions
-from bot.core.models import MODELS
+from bot.config import load_database_settings
+from bot.runtime.project import project_actions
 
-os.cpu_count = lambda: int(sys.argv[3])
-root, kept = Path(sys.argv[1]), ModelFolder(Path(sys.argv[2]))
-MODELS.store = kept
-with learning_beside(root):
-    list(check_together(Loader(root, Actions()).read_intents(), ()))
-assert MODELS.store is kept
-print(MODELS.learnt)
+os.cpu_count = lambda: 2
+root = Path.cwd()
+write(root, 40)
+flows = root / "flows"
+flow = lambda number: next(flows.rglob(f"flow_{number}.yaml"))
+def change(number, old, new):
+    text = flow(number).read_text()
+    assert old in text
+    flow(number).write_text(text.replace(old, new, 1))
+change(1, "want_1]", "want_6]")            # another flow starts with it
+change(2, "call: common/correct", "call: flow_30")
+change(3, "call: common/correct", "call: flow_x")
+change(4, "say: thanks", "say: thankss")
+change(5, "flow: flow_5", "flow: flow_35")  # the same flow twice
+change(36, "flow: flow_36", "flow: flow_7")
+change(8, "states:", "states")
+change(9, "version: 1", "version: one")
+change(10, "count_0: {type: integer", "count_0: {type: intger")
+def found(**how):
+    loader = Loader(root, project_actions(load_database_settings(), root))
+    told = [asdict(one) for one in linter.inspect(loader, **how)]
+    return told, len(loader.flow_files), len(loader.others)
+alone, own, other = found()
+assert (own, other) == (35, 0)
+both, own, other = found(beside=True)
+assert own + other == 35, (own, other)
+beside._work = lambda *_: os._exit(1)       # it dies over it
+left, own, other = found(beside=True)
+assert (own, other) == (35, 0)
+print(json.dumps([alone, both, left]))
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no other system forks safely")
-def test_examples_are_learnt_beside_where_there_is_a_core_for_it(content: Path, tmp_path: Path) -> None:
-    def learnt(folder: str, cores: int) -> int:
-        command = [sys.executable, "-c", LEARNING, str(content), str(tmp_path / folder), str(cores)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        assert done.stderr == ""
-        return int(done.stdout)
-
-    assert learnt("alone", 1) > 1
-    assert learnt("beside", 2) == 0
-    assert len(list((tmp_path / "beside").iterdir())) == len(list((tmp_path / "alone").iterdir()))
+def test_two_processes_find_what_one_finds(tmp_path: Path) -> None:
+    """Across files too: who starts twice, who calls whom, what is there twice; also when the other process dies."""
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "BOT_DATA_DIR": str(tmp_path / "var")}
+    (tmp_path / "big").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", BOTH_WAYS], cwd=tmp_path / "big", env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    alone, both, left = json.loads(done.stdout)
+    assert both == alone
+    assert left == alone
+    told = "\n".join(one["message"] for one in alone)
+    for wanted in ("starts flow `flow_1` already", "no flow `flow_x`", "Role `operations` may not walk flow `flow_30`",
+                   "`flow_35` version 1 exists already", "`flow_7` version 1 exists already", "no block `thankss`",
+                   "no slot type `intger`"):  # fmt: skip
+        assert wanted in told
 
 
 def test_programs_get_json(content: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -83,7 +83,7 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for path in paths:
         if not path.exists():
-            raise FlowError(f"There is no file {path}.")
+            raise FlowError(f"There is no file {path}.", hint="Put it there, or correct the path.")
         inside = sorted(path.rglob(f"*{SUFFIX}")) if path.is_dir() else [path]
         found.update(dict.fromkeys(one for one in inside if one.name != SHARED))
     return list(found)
@@ -238,7 +238,7 @@ def _check_sayings(path: Place, expect: ExpectSpec, spec: ConversationSpec, repo
                     if is_pattern(saying):
                         pattern(saying)
                 except ValueError as mistake:
-                    report(here, str(mistake), code="pattern")
+                    report.wrong(here, mistake, code="pattern")
 
 
 def _expectations(spec: ConversationSpec) -> Iterator[tuple[Place, ExpectSpec]]:

@@ -116,9 +116,13 @@ class DeedSpec(Part):
         done = sorted(self.model_fields_set - {"earlier"})
         if len(done) != 1:
             listed = f"{' and '.join(done)} at once" if done else "nothing"
-            raise PydanticCustomError("one_thing", "Somebody does one thing in a step, not {what}", {"what": listed})
+            raise PydanticCustomError(
+                "one_thing", "Somebody does one thing in a step, not {what}; make several steps of it", {"what": listed}
+            )
         if self.earlier and self.tapped is None:
-            raise PydanticCustomError("earlier", "`earlier:` belongs to `tap:` or `pick:`", {"key": "earlier"})
+            raise PydanticCustomError(
+                "earlier", "`earlier:` belongs to `tap:` or `pick:`; write it beside one of them", {"key": "earlier"}
+            )
         return self
 
     @property
@@ -243,7 +247,9 @@ class StepSpec(Part):
         done = self.happening
         if len(done) != 1:
             listed = " and ".join(f"`{name}:`" for name in done) or "nothing"
-            raise PydanticCustomError("one_thing", "One thing happens in a step, not {what}", {"what": listed})
+            raise PydanticCustomError(
+                "one_thing", "One thing happens in a step, not {what}; make several steps of it", {"what": listed}
+            )
         return self
 
     @property

@@ -183,7 +183,7 @@ def compile_expression(text: str) -> Callable[[str], bool]:
         if word == "(":
             inner = either()
             if not words or words.pop(0) != ")":
-                raise FlowError(f"-k {text}: a bracket is not closed.")
+                raise FlowError(f"-k {text}: a bracket is not closed.", hint="Close it.")
             return inner
         if not word or word in {"and", "or", ")"}:
             raise FlowError(f"-k {text}: a word is missing.", hint="Write for example `enquiry and not slow`.")
@@ -191,5 +191,8 @@ def compile_expression(text: str) -> Callable[[str], bool]:
 
     whole = either()
     if words:
-        raise FlowError(f"-k {text}: `{words[0]}` is one too many.")
+        raise FlowError(
+            f"-k {text}: `{words[0]}` is one too many.",
+            hint="Write `and` or `or` before it, or put the text in quotes.",
+        )
     return whole

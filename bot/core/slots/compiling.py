@@ -132,7 +132,7 @@ def _pattern(name: str, spec: SlotSpec, report: Report) -> Pattern | None:
     try:
         return compile_pattern(source)
     except ValueError as mistake:
-        report(("slots", name, "pattern"), str(mistake), hint=r"Write a plain shape such as `TRP\d+`.")
+        report.wrong(("slots", name, "pattern"), mistake)
     return None
 
 
