@@ -190,8 +190,10 @@ class Loader(Folder):
                 name, _ = next(files[language] for files in self._replies.values() if language in files)
                 told = f"`{language}` is no language, so nobody would ever be spoken to in it."
                 self.finding(Mark(name, 1, 1), told, "Name the folder en, hi or pt_BR, say.", "error", "translation")
-                for files in (*self._replies.values(), *self.templates.values()):
-                    files.pop(language, None)
+                for listed in self._replies.values():
+                    listed.pop(language, None)
+                for compiled in self.templates.values():
+                    compiled.pop(language, None)
 
     # --- Templates ----------------------------------------------------------------------------------------------------
 

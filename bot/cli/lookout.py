@@ -1,12 +1,13 @@
 """Looking behind the phones of a simulated chat."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.cli.cast import Player
 from bot.cli.machine import Machine
 from bot.core.conversation import Frame, Snapshot
+from bot.core.gathering import MASK
 from bot.core.ids import ConversationId
 from storage.postgres import ConversationRecord, ConversationRepository
 
@@ -40,11 +41,25 @@ class Lookout:
         inspection, tenant = self._machine.inspection, self._machine.system.channel.tenant_id
         talking = {frame.run for frame in record.snapshot.frames}
         objects = await inspection.objects(tenant, record.conversation_id)
+        shown = record.snapshot.frames
         return Standing(
-            snapshot=record.snapshot,
-            objects=[frame for frame in objects if frame.run not in talking],
+            snapshot=replace(record.snapshot, frames=tuple(self._discreet(frame) for frame in shown)),
+            objects=[self._discreet(frame) for frame in objects if frame.run not in talking],
             timers=await inspection.timers(tenant, record.conversation_id),
         )
+
+    def _discreet(self, frame: Frame) -> Frame:
+        """A run without the values that the flow says are sensitive."""
+        flow = self._machine.system.content.book.flow(frame.flow, frame.version)
+        if flow is None or not (flow.sensitive or flow.hidden):
+            return frame
+        slots = {name: MASK if name in flow.sensitive else value for name, value in frame.slots.items()}
+        data = dict(frame.data)
+        for name, outputs in flow.hidden.items():
+            result = data.get(name)
+            if isinstance(result, Mapping):
+                data[name] = {key: MASK if key in outputs else value for key, value in result.items()}
+        return replace(frame, slots=slots, data=data)
 
     async def why(self, one: Player) -> list[dict[str, Any]]:
         """Why the last turn of somebody's conversation went as it did."""

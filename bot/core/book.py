@@ -1,7 +1,8 @@
 """All flows of a project, as one lookup: by name and version, and by what starts them for each role."""
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from bot.core.actions import Things
@@ -34,7 +35,7 @@ class FlowBook:
         texts: Texts,
         entities: Mapping[str, Mapping[str, EntitySpec]] | None = None,
     ) -> None:
-        self._flows = {(flow.name, flow.version): flow for flow in flows}
+        self._flows = _discreet({(flow.name, flow.version): flow for flow in flows})
         self.intents = intents
         self.texts = texts
         self.latest: dict[str, CompiledFlow] = {}
@@ -85,7 +86,8 @@ class FlowBook:
             older: Versions that the project has no longer, but somebody is still in.
         """
         book = copy.copy(self)
-        book._flows = {(one.name, one.version): one for one in older} | self._flows  # noqa: SLF001  a copy of our own
+        both = {(one.name, one.version): one for one in older} | self._flows
+        book._flows = _discreet(both)  # noqa: SLF001  a copy of our own
         return book
 
     @property
@@ -153,3 +155,37 @@ class FlowBook:
     def _of(table: Mapping[str, _T], role: str) -> _T:
         """What a role has; one that no flow knows has what everybody has."""
         return table[role] if role in table else table[ANY]
+
+
+_Key = tuple[str, int]
+
+
+def _discreet(flows: dict[_Key, CompiledFlow]) -> dict[_Key, CompiledFlow]:
+    """The flows, with what they are given back and should not show: outputs made of sensitive slots, however deep."""
+    if not any(flow.sensitive for flow in flows.values()):
+        return flows
+    secrets: dict[str, set[str]] = {}
+    for flow in flows.values():
+        secrets.setdefault(flow.name, set()).update(flow.sensitive)
+    hidden: dict[_Key, dict[str, frozenset[str]]] = {}
+    while (found := {key: _hidden(flow, flows.values(), secrets) for key, flow in flows.items()}) != hidden:
+        hidden = found
+        for (name, _), results in hidden.items():
+            secrets[name] |= set(results)
+    return {key: replace(flow, hidden=hidden[key]) if hidden[key] else flow for key, flow in flows.items()}
+
+
+def _hidden(
+    flow: CompiledFlow, flows: Collection[CompiledFlow], secrets: Mapping[str, Collection[str]]
+) -> dict[str, frozenset[str]]:
+    """The outputs that a flow is given and should not show, by the name of the result."""
+    found: dict[str, frozenset[str]] = {}
+    for call in (state.call for state in flow.states.values() if state.call is not None):
+        outputs = frozenset(
+            name for called in flows if called.name == call.flow
+            for name, value in called.outputs.items() if value.names & set(secrets[called.name])
+        )  # fmt: skip
+        if outputs:
+            for key in {call.save, "result"} - {None}:
+                found[str(key)] = found.get(str(key), frozenset()) | outputs
+    return found

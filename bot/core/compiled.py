@@ -208,6 +208,7 @@ class CompiledFlow:
         edges: Machine event → states it can leave from; what `transitions` knows, without its bookkeeping.
         prints: Slots whose values are wrapped for templates, so that they print as people read them.
         sensitive: Slots whose values traces do not show.
+        hidden: What called flows give back that traces do not show either: outputs, by the name of the result.
         rules: All rules across slots, those of forms included.
         migrations: How runs of older versions come into this one, by version.
     """
@@ -234,6 +235,7 @@ class CompiledFlow:
     has_silence: bool = False
     prints: tuple[str, ...] = ()
     sensitive: frozenset[str] = frozenset()
+    hidden: Mapping[str, frozenset[str]] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     quiet: Quiet | None = None
     variants: Mapping[str, int] = field(default_factory=dict)

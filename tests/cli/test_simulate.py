@@ -161,3 +161,47 @@ def test_a_line_that_means_nothing_says_what_would(line: str) -> None:
 
 def test_scripts_have_comments_and_checks() -> None:
     assert list(read_script("# first\n\nhi\n? hello\n")) == [(3, Say("hi")), (4, Expect("hello"))]
+
+
+SECRET = {
+    "flows/customer/stay.yaml": """
+flow: stay
+role: customer
+commands: {STAY: {to: ask}}
+states:
+  ask: {call: guest, save: guest, next: room}
+  room: {ask: room, choices: {one: One, two: Two}, next: done}
+  done: {say: done, end: booked}
+""",
+    "flows/customer/guest.yaml": """
+flow: guest
+role: customer
+outputs: [who, passport]
+slots:
+  who: {type: text}
+  passport: {type: text, sensitive: true}
+  email: {type: email}
+states:
+  ask: {form: [who, passport, email], next: done}
+  done: {end: known}
+""",
+    "templates/en/customer/stay.j2": "{% block room %}Room?{% endblock %}{% block done %}Done.{% endblock %}",
+    "templates/en/customer/guest.j2": "{% block ask_who %}Name?{% endblock %}",
+}
+
+
+def test_sensitive_values_are_not_shown_beside_the_chat(bot: Run, tmp_path: Path) -> None:
+    """Neither while they are a slot nor when they come back from the flow that asked for them."""
+    shutil.copytree(
+        REPOSITORY / "templates" / "en", tmp_path / "templates" / "en", ignore=shutil.ignore_patterns("[!c]*")
+    )
+    for name, text in SECRET.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    talk = "STAY\nMaya\nP1234567\n/state\nmaya@example.com\n? Room\n/state\n"
+    done = bot("simulate", "--script", script(tmp_path, talk), *AT, BOT_CONTENT_DIR=str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    states = [line for line in done.stdout.splitlines() if "passport" in line and "=" in line or "guest =" in line]
+    assert any("passport = •••" in line for line in states), done.stdout
+    assert any("guest = " in line and "passport •••" in line for line in states), done.stdout
+    assert not any("P1234567" in line for line in states)

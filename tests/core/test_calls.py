@@ -353,3 +353,16 @@ def test_wrong_called_flows_are_named(tmp_path: Path, change: dict[str, str], me
 def findings(root: Path, caller: str, called: str) -> list[str]:
     files = {"flows/customer/booking.yaml": caller, "flows/common/address.yaml": called, **TEXTS}
     return [str(one) for one in check(write_content(root, files), fake_actions())]
+
+
+def test_what_comes_back_of_a_sensitive_slot_is_in_no_trace(tmp_path: Path) -> None:
+    called = CALLED.replace("street: {type: text}", "street: {type: text, sensitive: true}")
+    use = "done: {do: incidents.resolve, with: {incident: 5, note: 'At {{ place.street }}'}, once: x, next: said}"
+    caller = CALLER.replace("done:  {say: done, end: booked}", f"{use}\n  said: {{say: done, end: booked}}")
+    person = started(tmp_path, caller=caller, called=called)
+    person.text("Lukla")
+    assert person.text("Main road 1") == "3 at Main road 1, Lukla"
+    assert person.of(Invoke)[0].arguments["note"] == "At Main road 1"
+    assert "Main road 1" not in str(person.trace)
+    book = load_content(tmp_path, fake_actions()).book
+    assert book.latest["booking"].hidden == {"place": {"street"}, "result": {"street"}}
