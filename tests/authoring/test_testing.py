@@ -266,8 +266,8 @@ def test_guides_of_one_trip_share_its_run(play: Play) -> None:
     [
         ("steps: []", "1:1: `test:` is missing. Write what it is about: `test: a customer books`."),
         ("test: x\nsteps:\n  - usr: hi", "3:5: There is no phone `usr`, and no such step. Did you mean `user`?"),
-        ("test: x\nsteps:\n  - user: hi\n    wait: 2h", "3:5: One thing happens in a step, not `user:` and `wait:`. "
-         "Make several steps of it."),
+        ("test: x\nsteps:\n  - user: hi\n    wait: 2h", ("3:5: One thing happens in a step, not `user:` and `wait:`. "
+         "Make several steps of it.")),
         ("test: x\nsteps:\n  - wait: 2 hours",
          "3:11: `2 hours` is not a duration. Write for example 15m, 2h or 1d12h."),
         ("test: x\nsteps:\n  - user: {tap: a, photo: b}",
@@ -276,8 +276,8 @@ def test_guides_of_one_trip_share_its_run(play: Play) -> None:
         ("test: x\nflow: enquirie\nsteps:\n  - user: hi", "2:7: There is no flow `enquirie`. Did you mean `enquiry`?"),
         ("test: x\nstubs: {treks.fnd: []}\nsteps:\n  - user: hi",
          "2:9: There is no action or lookup `treks.fnd`. Did you mean `treks.find`?"),
-        ("test: x\nstubs: {treks.find: {find: treks}}\nsteps:\n  - user: hi", "2:28: There is no fixture `treks`. "
-         "There is none at all yet: write it, or leave this out."),
+        ("test: x\nstubs: {treks.find: {find: treks}}\nsteps:\n  - user: hi", ("2:28: There is no fixture `treks`. "
+         "There is none at all yet: write it, or leave this out.")),
         ("test: x\nflow: enquiry\nsteps:\n  - user: hi\n    expect: {state: detials}",
          "5:21: There is no state `detials`. Did you mean `details`?"),
         ("test: x\nsteps:\n  - user: hi\n    expect: {slots: {poeple: 3}}",
@@ -285,8 +285,8 @@ def test_guides_of_one_trip_share_its_run(play: Play) -> None:
         ("test: x\nsteps:\n  - user: hi\n    expect: {siad: hi}",
          "4:14: There is no key `siad:` here. Did you mean `said`?"),
         ("test: x\nsteps:\n  - user: hi\n    expect: {said: '/(?=a)b/'}",
-         "4:20: `(?=a)b` looks around, which could take long. "
-         "Write what is wanted itself, without `(?=` and `(?!`."),
+         ("4:20: `(?=a)b` looks around, which could take long. "
+         "Write what is wanted itself, without `(?=` and `(?!`.")),
         ("test: x\nsteps:\n  - user: hi\n    expect: {said: {mya: hi}}",
          "4:21: There is no phone `mya`. There is `customer`."),
         ("test: x\nat: yesterday\nsteps:\n  - user: hi",

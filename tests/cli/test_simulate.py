@@ -201,7 +201,7 @@ def test_sensitive_values_are_not_shown_beside_the_chat(bot: Run, tmp_path: Path
     talk = "STAY\nMaya\nP1234567\n/state\nmaya@example.com\n? Room\n/state\n"
     done = bot("simulate", "--script", script(tmp_path, talk), *AT, BOT_CONTENT_DIR=str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
-    states = [line for line in done.stdout.splitlines() if "passport" in line and "=" in line or "guest =" in line]
+    states = [line for line in done.stdout.splitlines() if ("passport" in line and "=" in line) or "guest =" in line]
     assert any("passport = •••" in line for line in states), done.stdout
     assert any("guest = " in line and "passport •••" in line for line in states), done.stdout
     assert not any("P1234567" in line for line in states)
