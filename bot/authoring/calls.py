@@ -70,7 +70,8 @@ def _check_starts(
     for place, intent in enumerate(spec.start.intents):
         path: Path = ("start", "intents", place)
         for role in spec.roles:
-            if all_intents and intent not in {**intents.get(ANY, {}), **intents.get(role, {})}:
+            mistyped = role not in intents and "mean" in did_you_mean(role, intents)  # said where the role stands
+            if all_intents and not mistyped and intent not in {**intents.get(ANY, {}), **intents.get(role, {})}:
                 near = did_you_mean(intent, intents.get(role, {}))
                 report(path, f"Role `{role}` has no intent `{intent}`.", code="unknown",
                        hint=near or f"Write it, in intents/{role}.yaml.")  # fmt: skip

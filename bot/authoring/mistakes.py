@@ -132,6 +132,8 @@ def _of_another_kind(detail: ErrorDetails, path: Path, key: str) -> tuple[str, s
         what = f"`{key}:`" if not key.isdecimal() else f"Entry {int(key) + 1} of `{path[-2]}:`"
         name = _BRANCHES.intersection(path) and kind in {"dict_type", "model_type"} and given is not None
         hint = f"Write the state's name alone, such as `{key}: review`." if name and key in _BRANCHES else ""
+        if name and isinstance(given, int | float):
+            hint = "Names begin with a letter: call the state `step_1`, say."
         return f"{what if key else 'The file'} should be {expected}.", hint or _remedy(kind, given), True
     message, hint = told(detail["msg"])
     return message, hint or "Write something else there, or remove it.", True
@@ -145,6 +147,8 @@ def _unknown_key(detail: ErrorDetails, key: str, model: type[BaseModel]) -> tupl
         return f"A slot of type `{loc[-2]}` has no `{key}:`.", f"{hint} {strange(key)}".strip(), False
     known = _keys_at(loc[:-1], model)
     few = "There are " + ", ".join(f"`{name}`" for name in sorted(known)) + "." if len(known) <= _FEW else ""
+    if (meant := _MEANT.get(key)) in known:
+        return f"There is no key `{key}:` here.", f"Did you mean `{meant}`?", False
     hint = did_you_mean(key, known) or few or f"{one_of(sorted(known))} Or remove it."
     return f"There is no key `{key}:` here.", f"{hint} {strange(key)}".strip(), False
 
@@ -152,7 +156,8 @@ def _unknown_key(detail: ErrorDetails, key: str, model: type[BaseModel]) -> tupl
 def _of_another_form(pattern: str, key: str, given: str) -> tuple[str, str, bool]:
     wanted = _SHAPES.get(pattern)
     if wanted is not None:
-        return f"`{key}: {given}` has another form.", f"It is {wanted}.", True
+        said = given if key.isdecimal() else f"{key}: {given}"
+        return f"`{said}` has another form.", f"It is {wanted}.", True
     names = "Names are lower case letters, digits and `_`, beginning with a letter."
     return f"`{given}` is not a name.", f"{names} {strange(given) or _as_a_name(key, given)}".strip(), True
 
@@ -163,6 +168,9 @@ def _as_a_name(key: str, given: str) -> str:
         return f"Write `{braces[1]}` alone."
     if key in {"say", "ask", "prompt"} and " " in given:
         return "What people read stands in a block of the template file; its name stands here."
+    parts = given.split()
+    if key.isdecimal() and 1 < len(parts) <= _LONG_NAME and all(_NAME.fullmatch(part) for part in parts):
+        return f"Several names have commas between them: `[{', '.join(parts)}]`."
     name = _NO_NAME.sub("_", given.lower()).strip("_")
     return f"Write `{name}`." if name[:1].isalpha() and name.isascii() and name.count("_") < _LONG_NAME else ""
 
@@ -173,6 +181,7 @@ _BRANCHES = frozenset({"when", "next", "error", "events", "back"})
 
 _QUOTED = re.compile(r"'([^']*)'")
 _BRACES = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _NO_NAME = re.compile(r"[^a-z0-9]+")
 _LONG_NAME = 4
 """Words of a name that is too long to be one."""
@@ -237,6 +246,15 @@ def strange(text: str) -> str:
     return ""
 
 
+_MEANT = {
+    "goto": "next", "then": "next", "target": "next", "transition": "next", "transitions": "when", "on": "when",
+    "text": "say", "message": "say", "reply_with": "say", "buttons": "choices", "options": "choices",
+    "timeout": "after", "wait": "after", "action": "do", "run": "do", "args": "with", "arguments": "with",
+    "question": "ask", "fields": "form", "on_error": "error", "catch": "error", "outcome": "end",
+    "condition": "if", "validate": "pattern", "optional": "required", "sub_states": "states", "utterances": "examples",
+    "phrases": "examples", "synonym": "synonyms", "title": "label",
+}  # fmt: skip
+"""Words of other languages for the same things."""
 _OTHERWISE = {
     "string_type": "Write one word or text, in quotes if it has signs in it.",
     "bool_type": "Write `true` or `false`.",
@@ -271,12 +289,17 @@ _EXPECTED = {
 def _keys_at(loc: Iterable[Any], model: type[BaseModel]) -> set[str]:
     """The keys a block at `loc` may have, found by walking the models alongside."""
     candidates: list[Any] = [model]
+    named = False
     for step in loc:
+        if named:  # what an author calls it, which may be any word
+            named = False
+            continue
         following: list[Any] = []
         for one in candidates:
             if isinstance(one, type) and issubclass(one, BaseModel):
                 fields = [f for name, f in one.model_fields.items() if step in {name, f.alias}]
                 following += [inner for f in fields for inner in _inside(f.annotation)]
+                named = named or any(get_origin(f.annotation) is dict for f in fields)
         candidates = following or candidates
     models = [one for one in candidates if isinstance(one, type) and issubclass(one, Part)]
     return {field.alias or name for one in models for name, field in one.model_fields.items()}

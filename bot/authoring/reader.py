@@ -124,6 +124,8 @@ def _names(text: str, file: str) -> Iterator[FlowError]:
         mark = Mark(file, event.start_mark.line + 1, event.start_mark.column + 1)
         if isinstance(event, yaml.AliasEvent):
             yield FlowError(f"Aliases such as `*{name}` are not allowed.", at=mark, hint="Write it out.")
+        elif name not in used and isinstance(event, yaml.CollectionStartEvent):
+            yield FlowError(f"Blocks have no names such as `&{name}`.", at=mark, hint="Remove it.")
         elif name not in used:
             yield FlowError(f"A text cannot begin with `&{name}`.", at=mark, hint="Put the whole text in quotes.")
 

@@ -1,5 +1,6 @@
 """What the linter proves about a flow, beyond its shape and its names: each rule is one function."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -134,6 +135,9 @@ def _variants(subject: Subject, report: Report) -> None:
                    hint=f"Add for example block `hello__{variant}`.")  # fmt: skip
 
 
+_ONE_BRACE = re.compile(r"(?<!\{)\{ *([a-z_][\w.]*) *\}(?!\})")
+
+
 def template_mistakes(file: TemplateFile, spec: FlowSpec) -> Iterator[tuple[Block, str, str]]:
     """Variables in a flow's template file that the flow does not have."""
     known = set(spec.slots) | kept_names(spec) | BUILT_IN_NAMES | BLOCK_NAMES
@@ -144,6 +148,10 @@ def template_mistakes(file: TemplateFile, spec: FlowSpec) -> Iterator[tuple[Bloc
                 f"Block `{block.name}` uses `{name}`, which is no slot, result or built-in name.",
                 did_you_mean(name, known) or f"Keep it in the flow, `save: {name}`, or make it a slot.",
             )
+        for single in _ONE_BRACE.findall(block.text or block.static or ""):
+            if single.partition(".")[0] in known:
+                told = f"Block `{block.name}` says `{{ {single} }}` as it stands there, braces and all."
+                yield block, told, f"A value stands in two braces: `{{{{ {single} }}}}`."
         for name in unknown_of_contact(block.text):
             hint = did_you_mean(name, CONTACT_FIELDS) or one_of(sorted(CONTACT_FIELDS))
             yield block, f"Block `{block.name}` uses `contact.{name}`, which contacts do not have.", hint

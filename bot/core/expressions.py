@@ -34,6 +34,10 @@ class Expressions:
             self.report.wrong(path, mistake)
             return Value(None)
         for name in sorted(value.names - self.names):
+            if isinstance(source, str) and f"{name}(" in source:
+                hint = "What is done with a value is a filter behind it, such as `people | length`."
+                self.report(path, f"There is no function `{name}`.", code="unknown", hint=hint)
+                continue
             self.report.unknown(path, "slot, result or variable", name, self.names)
         if isinstance(source, str):
             for name in unknown_of_contact(source):

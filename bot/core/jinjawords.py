@@ -62,6 +62,8 @@ def _reason(source: str, message: str, filters: Iterable[str]) -> str:
     if (named := _FILTER.search(message)) is not None:
         name = named[1] or named[2]
         return f"there is no filter `{name}`; {did_you_mean(name, filters) or one_of(sorted(filters))}"
+    if (turned := re.search(r"=([<>])", source)) is not None:
+        return f"`={turned[1]}` compares nothing; write `{turned[1]}=`"
     if re.search(r"(?<![=!<>])=(?!=)", source):
         return "`=` compares nothing; write `==`"
     if "||" in source or "&&" in source:
