@@ -5,6 +5,7 @@ import itertools
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +31,7 @@ settings.register_profile("repeatable", _PATIENT, derandomize=True)
 settings.register_profile("explore", _PATIENT)
 settings.load_profile("repeatable")
 
+LONGEST_TEST = 120.0  # seconds, of those that care
 EPOCH = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 
 _counter = itertools.count()
@@ -53,6 +55,15 @@ class FakeClock:
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
+
+
+@pytest.fixture
+def one_day() -> None:
+    """For tests of what is counted by the day, where no clock can be given: they never begin just before midnight."""
+    now = datetime.now(UTC)
+    left = (now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1) - now).total_seconds()
+    if left < LONGEST_TEST:
+        time.sleep(left + 1)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from typing import Literal
 
 Verdict = Literal["ok", "warn", "fail"]
 
-HTTP_SECONDS = 5.0
+HTTP_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from bot.core.errors import FlowError
 from tests.cli.conftest import BOT, PHONE_PORT, Run
 
 PORT = str(PHONE_PORT)
-STOPS_WITHIN = 10.0  # seconds, on a machine that is busy with other tests; 1.3 s when it is not
+STOPS_WITHIN = 45.0  # seconds, on a machine that is very busy; 1.3 s when it is not, 60 s if it waited for the browser
 
 
 def script(folder: Path, text: str) -> str:
@@ -121,7 +121,7 @@ def test_the_demo_runs_until_it_is_stopped(environment: dict[str, str], tmp_path
             with urllib.request.urlopen(f"{phones}/events") as watching:  # a browser is looking
                 began = time.monotonic()
                 demo.send_signal(signal.SIGINT)
-                assert demo.wait(timeout=STOPS_WITHIN + 20) == 0
+                assert demo.wait(timeout=STOPS_WITHIN + 60) == 0
                 assert time.monotonic() - began < STOPS_WITHIN
                 watching.close()
             assert demo.stdout is not None

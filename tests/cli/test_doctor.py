@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from bot.cli.checkups import examine
 from bot.cli.findings import Check
 from bot.cli.theatre import Theatre
+from bot.runtime.retention import CHORE
 from tests.cli.conftest import KEPT, Run
 
 
@@ -113,6 +115,9 @@ async def test_a_table_without_isolation(settings: pytest.MonkeyPatch, owner: Ow
 
 
 async def test_a_partition_that_is_not_there(settings: pytest.MonkeyPatch, owner: Owner) -> None:
+    async with asyncio.timeout(60):  # the server makes partitions when it starts: not after we have dropped one
+        while not await owner.fetchval("SELECT count(*) FROM chores WHERE name = $1 AND done_at IS NOT NULL", CHORE):
+            await asyncio.sleep(0.05)
     name = f"turn_traces_{datetime.now(UTC):%Y_%m}"
     await owner.execute(f"DROP TABLE {name}")
     check = await found("Database", "partitions")
@@ -152,7 +157,7 @@ async def test_what_piles_up(settings: pytest.MonkeyPatch, owner: Owner, theatre
     )
     checks = {check.name: check for check in await examine() if check.group == "Queues"}
     assert checks["inbox"].verdict == "fail"
-    assert checks["inbox"].told.startswith("1 waiting, the oldest for 10 min")
+    assert re.match(r"1 waiting, the oldest for 1\d min", checks["inbox"].told)
     assert checks["inbox"].remedy == "Is a worker running? bot serve --only worker"
     assert checks["outbox"].verdict == "ok"
     assert checks["unanswered"].verdict == "warn"

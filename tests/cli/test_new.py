@@ -1,5 +1,6 @@
 """`bot new`: a project that runs, checks and tests green as it is, and never on top of anything."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -167,7 +168,7 @@ def test_the_wheel_ships_the_scaffold(tmp_path: Path) -> None:
     assert ignored.stdout == ""
     uv = [str(Path(sys.executable).with_name("uv")), "build", "--wheel", "--quiet", "--out-dir", str(tmp_path)]
     built = subprocess.run(uv, cwd=REPOSITORY, capture_output=True, text=True, timeout=600, check=False)
-    if "fetch" in built.stderr:
+    if re.search(r"fetch|download|sending request|timed out|registry", built.stderr):
         pytest.skip("the build backend cannot be downloaded here")
     assert built.returncode == 0, built.stderr
     (wheel,) = tmp_path.glob("*.whl")

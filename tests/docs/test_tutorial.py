@@ -33,7 +33,7 @@ PART = re.compile(
     r"|^```(?P<language>[a-z]+)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
-STARTS_WITHIN, STOPS_WITHIN, COMMAND_TAKES = 90.0, 40.0, 180.0  # seconds, on a busy machine
+STARTS_WITHIN, STOPS_WITHIN, COMMAND_TAKES = 300.0, 120.0, 600.0  # seconds, on a busy machine
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 from typing import Any
 
+import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
@@ -34,6 +35,7 @@ async def ask(running: Running, token: str, method: str, path: str, body: Any = 
         return await answer.json()
 
 
+@pytest.mark.usefixtures("one_day")
 async def test_a_manager_answers_a_guide_through_the_api(running: Running) -> None:
     """The guide reports by WhatsApp; a program hears of it and answers; the guide reads it on the phone."""
     heard: asyncio.Queue[Any] = asyncio.Queue()

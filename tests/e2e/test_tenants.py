@@ -188,6 +188,7 @@ async def open_shop(
     return channel.tenant_id
 
 
+@pytest.mark.usefixtures("one_day")
 async def test_three_businesses_at_three_providers_at_the_same_time(street: Street) -> None:
     """The same person writes to all of them at once, and hears from each what that one has to say."""
     shops = street.shops

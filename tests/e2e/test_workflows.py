@@ -1,5 +1,7 @@
 """A signed webhook in, a stored and ordered reply out through the provider: the two shipped workflows."""
 
+import pytest
+
 from tests.e2e.conftest import CUSTOMER, GUIDE, MANAGER, Running
 
 LEADS = """
@@ -9,6 +11,7 @@ WHERE event_type = 'SYSTEM' AND content->>'action' = 'LEAD_CREATED' AND source =
 SENT_TODAY = "SELECT COUNT(*) FROM whatsapp_messages WHERE direction = 'OUTBOUND' AND DATE(sent_at) = CURRENT_DATE"
 
 
+@pytest.mark.usefixtures("one_day")
 async def test_an_enquiry_becomes_one_lead(running: Running) -> None:
     phone = running.emulator
     await phone.say(CUSTOMER, "Hi, interested in EBC Trek for 2 people in December")

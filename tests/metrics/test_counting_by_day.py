@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from tests.storage.support import World, build_world, owner
 
 TODAY = "SELECT COUNT(*) FROM whatsapp_messages WHERE direction = 'OUTBOUND' AND DATE(sent_at) = CURRENT_DATE"
@@ -26,6 +28,7 @@ async def filled(world: World) -> None:
         await db.execute("ANALYZE whatsapp_messages")
 
 
+@pytest.mark.usefixtures("one_day")
 async def test_the_dashboards_count_of_today_is_found_in_an_index(world: World) -> None:
     other = await build_world(world.database, world.vault, slug="beta", address="200")
     await filled(world)
@@ -37,6 +40,7 @@ async def test_the_dashboards_count_of_today_is_found_in_an_index(world: World) 
     assert "Seq Scan on whatsapp_messages" not in plan, plan
 
 
+@pytest.mark.usefixtures("one_day")
 async def test_without_a_superusers_word_it_is_slow_and_right(world: World) -> None:
     """Who cannot call a function leakproof gets the same count."""
     await filled(world)

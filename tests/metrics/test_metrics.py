@@ -61,6 +61,7 @@ async def test_a_day_summed_up_comes_to_what_was_counted_by_hand(world: World, l
     await compare(world, log)
 
 
+@pytest.mark.usefixtures("one_day")
 @LOGS
 async def test_today_is_counted_as_it_is_asked_for(world: World, log: Log) -> None:
     """Without any summing up. What is told of times to come on that day is in the future, and counts all the same."""
@@ -145,6 +146,7 @@ async def test_every_view_says_what_its_numbers_mean(world: World) -> None:
             assert column in row["told"] or column.endswith("_rate") or column == "mean_seconds", (row["name"], column)
 
 
+@pytest.mark.usefixtures("one_day")
 async def test_prometheus_is_told_what_the_reports_say(world: World) -> None:
     log = next(log for log in logs() if log.name == "one_day")
     now = datetime.now(UTC)

@@ -95,7 +95,7 @@ class Bot:
         return [status for value in self.values() for status in value.get("statuses", [])]
 
     async def until(self, met: Callable[[], bool]) -> None:
-        async with asyncio.timeout(30), self._changed:
+        async with asyncio.timeout(120), self._changed:
             await self._changed.wait_for(met)
 
 

@@ -16,6 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from providers.emulator import Emulator, EmulatorSettings, Phone
+from providers.emulator.webhooks import Courier
+from tests.patience import ever_longer
 
 ADA = Phone("Ada Fixture", "+15550142233", "customer")
 BEN = Phone("Ben Fixture", "+15550142244", "guide", bsuid="US.40000000000000000001")
@@ -87,13 +89,25 @@ async def bot() -> AsyncIterator[Bot]:
             yield bot
 
 
-async def test_batch_is_one_webhook_with_messages_statuses_and_entries(bot: Bot) -> None:
+async def test_batch_is_one_webhook_with_messages_statuses_and_entries(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together, gather = asyncio.Event(), Courier._gather
+
+    async def gather_all(courier: Courier, letters: Any) -> int:
+        await together.wait()
+        return await gather(courier, letters)
+
+    monkeypatch.setattr(Courier, "_gather", gather_all)
     await bot.control("faults", batch_webhooks=100)
     for text in ("one", "two"):
         await bot.emulator.say(ADA.number, text)
     await bot.emulator.say(BEN.number, "three")
     await bot.send()
     await bot.control("webhook", field="account_update", value={"event": "DISABLED_UPDATE"})
+    while bot.emulator._exchange.courier.waiting < 6:
+        await asyncio.sleep(0)
+    together.set()
     await bot.emulator.settled()
     (body,) = bot.bodies
     first, second = json.loads(body)["entry"]
@@ -152,13 +166,14 @@ async def test_silent_send_and_skipped_delivered(bot: Bot) -> None:
 
 
 async def test_statuses_may_come_before_the_answer(bot: Bot) -> None:
-    await bot.control("faults", answer_delay=0.2)
-    sending = asyncio.create_task(bot.send())
-    while not bot.all_of("statuses"):
-        await asyncio.sleep(0.005)
-    assert not sending.done()
-    _, answer = await sending
-    assert bot.all_of("statuses")[0]["id"] == answer["messages"][0]["id"]
+    for seconds in ever_longer():
+        bot.bodies.clear()
+        await bot.control("faults", answer_delay=seconds)
+        _, answer = await bot.send()
+        if told := bot.all_of("statuses"):
+            break
+        await bot.emulator.settled()
+    assert told[0]["id"] == answer["messages"][0]["id"]
 
 
 @pytest.mark.parametrize(
@@ -176,12 +191,13 @@ async def test_files_and_templates_can_be_refused(bot: Bot, endpoint: str, path:
 
 
 async def test_throughput_counts_both_directions(bot: Bot) -> None:
-    bot.emulator.advance(timedelta(seconds=2))
+    limits, now = bot.emulator._exchange.limits, bot.emulator._exchange.clock.now() + timedelta(seconds=2)
+    limits._now = lambda: now
     await bot.control("limits", throughput=3)
     await bot.emulator.say(ADA.number, "in")
     codes = [answer.get("error", {}).get("code") for _, answer in [await bot.send() for _ in range(4)]]
     assert codes == [None, None, 130429, 130429]
-    bot.emulator.advance(timedelta(seconds=2))
+    now += timedelta(seconds=2)
     assert (await bot.send())[0] == 200
 
 

@@ -77,7 +77,7 @@ class Account:
 
     async def file(self) -> MediaIn:
         """The file that came in last."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 for item in reversed(self.heard):
                     if isinstance(item, InboundMessage) and isinstance(item.content, MediaIn):

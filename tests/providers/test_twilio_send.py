@@ -49,7 +49,7 @@ async def twilio(answer: Answering, **changes: Any) -> AsyncIterator[tuple[Twili
                 api_url=api.url,
                 content_url=api.url,
                 messaging_url=api.url,
-                patience=Patience(timeout_seconds=5),
+                patience=Patience(timeout_seconds=60),
                 **changes,
             )
         )

@@ -286,6 +286,7 @@ LEADS = (
 )
 
 
+@pytest.mark.usefixtures("one_day")
 async def test_the_dashboard_counts_what_was_sent_today(world: World) -> None:
     other = await build_world(world.database, world.vault, slug="beta", address="200")
     for where, count in ((world, 3), (other, 1)):
