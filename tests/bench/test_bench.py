@@ -72,7 +72,7 @@ async def test_the_stand_in_answers_requests_in_pieces_and_in_heaps(mock: tuple[
 async def test_a_closed_loop_sends_everything_it_has_once(mock: tuple[int, Sends]) -> None:
     port, sends = mock
     # The stand-in takes webhooks for messages to nobody, which is all that is needed here.
-    load = await closed_loop("127.0.0.1", port, traffic().calls(50), connections=4, seconds=5)
+    load = await closed_loop("127.0.0.1", port, traffic().calls(50), connections=4, seconds=120)
     assert (load.accepted, load.refused, len(load.answer_ns), sends.reads) == (50, 0, 50, 50)
 
 

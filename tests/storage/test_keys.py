@@ -43,8 +43,8 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NO
 """
 
 
-def rotation(database: Postgres, *secrets: bytes, **more: Any) -> Rotation:
-    return Rotation(database, secrets or (OLD, NEW), lambda: EPOCH, patience=2, steady=0, **more)
+def rotation(database: Postgres, *secrets: bytes, patience: float = 120, **more: Any) -> Rotation:
+    return Rotation(database, secrets or (OLD, NEW), lambda: EPOCH, patience=patience, steady=0, **more)
 
 
 async def rotate(database: Postgres, *secrets: bytes, **more: Any) -> list[str]:
@@ -324,7 +324,7 @@ async def test_a_server_without_the_new_key_holds_it_up(dsn: str, database: Post
     async with owner(dsn) as connection:
         await Announcement(connection).say(0)
         with pytest.raises(StorageError, match=r"1 of 1 servers .*: 1 of them lack the new key"):
-            await rotate(database)
+            await rotate(database, patience=0.5)
     ring = await open_ring(database, [OLD, NEW])
     assert (ring.keys.seal, ring.keys.find, ring.complete) == (1, 1, True)
     assert not (await open_ring(database, [OLD])).complete
