@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -72,7 +73,7 @@ def cluster() -> Iterator[EmbeddedPostgres]:
 
     Nothing happens in it by itself: no autovacuum changes plans, or is in the way of a lock, in the middle of a test.
     """
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid4().hex)
     data_dir = Path(tempfile.gettempdir()) / f"sirdar-tests-{run[:16]}"
 
     async def start() -> EmbeddedPostgres:

@@ -26,7 +26,7 @@ from bot.core.errors import FlowError, Mark, SirdarError
 from providers.emulator import Bubble, Emulator
 
 BUILT_IN = Path(__file__).with_name("demo.yaml")
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 
 _DEEDS = "`tap:`, `photo:`, `location:`, `desk:` or `pay: link`"
 _LINK = re.compile(r"https?://\S+" + PAY_PATH + r"\S+")

@@ -47,7 +47,7 @@ DEFAULT_SETTINGS: Mapping[str, str] = {
 # Crash recovery after a kill -9 replays up to max_wal_size, which takes longer than any usual start.
 _START_TIMEOUT_SECONDS = 120.0
 _STOP_TIMEOUT_SECONDS = 60.0
-_CONNECT_TIMEOUT_SECONDS = 10.0
+_CONNECT_TIMEOUT_SECONDS = 60.0
 _POLL_SECONDS = 0.01
 _BUSY_POLL_SECONDS = 0.05  # each look goes through all processes of the machine
 _LOG_TAIL_BYTES = 4096

@@ -164,7 +164,7 @@ def directory() -> Iterator[Path]:
     try:
         yield path
     finally:
-        shutil.rmtree(path)
+        shutil.rmtree(path, ignore_errors=True)
 
 
 async def nothing_runs(data_dir: Path) -> None:

@@ -95,7 +95,7 @@ END $$
 def cluster() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="sirdar-test-"))
     yield path
-    shutil.rmtree(path)
+    shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture
