@@ -28,17 +28,19 @@ class ProcessFailed(Exception):  # noqa: N818  what happened, not whose fault
     """A child process ended or never became ready; the text has the end of its log."""
 
 
-# Below the ports that the kernel gives to outgoing connections. Test processes side by side have a lane each, and walk
-# on in it: nobody else is given a port, or one of those after it, that is looked at now and bound in a moment.
+# Below the ports that the kernel gives to outgoing connections. Test processes of a run have a lane each, and walk on
+# in it: no other is given a port, or one of those after it, that is looked at now and bound in a moment.
 _LANES, _LANE, _STRIDE = 8, 1250, 5
-_steps = itertools.count(random.SystemRandom().randrange(_LANE))  # not a seeded one: others may have the same seed
+_dice = random.SystemRandom()  # not a seeded one: others may have the same seed
+_first_lane = int(os.environ.get("PYTEST_XDIST_TESTRUNUID", "")[:8] or f"{_dice.randrange(_LANES)}", 16)
+_lane = (_first_lane + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))) % _LANES
+_steps = itertools.count(_dice.randrange(_LANE))
 
 
 def free_port() -> int:
     """A port that nobody listens on, as nobody does on the next four, most likely: it stays free till used."""
-    lane = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _LANES
     while True:
-        port = 20_000 + lane * _LANE + next(_steps) * _STRIDE % _LANE
+        port = 20_000 + _lane * _LANE + next(_steps) * _STRIDE % _LANE
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
