@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
+from dotenv.parser import parse_stream
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, create_model
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -39,6 +40,8 @@ _OURS = ("WHATSAPP_", "TWILIO_", "BOT_")
 _ELSEWHERE = frozenset({"BOT_FAILPOINTS"})
 """Names that are read elsewhere."""
 
+ENV_FILE = Path(".env")
+
 
 def _no_spaces(secret: SecretStr) -> SecretStr:
     if secret.get_secret_value() != secret.get_secret_value().strip():
@@ -61,7 +64,7 @@ class DatabaseSettings(BaseSettings):
     """Where things are kept and how we log: enough for commands that talk to nobody."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
+        env_file=ENV_FILE, env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
     )
 
     bot_database_url: SecretStr | None = Field(None, description="PostgreSQL to use; unset: an embedded one")
@@ -243,6 +246,7 @@ def load_database_settings(**overrides: Any) -> DatabaseSettings:
 
 
 def _load(kind: type[_S], overrides: dict[str, Any]) -> _S:
+    _check_env_file()
     found: _S | None = None
     problems: dict[str, str] = {}
     try:
@@ -258,6 +262,26 @@ def _load(kind: type[_S], overrides: dict[str, Any]) -> _S:
         return found
     fields = kind.model_fields
     raise ConfigError([f"{n.upper()} {problems[n]}: {fields[n].description}." for n in fields if n in problems])
+
+
+def _check_env_file() -> None:
+    """Refuse a `.env` that cannot be read as a whole: python-dotenv skips lines that it does not understand.
+
+    Raises:
+        ConfigError: Names the lines, without what is in them.
+    """
+    if not ENV_FILE.is_file():
+        return
+    try:
+        with ENV_FILE.open(encoding="utf-8") as file:
+            bad = [str(binding.original.line) for binding in parse_stream(file) if binding.error]
+    except UnicodeDecodeError:
+        raise ConfigError([f"{ENV_FILE} is not written in UTF-8."]) from None
+    except OSError as error:
+        raise ConfigError([f"{ENV_FILE} cannot be read ({error.strerror})."]) from error
+    if bad:
+        where = f"Line {bad[0]}" if len(bad) == 1 else f"Lines {', '.join(bad)}"
+        raise ConfigError([f"{where} of {ENV_FILE} cannot be read: write NAME=value, and close what is quoted."])
 
 
 def _plainly(problem: ErrorDetails) -> str:
@@ -276,31 +300,46 @@ def _plainly(problem: ErrorDetails) -> str:
 
 
 def unknown_settings() -> dict[str, str]:
-    """Names in the environment and `.env` that look like ours and are not, each with the one that was meant, or ""."""
+    """Names in the environment and `.env` that look like ours and are not, each with the one that was meant, or "".
+
+    In `.env`, names that only differ a little from one of ours are looked at as well.
+    """
     known = [name.upper() for name in Settings.model_fields]
-    given = {name.upper() for name in (*os.environ, *(_Given().model_extra or ()))}
-    strange = sorted(name for name in given if name.startswith(_OURS) and name not in known and name not in _ELSEWHERE)
-    return {name: next(iter(get_close_matches(name, known, 1, 0.8)), "") for name in strange}
+    written = {name.upper() for name in _given().model_extra or ()}
+    strange: dict[str, str] = {}
+    for name in sorted({name.upper() for name in os.environ} | written):
+        ours = name.startswith(_OURS)
+        if name in known or name in _ELSEWHERE or not (ours or name in written):
+            continue
+        meant = next(iter(get_close_matches(name, known, 1, 0.8 if ours else 0.9)), "")
+        if ours or meant:
+            strange[name] = meant
+    return strange
 
 
 class _Given(BaseSettings):
     """What was given of the settings that depend on the provider, whatever the others are."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="allow", hide_input_in_errors=True
+        env_file=ENV_FILE, env_file_encoding="utf-8", env_ignore_empty=True, extra="allow", hide_input_in_errors=True
     )
     whatsapp_provider: str = "meta"
 
 
+def _given() -> _Given:
+    _check_env_file()
+    return _Given()
+
+
 def names_given() -> set[str]:
     """The settings that have a value in the environment or `.env`, in lower case."""
-    found = _Given()
+    found = _given()
     return {name.lower() for name in (*found.model_fields_set, *(name for name, value in os.environ.items() if value))}
 
 
 def chosen_provider() -> str:
     """What WHATSAPP_PROVIDER says, for commands that need no other setting of the provider."""
-    return _Given().whatsapp_provider
+    return _given().whatsapp_provider
 
 
 def _lacking(found: DatabaseSettings | None, overrides: dict[str, Any]) -> list[str]:

@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from bot.config import Settings, load_database_settings, load_settings
+from bot.config import (
+    Settings,
+    chosen_provider,
+    load_database_settings,
+    load_settings,
+    names_given,
+    unknown_settings,
+)
 from bot.core.errors import ConfigError
 from bot.runtime.carriers import make_provider
 
@@ -47,6 +54,47 @@ def test_dotenv_is_read_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("BOT_PORT", "9001")
     settings = load_settings()
     assert (settings.bot_host, settings.bot_port) == ("0.0.0.0", 9001)
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (b'BOT_PORT=9000\nWHATSAPP_ACCESS_TOKEN="never shown\n', "Line 2 of .env cannot be read"),
+        (b"BOT_PORT=9000\nnever shown\n\nBOT_HOST=::\n= never shown\n", "Lines 2, 5 of .env cannot be read"),
+        (b"BOT_PORT=9000\nBOT_TENANT=caf\xe9\n", ".env is not written in UTF-8."),
+    ],
+)
+def test_a_line_of_dotenv_that_makes_no_sense_is_named(tmp_path: Path, written: bytes, told: str) -> None:
+    (tmp_path / ".env").write_bytes(written)
+    for read in (load_settings, load_database_settings, names_given, chosen_provider, unknown_settings):
+        with pytest.raises(ConfigError) as caught:
+            read()  # type: ignore[operator]
+        assert str(caught.value).startswith(told)
+        assert "never shown" not in str(caught.value)
+
+
+def test_a_dotenv_that_may_not_be_read_is_no_missing_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("BOT_PORT=9000\n", encoding="utf-8")
+
+    def refuse(self: Path, *_: object, **__: object) -> None:  # root may read everything
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(ConfigError, match=r"\.env cannot be read \(Permission denied\)"):
+        load_database_settings()
+
+
+def test_names_that_nobody_reads_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("WHATSAP_PROVIDER=meta\nBOT_PRT=1\nDJANGO_SETTINGS=x\n", encoding="utf-8")
+    monkeypatch.setenv("BOT_COLOUR", "red")
+    expected = {"BOT_COLOUR": "", "BOT_PRT": "BOT_PORT", "WHATSAP_PROVIDER": "WHATSAPP_PROVIDER"}
+    assert unknown_settings() == expected
+
+
+def test_a_dotenv_of_windows_is_read_as_well(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfBOT_TENANT=himal\r\nBOT_LOG_LEVEL=debug\r\n")
+    settings = load_database_settings()
+    assert (settings.bot_tenant, settings.bot_log_level) == ("himal", "debug")
 
 
 def test_everything_that_is_missing_is_told_at_once() -> None:

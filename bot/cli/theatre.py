@@ -126,6 +126,9 @@ async def perform(
         port: The first to try for the phones; the server takes the next that is free.
         signals: Whether SIGINT and SIGTERM end it.
         drain_seconds: How long it may finish what it began, in the end.
+
+    Raises:
+        KeyboardInterrupt: A signal came while it was starting.
     """
     troupe = troupe_of(content_dir(base))
     async with AsyncExitStack() as stack:
@@ -157,7 +160,7 @@ async def perform(
                 run_parts(parts, stopping=stopping, drain_seconds=drain_seconds, signals=signals)
             )
             stack.push_async_callback(_stop, running, stopping)
-            await _introduce(emulator, running)
+            await _introduce(emulator, running, stopping)
             await _register(system)
             done(server_url)
         yield Theatre(
@@ -192,19 +195,18 @@ async def _stop(running: "asyncio.Task[None]", stopping: Stopping) -> None:
     await asyncio.wait((running,))
 
 
-async def _introduce(emulator: Emulator, running: "asyncio.Task[None]") -> None:
+async def _introduce(emulator: Emulator, running: "asyncio.Task[None]", stopping: Stopping) -> None:
     """Wait until the bot answers the handshake, as Meta does it when a webhook is set up."""
     until = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
-    while True:
-        if running.done():
-            running.result()
-            raise SirdarError("The server stopped before it had started.")
+    while not stopping.is_set():
         try:
             return await emulator.verify_webhook()
         except WebhookRefusedError:
             if asyncio.get_running_loop().time() > until:
                 raise
         await asyncio.sleep(_POLL_SECONDS)
+    await running  # it raises what it stopped of, if that was no signal
+    raise KeyboardInterrupt
 
 
 async def _register(system: System) -> None:

@@ -53,6 +53,8 @@ _BUSY_POLL_SECONDS = 0.05  # each look goes through all processes of the machine
 _LOG_TAIL_BYTES = 4096
 _LOG_LIMIT_BYTES = 10_000_000
 
+_HALF_DROPPED = "SELECT true FROM pg_database WHERE datname = $1 AND datconnlimit = -2"
+
 
 class EmbeddedPostgres:
     """One PostgreSQL cluster below a data directory, shared by every process that asks for it.
@@ -139,9 +141,12 @@ class EmbeddedPostgres:
     async def _ensure_database(self) -> None:
         try:
             connection = await asyncpg.connect(self.dsn(), timeout=_CONNECT_TIMEOUT_SECONDS)
-        except asyncpg.InvalidCatalogNameError:
+        except (asyncpg.InvalidCatalogNameError, asyncpg.ObjectNotInPrerequisiteStateError):
             connection = await asyncpg.connect(self.dsn("postgres"), timeout=_CONNECT_TIMEOUT_SECONDS)
             try:
+                # Whoever was dropping it was interrupted: what is left cannot be used, and the name is taken.
+                if await connection.fetchval(_HALF_DROPPED, DATABASE):
+                    await connection.execute(f'DROP DATABASE IF EXISTS "{DATABASE}"')
                 # Another process may be doing the same.
                 with contextlib.suppress(asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
                     await connection.execute(f'CREATE DATABASE "{DATABASE}"')

@@ -66,8 +66,10 @@ def test_a_script_that_makes_no_sense_is_not_begun(bot: Run, tmp_path: Path) -> 
 
 
 @contextmanager
-def running_demo(environment: dict[str, str], folder: Path) -> "Iterator[tuple[subprocess.Popen[str], str]]":
-    """A demo in a process of its own, and what it has printed once it is up."""
+def running_demo(
+    environment: dict[str, str], folder: Path, until: str = "/desk#"
+) -> "Iterator[tuple[subprocess.Popen[str], str]]":
+    """A demo in a process of its own, and what it has printed up to a line with `until`: it is up, if not told else."""
     demo = subprocess.Popen(
         [*BOT, "demo", "--port", PORT],
         stdout=subprocess.PIPE,
@@ -82,7 +84,7 @@ def running_demo(environment: dict[str, str], folder: Path) -> "Iterator[tuple[s
     try:
         for line in demo.stdout:
             printed += line
-            if "/desk#" in line:
+            if until in line:
                 break
         yield demo, printed
     finally:
@@ -128,6 +130,20 @@ def test_the_demo_runs_until_it_is_stopped(environment: dict[str, str], tmp_path
             rest = demo.stdout.read()
     assert "Traceback" not in rest
     assert rest.splitlines()[-1] == "Stopped."
+
+
+@pytest.mark.parametrize("until", ["✓ Database", "✓ Flows"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_demo_can_be_stopped_while_it_starts(
+    environment: dict[str, str], data_dir: Path, until: str, number: signal.Signals
+) -> None:
+    with running_demo(environment, data_dir, until) as (demo, _):
+        demo.send_signal(number)
+        assert demo.stdout is not None
+        rest = demo.stdout.read()
+        code = demo.wait(timeout=60)
+    assert "Traceback" not in rest
+    assert code == (0 if "Stopped." in rest else -signal.SIGTERM), rest
 
 
 def test_the_built_in_script_is_what_the_panel_suggests() -> None:

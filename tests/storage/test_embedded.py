@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from bot.core.errors import StorageError
-from storage.embedded import EmbeddedPostgres, binary, install, keeper
+from storage.embedded import DATABASE, EmbeddedPostgres, binary, install, keeper
 
 ROOT = Path(__file__).parents[2]
 IS_ROOT = os.geteuid() == 0
@@ -398,6 +398,19 @@ async def test_a_killed_postgres_recovers_what_was_committed(made: Path) -> None
         async with await EmbeddedPostgres.start(made) as joined:
             assert await value(joined, "SELECT count(*) FROM numbers") == 3
         assert await value(database, "SELECT count(*) FROM numbers") == 3
+
+
+async def test_a_database_whose_dropping_was_interrupted_is_made_anew(made: Path) -> None:
+    async with await EmbeddedPostgres.start(made) as database:
+        await remember(database, 1)
+        admin = await asyncpg.connect(database.dsn("postgres"))
+        # What DROP DATABASE leaves behind when it is cancelled (PostgreSQL 18, DATCONNLIMIT_INVALID_DB).
+        await admin.execute("UPDATE pg_database SET datconnlimit = -2 WHERE datname = $1", DATABASE)
+        await admin.close()
+        with pytest.raises(asyncpg.ObjectNotInPrerequisiteStateError):
+            await value(database, "SELECT 1")
+        async with await EmbeddedPostgres.start(made) as joined:
+            assert await value(joined, "SELECT to_regclass('numbers')") is None
 
 
 async def test_reviving_a_live_server_leaves_it_alone(database: EmbeddedPostgres) -> None:
