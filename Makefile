@@ -6,6 +6,8 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 READY := .venv/.ready
+# First with what is there already, which needs no network. A slow machine may take its time for compiling.
+SYNC := UV_COMPILE_BYTECODE_TIMEOUT=0 $(BIN)/uv sync --frozen --quiet --compile-bytecode
 # The machine's own certificates where it has them: behind a proxy that opens TLS, no others will do.
 CERTIFICATES := $(if $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/ssl/cert.pem /etc/pki/tls/cert.pem),--system-certs)
 
@@ -18,7 +20,7 @@ $(READY): pyproject.toml uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Sirdar needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")'
 	@test -x $(BIN)/uv || $(PYTHON) -m venv .venv || { echo 'Python has no venv: try "apt-get install python3-venv".'; exit 1; }
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@UV_COMPILE_BYTECODE_TIMEOUT=0 $(BIN)/uv sync --frozen --quiet --compile-bytecode $(CERTIFICATES)
+	@$(SYNC) --offline 2>/dev/null || $(SYNC) $(CERTIFICATES)
 	@$(BIN)/python -m compileall -q bot providers storage
 	@touch $@
 

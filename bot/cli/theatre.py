@@ -71,7 +71,7 @@ async def open_demo(
     """The demo for people, on a database of its own in BOT_DATA_DIR/demo that begins empty each time.
 
     Raises:
-        SirdarError: A demo runs on that folder already.
+        SirdarError: A demo runs on that folder already, or it cannot be written to.
     """
     folder = settings.bot_data_dir / "demo"
     with _only_one(folder):
@@ -232,8 +232,15 @@ async def _empty(server: EmbeddedPostgres) -> None:
 @contextmanager
 def _only_one(folder: Path) -> Iterator[None]:
     """Keep a second demo away from the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "demo.lock").open("w") as lock:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "demo.lock").open("w")
+    except OSError as error:
+        raise SirdarError(
+            f"The demo cannot write to {folder} ({error.strerror}): make it writable, or choose another folder with "
+            "BOT_DATA_DIR=…"
+        ) from error
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

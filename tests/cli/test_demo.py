@@ -146,6 +146,14 @@ def test_the_demo_can_be_stopped_while_it_starts(
     assert code == (0 if "Stopped." in rest else -signal.SIGTERM), rest
 
 
+def test_a_folder_that_cannot_be_written_to_is_named(bot: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()  # root may write to any folder, but not into a file
+    done = bot("demo", BOT_DATA_DIR=str(tmp_path / "file"))
+    assert done.returncode == 2
+    assert f"The demo cannot write to {tmp_path / 'file' / 'demo'} (Not a directory): make it writable" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_the_built_in_script_is_what_the_panel_suggests() -> None:
     steps = read_steps(BUILT_IN)
     written = [step.text for step in steps if isinstance(step, Write)]
