@@ -256,10 +256,39 @@ def test_what_shares_only_common_words_with_examples_is_not_acted_on() -> None:
         ("mi perro está enfermo", True),  # only common words were heard
         ("puedo devolverlo", False),  # begins like a word of the examples
         ("puedo reservar", False),  # a common word that tells something, and is in an example
-        ("my dog is ill", False),  # no example has it, and the word table tells what it means
+        ("my dog is ill", True),  # the word table knows it, and no word of the examples is near
         ("y tú", False),  # nothing that tells anything
     ],
 )
 def test_words_that_no_example_has_are_about_something_else(text: str, elsewhere: bool) -> None:
     heard = Heard(words_of("mi pedido está roto quiero devolver puedo reservar"))
     assert heard.is_elsewhere(words_of(text)) is elsewhere
+
+
+TRIPS = ["cancel my booking", "please cancel the trip", "I want to book a trek", "pay for my booking", "pay the rest"]
+
+
+@pytest.mark.parametrize(
+    ("text", "elsewhere"),
+    [
+        ("cancel my gym membership", True),
+        ("pay my electricity bill", True),
+        ("cancela mi suscripción de netflix", True),
+        ("cancel my reservation", False),  # says the same in another word
+        ("cancel my booking because of the weather", False),  # one word more, beside two that tell
+    ],
+)
+def test_a_verb_of_ours_with_things_of_others_is_about_something_else(text: str, elsewhere: bool) -> None:
+    heard = Heard(word for example in TRIPS for word in words_of(example))
+    assert heard.is_elsewhere(words_of(text)) is elsewhere
+
+
+def test_right_words_are_not_corrected_however_rare() -> None:
+    rows = [("how many tents are left", "stock"), ("which tent is free", "stock"), ("hello", "greet")]
+    assert train(rows).classifier.corrected("the rent is due") == ["the", "rent", "is", "due"]
+
+
+def test_short_words_of_scripts_with_marks_are_not_corrected_to_other_letters() -> None:
+    """`भाई` and `भाषा` are one letter apart, of two."""
+    speller = Speller({"भाषा": 3, "हिंदी": 3, "कितना": 1})
+    assert speller.correct(["भाई", "शादी", "कीतना"]) == ["भाई", "शादी", "कितना"]

@@ -10,7 +10,7 @@ are taken with their marks.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from functools import cached_property
 from zlib import crc32
 
@@ -62,15 +62,20 @@ def _slips(letters: str | Letters) -> int:
 class Dictionary:
     """Words by what they look like with slips."""
 
-    def __init__(self, often: Mapping[str, int], *, most_slips: int = 2, shortest: int = SHORTEST) -> None:
+    def __init__(
+        self, often: Mapping[str, int], *, most_slips: int = 2, shortest: int = SHORTEST,
+        right: Container[str] | None = None,
+    ) -> None:  # fmt: skip
         """Take the words; they are filed when one is first looked for.
 
         Args:
             often: Each word with how often it occurs; among equally near ones, the most frequent is meant.
             most_slips: How many are forgiven in long words.
             shortest: Words of fewer characters are never meant; those of other scripts have at least `SHORTEST`.
+            right: All words that are right as they are, when there are more than are meant by others.
         """
         self._often, self._most, self._shortest = often, most_slips, shortest
+        self._right = right if right is not None else often
         self._words = [word for word in often if not word.startswith("<") and self._is_of_length(word)]
 
     @cached_property
@@ -93,7 +98,7 @@ class Dictionary:
 
     def __contains__(self, word: str) -> bool:
         """Whether it is a word."""
-        return word in self._often
+        return word in self._right
 
     def nearest(self, word: str) -> tuple[str, int] | None:
         """The word that is meant by one that is none, and how many slips away it is."""
@@ -122,6 +127,8 @@ class Dictionary:
                 continue
             if self._shortest == SHORTEST and is_faint(word, found):
                 continue
+            if not isinstance(letters, str) and not isinstance(other, str) and _differ_in_letters(letters, other):
+                continue
             near.append((found, slips))
         return near
 
@@ -135,6 +142,13 @@ class Dictionary:
         first, last = np.searchsorted(sums, wanted, "left"), np.searchsorted(sums, wanted, "right")
         there = np.flatnonzero(last > first).tolist()
         return {self._words[place] for one in there for place in which[first[one] : last[one]].tolist()}
+
+
+def _differ_in_letters(one: Letters, other: Letters) -> bool:
+    """Whether two short words of a script with marks differ in more than marks: "भाई" is no mistaken "भाषा"."""
+    if min(len(one), len(other)) > SHORTEST:
+        return False
+    return [letter[0] for letter in one] != [letter[0] for letter in other]
 
 
 def is_faint(word: str, other: str) -> bool:

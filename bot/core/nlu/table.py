@@ -45,11 +45,18 @@ class WordTable:
         """Whether it has a vector of the word."""
         return word in self._places
 
+    def directions(self, words: Sequence[str]) -> Floats:
+        """A row of length 1 for each of some words, all of which it has."""
+        rows = self._rows.take([self._places[word] for word in words], axis=0).astype(np.float32)
+        rows /= np.sqrt(np.vecdot(rows, rows))[:, None] + np.float32(1e-6)
+        return rows
+
     @cached_property
     def dictionary(self) -> Dictionary:
-        """Its more frequent words, as a dictionary for the speller."""
+        """Its words, as a dictionary for the speller that corrects to the more frequent ones."""
         frequent = list(self._places)[:_FREQUENT]
-        return Dictionary({word: len(frequent) - rank for rank, word in enumerate(frequent)}, most_slips=1)
+        often = {word: len(frequent) - rank for rank, word in enumerate(frequent)}
+        return Dictionary(often, most_slips=1, right=self._places)
 
     share = SHARE
 
