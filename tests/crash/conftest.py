@@ -15,13 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from crash.deployment import SOAK, Deployment, deploy
+from crash.deployment import SEND_TIMEOUT, SOAK, Deployment, deploy
 from crash.ledger import Verdict
 from storage.embedded import EmbeddedPostgres
 
 SEED = int(os.environ.get("SIRDAR_SEED") or (random.SystemRandom().randrange(10**6) if SOAK else 1))
 
 PROGRESS_SECONDS = 15.0
+BAR_WIDTH = 20
 
 _HEAD = ("test", "messages", "kills", "postgres", "freezes", "unknown", "orphans", "in flight", "repeats", "given up",
          "seconds")  # fmt: skip
@@ -32,6 +33,7 @@ _databases = itertools.count(1)
 _rows: list[tuple[str, ...]] = []
 _passed: list[str] = []
 _failed: list[str] = []
+_total = 0
 
 Deploy = Callable[..., AbstractAsyncContextManager[Deployment]]
 Report = Callable[[Deployment, Verdict], None]
@@ -45,6 +47,19 @@ def durable_cluster() -> Iterator[EmbeddedPostgres]:
     yield server
     asyncio.run(server.stop())
     shutil.rmtree(data_dir, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Count the crash tests, for the bar."""
+    global _total
+    _total = sum(item.nodeid.startswith("tests/crash/") for item in items)
+
+
+def _bar() -> str:
+    """How many of the tests are over."""
+    over = min(len(_passed) + len(_failed), _total)
+    full = BAR_WIDTH * over // max(_total, 1)
+    return f"[{'#' * full}{'.' * (BAR_WIDTH - full)}] {over} of {_total} tests"
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -69,8 +84,9 @@ async def _tell(request: pytest.FixtureRequest, town: Deployment) -> None:
         seconds = time.monotonic() - town.began
         _say(
             request.config,
-            f"  {seconds:4.0f} s  {request.node.name}: {sum(len(one.written) for one in town.people):,} written, "
-            f"{len(town.meta.sent):,} sent, {len(town.fleet.deaths)} deaths, {town.postgres_kills} of PostgreSQL, "
+            f"{_bar()}, {seconds:4.0f} s of {request.node.name}: "
+            f"{sum(len(one.written) for one in town.people):,} written, {len(town.meta.sent):,} sent, "
+            f"{len(town.fleet.deaths)} deaths, {town.postgres_kills} of PostgreSQL, "
             f"{town.freezes} freezes, {town.courier.failed:,} webhooks refused and delivered again",
         )
 
@@ -80,14 +96,15 @@ def deployed(
     request: pytest.FixtureRequest, durable_cluster: EmbeddedPostgres, tmp_path: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Deploy:  # fmt: skip
-    """Makes a deployment: `async with deployed() as town:`."""
+    """Makes a deployment: `async with deployed() as town:`; `send_timeout` in seconds."""
 
     bytecode = tmp_path_factory.getbasetemp() / "bytecode"
 
     @asynccontextmanager
-    async def make() -> AsyncIterator[Deployment]:
+    async def make(*, send_timeout: float = SEND_TIMEOUT) -> AsyncIterator[Deployment]:
         print(f"SIRDAR_SEED={SEED}")
-        async with deploy(durable_cluster, f"crash_{next(_databases)}", tmp_path, bytecode, SEED) as deployment:
+        name = f"crash_{next(_databases)}"
+        async with deploy(durable_cluster, name, tmp_path, bytecode, SEED, send_timeout) as deployment:
             telling = asyncio.create_task(_tell(request, deployment)) if SOAK else None
             try:
                 yield deployment

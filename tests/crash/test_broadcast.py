@@ -41,8 +41,8 @@ async def test_a_broadcast_reaches_nobody_twice(deployed: Deploy) -> None:
         for child in (clock, sender, clock):
             await _more(town, 10)
             child.signal(signal.SIGKILL)
-        await town.until("the broadcast is done", lambda: _done(town), patience=120)
-        await town.settle(patience=120)
+        await town.until("the broadcast is done", lambda: _done(town))
+        await town.settle()
         rows = Counter((row["status"], row["message"]) for row in await town.query(_STATUSES))
         reached = Counter(town.meta.templates)
         assert max(reached.values()) == 1, "somebody got it twice"

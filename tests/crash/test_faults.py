@@ -2,13 +2,14 @@
 
 import asyncio
 import signal
+import time
 from unittest.mock import ANY
 
 import pytest
 
 from crash.conftest import Deploy, Report
-from crash.deployment import SOAK, Deployment
-from crash.ledger import counted
+from crash.deployment import PATIENCE, PATIENT_SEND, SOAK, Deployment
+from crash.ledger import UNKNOWNS, counted
 from crash.meta import Mood
 from crash.people import Person
 from crash.processes import Child
@@ -18,6 +19,12 @@ pytestmark = [pytest.mark.crash, pytest.mark.xdist_group("crash")]
 DRAIN_SECONDS = 25.0
 TIMES = 5 if SOAK else 1
 QUEUED_BEHIND = 450  # more than a worker looks at at a time
+
+_SERVED_LATER = """
+SELECT t.event_id FROM turn_traces t
+WHERE t.conversation_id IN (SELECT e.conversation_id FROM crash_effects e WHERE e.person = $1)
+  AND t.created_at >= (SELECT d.created_at FROM dead_letters d)
+"""
 
 PLACES = {
     "web:1": ["web.before_commit", "web.after_commit"],
@@ -49,9 +56,12 @@ async def test_dying_at_every_named_place(deployed: Deploy, report: Report) -> N
             failpoints = [f"{place}=kill@{town.rng.randint(5, 25)}" for place in places * TIMES]
             await town.start(name, failpoints=failpoints)
         goal = sum(map(len, PLACES.values())) * TIMES
-        while len(town.fleet.deaths) < goal:
-            assert len(town.people) < 20 * goal, f"not every place was visited: {town.fleet.deaths}"
+        until = time.monotonic() + PATIENCE * goal / 4
+        while (dead := len(town.fleet.deaths)) < goal:
+            assert time.monotonic() < until, f"not every place was visited: {town.fleet.deaths}"
             await write(town, 20, 8, 6.0, timers=True)
+            if len(town.fleet.deaths) == dead:  # who is to die is slow to start: what it missed waits for it
+                await town.settle()
         await town.settle()
         verdict = await town.judge()
         assert len(town.fleet.deaths) == goal
@@ -63,8 +73,8 @@ async def test_postgres_is_killed(deployed: Deploy, report: Report) -> None:
     async with deployed() as town:
         town.meta.mood = Mood(pause=0.05)
         await town.start("web,clock:1", "worker:1", "sender:1")
+        await town.warm_up()
         writing = asyncio.create_task(write(town, 15, 16 * TIMES, 15.0 * TIMES, timers=True))
-        await town.flowing()
         while not writing.done():
             await town.kill_postgres()
             await asyncio.wait((writing,), timeout=town.rng.uniform(1, 4))
@@ -125,20 +135,22 @@ async def test_a_sender_that_slept_past_its_lease_says_nothing(place: str, deplo
         for _ in range(TIMES):
             await write_until_frozen(town, sleeper)
             await town.settle()
+            given_up = {(row["message_id"], row["attempt"]) for row in await town.query(UNKNOWNS)}
+            asleep = len(town.meta.sent)
             sleeper.signal(signal.SIGCONT)
             await write(town, 5, 10, 1.0)
             await town.settle()
+            said = {(one.message_id, one.attempt) for one in town.meta.sent[asleep:]}
+            assert not said & given_up, "it began to send when its lease was over"
             sleeper.signal(signal.SIGKILL)
         verdict = await town.judge()
         assert verdict.unknowns, "it froze with nothing in flight"
-        if "before" in place:
-            assert verdict.repeats == 0, "it began to send when its lease was over"
         report(town, verdict)
 
 
 async def test_sigterm_under_load_drains(deployed: Deploy, report: Report) -> None:
     """Each process finishes what it began within its time, says so with exit code 0, and leaves nothing unknown."""
-    async with deployed() as town:
+    async with deployed(send_timeout=PATIENT_SEND) as town:
         town.meta.mood = Mood(pause=0.3)
         names = ["web:1", "worker:1", "sender:1", "clock:1"]
         await town.start(*names)
@@ -192,20 +204,15 @@ async def test_one_process_with_all_parts_is_killed(deployed: Deploy, report: Re
 
 async def test_a_poisoned_message_holds_up_nobody_for_long(deployed: Deploy, report: Report) -> None:
     """It is tried again, then put aside; others go on at once, and the same person right after."""
-    async with deployed() as town:
+    async with deployed(send_timeout=PATIENT_SEND) as town:
         await town.start("all:1")
         victim, cursed, other = town.people = [Person(1), Person(2), Person(3)]
         behind = [f"COUNT {number}" for number in range(2, QUEUED_BEHIND + 2)]
         await victim.write(town.courier, "COUNT 1", "BREAK", "COUNT 2", "COUNT 3")
         await cursed.write(town.courier, "COUNT 1", "FIND it", *behind)
         await other.write(town.courier, *[f"COUNT {number}" for number in range(1, 11)])
-
-        async def other_served() -> bool:
-            return sum(one.to == other.phone for one in town.meta.sent) == 10
-
-        await town.until("another person is served", other_served)
-        assert not await town.query("SELECT FROM dead_letters"), "others had to wait until it was put aside"
         await town.settle()
+        assert not await town.query(_SERVED_LATER, other.name), "others had to wait until it was put aside"
         (dead,) = await town.query("SELECT attempts, error FROM dead_letters")
         assert (dead["attempts"], dead["error"]) == (3, "RuntimeError: this lookup always breaks")
         heard = {person.name: [one.body for one in town.meta.sent if one.to == person.phone] for person in town.people}
