@@ -88,7 +88,7 @@ async def test_only_the_first_message_of_each_conversation_is_claimed(world: Wor
 
 
 async def test_no_more_is_claimed_than_there_is_room_for_the_longest_waiting_first(world: World) -> None:
-    for number in (3, 1, 2):
+    for number in (3, 1, 4, 2):  # in the order of neither their ids nor their opposite
         await world.say(str(number), to=await world.conversation(person(number)), at=EPOCH + number * SECOND)
     claims = await world.claim(now=EPOCH + 9 * SECOND, room=2)
     assert [claim.content for claim in claims] == [TextOut(body="1"), TextOut(body="2")]

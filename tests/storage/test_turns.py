@@ -162,6 +162,13 @@ async def test_the_longest_waiting_conversation_and_tenant_come_first(world: Wor
     ]
 
 
+async def test_a_tenants_share_goes_to_those_who_have_waited_longest(world: World) -> None:
+    for number in (3, 1, 4, 2):  # in the order of neither their events nor their opposite
+        await world.intake.accept([message(world.channel, sender=person(number), at=EPOCH + number * SECOND)])
+    first = [await world.conversation(person(number)) for number in (1, 2)]
+    assert await world.turns.waiting(EPOCH + 9 * SECOND, 10, share=2) == [(world.tenant, first)]
+
+
 async def test_one_busy_person_does_not_hide_the_others(world: World) -> None:
     """Candidates are conversations, however many events each has."""
     busy, _ = await receive(world, *(str(n) for n in range(50)))
