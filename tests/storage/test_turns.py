@@ -309,6 +309,21 @@ async def test_everything_a_batch_changed_is_written(world: World) -> None:
     assert held["error_detail"] == "outside the window"
 
 
+async def test_a_conversation_is_read_as_it_was_written(world: World) -> None:
+    """Who has taken over has it still when the process that noted it is gone."""
+    conversation, events = await receive(world, "a", "b")
+    async with world.turns.transaction(world.tenant) as store:
+        (work,) = await store.lock([conversation], 1, 10)
+        now = replace(
+            conversation_of(work, frame(state="wait")), owner="person:contact:17", scope={"rules": ["no calls"]}
+        )
+        await store.write(Outcome(conversations=[now], done=[(conversation, events[0])]), EPOCH)
+    async with world.turns.transaction(world.tenant) as store:
+        (work,) = await store.lock([conversation], 1, 10)
+    read = work.conversation
+    assert (read.frames, read.owner, read.scope) == (now.frames, now.owner, now.scope)
+
+
 async def test_an_error_while_writing_leaves_nothing(world: World) -> None:
     """The audit entry is written last and has a character that PostgreSQL does not take."""
     conversation, outcome = await full_outcome(world)
