@@ -35,7 +35,7 @@ async def test_a_message_its_turn_and_its_answer(theatre: Theatre) -> None:
     wamid = await theatre.emulator.say(CUSTOMER, "Hi, interested in EBC Trek for 2 people in December")
     await theatre.emulator.wait_for(CUSTOMER)
     accepted = re.compile(r"attempt 1 at [\d:.]+: accepted by the provider")
-    async with asyncio.timeout(60):  # the phone has the answer before the sender has noted so
+    async with asyncio.timeout(180):  # the phone has the answer before the sender has noted so
         while not accepted.search(told := as_text(story := await story_of(theatre, wamid))):
             await asyncio.sleep(0.05)
     assert "text from Maya Lindqvist (customer)" in told
@@ -71,7 +71,7 @@ async def test_a_refused_send_is_explained_in_plain_words(theatre: Theatre) -> N
     async with aiohttp.ClientSession() as client, client.post(faults, json=refuse) as answer:
         assert answer.status == 200
     wamid = await theatre.emulator.say(CUSTOMER, "hi")
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while True:
             story = await tell_story(theatre.system.foundation, theatre.system.channel.tenant_id, wamid)
             if story is not None and story.answers and story.answers[0].message["status"] == "FAILED":
@@ -89,7 +89,7 @@ async def test_an_answer_that_waits_for_a_refused_number_says_so_and_what_to_do(
         assert answer.status == 200
     wamid = await theatre.emulator.say(CUSTOMER, "hi")
     told = ""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while "alarm" not in told:
             story = await tell_story(theatre.system.foundation, theatre.system.channel.tenant_id, wamid)
             told = as_text(story) if story is not None else ""
@@ -174,7 +174,7 @@ async def test_what_became_of_a_file(theatre: Theatre) -> None:
     async def told_of(content: bytes, ending: str) -> str:
         wamid = await theatre.emulator.send_image(CUSTOMER, content, caption="Here")
         foundation, tenant = theatre.system.foundation, theatre.system.channel.tenant_id
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while True:
                 story = await tell_story(foundation, tenant, wamid)
                 if story is not None and ending in (told := as_text(story)):

@@ -60,7 +60,7 @@ class Running:
         async with self.http.post(self.url + PATH, data=io.BytesIO(body), headers=headers) as answer:
             return answer.status
 
-    async def until(self, query: str, expected: Callable[[list[dict[str, Any]]], bool], seconds: float = 60) -> Any:
+    async def until(self, query: str, expected: Callable[[list[dict[str, Any]]], bool], seconds: float = 180) -> Any:
         """Ask again and again until the rows are as expected."""
         async with asyncio.timeout(seconds):
             while True:
@@ -158,7 +158,7 @@ async def _people(system: System) -> None:
 
 
 async def _listening(http: aiohttp.ClientSession, url: str, served: "asyncio.Task[None]") -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while True:
             if served.done():
                 served.result()

@@ -60,7 +60,7 @@ async def test_a_manager_answers_a_guide_through_the_api(running: Running) -> No
         await running.emulator.wait_for(MANAGER)
         await running.emulator.say(GUIDE, "ISSUE TRP123 Vehicle breakdown at checkpoint")
         await running.emulator.wait_for(GUIDE)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             news = await heard.get()
     incident = news["content"]["incident_id"]
     shown = await ask(running, token, "GET", f"/incidents/{incident}")

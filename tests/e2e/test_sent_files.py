@@ -52,7 +52,7 @@ async def test_a_file_of_ours_reaches_the_phone_and_is_uploaded_once(running: Ru
         async with PostgresTurns(system.foundation.database, system.foundation.vault).transaction(tenant) as store:
             await store.write(Outcome(outbound=[new]), system.clock())
         system.bells.ring(OUTBOX)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while (bubble := phone.transcript(GUIDE)[-1]).text != caption:
                 await asyncio.sleep(0.02)
         assert bubble.kind == "image"

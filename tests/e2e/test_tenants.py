@@ -86,7 +86,7 @@ class Street:
             return await db.fetch(query)
 
     async def until(self, true: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while not await true():
                 await asyncio.sleep(0.05)
 
