@@ -14,7 +14,7 @@ from bot.runtime.bootstrap import System
 from bot.runtime.loop import Clock
 from bot.runtime.pacing import Pacer
 from bot.runtime.tenants import Tenants
-from bot.web.api import business, events, field, house, metrics, people, records, stores, talk, trips
+from bot.web.api import approvals, bookings, events, field, house, metrics, people, records, sales, stores, talk, trips
 from bot.web.api.openapi import document
 from bot.web.api.page import documentation
 from bot.web.api.route import Routes
@@ -26,7 +26,7 @@ from storage.postgres import Postgres
 @lru_cache(maxsize=1)
 def all_routes() -> Routes:
     """Every route there is."""
-    parts = (people, talk, business, trips, field, records, stores, house, metrics, events)
+    parts = (people, talk, sales, bookings, approvals, trips, field, records, stores, house, metrics, events)
     return Routes().including(*(part.ROUTES for part in parts))
 
 

@@ -10,11 +10,11 @@ from bot.operations.permissions import roles_with
 from bot.operations.terms import terms_of
 from bot.runtime.files import StoredFile
 from bot.runtime.links import Links
-from bot.web.api.business import NeededWords, Reason, Words
 from bot.web.api.collections import Collection, Filter, acting_for, serve
 from bot.web.api.paging import Page, PageQuery, page
 from bot.web.api.problems import Problem
 from bot.web.api.route import Asked, Given, Id, Routes
+from bot.web.api.values import NeededWords, Reason, Words
 
 ROUTES = Routes()
 

@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from bot.web.api.business import Amount, NeededWords, Words
 from bot.web.api.collections import Collection
 from bot.web.api.route import Given, Id, Routes
+from bot.web.api.values import Amount, NeededWords, Words
 
 ROUTES = Routes()
 

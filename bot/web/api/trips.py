@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from bot.operations.permissions import roles_with
-from bot.web.api.business import Amount, Month, NeededWords, People, Reason
 from bot.web.api.collections import Collection, Filter, serve
 from bot.web.api.route import Asked, Given, Id, Routes
+from bot.web.api.values import Amount, Month, NeededWords, People, Reason
 
 ROUTES = Routes()
 
