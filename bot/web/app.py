@@ -18,7 +18,7 @@ from bot.web.api import add_api
 from bot.web.desk import add_desk
 from bot.web.files import SharedFiles
 from bot.web.gate import Gate
-from bot.web.health import Health
+from bot.web.health import Health, Lookout
 from bot.web.pay import Payments
 from bot.web.today import Today
 from bot.web.webhook import MAX_BODY, Webhook
@@ -67,7 +67,7 @@ def make_health_app(system: System) -> web.Application:
         clock=system.clock,
     )
     health = Health(
-        queues=system.upkeep,
+        lookout=Lookout(queues=system.upkeep),
         clock=system.clock,
         limit_seconds=settings.bot_backlog_limit,
         today=today,

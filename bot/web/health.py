@@ -1,7 +1,9 @@
 """What an operator's machines ask: alive, ready, and how busy."""
 
+import asyncio
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -11,6 +13,9 @@ from prometheus_client import generate_latest
 from bot.runtime.metrics import METRICS
 from storage.base import Backlog
 from storage.migrations import VERSION_TABLE
+
+FRESH_SECONDS = 1.0
+"""Balancers and scrapers together, however many and however often they ask, cost the database one look a second."""
 
 
 class HasToday(Protocol):
@@ -31,18 +36,57 @@ class HasBacklog(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What the database said: how much waits and which schema it has, or the kind of `trouble` there was."""
+
+    backlog: Backlog | None = None
+    revision: str | None = None
+    trouble: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Lookout:
+    """Looks at the database for everybody who asks: once a second, and never twice at the same time.
+
+    Attributes:
+        queues: Where the queues are.
+        ticks: Seconds that only grow.
+    """
+
+    queues: HasBacklog
+    ticks: Callable[[], float] = time.monotonic
+    _seen: Look = field(default_factory=Look, init=False)
+    _until: float = field(default=float("-inf"), init=False)
+    _looking: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+
+    async def look(self) -> Look:
+        """What it says now, or said less than a second ago."""
+        async with self._looking:
+            if self.ticks() >= self._until:
+                self._seen = await self._ask()
+                self._until = self.ticks() + FRESH_SECONDS
+            return self._seen
+
+    async def _ask(self) -> Look:
+        try:
+            return Look(backlog=await self.queues.backlog(), revision=await self.queues.revision(VERSION_TABLE))
+        except Exception as error:  # noqa: BLE001  any reason means: not ready
+            return Look(trouble=type(error).__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
     """Answers `/healthz`, `/readyz` and `/metrics`.
 
     Attributes:
-        queues: Where the queues are.
+        lookout: Who looks at the queues.
         clock: The time.
         limit_seconds: How long the oldest event may wait before we say we are not ready.
         today: Today's numbers.
         revision: The schema that this version of the code needs.
     """
 
-    queues: HasBacklog
+    lookout: Lookout
     clock: Callable[[], datetime]
     limit_seconds: float
     today: HasToday
@@ -54,13 +98,15 @@ class Health:
 
     async def ready(self, _: web.Request) -> web.Response:
         """200 when webhooks can be stored and events are processed in time, else 503 with the reason."""
-        try:
-            backlog, revision = await self.queues.backlog(), await self.queues.revision(VERSION_TABLE)
-        except Exception as error:  # noqa: BLE001  any reason means: not ready
-            reason = f"the database does not answer ({type(error).__name__})"
+        look = await self.lookout.look()
+        backlog = look.backlog
+        if backlog is None:
+            reason = f"the database does not answer ({look.trouble})"
             return web.json_response({"status": "not ready", "reason": reason}, status=503)
-        if revision != self.revision:
-            reason = f"the schema is at revision {revision}, this version needs {self.revision}: upgrade, then restart"
+        if look.revision != self.revision:
+            reason = (
+                f"the schema is at revision {look.revision}, this version needs {self.revision}: upgrade, then restart"
+            )
             return web.json_response({"status": "not ready", "reason": reason}, status=503)
         now = self.clock()
         age = _age(backlog.inbox_oldest, now)
@@ -85,10 +131,9 @@ class Health:
 
     async def metrics(self, _: web.Request) -> web.Response:
         """Everything we count, in Prometheus' text format."""
-        try:
-            backlog = await self.queues.backlog()
-            await self.today.refresh()
-        except Exception:  # noqa: BLE001  the other metrics are worth having, above all when the database is down
+        backlog = (await self.lookout.look()).backlog
+        if backlog is None or not await self._counted():
+            # The other metrics are worth having, above all when the database is down.
             METRICS.backlog.clear()
             METRICS.today.clear()
             METRICS.tenant_backlog.clear()
@@ -103,6 +148,14 @@ class Health:
             METRICS.backlog_age.labels("outbox").set(_age(backlog.outbox_oldest, now))
             _show_tenants(backlog.tenants, now)
         return web.Response(body=generate_latest(METRICS.registry), content_type="text/plain", charset="utf-8")
+
+    async def _counted(self) -> bool:
+        """Have today's numbers set; False when they cannot be had."""
+        try:
+            await self.today.refresh()
+        except Exception:  # noqa: BLE001  whatever the reason, we answer without them
+            return False
+        return True
 
 
 def _show_tenants(tenants: Mapping[str, Backlog], now: datetime) -> None:

@@ -1,5 +1,6 @@
 """Today's numbers for Prometheus: the same as the reports', at most a few seconds old."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -30,9 +31,14 @@ class Today:
     tenants: Callable[[], Mapping[TenantId, str]]
     clock: Callable[[], datetime]
     _counted_at: dict[TenantId, datetime] = field(default_factory=dict, init=False)
+    _counting: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def refresh(self) -> None:
-        """Count those that were not counted a moment ago; of very many tenants, some each time."""
+        """Count those that were not counted a moment ago, once for all who ask; of very many, some each time."""
+        async with self._counting:
+            await self._count()
+
+    async def _count(self) -> None:
         now, tenants = self.clock(), self.tenants()
         if self._counted_at.keys() - tenants.keys():  # somebody is not served any more
             METRICS.today.clear()
