@@ -57,6 +57,7 @@ SELECT count(*) FILTER (WHERE content ->> 'action' = 'CODE_REFUSED' AND actor_id
        count(*) FILTER (WHERE content ->> 'action' = 'CODES_STOPPED' AND actor_id = $2) AS told
 FROM timeline_entries WHERE tenant_id = $1 AND object_type = $3 AND object_id = $4 AND created_at > $5
 """
+_LOCK_CODES = "SELECT pg_advisory_xact_lock(hashtextextended('codes', $1))"
 _INVITED = "SELECT * FROM staff_invites WHERE tenant_id = $1 AND invite_id = $2 FOR UPDATE"
 _SET_INVITE = """
 UPDATE staff_invites SET status = $3, used_by = $4, used_at = $5 WHERE tenant_id = $1 AND invite_id = $2
@@ -140,17 +141,27 @@ async def join(acting: Acting, *, code: str) -> dict[str, Any]:
 async def _not_too_many(acting: Acting) -> None:
     """Look at no more codes for a while, once there were too many wrong ones.
 
-    What other transactions are just writing is not counted: with several workers a few more may slip through.
+    Codes of a tenant are looked at one after the other, whichever workers have them: each try sees the one before it.
+    Who was told to stop waits for nobody, so a flood of codes holds up no worker.
     """
-    wrong = await acting.db.fetchrow(
-        _WRONG, acting.tenant_id, acting.me, *JOINING, acting.at - WRONG_WITHIN
-    )  # fmt: skip
-    if wrong["own"] < WRONG_CODES and wrong["everybodys"] < WRONG_CODES_OF_ALL:
+    wrong = await _wrong_codes(acting)
+    if not (_too_many(wrong) and wrong["told"]):
+        await acting.db.execute(_LOCK_CODES, acting.tenant_id)
+        wrong = await _wrong_codes(acting)
+    if not _too_many(wrong):
         return
     if wrong["told"]:
         raise ActionError("still_too_many", "There were too many wrong codes.")
     await timeline.record(acting, *JOINING, "CODES_STOPPED", own=wrong["own"], everybodys=wrong["everybodys"])
     raise ActionError("too_many", "There were too many wrong codes. Try again in an hour.", kept=True)
+
+
+async def _wrong_codes(acting: Acting) -> Any:
+    return await acting.db.fetchrow(_WRONG, acting.tenant_id, acting.me, *JOINING, acting.at - WRONG_WITHIN)
+
+
+def _too_many(wrong: Any) -> bool:
+    return bool(wrong["own"] >= WRONG_CODES or wrong["everybodys"] >= WRONG_CODES_OF_ALL)
 
 
 @SERVICES.service("staff.revoke_invite", "manage_people")

@@ -5,9 +5,10 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from operations.conftest import Crowd, offered
+from operations.conftest import SERVICES, Crowd, offered
 
 from bot.core.errors import ActionError
+from bot.operations.people import WRONG_CODES
 
 GIVEN_OUT = "SELECT assignee_id, count(*) AS leads FROM leads WHERE status IN ('NEW', 'QUOTED') GROUP BY 1"
 
@@ -63,6 +64,20 @@ async def test_what_is_sent_twice_at_once_goes_out_once(crowd: Crowd) -> None:
     told = await all_at_once(crowd, 8, "quotes.send", "sales", quote=quote["id"])
     assert told == {"done": 1, "wrong_status": 7}
     assert await noted(crowd, "QUOTE_SENT") == 1
+
+
+async def test_however_many_codes_are_tried_at_once_five_are_looked_at(crowd: Crowd) -> None:
+    """Each worker has its own transaction, and cannot see what the others are just writing."""
+
+    async def attempt() -> str:
+        async with crowd.database.tenant(crowd.channel.tenant_id) as db:
+            with pytest.raises(ActionError) as refused:
+                await SERVICES["staff.join"].function(crowd.acting(db, "customer"), code="WRONG-12345")
+        return refused.value.code  # what the refusal noted is committed, as a turn does
+
+    told = Counter(await asyncio.gather(*(attempt() for _ in range(20))))
+    assert told == {"bad_code": WRONG_CODES, "too_many": 1, "still_too_many": 20 - WRONG_CODES - 1}
+    assert await noted(crowd, "CODE_REFUSED") == WRONG_CODES
 
 
 @pytest.mark.parametrize("answers", [(True,), (True, False)])
