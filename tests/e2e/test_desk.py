@@ -288,6 +288,30 @@ async def test_who_has_no_token_sees_nothing(running: Running, sign_in: SignIn) 
     assert asked == [], "who is signed out asks for nothing"
 
 
+async def test_a_link_makes_nobody_somebody_else_unasked(running: Running, sign_in: SignIn) -> None:
+    """Whoever is sent a link with another's token would otherwise work in that other's name, and not notice."""
+    page = await sign_in("sales", "Anita")
+    who = page.get_by_role("navigation").locator("strong")
+    await expect(who).to_have_text("Anita")
+    mine, other = (
+        await page.evaluate("sessionStorage.getItem('sirdar-token')"),
+        await token_of(running, "manager", "Mallory"),
+    )
+    dialog = page.get_by_role("dialog")
+    await page.evaluate("(token) => { location.hash = token }", other)
+    await expect(dialog).to_contain_text("You are signed in as Anita.")
+    assert other not in page.url
+    await dialog.get_by_role("button", name="Cancel").click()
+    await expect(who).to_have_text("Anita")
+    assert await page.evaluate("sessionStorage.getItem('sirdar-token')") == mine
+
+    await page.goto(f"{running.url}/desk?again#{other}")  # the page is loaded anew
+    await dialog.get_by_role("button", name="Sign in with the link").click()
+    await expect(page.get_by_role("status")).to_have_text("You are signed in as Mallory.")
+    await expect(who).to_have_text("Mallory")
+    await expect(dialog).to_have_count(0)
+
+
 async def test_every_answer_tells_browsers_what_not_to_do(running: Running) -> None:
     """Errors too, and what aiohttp itself refuses; nobody is told which versions answer."""
     some = [

@@ -4,6 +4,7 @@ import { Refused, rights as signIn, token } from "./api.js";
 import { detail, list } from "./board.js";
 import { BOARDS } from "./boards.js";
 import { el, toast, words } from "./dom.js";
+import { ask } from "./forms.js";
 import { conversation, talks } from "./talk.js";
 import { today } from "./today.js";
 
@@ -174,6 +175,8 @@ function put(target, node, quietly) {
 }
 
 window.addEventListener("hashchange", () => {
+  const offered = fromAddress();
+  if (offered) return follow(offered);
   read();
   if (rights) show();
 });
@@ -188,9 +191,37 @@ setInterval(() => {
   if (rights && document.visibilityState === "visible" && !document.querySelector("dialog[open]")) show(true);
 }, EVERY_MS);
 
-// A link may carry the token behind the #, which browsers send to nobody; it leaves the address at once.
-if (location.hash.startsWith("#sdr_")) {
-  token.set(location.hash.slice(1));
+/** The token in the address: a link may carry one behind the #, which browsers send to nobody. It leaves at once. */
+function fromAddress() {
+  if (!location.hash.startsWith("#sdr_")) return null;
+  const offered = location.hash.slice(1);
   history.replaceState(null, "", location.pathname);
+  return offered;
 }
-start();
+
+/** Sign in with a link's token. Who is signed in as somebody else is asked first: anybody can send a link. */
+async function follow(offered) {
+  const kept = token.get();
+  if (kept && kept !== offered) {
+    if (!rights) await start();
+    if (rights) {
+      return ask({
+        title: "Become somebody else?", button: "Sign in with the link",
+        about: `You are signed in as ${rights.me.name}. The link you opened carries another token. Only go on if you know who gave it to you.`,
+        send: async () => enter(offered),
+      });
+    }
+  }
+  return enter(offered);
+}
+
+async function enter(offered) {
+  drafts.clear();
+  token.set(offered);
+  await start();
+  if (rights) toast(`You are signed in as ${rights.me.name}.`);
+}
+
+const offered = fromAddress();
+if (offered) follow(offered);
+else start();
