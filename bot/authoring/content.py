@@ -33,6 +33,7 @@ from bot.core.errors import ContentErrors, Mark, TemplateError
 from bot.core.expanding import expand
 from bot.core.flow import LANGUAGE, FlowSpec, ProjectSpec
 from bot.core.intents import EntitySpec, IntentFile, IntentSpec
+from bot.core.planning import WHATSAPP_TEMPLATE
 from bot.core.report import Path, Report, did_you_mean
 from bot.core.templates import FALLBACK, TemplateFile, Texts, compile_file, outline
 from bot.core.whatsapp import WhatsAppTemplate
@@ -231,6 +232,7 @@ class Loader(Folder):
             document = self._document(name, path)
             template = self._model(document, WhatsAppTemplate) if document is not None else None
             if template is None or document is None:
+                self.broken.add((WHATSAPP_TEMPLATE, _name_of(name, document)))
                 continue
             key = (template.name, template.language)
             if key in self.whatsapp:
@@ -357,6 +359,12 @@ class Loader(Folder):
 def _rest(name: str) -> str:
     """A flow file's path as its replies have it."""
     return name.removeprefix("flows/").removesuffix(".yaml")
+
+
+def _name_of(path: str, document: Document | None) -> str:
+    """What a WhatsApp template with mistakes is called: by itself where that can be read, else by its file."""
+    inside = document.value.get("name") if document is not None and isinstance(document.value, dict) else None
+    return inside if isinstance(inside, str) else FilePath(path).name.partition(".")[0]
 
 
 def _check_empty(value: Any, path: Path, report: Report) -> None:

@@ -36,6 +36,7 @@ class Folder:
     Attributes:
         root: The folder.
         given: Read these instead of the folder.
+        broken: What is there, but with mistakes of its own, by kind and name: that it is missing is not said as well.
         known: What was compiled an earlier time: files that are as they were then are not compiled again.
         made: The same, of this time.
         files: The texts that were read, by path.
@@ -43,6 +44,7 @@ class Folder:
 
     root: FilePath
     given: Files | None = field(default=None, kw_only=True)
+    broken: set[tuple[str, str]] = field(default_factory=set, kw_only=True)
     known: Memory[FlowFile] = field(default_factory=Memory, kw_only=True)
     made: Memory[FlowFile] = field(default_factory=Memory, kw_only=True)
     files: dict[str, str] = field(default_factory=dict, kw_only=True)
@@ -95,6 +97,8 @@ class Folder:
     def report(self, document: Document, report: Report) -> None:
         """Take a report, turning paths into places."""
         for one in report.mistakes:
+            if one.missing in self.broken:
+                continue
             self.finding(document.mark(one.path), one.message, one.hint, one.severity, one.code)
 
     def finding(self, at: Mark, message: str, hint: str, severity: Severity, code: str) -> None:

@@ -14,6 +14,7 @@ from bot.authoring.mistakes import Finding
 from bot.authoring.translations import listed, missing_common, missing_templates
 from bot.core.actions import Actions
 from bot.core.book import ANY
+from bot.core.planning import WHATSAPP_TEMPLATE
 from bot.core.report import Report
 from bot.core.templates import FALLBACK, TemplateFile
 
@@ -130,6 +131,8 @@ def _common(loader: Loader) -> Iterable[Finding]:
 def _templates(loader: Loader) -> Iterable[Finding]:
     """WhatsApp templates are there in every language."""
     for name, language in missing_templates(loader.whatsapp, tuple(loader.project.languages)):
+        if (WHATSAPP_TEMPLATE, name) in loader.broken:
+            continue
         path = next(path for key, path in loader.whatsapp_files.items() if key[0] == name)
         yield _finding(
             TemplateFile(path=path, blocks={}), 1, "error", "translation",

@@ -20,6 +20,9 @@ from bot.core.slots import AnySlot, compile_slot
 from bot.core.templates import Texts
 from bot.core.whatsapp import WhatsAppTemplate
 
+WHATSAPP_TEMPLATE = "WhatsApp template"
+"""What a report calls one that is missing."""
+
 
 def compile_slots(spec: FlowSpec, report: Report) -> dict[str, AnySlot]:
     """The flow's slots, ready to read messages."""
@@ -153,7 +156,7 @@ class Planner:
     def _filled(self, name: str, place: Path, parameters: Sequence[Any], path: Path) -> Filled | None:
         template = self.templates.get(name)
         if template is None:
-            self.report.unknown(place, "WhatsApp template", name, self.templates)
+            self.report.unknown(place, WHATSAPP_TEMPLATE, name, self.templates)
             return None
         if len(parameters) != template.value_count:
             more = template.value_count - template.parameter_count

@@ -13,13 +13,14 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mistake:
-    """One mistake. `code` is stable, for tools and for ignoring a warning."""
+    """One mistake. `code` is stable, for tools and for ignoring a warning; `missing` names what there should be."""
 
     path: Path
     message: str
     hint: str = ""
     severity: Severity = "error"
     code: str = "flow"
+    missing: tuple[str, str] | None = None
 
 
 @dataclass(slots=True)
@@ -33,17 +34,27 @@ class Report:
     places: dict[str, Path] = field(default_factory=dict)
 
     def __call__(
-        self, path: Path, message: str, *, hint: str = "", severity: Severity = "error", code: str = "flow"
+        self,
+        path: Path,
+        message: str,
+        *,
+        hint: str = "",
+        severity: Severity = "error",
+        code: str = "flow",
+        missing: tuple[str, str] | None = None,
     ) -> None:
         """Add one."""
         if len(path) > 1 and path[0] == "states":
             path = (*self.places.get(str(path[1]), path[:2]), *path[2:])
-        self.mistakes.append(Mistake(path=path, message=message, hint=hint, severity=severity, code=code))
+        self.mistakes.append(
+            Mistake(path=path, message=message, hint=hint, severity=severity, code=code, missing=missing)
+        )
 
     def unknown(self, path: Path, what: str, name: str, known: Iterable[str]) -> None:
         """Add "there is no such thing", with the nearest name there is."""
         names = sorted(known)
-        self(path, f"There is no {what} `{name}`.", hint=did_you_mean(name, names) or one_of(names), code="unknown")
+        hint = did_you_mean(name, names) or one_of(names)
+        self(path, f"There is no {what} `{name}`.", hint=hint, code="unknown", missing=(what, name))
 
     def wrong(self, path: Path, mistake: Exception, *, code: str = "flow") -> None:
         """Add what an error says: what is wrong, and behind `; ` what to do."""

@@ -52,6 +52,27 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     assert "There is no state `y`." in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name: nudge\nlanguage: en\ncategory: UTILITY\nbody: Hello {{1}}\n",  # a variable at the edge
+        "name: nudge\nname: nudge\n",
+        "- nudge\n",
+    ],
+)
+def test_a_template_that_cannot_be_read_is_told_once(tmp_path: Path, text: str) -> None:
+    """Not a second time by each flow that sends it: there is such a template."""
+    flow = FLOW.format(1).replace("say: hi", "notify: {role: sales, template: nudge}")
+    write_content(tmp_path, {"flows/customer/test.yaml": flow, "templates/whatsapp/nudge.yaml": text})
+    with pytest.raises(ContentErrors) as caught:
+        load_content(tmp_path, fake_actions())
+    assert {error.at.file for error in caught.value.errors if error.at} == {"templates/whatsapp/nudge.yaml"}
+    write_content(tmp_path, {"flows/customer/test.yaml": flow.replace("nudge", "nugde")})
+    with pytest.raises(ContentErrors) as caught:
+        load_content(tmp_path, fake_actions())
+    assert "There is no WhatsApp template `nugde`." in str(caught.value)
+
+
 def test_versions_live_side_by_side_and_the_newest_starts(tmp_path: Path) -> None:
     files = {
         "flows/customer/test.yaml": FLOW.format(2),
