@@ -30,13 +30,24 @@ from bot.runtime.project import content_dir
 from providers.emulator.settings import ProviderName
 from storage.postgres.tokens import create_token
 
-DESK = (
-    "quotes.draft lead=LEAD1 trip=TRP123",
-    "quotes.send quote=QUO1",
-    "incidents.update incident=INC1 text='A jeep comes at 14:00' public='We go on an hour later'",
+STORY = (
+    (
+        "On Maya's phone (customer), write, and tap what is offered",
+        ("Hi, interested in EBC Trek for 2 people in December",),
+    ),
+    (
+        "Be sales: on the desk below, or in a terminal",
+        ("{bot} act quotes.draft lead=LEAD1 trip=TRP123", "{bot} act quotes.send quote=QUO1"),
+    ),
+    ("On Maya's phone again, and pay behind the link that comes", ("Looks good, how do I book?",)),
+    ("On Pasang's phone (guide)", ("ISSUE TRP123 Vehicle breakdown at checkpoint",)),
+    (
+        "Be the manager: on the desk, or in a terminal",
+        ("{bot} act incidents.update incident=INC1 text='A jeep comes at 14:00' public='We go on an hour later'",),
+    ),
+    ("On Pasang's phone again", ("RESOLVED TRP123",)),
 )
-"""What the desk does between what the phones are suggested to write, for `bot act`."""
-
+"""What to do with the example's phones, one after the other, and in whose place."""
 
 _MANAGER = "SELECT min(contact_id) FROM contact_roles WHERE tenant_id = $1 AND role = 'manager'"
 
@@ -167,20 +178,15 @@ def _welcome(theatre: Theatre, wanted: int, folder: Path) -> Group:
     addresses.add_row(Text("Server", "bold"), Text(f"{server}/healthz", "cyan"), Text(f"{server}/metrics", "cyan"))
     lines: list[Table | Text | Padding] = [addresses, Text()]
     troupe = theatre.troupe
-    writers = [one for one in troupe.people if one.hint]
-    for place, one in enumerate(writers, 1):
-        also = ("RESOLVED TRP123",) if troupe.file is None and one.part == "guide" else ()
-        lines.append(Text.assemble((f"{place}  ", "bold"), f"On {one.name}'s phone ({one.part}), write"))
-        lines += [Padding(Text(text, "green"), (0, 0, 0, 5)) for text in (one.hint, *also)]
-    count = len(writers)
     command = f"BOT_DATA_DIR={folder} {_command()}"
     if troupe.file is None:
-        count += 1
-        between = "In between, be sales and the manager: on the desk, or in a terminal"
-        lines.append(Text.assemble((f"{count}  ", "bold"), between))
-        lines += [Padding(Text(f"{command} act {deed}", "green"), (0, 0, 0, 5)) for deed in DESK]
-    lines.append(Text.assemble((f"{count + 1}  ", "bold"), "See why it answered as it did"))
-    lines.append(Padding(Text(f"{command} explain latest", "green"), (0, 0, 0, 5)))
+        steps = [(told, tuple(one.format(bot=command) for one in deeds)) for told, deeds in STORY]
+    else:
+        steps = [(f"On {one.name}'s phone ({one.part}), write", (one.hint,)) for one in troupe.people if one.hint]
+    steps.append(("See why it answered as it did", (f"{command} explain latest",)))
+    for place, (told, deeds) in enumerate(steps, 1):
+        lines.append(Text.assemble((f"{place}  ", "bold"), told))
+        lines += [Padding(Text(deed, "green"), (0, 0, 0, 5)) for deed in deeds]
     lines += [Text(), Text("Ctrl-C stops everything. Nothing leaves this computer.", "dim")]
     panel = Panel(Group(*lines), title=Text("Sirdar demo", "bold"), title_align="left", padding=(1, 2), expand=False)
     bound = int(theatre.emulator.base_url.rpartition(":")[2])

@@ -16,14 +16,13 @@ INSERT INTO treks (tenant_id, name, synonyms, days, price) VALUES ($1, $2, $3, $
 ON CONFLICT (tenant_id, name) DO NOTHING
 """
 _TRIPS = [
-    ("TRP123", "Everest Base Camp", 0),
     ("TRP124", "Langtang Valley", 0),
     ("TRP130", "Everest Base Camp", 21),
     ("TRP131", "Annapurna Circuit", 28),
     ("TRP132", "Langtang Valley", 35),
     ("TRP133", "Manaslu Circuit", 42),
 ]
-"""Code, trek, and in how many days it leaves."""
+"""Code, trek, and in how many days it leaves. TRP123 is not among them: see `_december`."""
 _SEATS = 12
 _STORE = [("Tent", "20", "4"), ("Down jacket", "15", "3"), ("Oxygen cylinder", "6", "2")]
 _ADD_TRIP = """
@@ -42,16 +41,22 @@ SELECT $1, trip_id, $3 FROM trips WHERE tenant_id = $1 AND code = $2 ON CONFLICT
 
 
 async def seed(db: Database, tenant_id: TenantId, *, guide: ContactId | None, today: date) -> None:
-    """Add treks, trips and a store; `guide` leads TRP123 and TRP124, which leave today.
+    """Add treks, trips and a store; `guide` leads TRP123, in December, and TRP124, which leaves today.
 
     Running it again changes nothing.
     """
     for name, synonyms, days, price in _TREKS:
         await db.execute(_ADD_TREK, tenant_id, name, synonyms, days, price)
-    for code, trek, days in _TRIPS:
-        await db.execute(_ADD_TRIP, tenant_id, code, trek, today + timedelta(days=days), _SEATS)
+    departures = [(code, trek, today + timedelta(days=days)) for code, trek, days in _TRIPS]
+    for code, trek, leaves in [("TRP123", "Everest Base Camp", _december(today)), *departures]:
+        await db.execute(_ADD_TRIP, tenant_id, code, trek, leaves, _SEATS)
     for name, quantity, low in _STORE:
         await db.execute(_ADD_ITEM, tenant_id, name, quantity, low)
     if guide is not None:
         for code in ("TRP123", "TRP124"):
             await db.execute(_ASSIGN, tenant_id, code, guide)
+
+
+def _december(today: date) -> date:
+    """When the trip leaves that the demo's customer asks for, "in December": the 5th, or later if that is too soon."""
+    return min(max(date(today.year, 12, 5), today + timedelta(days=7)), date(today.year, 12, 31))
