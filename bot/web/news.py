@@ -10,6 +10,7 @@ import orjson
 from bot.core.ids import TenantId
 from bot.core.messages import Incoming, LocationIn, LocationOut, MediaIn, MediaOut, Outgoing, TextIn, TextOut
 from bot.runtime.templates import news_in
+from bot.web.restrictions import is_lifted, restricted_until
 from providers.base import (
     RETRYABLE,
     AccountChanged,
@@ -47,8 +48,6 @@ IN_A_GROUP = "InboundMessage in a group: answers would reach people who asked no
 
 MAX_ALARM = 300
 THROTTLED, STOPPED = timedelta(seconds=10), timedelta(minutes=10)
-RESTRICTED = timedelta(hours=6)
-"""For how long a restriction stops us, unless it says how long it lasts."""
 
 _HEALTH = frozenset(
     {
@@ -221,7 +220,6 @@ def _as_ours(content: Incoming) -> Outgoing:
 
 
 def _health(channel: Channel, item: AccountChanged, at: datetime) -> NewHealth:
-    stopped = _restricted(item)
     return NewHealth(
         channel=channel,
         topic=item.field,
@@ -230,7 +228,7 @@ def _health(channel: Channel, item: AccountChanged, at: datetime) -> NewHealth:
         reach_limit=_reach_limit(item.data),
         alarm=_alarm(item),
         pause_until=_pause_until(item, at),
-        initiated_after=at + RESTRICTED if stopped else None,
+        initiated_after=restricted_until(item, at),
         throughput=_THROUGHPUTS.get(str(item.data.get("event")))
         if item.field == "phone_number_quality_update"
         else None,
@@ -243,17 +241,6 @@ def _reach_limit(data: Mapping[str, Any]) -> int | None:
         if (limit := read_reach(data.get(name))) is not None:
             return limit
     return None
-
-
-def _restricted(item: AccountChanged) -> bool:
-    """Whether the provider forbids writing to people first."""
-    if item.field == "errors":
-        return item.data.get("effect") in (Effect.STOP_CHANNEL, Effect.STOP_INITIATED)
-    return item.field == "account_update" and item.data.get("event") in (
-        "ACCOUNT_RESTRICTION",
-        "ACCOUNT_DELETED",
-        "DISABLED_UPDATE",
-    )
 
 
 def _pause_until(item: AccountChanged, at: datetime) -> datetime | None:
@@ -279,7 +266,7 @@ def _alarm(item: AccountChanged) -> str | None:
             "ACCOUNT_DELETED",
             "DISABLED_UPDATE",
             "ACCOUNT_OFFBOARDED",
-        ):
+        ) and not is_lifted(item):
             told = f"account: {event}"
         case "phone_number_quality_update" if event in ("FLAGGED", "DOWNGRADE"):
             told = f"number: {event}, it now reaches {data.get('current_limit') or 'fewer people'}"

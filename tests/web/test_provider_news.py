@@ -18,7 +18,8 @@ from bot.core.messages import (
     TextOut,
 )
 from bot.web.gate import by_account
-from bot.web.news import NOBODY, RESTRICTED, STOPPED, THROTTLED, Sorting
+from bot.web.news import NOBODY, STOPPED, THROTTLED, Sorting
+from bot.web.restrictions import LONGEST, RESTRICTED
 from providers.base import (
     AccountChanged,
     Delivery,
@@ -232,6 +233,44 @@ def test_what_somebody_should_look_at_is_an_alarm(item: AccountChanged, alarm: s
     assert isinstance(row, NewHealth)
     assert row.alarm == alarm
     assert row.initiated_after == (NOW + RESTRICTED if restricted else None)
+
+
+def _restriction(*listed: dict[str, Any]) -> AccountChanged:
+    return told("account_update", event="ACCOUNT_RESTRICTION", restriction_info=list(listed))
+
+
+BEGINNING = "RESTRICTED_BIZ_INITIATED_MESSAGING"
+SOON, LATER = NOW + timedelta(days=1), NOW + timedelta(days=3)
+
+
+@pytest.mark.parametrize(
+    ("item", "until"),
+    [
+        (_restriction({"restriction_type": BEGINNING, "expiration": int(LATER.timestamp())}), LATER),
+        (_restriction({"restriction_type": BEGINNING, "expiration": str(int(LATER.timestamp() * 1000))}), LATER),
+        (_restriction({"restriction_type": BEGINNING, "expiration": LATER.isoformat()}), LATER),
+        (_restriction({"restriction_type": BEGINNING, "expiration": int(SOON.timestamp())},
+                      {"restriction_type": "RESTRICTED_NEW", "expiration": int(LATER.timestamp())}), LATER),
+        (_restriction({"restriction_type": "RESTRICTED_ADD_PHONE_NUMBER_ACTION", "expiration": 1}), None),
+        (_restriction({"restriction_type": BEGINNING}), NOW + RESTRICTED),
+        (_restriction({"restriction_type": BEGINNING, "expiration": "never"}), NOW + RESTRICTED),
+        (_restriction({"restriction_type": BEGINNING, "expiration": 10**30}), NOW + RESTRICTED),
+        (_restriction({"restriction_type": BEGINNING, "expiration": int((NOW + 2 * LONGEST).timestamp())}),
+         NOW + RESTRICTED),
+        (told("account_update", event="ACCOUNT_RESTRICTION", restriction_info="odd"), NOW + RESTRICTED),
+        (told("account_update", event="DISABLED_UPDATE", ban_info={"waba_ban_state": "DISABLE"}), NOW + RESTRICTED),
+    ],
+)  # fmt: skip
+def test_a_restriction_holds_as_long_as_it_says(item: AccountChanged, until: datetime | None) -> None:
+    row = one(item)
+    assert row.initiated_after == until
+    assert row.alarm
+
+
+def test_a_ban_that_is_over_stops_nothing_and_is_no_alarm() -> None:
+    row = one(told("account_update", event="DISABLED_UPDATE", ban_info={"waba_ban_state": "REINSTATE"}))
+    assert isinstance(row, NewHealth)
+    assert (row.initiated_after, row.alarm) == (None, None)
 
 
 @pytest.mark.parametrize(("effect", "pause"), [("pause_channel", THROTTLED), ("stop_channel", STOPPED), ("", None)])
