@@ -110,13 +110,14 @@ async def test_sales_quotes_and_the_customer_pays(running: Running, sign_in: Sig
     await phone.wait_for(CUSTOMER, lambda bubble: "Everest Base Camp" in bubble.text)
     await phone.say(CUSTOMER, "yes")
     await phone.wait_for(CUSTOMER, lambda bubble: "LEAD1" in bubble.text)
-    await running.rows(f"UPDATE leads SET note = $q${HOSTILE}$q$ RETURNING 1")
+    await running.rows(f"UPDATE leads SET note = $q${HOSTILE}\u202e$q$ RETURNING 1")
 
     page = await sign_in("sales", "Anita")
     await expect(page.get_by_role("button", name="New leads 1")).to_be_visible()
     await picture(page, "today")
     await choose(page, "Leads", re.compile("Everest Base Camp"))
     await expect(details(page)).to_contain_text(HOSTILE)
+    assert "\u202e" not in await details(page).inner_text(), "it would turn around what stands behind it"
     await picture(page, "lead")
     await fill(page, "Write a quote", Price_per_person="1450.00", Note_for_the_customer="Lodges included")
     await expect(details(page)).to_contain_text("USD 2,900.00")

@@ -190,6 +190,6 @@ async function timeline(board, one, rights) {
       ` ${told(entry.content)}`, el("small", {}, ` ${entry.source.toLowerCase()}`),
     );
   });
-  return [el("h3", {}, "Timeline"), el("ul", { class: "timeline" }, lines)];
+  return lines.length ? [el("h3", {}, "Timeline"), el("ul", { class: "timeline" }, lines)] : null;
 }
 

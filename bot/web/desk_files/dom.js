@@ -1,5 +1,9 @@
 // Builds elements. Text only ever enters as text nodes, so nothing that a person wrote can become markup.
 
+// Characters that turn around the direction of what stands behind them: a name must not make USD 12 of USD 21.
+const TURNING = /[\u202a-\u202e\u2066-\u2069]/g;
+const plain = (child) => (typeof child === "string" ? child.replace(TURNING, "") : child);
+
 /** Make an element: `el("p", { class: "words", onclick: f }, "text", node, null)`. */
 export function el(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -8,7 +12,7 @@ export function el(tag, attributes = {}, ...children) {
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat(2).filter((child) => child !== null && child !== undefined && child !== ""));
+  node.append(...children.flat(2).filter((child) => child !== null && child !== undefined && child !== "").map(plain));
   return node;
 }
 

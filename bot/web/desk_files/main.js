@@ -124,6 +124,7 @@ async function show(quietly = false) {
   try {
     const [left, right] = await drawn();
     if (mine !== asked || !rights) return;
+    right?.querySelector("header")?.prepend(el("a", { class: "back", href: `#${[place.board, "", place.query ?? ""].join("/").replace(/\/+$/, "")}`, "aria-label": "Back to the list" }, "‹"));
     put(document.getElementById("list"), left, quietly);
     put(document.getElementById("detail"), right, quietly || shown === where);
     root.firstChild.classList.toggle("open", right !== null);

@@ -43,7 +43,7 @@ function said(content) {
   const template = content.kind === "template" ? `[${content.name}] ${(content.parameters ?? []).join(" · ")}` : null;
   const shown = [media, place, template, text].filter(Boolean).join(" ");
   return [
-    el("p", {}, shown || `[${content.kind}]`),
+    el("p", { dir: "auto" }, shown || `[${content.kind}]`),
     buttons.length ? el("p", { class: "chips" }, buttons.map((one) => el("span", {}, one.title))) : null,
   ];
 }
@@ -92,7 +92,7 @@ export async function conversation(number, rights, go, again, drafts) {
       rights.may("GET", "/leads") ? el("button", { class: "small", onclick: () => go("leads", null, `contact=${one.contact_id}`) }, "Leads") : null,
       rights.may("GET", "/bookings") ? el("button", { class: "small", onclick: () => go("bookings", null, `contact=${one.contact_id}`) }, "Bookings") : null,
     ),
-    el("ol", { class: "bubbles", tabindex: "0", "aria-label": "Messages" }, bubbles),
+    bubbles.length ? el("ol", { class: "bubbles", tabindex: "0", "aria-label": "Messages" }, bubbles) : el("p", { class: "empty" }, "Nothing was said yet."),
     composer(one, number, rights, again, drafts),
   );
 }
@@ -100,6 +100,7 @@ export async function conversation(number, rights, go, again, drafts) {
 function composer(one, number, rights, again, drafts) {
   if (!rights.may("POST", "/conversations/{conversation}/reply")) return null;
   const open = one.last_inbound_at && Date.now() - new Date(one.last_inbound_at) < ANSWER_HOURS * 3600_000;
+  if (!one.last_inbound_at) return el("p", { class: "quiet" }, "They have not written yet: until they do, WhatsApp lets only a template through.");
   if (!open) return el("p", { class: "quiet" }, "They last wrote more than 24 hours ago: WhatsApp lets only a template through now.");
   const area = el("textarea", { id: "reply", rows: 2, maxlength: 4096, required: true, placeholder: "Write in your own words", "aria-label": "Reply" });
   area.value = drafts.get(number)?.text ?? "";
