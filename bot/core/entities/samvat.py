@@ -52,7 +52,6 @@ OTHERWISE = {
 _NUMBERS = {name: number for number, name in enumerate(MONTHS, 1)}
 TELLING = frozenset(MONTHS) | frozenset(OTHERWISE) | {GATE}
 
-_MONTH = "|".join(MONTHS)
 _ANY = "|".join(dict.fromkeys((*MONTHS, *OTHERWISE)))
 _YEAR = r"(20[0-9]\d)"
 _DAY = r"(\d{1,2})(?![\d:/.]\d|\d| ?(?:people|adults|children|days|nights|baje|jana|am|pm)\b)"

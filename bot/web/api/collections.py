@@ -6,13 +6,12 @@ on WhatsApp. Afterwards the object is shown as it is now.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter, create_model
 
-from bot.core.actions import Database
 from bot.operations import standard_services
 from bot.operations.acting import Acting
 from bot.operations.permissions import roles_with
@@ -22,8 +21,6 @@ from bot.web.api.route import Asked, Given, Handler, Id, Nothing, Route, Routes
 
 SERVICES = standard_services()
 _NUMBER: TypeAdapter[int] = TypeAdapter(Id)
-
-Translate = Callable[[Database, int, dict[str, Any]], Any]
 
 
 @dataclass(frozen=True, kw_only=True)
