@@ -53,7 +53,8 @@ class Messages:
 class Figures:
     """What was measured. Shares are 0 to 1, times in milliseconds of CPU on one thread, memory in MiB.
 
-    `taken` is the share of messages that were acted on, `taken_right` how many of these rightly.
+    `taken` is the share of messages that were acted on, `taken_right` how many of these rightly. `mean` is the time of
+    all messages; `asked` the share of them for which one that knows more was asked, `asked_p50` the median of these.
     """
 
     set: str
@@ -69,6 +70,9 @@ class Figures:
     train_seconds: float
     p50: float
     p95: float
+    mean: float
+    asked: float | None
+    asked_p50: float | None
     memory: float
 
 
@@ -157,10 +161,13 @@ def measure(train: Train, messages: Messages, shots: int, seeds: int) -> Figures
         trained = time.perf_counter() - began
         lap = time.thread_time_ns
         took: list[float] = []
+        asked: list[float] = []
         for text in texts[:1000]:
-            start = lap()
+            before_it, start = _asked(predict), lap()
             predict(text)
             took.append((lap() - start) / 1e6)
+            if _asked(predict) > before_it:
+                asked.append(took[-1])
         grown = _rss() - before
         answers = predict.batch(texts)
         rng = random.Random(seed)
@@ -174,19 +181,27 @@ def measure(train: Train, messages: Messages, shots: int, seeds: int) -> Figures
             "train_seconds": trained,
             "p50": float(np.percentile(took, 50)),
             "p95": float(np.percentile(took, 95)),
+            "mean": fmean(took),
             "memory": max(grown, 0.0),
         }
+        if asked:
+            one |= {"asked": len(asked) / len(took), "asked_p50": float(np.median(asked))}
         if messages.strange:
             strange = predict.batch(messages.strange)
             one["auroc"] = auroc([sure for _, sure in answers], [sure for _, sure in strange])
             one["strange_refused"] = fmean(intent is None for intent, _ in strange)
         rounds.append(one)
-    mean = {name: fmean(one[name] for one in rounds) for name in rounds[0]}
+    mean = {name: fmean(one[name] for one in rounds) for name in rounds[0] if all(name in one for one in rounds)}
     mean["memory"] = max(one["memory"] for one in rounds)
     return Figures(
         set=messages.name, shots=shots, seeds=len(rounds), intents=intents,
-        **({"auroc": None, "strange_refused": None} | mean),  # type: ignore[arg-type]
+        **({"auroc": None, "strange_refused": None, "asked": None, "asked_p50": None} | mean),  # type: ignore[arg-type]
     )  # fmt: skip
+
+
+def _asked(predict: Any) -> int:
+    """How often one that knows more was asked, if there is one."""
+    return getattr(getattr(predict, "classifier", None), "asked", 0)
 
 
 def _percent(share: float | None) -> str:
@@ -208,6 +223,9 @@ def show(figures: Sequence[Figures], console: Console) -> None:
         "train s",
         "p50",
         "p95",
+        "mean",
+        "asked",
+        "p50 then",
         "MiB",
     )
     for place, head in enumerate(heads):
@@ -216,7 +234,9 @@ def show(figures: Sequence[Figures], console: Console) -> None:
         table.add_row(
             one.set, str(one.shots or "full"), _percent(one.accuracy), _percent(one.accuracy_with_typos),
             _percent(one.taken), _percent(one.taken_right), _percent(one.auroc), _percent(one.strange_refused),
-            f"{one.train_seconds:.2f}", f"{one.p50:.2f}", f"{one.p95:.2f}", f"{one.memory:.0f}",
+            f"{one.train_seconds:.2f}", f"{one.p50:.2f}", f"{one.p95:.2f}",
+            f"{one.mean:.2f}", _percent(one.asked), "" if one.asked_p50 is None else f"{one.asked_p50:.1f}",
+            f"{one.memory:.0f}",
         )  # fmt: skip
     console.print(table)
 
@@ -255,7 +275,7 @@ def main(
         for number in shots or (5, 10, FULL):
             with console.status(f"{messages.name}, {number or 'all'} examples of each intent"):
                 figures.append(measure(train, messages, number, seeds))
-    show(figures, console if console.is_terminal else Console(width=110))
+    show(figures, console if console.is_terminal else Console(width=130))
     if output is not None:
         output.write_text(json.dumps([asdict(one) for one in figures], indent=2) + "\n", encoding="utf-8")
 
