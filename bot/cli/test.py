@@ -16,6 +16,7 @@ from bot.authoring.testing.coverage import FlowCover, measure, percent
 from bot.authoring.testing.runner import Result
 from bot.authoring.testing.suite import Broken, Outcome, Suite, files_among, open_suite
 from bot.cli import reports, verdicts
+from bot.cli.bubbles import PLAIN_WIDTH
 from bot.config import load_database_settings
 from bot.core.errors import SirdarError
 from bot.runtime.project import content_dir, keep_models, project_actions
@@ -51,6 +52,8 @@ def play(
     folder = next((path for path in paths if path.is_dir()), None)
     suite = open_suite(content, project_actions(settings, content), folder)
     console = Console(highlight=False, stderr=as_format != "text")
+    if not console.is_terminal:
+        console.width = PLAIN_WIDTH  # a log has no edge at which names would have to end
     if explore:
         from bot.cli.exploring import run_explore
 
