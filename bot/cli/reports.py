@@ -111,8 +111,8 @@ def write_junit(path: Path, outcomes: Sequence[Outcome], seconds: float) -> None
         "tests": str(len(outcomes)), "failures": str(sum(not one.passed for one in results)),
         "errors": str(len(outcomes) - len(results)), "skipped": "0", "time": f"{seconds:.3f}",
     }  # fmt: skip
-    whole = Xml.Element("testsuites", name="bot test", **counts)
-    suite = Xml.SubElement(whole, "testsuite", name="bot test", **counts)
+    whole = Xml.Element("testsuites", counts | {"name": "bot test"})
+    suite = Xml.SubElement(whole, "testsuite", counts | {"name": "bot test"})
     for one in outcomes:
         if isinstance(one, Broken):
             case = Xml.SubElement(suite, "testcase", classname=one.path.stem, name=one.path.name, file=str(one.path))

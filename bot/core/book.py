@@ -54,6 +54,10 @@ class FlowBook:
         self._commands = {
             role: tuple((flow, use) for flow in flows for use in flow.commands) for role, flows in self._by_role.items()
         }
+        self._lone_verbs = {
+            role: frozenset(use.command.verb[0] for _, use in uses if len(use.command.verb) == 1)
+            for role, uses in self._commands.items()
+        }
         self._universals = {
             role: {word: flow for flow in reversed(flows) for word in flow.universals}
             for role, flows in self._by_role.items()
@@ -138,6 +142,10 @@ class FlowBook:
     def commands(self, role: str) -> tuple[tuple[CompiledFlow, CommandUse], ...]:
         """The commands a role may type."""
         return self._of(self._commands, role)
+
+    def lone_verbs(self, role: str) -> frozenset[str]:
+        """The verbs of these commands that are one word."""
+        return self._lone_verbs.get(role) or self._lone_verbs.get(ANY) or frozenset()
 
     def learn(self) -> None:
         """Train what tells intents apart, for all roles; else the first message of each waits for it.

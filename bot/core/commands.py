@@ -69,6 +69,12 @@ def parse_command(source: str) -> Command:
     )
 
 
+def lone(text: str) -> str | None:
+    """The only word of a message, as verbs are compared; None when there are more, or none at all."""
+    words = text[: MAX_ANALYSED * 8].split(None, 1)
+    return words[0].strip(_EDGES).casefold() if len(words) == 1 else None
+
+
 def read_command(command: Command, text: str, slots: Mapping[str, AnySlot]) -> CommandRead | None:
     """The command in a message, or None when the message is not this command."""
     count = len(command.verb)

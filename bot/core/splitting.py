@@ -16,8 +16,10 @@ def split_text(text: str, limit: int = MAX_TEXT) -> list[str]:
     Nothing is lost but white space around the cuts. Only a single character that is longer than a part (a letter with
     thousands of accents) is cut inside.
     """
-    parts: list[str] = []
     text = text.strip()
+    if text and 2 * len(text) <= limit:
+        return [text]
+    parts: list[str] = []
     while (reach := _reach(text, limit)) < len(text):
         cut = _cut(text, reach)
         parts.append(text[:cut].rstrip())

@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.core.book import FlowBook
 from bot.core.choices import read_tap
-from bot.core.commands import CommandRead, read_command
+from bot.core.commands import CommandRead, lone, read_command
 from bot.core.compiled import CommandUse, CompiledFlow
 from bot.core.conversation import Conversation
 from bot.core.cursor import Cursor, Said, Turn
@@ -285,9 +285,12 @@ class _Router(Upgrading, Offering):
     def _command(self, said: Said, *, staff_only: bool) -> tuple[CompiledFlow, CommandUse, CommandRead] | None:
         """The command in a message: an exact verb first, then one with a typing mistake."""
         nearly = None
+        word = lone(said.text)
         for role in self.turn.contact.roles:
             if staff_only and role == "customer":
                 continue
+            if word is not None and word not in self.book.lone_verbs(role):
+                continue  # a slip is only forgiven when something follows
             for flow, use in self.book.commands(role):
                 read = read_command(use.command, said.text, flow.slots)
                 if read is not None and read.exact:

@@ -4,6 +4,7 @@ import pytest
 from talking import Business, Talk
 
 from bot.core.book import FlowBook
+from bot.core.commands import lone
 from bot.core.effects import ATTACH_RUN, EndRun, Invoke, Notify, ParkRun, StartRun
 from bot.core.messages import LocationIn, MediaIn
 
@@ -197,3 +198,10 @@ def test_staff_commands_work_while_a_person_has_taken_over(book: FlowBook) -> No
     assert both.conversation.owner == "role:sales"
     assert "logged" in both.text(ISSUE)
     assert both.text("hello") == ""
+
+
+def test_a_lone_word_is_only_a_command_when_it_is_its_verb() -> None:
+    """Nothing is forgiven in a verb alone; and which words are verbs alone is known beforehand."""
+    assert lone("  Undo ") == "undo"
+    assert lone("undo it") is None
+    assert lone(" \n") is None

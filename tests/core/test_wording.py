@@ -85,7 +85,7 @@ states: {a: {say: hi, next: b}, b: {form: [people], next: c}, c: {end: x}}
     ("change", "message"),
     [
         ({"short: 50": "cold: 50"}, "There is no block `q__cold`."),
-        ({"{warm: 50, short: 50}": "{warm: 50}"}, "`variants:` needs at least two; write for example"),
+        ({"{warm: 50, short: 50}": "{warm: 50}"}, "`variants:` needs at least two. Write for example"),
         ({"short: 50": "short: 0"}, "error"),
     ],
 )
