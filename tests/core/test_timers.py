@@ -185,11 +185,11 @@ def test_quiet_hours_end_when_they_say(begins: time, ends: time, naive: datetime
 @pytest.mark.parametrize(
     ("flow", "state", "message"),
     [
-        ('quiet: {from: "9pm", to: "07:00"}', "", "4:15: error: `9pm` is not a time of day; write for example 21:00."),
+        ('quiet: {from: "9pm", to: "07:00"}', "", "4:15: error: `9pm` is not a time of day. Write for example 21:00."),
         (
             'quiet: {from: "21:00", to: "07:00", timezone: Nepal}',
             "",
-            "There is no time zone `Nepal`; write for example",
+            "There is no time zone `Nepal`. Write for example",
         ),
         ("", "no_input: [{after: 2h}, {after: 1h}]", "This rung comes no later than the one before it."),
         ("", "no_input: [{after: 2h, to: nowhere}]", "There is no state `nowhere`."),
