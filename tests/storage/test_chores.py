@@ -26,7 +26,7 @@ async def test_it_is_due_again_when_its_time_has_come(world: World) -> None:
     assert await chores.take("other", EPOCH, every=DAY) is not None
 
 
-async def test_who_slept_past_the_lease_cannot_say_that_it_is_done(world: World) -> None:
+async def test_who_slept_past_the_lease_can_neither_say_that_it_is_done_nor_give_it_back(world: World) -> None:
     chores = Chores(world.database)
     slept = await chores.take("retention", EPOCH, every=DAY)
     later = EPOCH + timedelta(hours=1)
@@ -34,6 +34,8 @@ async def test_who_slept_past_the_lease_cannot_say_that_it_is_done(world: World)
     assert slept is not None
     assert fresh is not None
     assert not await chores.done("retention", slept, later)
+    await chores.give_back("retention", slept, later)
+    assert await chores.take("retention", later, every=DAY) is None
     assert await chores.done("retention", fresh, later)
 
 

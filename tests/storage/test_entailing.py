@@ -148,6 +148,22 @@ async def test_what_was_held_goes_out_first_when_the_person_writes(world: World)
     assert bodies == ["one", "two", "three"]
 
 
+async def test_whoever_writes_frees_no_template_and_nothing_of_anybody_else(world: World) -> None:
+    """What is held for them has other reasons: a template waits for its approval, others have not written."""
+    conversation, channel = await world.conversation(), world.channel.channel_id
+    other = await world.conversation(BIMAL)
+    held = [
+        NewOutbound(conversation_id=other, channel_id=channel, content=TextOut(body="to Bimal"), held="closed"),
+        NewOutbound(conversation_id=conversation, channel_id=channel, content=TEMPLATE, held="not approved"),
+    ]
+    async with world.turns.transaction(world.tenant) as store:
+        await store.write(Outcome(outbound=held), EPOCH)
+    async with world.turns.transaction(world.tenant) as store:
+        await store.write(Outcome(reopened={conversation}), LATER)
+    assert await world.claim(now=LATER) == []
+    assert await world.value("SELECT count(*) FROM whatsapp_messages WHERE status = 'HELD'") == 2
+
+
 async def test_what_was_sent_instead_is_what_the_history_shows(world: World) -> None:
     await world.say("hello")
     (claim,) = await world.claim()
