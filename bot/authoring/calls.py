@@ -46,15 +46,17 @@ def check_across(
     """
     starts: dict[tuple[str, str], str] = {}
     flows = newest(file.spec for file in files)
-    around = _around(flows)
+    passing = _passing(flows)
+    around = _around(flows, passing)
     for file in files:
         report = Report(places=file.report.places)
         _check_starts(file.spec, intents, starts, report, all_intents=all_intents)
         check_calls(file.spec, flows, report, unreadable)
         if file.spec is flows[file.spec.flow] and (circle := around.get(file.spec.flow)):
-            state = next(name for name in _at_once(file.spec) if file.spec.states[name].call == circle[1])
+            state = next(name for name in _at_once(file.spec, passing) if file.spec.states[name].call == circle[1])
             report(("states", state, "call"), "These flows call each other without waiting for anybody: "
                    f"{' → '.join(circle)}.", code="loop", hint="Ask or wait before one of these calls.")  # fmt: skip
+        _check_circles(file.spec, flows, passing, report)
         yield file.document, report
 
 
@@ -98,29 +100,66 @@ def _verb(command: str) -> str:
     return " ".join(command.partition("{")[0].split()).upper()
 
 
-def _around(flows: Mapping[str, FlowSpec]) -> dict[str, list[str]]:
+def _around(flows: Mapping[str, FlowSpec], passing: Collection[str]) -> dict[str, list[str]]:
     """The circles of flows that call each other at once, each under its first name."""
     called = {
-        name: [call for state in _at_once(spec) if (call := spec.states[state].call) is not None and call in flows]
+        name: [
+            call for state in _at_once(spec, passing) if (call := spec.states[state].call) is not None and call in flows
+        ]
         for name, spec in flows.items()
     }
     return {circle[0]: circle for circle in circles(called)}
 
 
-def _at_once(spec: FlowSpec) -> list[str]:
+def _check_circles(spec: FlowSpec, flows: Mapping[str, FlowSpec], passing: Collection[str], report: Report) -> None:
+    """No circle of states leads through flows that wait for nobody; circles without calls are found beforehand."""
+    onward = {name: _onward(spec, name, passing) for name in spec.states}
+    for circle in circles(onward):
+        calls = {call: name for name in reversed(circle) if (call := spec.states[name].call)}
+        if calls:
+            called, calling = next(reversed(calls.items()))
+            ever = any(_waits(state) for call in calls for state in flows[call].states.values())
+            report(("states", calling, "call"), f"These states go round, and `{called}` "
+                   f"{'can end' if ever else 'ends'} without waiting for anybody: {' → '.join(circle)}.",
+                   severity="warning" if ever else "error", code="loop",
+                   hint="Ask or wait in one of them, or in the flow that is called.")  # fmt: skip
+
+
+def _passing(flows: Mapping[str, FlowSpec]) -> set[str]:
+    """The flows that can come to their end without waiting for anybody, perhaps through others that can."""
+    passing: set[str] = set()
+    while fresh := {
+        name
+        for name, spec in flows.items()
+        if name not in passing and any(spec.states[state].end for state in _at_once(spec, passing))
+    }:
+        passing |= fresh
+    return passing
+
+
+def _at_once(spec: FlowSpec, passing: Collection[str]) -> list[str]:
     """The states a run comes to without anybody being waited for, as far as the guards are not looked at."""
     first = next(iter(spec.states))
     found, todo = [first], [first]
     while todo:
-        state = spec.states[todo.pop()]
-        if state.ask or state.form or state.call or state.end or state.handoff:
-            continue
-        for place, branches in branches_of(state):
-            if place[0] in {"next", "error"}:
-                fresh = [one.to for one in branches if one.to in spec.states and one.to not in found]
-                found += fresh
-                todo += fresh
+        fresh = [name for name in _onward(spec, todo.pop(), passing) if name not in found]
+        found += fresh
+        todo += fresh
     return found
+
+
+def _waits(state: StateSpec) -> bool:
+    """Whether somebody is waited for in a state, if only by a flow that it calls."""
+    return bool(state.ask or state.form or state.call or state.handoff)
+
+
+def _onward(spec: FlowSpec, name: str, passing: Collection[str]) -> list[str]:
+    """Where a state leads without anybody being waited for."""
+    state = spec.states[name]
+    if state.end or (state.call not in passing if state.call else _waits(state)):
+        return []
+    ways = (branches for place, branches in branches_of(state) if place[0] in {"next", "error"})
+    return list(dict.fromkeys(one.to for branches in ways for one in branches if one.to in spec.states))
 
 
 def check_calls(

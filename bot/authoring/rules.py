@@ -296,20 +296,21 @@ def _unreachable(flow: CompiledFlow, edges: Edges, report: Report) -> None:
 def _dead_ends(flow: CompiledFlow, edges: Edges, report: Report) -> None:
     """Every state leads on; from every state the run can come to an end."""
     ends = {name for name, state in flow.states.items() if isinstance(state.plan[-1], End | HandOver)}
+    dead = set()
     for name in flow.states:
         ways = {trigger for trigger in edges.get(name, {}) if trigger != "agent" and not trigger.startswith("error")}
         if name not in ends and not ways:
             report(
                 ("states", name), f"State '{name}' has no way out.", code="dead_end", hint="Give it `next:` or `end:`."
             )
-            return
+            dead.add(name)
     before: dict[str, set[str]] = {}
     for source, triggers in edges.items():
         for trigger, targets in triggers.items():
             if trigger != "agent" and not trigger.startswith("ladder:"):
                 for target in targets:
                     before.setdefault(target, set()).add(source)
-    finishing, todo = set(ends), list(ends)
+    finishing, todo = ends | dead, [*ends, *dead]  # what leads to a dead end only waits for that to be mended
     while todo:
         for source in before.get(todo.pop(), set()) - finishing:
             finishing.add(source)

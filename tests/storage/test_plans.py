@@ -140,6 +140,8 @@ def statements() -> dict[str, tuple[str, int, list[Any]]]:
                 *(runs, [2] * BATCH),
                 *(runs, words("nudge"), [3] * BATCH, conversations, late),
                 *(timedelta(seconds=30), nothing),
+                *(runs, words("f"), [1] * BATCH, words("customer"), conversations, nothing, words("{}"), nothing),
+                *(late, nothing),
             ],
         ),
         "content": (outbox._CONTENT, 5 * BATCH, [some, at]),
