@@ -48,6 +48,17 @@ def check_translations(
                        severity=severity, code="translation", hint=f"Add it to {file.path}.")  # fmt: skip
         if languages and language != spec.language:
             _labels(spec, texts, language, file, report)
+        _slots(spec, language, severity, report)
+
+
+def _slots(spec: FlowSpec, language: str, severity: Severity, report: Report) -> None:
+    for name, slot in spec.slots.items():
+        label = slot.label if isinstance(slot.label, dict) else {spec.language: slot.label}
+        if slot.label and language not in label:
+            told = next(iter(label.values()))
+            report(("slots", name, "label"), f"Slot `{name}`, “{told}”, has no label in `{language}`.",
+                   severity=severity, code="translation",
+                   hint=f"Write `label: {{{next(iter(label))}: {told}, {language}: …}}`.")  # fmt: skip
 
 
 def _labels(spec: FlowSpec, texts: Texts, language: str, file: TemplateFile, report: Report) -> None:

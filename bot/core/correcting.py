@@ -197,7 +197,8 @@ def _slot_called(cursor: Cursor, words: str) -> str | None:
     exact: list[str] = []
     partly: list[str] = []
     for name, slot in _filled(cursor):
-        names = {normalise(slot.label), name.replace("_", " ")}
+        labels = slot.label.values() if isinstance(slot.label, dict) else [slot.label]
+        names = {*map(normalise, labels), name.replace("_", " ")}
         if called in names:
             exact.append(name)
         elif (wanted and any(wanted <= set(one.split()) for one in names)) or called in _TYPE_WORDS.get(slot.type, ()):
@@ -230,7 +231,7 @@ def acknowledge(cursor: Cursor, names: Sequence[str]) -> str:
     """Say what has changed, and to what."""
     language = cursor.turn.contact.language
     changed: list[dict[str, Any]] = [
-        {"label": slot.label, "value": slot.show(cursor.slots[name], language), "name": name}
+        {"label": slot.called(language), "value": slot.show(cursor.slots[name], language), "name": name}
         for name in names
         if cursor.slots.get(name) is not None and (slot := cursor.flow.slots[name])
     ]

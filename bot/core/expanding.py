@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.core.flow import Branch, ChoiceOption, CommandRule, FlowSpec, RungSpec, StateSpec
+from bot.core.parts import label_in
 from bot.core.report import Path, Report
 
 CORRECT = "common/correct"
@@ -286,5 +287,5 @@ def _with_branches(
 
 
 def _label(spec: FlowSpec, slot: str) -> str:
-    label = spec.slots[slot].label or slot.replace("_", " ")
+    label = label_in(spec.slots[slot].label or "", spec.language) or slot.replace("_", " ")
     return label[:1].upper() + label[1:]

@@ -183,14 +183,14 @@ class Form:
 
     def context(self, cursor: Cursor) -> dict[str, Any]:
         """The slot asked for, and what else is missing, for templates."""
-        slots = cursor.flow.slots
-        missing = [slots[name].label for name in self.missing(cursor)]
+        slots, language = cursor.flow.slots, cursor.turn.contact.language
+        missing = [slots[name].called(language) for name in self.missing(cursor)]
         choices = [option.label for option in self._options(cursor)]
-        about = describe(slots[cursor.asking]) if cursor.asking else None
+        about = describe(slots[cursor.asking], language) if cursor.asking else None
         more: dict[str, Any] = {"missing": missing, "choices": choices, "slot": about}
         if cursor.offers and cursor.asking and "value" in cursor.offers[0]:
             value = cursor.offers[0]["value"]
-            more["value"] = slots[cursor.asking].show(value, cursor.turn.contact.language)
+            more["value"] = slots[cursor.asking].show(value, language)
             more["count"] = len(value) if isinstance(value, list) else 1
         return more
 

@@ -10,11 +10,9 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from bot.core.parts import Name, Part, as_list
+from bot.core.parts import ANY_LANGUAGE, Label, Name, Part, as_list, label_in
 
 _MARK = re.compile(r"\[([^\[\]]{1,80})\]\(([a-z][a-z0-9_]*)\)")
-_ANY_LANGUAGE = ""
-
 Texts = Annotated[list[str], BeforeValidator(as_list)]
 ByLanguage = list[str] | dict[str, Texts]
 """Texts of any language, or by language: `{en: [...], hi: [...]}`."""
@@ -22,7 +20,7 @@ ByLanguage = list[str] | dict[str, Texts]
 
 def by_language(texts: ByLanguage) -> Iterator[tuple[str, int, str]]:
     """Each text with its language, `""` when none is given, and its place there."""
-    lists = texts if isinstance(texts, dict) else {_ANY_LANGUAGE: texts}
+    lists = texts if isinstance(texts, dict) else {ANY_LANGUAGE: texts}
     for language, found in lists.items():
         for place, text in enumerate(found):
             yield language, place, text
@@ -51,7 +49,7 @@ class IntentSpec(Part):
     """How people say what they want."""
 
     later = frozenset({"extends"})
-    label: str | dict[str, str] = ""
+    label: Label = ""
     examples: ByLanguage = Field(default_factory=list)
     keywords: ByLanguage = Field(default_factory=list)
     patterns: Texts = Field(default_factory=list)
@@ -68,12 +66,7 @@ class IntentSpec(Part):
 
     def name(self, intent: str, language: str) -> str:
         """What the intent is called, for a button."""
-        labels = self.label if isinstance(self.label, dict) else {_ANY_LANGUAGE: self.label}
-        short = language.replace("_", "-").split("-")[0].lower()
-        for code in (language, short, _ANY_LANGUAGE, "en"):
-            if labels.get(code):
-                return labels[code]
-        return next(iter(labels.values()), "") or intent.replace("_", " ").capitalize()
+        return label_in(self.label, language) or intent.replace("_", " ").capitalize()
 
 
 class IntentFile(Part):

@@ -40,6 +40,22 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length
 Duration = Annotated[timedelta, BeforeValidator(_as_duration)]
 
 
+ANY_LANGUAGE = ""
+
+Label = str | dict[str, str]
+"""What something is called: in any language, or by language: `{en: number of people, hi: लोगों की संख्या}`."""
+
+
+def label_in(label: Label, language: str) -> str:
+    """A label in a language, without its region if need be, else in English, else in any; empty: there is none."""
+    labels = label if isinstance(label, dict) else {ANY_LANGUAGE: label}
+    short = language.replace("_", "-").split("-")[0].lower()
+    return next(
+        (found for code in (language, short, ANY_LANGUAGE, "en") if (found := labels.get(code))),
+        next(iter(labels.values()), ""),
+    )
+
+
 class Part(BaseModel):
     """Base of everything in a flow file: unknown keys are errors, and so are words of later versions."""
 

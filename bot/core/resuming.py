@@ -64,7 +64,7 @@ def _refuse(cursor: Cursor, trigger: str, job: Job) -> None:
         if name in job["invalid"] or (name not in cursor.slots and not argument.optional):
             kind = "invalid" if name in job["invalid"] else "ask"
             block = f"{kind}_{name}" if texts.has_own(f"{kind}_{name}") else f"{kind}_{cursor.flow.slots[name].type}"
-            about = {"name": name, "label": cursor.flow.slots[name].label}
+            about = {"name": name, "label": cursor.flow.slots[name].called(cursor.turn.contact.language)}
             cursor.say(block, slot=about, reason=job["invalid"].get(name), missing=[about["label"]])
             return
     cursor.say(use.otherwise or "command_not_now")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from bot.core.parts import Duration, Name, Part, as_list
+from bot.core.parts import Duration, Label, Name, Part, as_list
 
 Scalar = str | int | float | bool
 _BOUND = re.compile(r"[+-]?\d{1,4}d")
@@ -46,7 +46,7 @@ class SlotBase(Part):
     """What all slots may have.
 
     Attributes:
-        label: How generic prompts name it.
+        label: How generic prompts name it, by language if need be.
         required: False: it is asked for, but may be skipped.
         default: Taken without asking when nothing else was said; written as a person would write it.
         prompt: The block that asks for it, instead of `ask_<slot>`; false: it is never asked for.
@@ -55,7 +55,7 @@ class SlotBase(Part):
         source: What is known about the contact fills it.
     """
 
-    label: str | None = None
+    label: Label | None = None
     required: bool = True
     default: Scalar | None = None
     prompt: Name | Literal[False] | None = None

@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from bot.core.entities import Entities, Span, overlap
+from bot.core.parts import Label, label_in
 from bot.core.whereabouts import region_of
 
 MAX_OFFERS = 10
@@ -87,7 +88,7 @@ class Reader:
     """A compiled slot. The options are those of `bot.core.slotspecs.SlotBase`."""
 
     name: str
-    label: str
+    label: Label
     type: str
     required: bool = True
     default: str | None = None
@@ -96,6 +97,10 @@ class Reader:
     sensitive: bool = False
     source: str | None = None
     button: bool = False
+
+    def called(self, language: str) -> str:
+        """What it is called in a language."""
+        return label_in(self.label, language)
 
     def read(self, heard: Heard, *, asked: bool) -> Reading:
         """What the message says about this slot: asked, anything that can be an answer; unasked, what names it."""

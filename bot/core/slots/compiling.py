@@ -198,10 +198,11 @@ def default_of(slot: Reader, today: date) -> Filled | None:
     return Filled(reading.value, inferred=True) if isinstance(reading, Filled) else None
 
 
-def describe(slot: AnySlot) -> Mapping[str, Any]:
+def describe(slot: AnySlot, language: str) -> Mapping[str, Any]:
     """What generic prompts may say about a slot."""
     about: dict[str, Any] = {
-        "name": slot.name, "label": slot.label, "type": slot.type, "required": slot.required, "min": None, "max": None,
+        "name": slot.name, "label": slot.called(language), "type": slot.type, "required": slot.required, "min": None,
+        "max": None,
     }  # fmt: skip
     match slot:
         case IntegerReader() | TextReader() | DecimalReader() | MediaReader():
