@@ -27,8 +27,7 @@ def check_limits(spec: FlowSpec, texts: Texts, report: Report) -> None:
         if len(choices) > MAX_ROWS:
             report(path, f"{len(choices)} choices are more than a list's {MAX_ROWS}; they are shown in pages.",
                    severity="warning", code="limit", hint="Ask in two steps.")  # fmt: skip
-            continue
-        labels: dict[str, str] = {}
+        labels: dict[tuple[str, str], str] = {}
         for key, option in choices.items():
             if len(option.label) > limit:
                 report((*path, key), f"`{option.label}` has {len(option.label)} characters; a {what} shows {limit}.",
@@ -36,12 +35,13 @@ def check_limits(spec: FlowSpec, texts: Texts, report: Report) -> None:
             if option.description and len(option.description) > MAX_ROW_DESCRIPTION:
                 report((*path, key), f"The description has {len(option.description)} characters; a row shows "
                        f"{MAX_ROW_DESCRIPTION}.", code="limit", hint="Shorten it.")  # fmt: skip
-            first = labels.setdefault(option.label.casefold(), key)
-            if first != key:
-                report((*path, key), f"Choices `{first}` and `{key}` have the same label.", code="limit",
-                       hint="WhatsApp refuses that, and nobody could tell them apart.")  # fmt: skip
-            for language, said in _translated(texts, key):
-                if len(said) > limit:
+            for language, said in [("", option.label), *_translated(texts, key)]:
+                first = labels.setdefault((language, said.casefold()), key)
+                if first != key:
+                    where = f" in `{language}`" if language else ""
+                    report((*path, key), f"Choices `{first}` and `{key}` have the same label{where}.", code="limit",
+                           hint="WhatsApp refuses that, and nobody could tell them apart.")  # fmt: skip
+                if language and len(said) > limit:
                     report((*path, key), f"`{said}` (in `{language}`) has {len(said)} characters; a {what} shows "
                            f"{limit}.", code="limit", hint=f"Shorten block `choice_{key}`.")  # fmt: skip
 
