@@ -7,6 +7,7 @@ from bot.core.nlu import ACT, ASK_BELOW, Classifier, Guess, Mask, Predict
 from bot.core.nlu.features import Floats
 from bot.core.nlu.speller import Dictionary
 from bot.core.nlu.table import word_table
+from bot.core.nlu.tokens import words_of
 from bot.core.nlu.waiting import UnpreparedError, may_take_long
 from bot.semantic.encoder import WIDTH, SentenceEncoder
 
@@ -40,15 +41,25 @@ class EncodedMeaning:
     def vector(self, text: str, words: Sequence[str]) -> tuple[Floats, float]:
         """The direction of a message; all of it is known, as long as it says anything.
 
+        A slip makes another sentence of it for an encoder, so it is given the words that were meant.
+
         Raises:
             UnpreparedError: It would have to be computed, and there is no time for that here.
         """
-        found = self._known.get(text)
+        said = _as_meant(text, words)
+        found = self._known.get(said)
         if found is None:
             if not may_take_long():
-                raise UnpreparedError(lambda: self.prepare([text]))
-            found = self._known[text] = self._encoder.encode([text])[0]
+                raise UnpreparedError(lambda: self.prepare([said]))
+            found = self._known[said] = self._encoder.encode([said])[0]
         return found, 1.0 if text.strip() else 0.0
+
+
+def _as_meant(text: str, words: Sequence[str]) -> str:
+    """A message with its slips mended; as it is where there are none, or kinds stand in the place of entities."""
+    if list(words) == list(words_of(text)) or any(word.startswith("<") for word in words):
+        return text
+    return " ".join(words)
 
 
 class SemanticClassifier:

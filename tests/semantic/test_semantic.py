@@ -8,6 +8,7 @@ import pytest
 from bot.core.nlu import ASK_BELOW, Classifier
 from bot.semantic import MissingExtraError, SemanticClassifier, SentenceEncoder, train
 from bot.semantic import encoder as encoding
+from bot.semantic.classifier import EncodedMeaning
 from bot.semantic.wordpiece import pieces
 
 ROWS = [
@@ -63,6 +64,15 @@ def test_it_is_asked_only_when_the_usual_classifier_is_unsure(
         assert classifier.asked - before == (usual[0].confidence < ASK_BELOW)
         assert 0 <= guesses[0].confidence <= 1
     assert classifier.guesses("how do I settle the invoice")[0].intent == "pay"
+
+
+def test_it_is_given_the_words_that_were_meant(encoder: SentenceEncoder) -> None:
+    meaning = EncodedMeaning(encoder)
+    right, _ = meaning.vector("cancel my booking", ["cancel", "my", "booking"])
+    slip, _ = meaning.vector("cancle my bookng", ["cancel", "my", "booking"])
+    assert slip @ right > 0.999
+    code, _ = meaning.vector("Cancel TRP123!", ["cancel", "<trip>"])  # a kind is no word
+    assert code @ encoder.encode(["Cancel TRP123!"])[0] > 0.999
 
 
 def test_train_as_for_benchmarks() -> None:
