@@ -115,10 +115,10 @@ def _check_circles(spec: FlowSpec, flows: Mapping[str, FlowSpec], passing: Colle
     """No circle of states leads through flows that wait for nobody; circles without calls are found beforehand."""
     onward = {name: _onward(spec, name, passing) for name in spec.states}
     for circle in circles(onward):
-        calls = {call: name for name in reversed(circle) if (call := spec.states[name].call)}
+        calls = [(name, call) for name in circle if (call := spec.states[name].call)]
         if calls:
-            called, calling = next(reversed(calls.items()))
-            ever = any(_waits(state) for call in calls for state in flows[call].states.values())
+            calling, called = calls[0]
+            ever = any(_waits(state) for _, call in calls for state in flows[call].states.values())
             report(("states", calling, "call"), f"These states go round, and `{called}` "
                    f"{'can end' if ever else 'ends'} without waiting for anybody: {' → '.join(circle)}.",
                    severity="warning" if ever else "error", code="loop",
