@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from bot.authoring.reader import Document
 from bot.core.errors import ContentError, FlowError, Mark
 from bot.core.flow import SLOT_TYPES, Part, SlotSpec
+from bot.core.parts import WHOSE
 from bot.core.report import Path, Severity, did_you_mean, one_of, told
 
 
@@ -147,6 +148,8 @@ def _unknown_key(detail: ErrorDetails, key: str, model: type[BaseModel]) -> tupl
         return f"A slot of type `{loc[-2]}` has no `{key}:`.", f"{hint} {strange(key)}".strip(), False
     known = _keys_at(loc[:-1], model)
     few = "There are " + ", ".join(f"`{name}`" for name in sorted(known)) + "." if len(known) <= _FEW else ""
+    if key in WHOSE.choices and str(WHOSE.choices[0]) in known:
+        return f"`{key}:` says the same as `{WHOSE.choices[0]}:`.", "Keep one of them, with all the roles.", False
     if (meant := _MEANT.get(key)) in known:
         return f"There is no key `{key}:` here.", f"Did you mean `{meant}`?", False
     hint = did_you_mean(key, known) or few or f"{one_of(sorted(known))} Or remove it."

@@ -16,7 +16,7 @@ from bot.core.report import Mistake, Path
 _ROUNDS = 6
 _BELIEVED = frozenset({"flow", "unknown", "arguments", "permission", "pattern", "guard", "limit", "template"})
 """Codes of mistakes that a part which is gone does not bring about elsewhere."""
-_NEEDED = {"flow": "unnamed", "role": "customer"}
+_NEEDED = {"flow": "unnamed", "role": "customer", "roles": "customer"}
 """Words without which there is no flow, and what they are taken to be."""
 
 

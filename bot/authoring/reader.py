@@ -67,6 +67,8 @@ class Document:
     def mark(self, path: Path) -> Mark:
         """The place of a path: of its key when it has one, of its value otherwise; of the nearest parent at worst."""
         path = self._written(path)
+        if path[:1] == ("role",) and ("roles",) in self.values:
+            path = self._written(("roles", *path[1:]))
         while path:
             for places in (self.keys, self.values):
                 if path in places:

@@ -1,7 +1,7 @@
 """What the linter proves about a flow, beyond its shape and its names: each rule is one function."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -213,8 +213,14 @@ def _arguments(action: Action, arguments: dict[str, Any], path: Path, report: Re
 def _permission(action: Action, spec: FlowSpec, path: Path, report: Report) -> None:
     lacking = [role for role in spec.roles if action.roles and role not in action.roles]
     if lacking:
-        report(path, f"Role `{lacking[0]}` may not call `{action.name}`.", code="permission",
+        report(path, f"{_all_of(lacking)} may not call `{action.name}`.", code="permission",
                hint="It is for " + ", ".join(f"`{role}`" for role in sorted(action.roles)) + ".")  # fmt: skip
+
+
+def _all_of(roles: Sequence[str]) -> str:
+    """Roles at the beginning of a sentence."""
+    *others, last = (f"`{role}`" for role in roles)
+    return f"Roles {', '.join(others)} and {last}" if others else f"Role {last}"
 
 
 def _lookups(subject: Subject, report: Report) -> None:

@@ -12,10 +12,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from bot.core.outspecs import Sends
+from bot.core.parts import WHOSE, as_list
 from bot.core.parts import Duration as Duration
 from bot.core.parts import Name as Name
 from bot.core.parts import Part as Part
-from bot.core.parts import as_list
 from bot.core.parts import parse_duration as parse_duration
 from bot.core.slotspecs import SLOT_TYPES as SLOT_TYPES
 from bot.core.slotspecs import ChoiceOption as ChoiceOption
@@ -310,7 +310,7 @@ class FlowSpec(Part):
 
     later = frozenset({"migrate", "extends"})
     flow: FlowName
-    roles: Names = Field(min_length=1, alias="role")
+    roles: Names = Field(min_length=1, alias="role", validation_alias=WHOSE)
     version: int = Field(default=1, ge=1)
     start: StartSpec = Field(default_factory=StartSpec)
     instance: str | None = None

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from bot.core.parts import ANY_LANGUAGE, Label, Name, Part, as_list, label_in
+from bot.core.parts import ANY_LANGUAGE, WHOSE, Label, Name, Part, as_list, label_in
 
 _MARK = re.compile(r"\[([^\[\]]{1,80})\]\(([a-z][a-z0-9_]*)\)")
 Texts = Annotated[list[str], BeforeValidator(as_list)]
@@ -72,6 +72,6 @@ class IntentSpec(Part):
 class IntentFile(Part):
     """An intents file: the intents of a role, or of several, and the entities in them."""
 
-    roles: Annotated[list[Name], BeforeValidator(as_list)] = Field(min_length=1, alias="role")
+    roles: Annotated[list[Name], BeforeValidator(as_list)] = Field(min_length=1, alias="role", validation_alias=WHOSE)
     entities: dict[Name, EntitySpec] = Field(default_factory=dict)
     intents: dict[Name, IntentSpec]

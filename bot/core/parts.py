@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, model_validator
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
@@ -40,6 +40,9 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length
 Duration = Annotated[timedelta, BeforeValidator(_as_duration)]
 
 
+WHOSE = AliasChoices("role", "roles")
+"""Whose something is: `role: customer` or `roles: [customer, sales]`, as it reads best."""
+
 ANY_LANGUAGE = ""
 
 Label = str | dict[str, str]
@@ -59,7 +62,7 @@ def label_in(label: Label, language: str) -> str:
 class Part(BaseModel):
     """Base of everything in a flow file: unknown keys are errors, and so are words of later versions."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
     later: ClassVar[frozenset[str]] = frozenset()
 
     @model_validator(mode="before")

@@ -101,6 +101,18 @@ FLOW = (
 )
 
 
+@pytest.mark.parametrize("key", ["role: customer", "role: [customer, sales]", "roles: customer", "roles: [sales, any]"])
+def test_roles_are_written_in_either_way(key: str, validators: dict[str, Draft202012Validator]) -> None:
+    flow = f"flow: hours\n{key}\nstates: {{a: {{end: done}}}}\n"
+    assert not mistakes(validators["flow"], flow)
+    assert not mistakes(validators["intents"], f"{key}\nintents: {{a: {{examples: [a]}}}}\n")
+    FlowSpec.model_validate(read(flow, "test.yaml").value)
+    both = f"{flow}{'role' if key.startswith('roles') else 'roles'}: sales\n"
+    assert mistakes(validators["flow"], both)
+    assert mistakes(validators["flow"], "flow: hours\nstates: {a: {end: done}}\n"), "somebody walks it"
+    assert mistakes(validators["flow"], flow.replace("sales", "slaes").replace("customer", "custmer"))
+
+
 @pytest.mark.parametrize(
     "state",
     [

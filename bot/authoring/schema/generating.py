@@ -14,11 +14,14 @@ from pydantic import BaseModel, ValidationError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import PydanticCustomError, PydanticKnownError, core_schema
 
+from bot.core.parts import WHOSE
+
 DURATION = r"^(?=.)(\d+d)?(\d+h)?(\d+m)?(\d+s)?$"
 _WORD = "x"
 _SAMPLES = ("15m", "21:00", "2026-11-22T09:00:00Z", "27.98 86.92")
 _YES_NO = r"^([yYnNtTfF01]|[yY][eE][sS]|[nN][oO]|[oO][nN]|[oO][fF][fF]|[tT][rR][uU][eE]|[fF][aA][lL][sS][eE])$"
 _NUMBER = r"^[ ]*[-+]?[0-9][0-9_]*(\.[0-9]*)?[ ]*$"
+_ROLE, _ROLES = (str(name) for name in WHOSE.choices)
 _SHORT = "x-short-for"
 """Marks a short form on the way: "what the property of this name takes"; resolved when all models are known."""
 
@@ -32,6 +35,8 @@ def schema_of(model: type[BaseModel]) -> dict[str, Any]:
         definitions[name] = {key: value for key, value in schema.items() if key != "$defs"}
     _resolve(schema, definitions)
     _tidy(definitions)
+    for definition in definitions.values():
+        _other_names(definition)
     return {"$ref": f"#/$defs/{name}", "$defs": dict(sorted(definitions.items()))}
 
 
@@ -194,6 +199,27 @@ def _tidy(node: Any) -> None:
         )
         if {"type": "string"} in node["anyOf"]:  # a text may be anything already
             node["anyOf"] = _unique([_without_text(one) for one in node["anyOf"]])
+
+
+def _other_names(definition: JsonSchemaValue) -> None:
+    """A key that has two names may have either, and not both."""
+    properties = definition.get("properties", {})
+    if _ROLE not in properties:
+        return
+    named = properties[_ROLE]
+    if not any(one.get("type") == "array" for one in named.get("anyOf", ())):
+        return
+    definition["properties"] = {
+        name: found
+        for key, value in properties.items()
+        for name, found in ([(key, value), (_ROLES, value)] if key == _ROLE else [(key, value)])
+    }
+    needed = definition.get("required", [])
+    if _ROLE in needed:
+        definition["required"] = [key for key in needed if key != _ROLE]
+        definition["oneOf"] = [{"required": [name]} for name in (_ROLE, _ROLES)]
+    else:
+        definition["not"] = {"required": [_ROLE, _ROLES]}
 
 
 def _without_text(schema: JsonSchemaValue) -> JsonSchemaValue:

@@ -20,6 +20,7 @@ _IF = "Taken when this expression holds: `people >= 15`."
 HOVER: Mapping[str, str] = {
     "FlowSpec.flow": "The name of the flow, once in the project.",
     "FlowSpec.role": "Who may walk it: a role, or a list of roles.",
+    "FlowSpec.roles": "Who may walk it; the same as `role`.",
     "FlowSpec.version": "Raise it, in a new file, when running conversations must not see a change.",
     "FlowSpec.start": "What starts the flow.",
     "FlowSpec.instance": "Makes its runs belong to a business object: `{{ trip.code }}`.",
@@ -141,6 +142,7 @@ HOVER: Mapping[str, str] = {
     "ChoiceOption.description": "A second line in a list: 72 characters.",
     "ChoiceOption.synonyms": "Other words that mean it.",
     "IntentFile.role": "Whose intents these are: a role, or a list of roles.",
+    "IntentFile.roles": "Whose intents these are; the same as `role`.",
     "IntentFile.intents": "What people may want, by name.",
     "IntentFile.entities": "What the messages name, so that examples hold for all of a kind.",
     "IntentSpec.examples": "What people really write, by language if you like; ten or more make it reliable.",
@@ -177,6 +179,7 @@ HOVER: Mapping[str, str] = {
     "SharedSpec.phones": "Who takes part; the first one is `user`.",
     "SharedSpec.fixtures": "What the business knows, for made-up lookups.",
     "PhoneSpec.role": "What the person is.",
+    "PhoneSpec.roles": "What the person is; the same as `role`.",
     "PhoneSpec.language": "The person's language.",
     "PhoneSpec.wrote": "How long ago they last wrote.",
     "ExpectSpec.flow": "The flow they are in.",

@@ -20,6 +20,7 @@ _OPEN = frozenset({"slots", "blocks", "states", "languages"})
 """What an author adds in the file at hand, or beside it: the names there are are offered, others are no mistake."""
 _PLACES: Mapping[tuple[str, str], str] = {
     ("FlowSpec", "role"): "roles", ("IntentFile", "role"): "roles", ("NotifySpec", "role"): "roles",
+    ("FlowSpec", "roles"): "roles", ("IntentFile", "roles"): "roles", ("PhoneSpec", "roles"): "roles",
     ("StateSpec", "handoff"): "roles", ("PhoneSpec", "role"): "roles", ("HandoffSpec", "role"): "roles",
     ("StartSpec", "intents"): "intents",
     ("StateSpec", "do"): "actions", ("OpSpec", "do"): "actions", ("CollectSpec", "do"): "actions",

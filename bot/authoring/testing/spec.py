@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, mode
 from pydantic_core import PydanticCustomError
 
 from bot.core.flow import Duration, EventName, Name, Part
+from bot.core.parts import WHOSE
 
 DEFAULT_AT = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 """When a test takes place that does not say: a Sunday, far from any change of clocks."""
@@ -45,7 +46,7 @@ class PhoneSpec(Part):
     `number` tells their country: how the numbers they write are read, and when it is night for them.
     """
 
-    roles: Names = Field(default_factory=lambda: ["customer"], alias="role")
+    roles: Names = Field(default_factory=lambda: ["customer"], alias="role", validation_alias=WHOSE)
     name: str = ""
     language: str = "en"
     number: Annotated[str, StringConstraints(pattern=r"^\+?[0-9]{3,19}$")] | None = None
