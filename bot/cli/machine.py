@@ -29,7 +29,7 @@ class Machine:
         self.system = system
         self.handset = handset
         self.clock = clock
-        self.notebook = Notebook()
+        self.notebook = Notebook(lambda: system.content.book)
         self.inspection = Inspection(system.foundation.database)
         self.start()
 

@@ -4,18 +4,20 @@ The worker, the engine and the actions are the real ones. They are handed a stor
 what passes through them; a turn that is rolled back leaves nothing in the notebook either.
 """
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from bot.core.actions import Action, ActionCall, Actions
-from bot.core.conversation import Conversation
+from bot.core.book import FlowBook
+from bot.core.conversation import Conversation, Frame
 from bot.core.effects import Effect
 from bot.core.engine import Step
 from bot.core.errors import ActionError
 from bot.core.events import BusinessChanged, Event
+from bot.core.gathering import MASK
 from bot.core.ids import ChannelId, ConversationId, TenantId
 from bot.runtime.bootstrap import Foundation
 from bot.runtime.turn import Brain, TurnTaker
@@ -27,7 +29,10 @@ from storage.postgres.turns import PostgresTurnStore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallMade:
-    """An action or lookup that ran, and what it answered: `result`, or the `code` and `message` of a refusal."""
+    """An action or lookup that ran, and what it answered: `result`, or the `code` and `message` of a refusal.
+
+    `secrets` are the values of sensitive slots when it ran.
+    """
 
     name: str
     kind: str
@@ -35,6 +40,12 @@ class CallMade:
     result: Any = None
     code: str | None = None
     message: str = ""
+    secrets: tuple[Any, ...] = ()
+
+    @property
+    def shown(self) -> Any:
+        """The result without those, wherever they stand in it."""
+        return _without(self.result, self.secrets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +67,10 @@ class ProcessDied(BaseException):
 
 @dataclass(slots=True)
 class Notebook:
-    """Collects what turns do; what is rolled back is torn out."""
+    """Collects what turns do; what is rolled back is torn out. `book` gives the flows as they are now."""
 
+    book: Callable[[], FlowBook]
+    _secrets: tuple[Any, ...] = ()
     _calls: list[CallMade] = field(default_factory=list)
     _effects: list[tuple[ConversationId, Effect]] = field(default_factory=list)
     _news: list[tuple[ConversationId, BusinessChanged]] = field(default_factory=list)
@@ -92,6 +105,7 @@ class Notebook:
     def step(self, conversation: Conversation, event: Event, step: Step) -> None:
         """Note a step of the engine."""
         self._effects += [(conversation.conversation_id, effect) for effect in step.effects]
+        self._secrets = tuple(secrets_of(self.book(), step.conversation.frames))
         if isinstance(event, BusinessChanged):
             self._news.append((conversation.conversation_id, event))
 
@@ -104,16 +118,13 @@ class Notebook:
 
     def _noting(self, action: Action) -> Action:
         async def call(call: ActionCall, **arguments: Any) -> Any:
+            made = CallMade(name=action.name, kind=action.kind, arguments=arguments, secrets=self._secrets)
             try:
                 result = await action.function(call, **arguments)
             except ActionError as refusal:
-                self._calls.append(
-                    CallMade(
-                        name=action.name, kind=action.kind, arguments=arguments, code=refusal.code, message=str(refusal)
-                    )
-                )
+                self._calls.append(replace(made, code=refusal.code, message=str(refusal)))
                 raise
-            self._calls.append(CallMade(name=action.name, kind=action.kind, arguments=arguments, result=result))
+            self._calls.append(replace(made, result=result))
             return result
 
         return replace(action, function=call)
@@ -171,3 +182,28 @@ class _DyingStore(PostgresTurnStore):
     async def write(self, outcome: Outcome, at: datetime, berth: Berth | None = None) -> list[Claim]:
         await super().write(outcome, at, berth)
         raise ProcessDied(outcome)
+
+
+def secrets_of(book: FlowBook, frames: Iterable[Frame]) -> Iterator[Any]:
+    """The values that flows say are sensitive: of slots, and of what other flows gave back."""
+    for frame in frames:
+        flow = book.flow(frame.flow, frame.version)
+        if flow is None:
+            continue
+        found = [frame.slots.get(name) for name in flow.sensitive]
+        for name, outputs in flow.hidden.items():
+            result = frame.data.get(name)
+            found += [result.get(key) for key in outputs] if isinstance(result, Mapping) else []
+        yield from (value for value in found if value not in (None, ""))
+
+
+def _without(value: Any, secrets: Sequence[Any]) -> Any:
+    if value is None or not secrets:
+        return value
+    if value in secrets or (isinstance(value, str) and any(one in value for one in secrets if isinstance(one, str))):
+        return MASK
+    if isinstance(value, Mapping):
+        return {key: _without(inner, secrets) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without(inner, secrets) for inner in value]
+    return value

@@ -2,9 +2,9 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as Xml
 
 from bot.authoring.mistakes import Finding
@@ -12,6 +12,9 @@ from bot.authoring.testing.checks import Problem
 from bot.authoring.testing.coverage import FlowCover, percent
 from bot.authoring.testing.runner import Failure, Result
 from bot.authoring.testing.suite import Broken, Outcome
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def print_json(outcomes: Sequence[Outcome], covers: Sequence[FlowCover], seconds: float) -> None:
@@ -55,9 +58,11 @@ def _cover(one: FlowCover) -> dict[str, Any]:
         {"on": edge.trigger, "from": edge.source, "to": edge.to, "line": edge.at.line if edge.at else None}
         for edge in one.missing
     ]
+    unvisited = [{"state": state.name, "line": state.at.line if state.at else None} for state in one.unvisited]
     return {
         "flow": one.flow, "version": one.version, "file": one.file, "states": states, "states_entered": entered,
         "ways": ways, "ways_taken": taken, "percent": round(percent([one]), 1), "missing": missing,
+        "missing_states": unvisited,
     }  # fmt: skip
 
 
@@ -78,6 +83,10 @@ def print_github(outcomes: Sequence[Outcome], covers: Sequence[FlowCover]) -> No
                 text = f"{sentence(complaint.problem)} {complaint.problem.hint}".strip()
                 _annotate("error", complaint.at.file, complaint.at.line, complaint.at.column, one.name, text)
     for cover in covers:
+        for state in cover.unvisited:
+            if state.at is not None:
+                text = f"No test comes to {state.name}."
+                _annotate("warning", state.at.file, state.at.line, state.at.column, "not covered", text)
         for edge in cover.missing:
             if edge.at is not None:
                 text = f"No test goes from {edge.source} to {edge.to} on {edge.trigger}."
@@ -104,8 +113,11 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def write_junit(path: Path, outcomes: Sequence[Outcome], seconds: float) -> None:
-    """A report as CI servers read it: some want `testsuites` around the one suite, none minds."""
+def write_junit(path: Path, outcomes: Sequence[Outcome], covers: Sequence[FlowCover], seconds: float) -> None:
+    """A report as CI servers read it: some want `testsuites` around the one suite, none minds.
+
+    What no test covers stands in the suite's own output, since it is nobody's failure.
+    """
     results = [one for one in outcomes if isinstance(one, Result)]
     counts = {
         "tests": str(len(outcomes)), "failures": str(sum(not one.passed for one in results)),
@@ -126,6 +138,9 @@ def write_junit(path: Path, outcomes: Sequence[Outcome], seconds: float) -> None
         if one.failure is not None:
             found = Xml.SubElement(case, "failure", message=_clean(sentence(one.failure.complaints[0].problem)))
             found.text = _clean(plain_failure(one, one.failure))
+    if covers:
+        found = Xml.SubElement(suite, "system-out")
+        found.text = _clean(plain_coverage(covers))
     path.parent.mkdir(parents=True, exist_ok=True)
     Xml.indent(whole)
     Xml.ElementTree(whole).write(path, encoding="utf-8", xml_declaration=True)
@@ -133,14 +148,25 @@ def write_junit(path: Path, outcomes: Sequence[Outcome], seconds: float) -> None
 
 def plain_failure(result: Result, failure: Failure) -> str:
     """A failure as plain text: the talk, the place, and what is wrong."""
+    from bot.cli.verdicts import show_failure
+
+    return _plain(lambda console: show_failure(console, result, failure))
+
+
+def plain_coverage(covers: Sequence[FlowCover]) -> str:
+    """What was covered as plain text, with what was not named."""
+    from bot.cli.verdicts import show_coverage
+
+    return _plain(lambda console: show_coverage(console, covers))
+
+
+def _plain(show: "Callable[[Console], None]") -> str:
     from io import StringIO
 
     from rich.console import Console
 
-    from bot.cli.verdicts import show_failure
-
     out = StringIO()
-    show_failure(Console(file=out, width=110, no_color=True, highlight=False), result, failure)
+    show(Console(file=out, width=110, no_color=True, highlight=False))
     return out.getvalue().strip("\n")
 
 

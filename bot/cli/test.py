@@ -78,7 +78,7 @@ def play(
     else:
         reports.print_github(outcomes, covers)
     if junit is not None:
-        reports.write_junit(junit, outcomes, seconds)
+        reports.write_junit(junit, outcomes, covers, seconds)
     if coverage_html is not None:
         from bot.authoring.testing.coverage_page import write_page
 

@@ -15,6 +15,7 @@ from bot.authoring.testing.checks import Problem
 from bot.authoring.testing.coverage import FlowCover, percent
 from bot.authoring.testing.runner import Failure, Result
 from bot.cli.bubbles import Bubbles, Lines, Said
+from bot.core.errors import Mark
 
 _MOST_QUOTED = 6
 _BAR = 16  # cells of a coverage bar
@@ -146,7 +147,7 @@ def summary(passed: int, failed: int, broken: int, seconds: float) -> Text:
 
 
 def show_coverage(console: Console, covers: Sequence[FlowCover]) -> None:
-    """A line for each flow, then every way that no test took, with its place."""
+    """A line for each flow, then every state that no test entered and every way that none took, with their places."""
     table = Table(box=None, padding=(0, 2), header_style="dim", show_edge=False)
     table.add_column("flow")
     for title in ("states", "ways", "built in", ""):
@@ -170,8 +171,13 @@ def show_coverage(console: Console, covers: Sequence[FlowCover]) -> None:
 
 
 def show_missing(console: Console, covers: Iterable[FlowCover]) -> None:
-    """The ways no test took."""
+    """The states no test entered, and the ways none took."""
     for cover in covers:
+        if cover.unvisited:
+            console.print()
+            console.print(Text.assemble((cover.flow, "bold"), (": no test comes to these states", "dim")))
+        for state in cover.unvisited:
+            console.print(Text.assemble(f"  {state.name}", (f"  {_where(state.at)}", "dim")), soft_wrap=True)
         if cover.missing:
             console.print()
             tip = f"bot test --explore {cover.flow} --write …"
@@ -181,11 +187,12 @@ def show_missing(console: Console, covers: Iterable[FlowCover]) -> None:
                 )
             )
         for edge in sorted(cover.missing, key=lambda one: one.at.line if one.at is not None else 0):
-            where = f"{edge.at.file}:{edge.at.line}" if edge.at is not None else ""
-            console.print(
-                Text.assemble(f"  {edge.source} → {edge.to}", (f"  on {edge.trigger}", "cyan"), (f"  {where}", "dim")),
-                soft_wrap=True,
-            )
+            way = Text.assemble(f"  {edge.source} → {edge.to}", (f"  on {edge.trigger}", "cyan"))
+            console.print(Text.assemble(way, (f"  {_where(edge.at)}", "dim")), soft_wrap=True)
+
+
+def _where(at: Mark | None) -> str:
+    return f"{at.file}:{at.line}" if at is not None else ""
 
 
 def _share(share: float) -> Text:

@@ -171,6 +171,10 @@ def test_the_page_shows_what_was_taken(shipped: Suite, tmp_path: Path) -> None:
     assert "http://" not in text.replace("http://www.w3.org", "")
     assert "https://" not in text
     assert "flows/customer/enquiry.yaml:19" in text
+    enquiry = next(one for one in covers if one.flow == "enquiry")
+    assert {"abandoned", "agent"} <= {one.name for one in enquiry.unvisited}
+    for state in enquiry.unvisited:
+        assert f"<td class=miss>{state.name}<td><code>{state.at.file}:{state.at.line}</code>" in text  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(("pattern", "text"), [(r"TRP\d+", "TRP123"), (r"B-\d{4}", "B-1234"), ("[A-Z]{2}7", "AA7")])

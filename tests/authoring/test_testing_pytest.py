@@ -158,6 +158,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def line_of(state: str) -> int:
+    """Where a state of the enquiry is written."""
+    flow = (ROOT / "flows/customer/enquiry.yaml").read_text(encoding="utf-8").splitlines()
+    return next(number for number, text in enumerate(flow, 1) if text.startswith(f"  {state}:"))
+
+
 def break_it(folder: Path) -> None:
     (folder / "bad.yaml").write_text(TEST.replace("Which month", "Which year"), encoding="utf-8")
 
@@ -174,6 +180,7 @@ def test_the_command_fails_with_a_test_or_with_too_little_coverage(
     out = capsys.readouterr().out
     assert "--fail-under wants 90" in out
     assert "lead → agent" in out
+    assert f"\n  abandoned  flows/customer/enquiry.yaml:{line_of('abandoned')}\n" in out
     break_it(folder)
     assert play(folder) == 1
     assert "1 failed, 1 passed" in capsys.readouterr().out
@@ -187,15 +194,24 @@ def test_reports_for_machines(folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert (document["passed"], document["failed"]) == (1, 1)
     bad = next(one for one in document["tests"] if not one["passed"])
     assert bad["problems"][0]["expected"] == "Which year"
-    assert {flow["flow"] for flow in document["coverage"]["flows"]} >= {"enquiry", "issue"}
+    covered = {flow["flow"]: flow for flow in document["coverage"]["flows"]}
+    assert set(covered) >= {"enquiry", "issue"}
+    unvisited = {one["state"]: one["line"] for one in covered["enquiry"]["missing_states"]}
+    assert unvisited["abandoned"] == line_of("abandoned")
+    assert len(unvisited) == covered["enquiry"]["states"] - covered["enquiry"]["states_entered"]
     whole = ElementTree.parse(folder / "report.xml").getroot()
     (suite,) = whole
     assert (whole.tag, suite.tag) == ("testsuites", "testsuite")  # GitLab, Jenkins, GitHub, Azure: all read this
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("2", "1", "0")
-    assert all(case.get("classname") and case.get("name") and case.get("time") for case in suite)
+    cases = suite.findall("testcase")
+    assert len(cases) == 2
+    assert all(case.get("classname") and case.get("name") and case.get("time") for case in cases)
+    assert f"abandoned  flows/customer/enquiry.yaml:{line_of('abandoned')}" in suite.findtext("system-out", "")
     assert "maya: 3 people" in suite.findtext(".//failure", "")
-    assert play(folder, as_format="github") == 1
-    assert "::error file=" in capsys.readouterr().out
+    assert play(folder, as_format="github", coverage=True) == 1
+    out = capsys.readouterr().out
+    assert "::error file=" in out
+    assert f"::warning file=flows/customer/enquiry.yaml,line={line_of('abandoned')},col=3,title=not covered::" in out
 
 
 def test_update_and_explore_write_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -97,6 +97,41 @@ states:
         assert "We have 42 huts" in actor.words
 
 
+async def test_what_an_action_answers_shows_no_sensitive_value(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = copied_content(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    files = {
+        "hut_passes.py": """
+from typing import Any
+from bot.core.actions import ActionCall, action
+
+@action("huts.note_passport")
+async def note(call: ActionCall, *, number: str) -> dict[str, Any]:
+    return {"for_passport": [f"no. {number}"], "hut": "Namche hut"}
+""",
+        "flows/customer/passes.yaml": """
+flow: passes
+role: customer
+commands: {PASS: {to: ask}}
+slots: {passport: {type: text, sensitive: true}}
+states:
+  ask: {form: [passport], next: note}
+  note: {do: huts.note_passport, with: {number: "{{ passport }}"}, once: "pass:{{ run.id }}", save: found, end: noted}
+""",
+    }
+    for name, text in files.items():
+        (content / name).write_text(text, encoding="utf-8")
+    async with on_screen(dsn, tmp_path, content, actions="hut_passes") as actor:
+        await actor.write("PASS")
+        await actor.write("P1234567")
+        shown = actor.text("#insight")
+        assert "huts.note_passport" in shown
+        assert "for_passport •••, hut Namche hut" in shown
+        assert "P1234567" not in shown
+
+
 async def test_a_state_that_is_gone_is_named(dsn: str, tmp_path: Path) -> None:
     content = copied_content(tmp_path)
     flow = content / "flows" / "customer" / "enquiry.yaml"

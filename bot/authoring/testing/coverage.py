@@ -81,6 +81,11 @@ class FlowCover:
         return tuple(edge for edge in self.written if not edge.covered)
 
     @property
+    def unvisited(self) -> tuple[StateCover, ...]:
+        """The states that no test entered, in the order of the file."""
+        return tuple(state for state in self.states if not state.covered)
+
+    @property
     def counts(self) -> tuple[int, int, int, int]:
         """States entered, states, ways taken, ways."""
         written = self.written

@@ -11,6 +11,7 @@ from bot.authoring.content import FlowFile
 from bot.authoring.diagrams import Marks, diagram_of, stylesheet, to_svg
 from bot.authoring.testing.coverage import FlowCover, percent
 from bot.core.book import FlowBook
+from bot.core.errors import Mark
 from bot.core.flow import FlowSpec
 
 _STYLE = """
@@ -99,15 +100,24 @@ def _flow(cover: FlowCover, drawing: str) -> Iterator[str]:
     yield f"<p><code>{escape(cover.file)}</code>, version {cover.version}</p>"
     if drawing:
         yield f"<div class=diagram>{drawing}</div>"
+    if cover.unvisited:
+        yield f"<details open><summary>{len(cover.unvisited)} of {len(cover.states)} states are not covered</summary>"
+        yield "<table><tr><th>State<th>Where</tr>"
+        for state in cover.unvisited:
+            yield f"<tr><td class=miss>{escape(state.name)}<td><code>{escape(_where(state.at))}</code>"
+        yield "</table></details>"
     yield f"<details{' open' if cover.missing else ''}>"
     yield f"<summary>{len(cover.missing)} of {len(cover.written)} ways are not covered</summary>"
     yield "<table><tr><th>From<th>To<th>On<th>Where<th></tr>"
     for edge in sorted(cover.written, key=lambda one: one.covered):
-        where = f"{edge.at.file}:{edge.at.line}" if edge.at is not None else ""
         told = "covered" if edge.covered else "not covered"
         yield f"<tr><td>{escape(edge.source)}<td>{escape(edge.to)}<td><code>{escape(edge.trigger)}</code>"
-        yield f"<td><code>{escape(where)}</code><td class={_class(edge.covered)}>{told}"
+        yield f"<td><code>{escape(_where(edge.at))}</code><td class={_class(edge.covered)}>{told}"
     yield "</table></details>"
+
+
+def _where(at: Mark | None) -> str:
+    return f"{at.file}:{at.line}" if at is not None else ""
 
 
 def _tone(share: float) -> str:

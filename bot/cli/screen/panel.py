@@ -177,7 +177,7 @@ def _effects(last: Played | None) -> Iterator[Content]:
                 yield Content.styled(f"  {said.note}", "$warning")
     for call in last.page.calls:
         if call.kind == "action":
-            answer = f"refused: {call.code}" if call.code else wording.value(call.result)
+            answer = f"refused: {call.code}" if call.code else wording.value(call.shown)
             yield Content.assemble(
                 ("ƒ ", "$link bold"), (call.name, "bold"), "  ", (answer, "$error" if call.code else "$faint")
             )

@@ -40,6 +40,7 @@ class ReviewDesk:
         if self._exchange.limits.full("creations", CREATIONS_PER_HOUR, _HOUR):
             raise GraphError(80008, f"At most {CREATIONS_PER_HOUR} templates can be created per hour.")
         template = self._templates.create(body, str(self._exchange.chance.randrange(10**14, 10**15)))
+        template.scored_at = self._exchange.clock.now()
         self._review(template)
         return template
 
@@ -94,9 +95,8 @@ class ReviewDesk:
     def _set_quality(self, name: str, score: str) -> None:
         for template in self._found(name):
             before, template.quality = template.quality, score
-            self._tell(
-                self._events.template_quality(template.json(), before, score, self._exchange.clock.now()), template
-            )
+            template.scored_at = self._exchange.clock.now()
+            self._tell(self._events.template_quality(template.json(), before, score, template.scored_at), template)
 
     def _set_category(self, name: str, category: str) -> None:
         for template in self._found(name):

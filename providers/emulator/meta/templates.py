@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from providers.emulator.meta.errors import GraphError
@@ -39,6 +40,7 @@ class Template:
     status: str = "PENDING"
     rejected_reason: str = "NONE"
     quality: str = "UNKNOWN"
+    scored_at: datetime | None = None  # since when its quality is what it is
     ttl_seconds: int | None = None
 
     def json(self) -> dict[str, Any]:
@@ -52,7 +54,10 @@ class Template:
             "category": self.category,
             "id": self.id,
             "rejected_reason": self.rejected_reason,
-            "quality_score": {"score": self.quality, "date": 0},
+            "quality_score": {
+                "score": self.quality,
+                "date": int(self.scored_at.timestamp()) if self.scored_at else 0,
+            },
             **({} if self.ttl_seconds is None else {"message_send_ttl_seconds": self.ttl_seconds}),
         }
 
