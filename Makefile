@@ -52,7 +52,7 @@ bench: setup ## Measure the system against this machine's floor
 	@$(BIN)/python -m bench.run
 
 soak: setup ## The long crash test: 10,000 messages, 200 conversations
-	@SIRDAR_SOAK=1 $(BIN)/python -m pytest -m crash -p no:cacheprovider tests/crash
+	@SIRDAR_SOAK=1 $(BIN)/python -m pytest -m crash -p no:cacheprovider -o faulthandler_timeout=0 tests/crash
 
 clean: ## Remove what was built here, and the embedded database
 	rm -rf .venv var .coverage .coverage.* htmlcov .mypy_cache .ruff_cache .pytest_cache

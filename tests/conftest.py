@@ -21,8 +21,10 @@ from storage.embedded import EmbeddedPostgres
 from storage.migrations import upgrade
 from storage.postgres import Postgres
 from tests.leaks.watch import nothing_leaks
+from tests.limits import pytest_runtest_call, pytest_runtest_setup, pytest_runtest_teardown
 
-__all__ = ["nothing_leaks"]  # a fixture that every test is under
+# Every test is under these: what it logs, and how long it may take.
+__all__ = ["nothing_leaks", "pytest_runtest_call", "pytest_runtest_setup", "pytest_runtest_teardown"]
 
 FIXTURES = Path(__file__).parent / "fixtures"
 # The same examples in every run, and as long as they take: what a test finds depends on the code, not on chance or on
