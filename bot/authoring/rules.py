@@ -29,10 +29,10 @@ ROLES = frozenset({"customer", "sales", "operations", "field_staff", "manager"})
 COMMON_BLOCKS = frozenset(f"{mood}_{kind}" for mood in ("ask", "invalid") for kind in SLOT_TYPES) | {
     "action_failed", "ambiguous_value", "broken", "cancelled", "cannot_go_back", "cannot_use", "choose",
     "choose_candidate", "collected", "collected_enough", "command_not_now", "confirm_back", "confirm_value",
-    "consent_given", "consent_unsure", "consent_withdrawn", "correct_which", "corrected", "explain", "handoff", "help",
-    "help_here", "label_back", "label_done", "label_no", "label_skip", "label_stay", "label_yes", "media_more", "more",
-    "no_input", "not_understood", "not_understood_again", "reprompt", "resume", "run_exists", "stale_choice",
-    "unsupported",
+    "consent_given", "consent_unsure", "consent_withdrawn", "correct_which", "corrected", "explain", "given_up",
+    "handoff", "help", "help_here", "label_back", "label_done", "label_no", "label_skip", "label_stay", "label_yes",
+    "media_more", "more", "no_input", "not_understood", "not_understood_again", "reprompt", "resume", "run_exists",
+    "stale_choice", "unsupported",
 }  # fmt: skip
 """Blocks the engine itself says; `templates/en/common.j2` must have them all."""
 _SAID_BY_ITSELF = frozenset(name for name in COMMON_BLOCKS if not name.startswith(("ask_", "invalid_")))
@@ -75,7 +75,7 @@ def check(subject: Subject, report: Report) -> None:
     check_guards(spec, report)
     if flow is not None:
         edges = _edges(flow)
-        for proof in (_unreachable, _dead_ends, _loops):
+        for proof in (_unreachable, _dead_ends, _loops, _ladders):
             proof(flow, edges, report)
         check_windows(flow, spec, edges, report)
 
@@ -340,3 +340,21 @@ def _loops(flow: CompiledFlow, edges: Edges, report: Report) -> None:
     for circle in circles(onward):
         report(("states", circle[0]), f"These states go round without waiting for anybody: {' → '.join(circle)}.",
                code="loop", hint="Ask or wait in one of them; a form waits when it has `forget:`.")  # fmt: skip
+
+
+def _ladders(flow: CompiledFlow, edges: Edges, report: Report) -> None:
+    """Whoever is never understood comes to an end of it: no circle of rungs that lead to each other."""
+    onward: dict[str, set[str]] = {}
+    for name, state in flow.states.items():
+        ways = edges.get(name, {})
+        at_once = {"next", "error"} if isinstance(state.plan[-1], Go) else set()
+        onward[name] = {
+            target for trigger, targets in ways.items() if trigger in at_once or trigger.startswith("ladder:")
+            for target in targets
+        }  # fmt: skip
+    for circle in circles(onward):
+        asking = next((name for name in circle if flow.states[name].question is not None), None)
+        if asking is not None:
+            report(("states", asking, "no_match"),
+                   f"Whoever is not understood goes round here for ever: {' → '.join(circle)}.", code="loop",
+                   hint="Let the last rung lead to a person, or to an end.")  # fmt: skip

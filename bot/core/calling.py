@@ -14,7 +14,7 @@ from bot.core.sandbox import RAISES, Value
 
 MAX_CALLS = 10
 """How deep flows may call each other."""
-NOT_DONE = frozenset({"failed", "cancelled", "lost", "too_deep"})
+NOT_DONE = frozenset({"failed", "cancelled", "lost", "not_understood", "too_deep"})
 """Outcomes after which a caller that does not ask about the outcome ends in the same way: the called flow did not do
 what it was called for, and going on would pretend it had."""
 _KINDS: dict[str, type | tuple[type, ...]] = {

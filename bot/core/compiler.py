@@ -280,4 +280,4 @@ def _from_everywhere(states: Mapping[str, CompiledState], wiring: Wiring) -> Non
         wiring.edge(f"back:{name}", [other for other in questions if other != name], name, ("states", name))
     if AGENT in states and states[AGENT].hands_over:
         others = [state.name for state in states.values() if state.name != AGENT]
-        wiring.edge(AGENT, others, AGENT, ("states", AGENT), reason="asked")
+        wiring.edge(AGENT, others, AGENT, ("states", AGENT))

@@ -13,7 +13,18 @@ from bot.core.effects import Effect, ParkRun, Trace
 from bot.core.errors import EngineError
 from bot.core.events import ActionDone, ActionFailed, BusinessChanged, Event, MessageReceived, TimerFired
 from bot.core.messages import ChoiceIn, TextIn
-from bot.core.moving import begin, climb, fire_timer, hear, hear_of, new_frame, put_back, remember_run, tap
+from bot.core.moving import (
+    begin,
+    climb,
+    fire_timer,
+    give_up,
+    hear,
+    hear_of,
+    new_frame,
+    put_back,
+    remember_run,
+    tap,
+)
 from bot.core.resuming import Flows, resume
 
 
@@ -64,8 +75,8 @@ def step(flow: CompiledFlow, conversation: Conversation, event: Event) -> Step:
                 cursor = resume(cursor, event, lambda name, version: flow)
             case _:
                 turn.note("ignore", why="nothing the run listens to")
-    if cursor.unmatched is not None:
-        climb(cursor)
+    if cursor.unmatched is not None and not climb(cursor):
+        give_up(cursor)
     if cursor.calling is not None:
         raise EngineError(f"Flow '{flow.name}' calls '{cursor.calling[0]}', which `step` does not know; use `advance`.")
     put_back(turn, cursor)

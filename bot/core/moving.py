@@ -19,6 +19,8 @@ from bot.core.words import MORE
 RUNS = "runs"
 """Key in the contact's scope: business objects this conversation has runs for, newest last: `[flow, instance]`."""
 MAX_RUNS_KEPT = 8
+NO_MATCH = "no_match"
+"""Counter of a question: the rungs of its ladder that were taken."""
 STOPPED = "stopped"
 """Key in the contact's scope: the person has withdrawn consent, so timers keep still."""
 
@@ -109,15 +111,18 @@ def tap(cursor: Cursor, run: str, epoch: int, choice: str) -> None:
         cursor.say("stale_choice")
 
 
-def climb(cursor: Cursor) -> None:
-    """Nothing matched: take the next rung of the state's ladder."""
+def climb(cursor: Cursor) -> bool:
+    """Nothing matched: take the next rung of the state's ladder. False when there is none left."""
     unmatched, cursor.unmatched = cursor.unmatched, None
     state = state_of(cursor)
     if unmatched is None or state is None or state.question is None:
-        return
-    count = cursor.counters.get("no_match", 0)
-    cursor.counters = cursor.counters | {"no_match": count + 1}
-    rung = state.ladder[min(count, len(state.ladder) - 1)]
+        return True
+    count = cursor.counters.get(NO_MATCH, 0)
+    if count >= len(state.ladder):
+        cursor.turn.note("route", rule="ladder", rung="none is left", count=count + 1, reason=unmatched.reason)
+        return False
+    cursor.counters = cursor.counters | {NO_MATCH: count + 1}
+    rung = state.ladder[count]
     cursor.turn.note("route", rule="ladder", rung=rung.kind, count=count + 1, reason=unmatched.reason)
     if rung.trigger is not None:
         cursor.extra.setdefault("reason", "not_understood")
@@ -125,6 +130,13 @@ def climb(cursor: Cursor) -> None:
         settle(cursor)
     else:
         state.question.explain(cursor, unmatched.reason, fully=rung.kind == "explain")
+    return True
+
+
+def give_up(cursor: Cursor) -> None:
+    """Nobody understands the person here, and there is nobody to lead them to: the run ends, and says so."""
+    cursor.say("given_up")
+    cursor.end_run("not_understood")
 
 
 def repeat(cursor: Cursor, before: str = "") -> None:

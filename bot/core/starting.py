@@ -7,7 +7,7 @@ from bot.core.compiled import CompiledFlow
 from bot.core.cursor import Cursor, Said
 from bot.core.effects import Handoff
 from bot.core.events import BusinessChanged
-from bot.core.moving import begin, climb, put_back, repeat, state_of
+from bot.core.moving import NO_MATCH, begin, climb, give_up, put_back, repeat, settle, state_of
 from bot.core.order import Tried
 from bot.core.resuming import begin_with
 from bot.core.stack import Stack
@@ -214,8 +214,40 @@ class Starting(Stack):
                 return True
         cursor.unmatched = unmatched
         turn.tried = Tried.LADDER
-        climb(cursor)
-        return False
+        if climb(cursor):
+            return False
+        return self._none_left(cursor)
+
+    def _none_left(self, cursor: Cursor) -> bool:
+        """The ladder has no rung left, and nobody is asked the same for ever: to a person, or the run ends.
+
+        True when something else goes on.
+        """
+        if self.to_agent(cursor, "not_understood"):
+            return True
+        flow = self.started_by(lambda role: self.book.universal(role, "agent"))
+        if flow is None or flow.name in [frame.flow for frame in self.turn.frames]:
+            give_up(cursor)
+            return False
+        cursor.counters = {name: count for name, count in cursor.counters.items() if name != NO_MATCH}
+        put_back(self.turn, cursor)
+        self.begin(flow, None, "not_understood")
+        return True
+
+    def to_agent(self, cursor: Cursor, reason: str) -> bool:
+        """Lead to the `agent` state of the flow, or of the nearest caller that has one. False when none has."""
+        chain = self.chain(cursor)
+        able = next((run for run in chain if run.flow.can("agent", run.state)), None)
+        if able is None:
+            return False
+        for run in chain[: chain.index(able)]:
+            run.end_run("left")
+            put_back(self.turn, run)
+        able.trigger = "agent"
+        able.extra["reason"] = reason
+        settle(able)
+        self.done(able)
+        return True
 
     def resume_beneath(self) -> None:
         """Tell the person where they were, and ask the open question again."""

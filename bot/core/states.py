@@ -176,7 +176,12 @@ class StateCompiler:
         return self.planner.instead(spec.template, (*path, "template"))
 
     def _ladder(self) -> Iterable[Rung]:
-        for place, rung in enumerate(self.spec.no_match or self._default_ladder()):
+        rungs = self.spec.no_match or self._default_ladder()
+        leading = [isinstance(rung, RungSpec) for rung in rungs]
+        if True in leading[:-1]:
+            self.report((*self.path, "no_match", leading.index(True) + 1), "This rung is never reached: the one before "
+                        "it leads elsewhere.", hint="Put the rung with `to:` last.")  # fmt: skip
+        for place, rung in enumerate(rungs):
             if not isinstance(rung, RungSpec):
                 yield Rung(kind=rung)
                 continue

@@ -152,16 +152,6 @@ class Universals(Starting):
 
     def _agent(self, cursor: Cursor, said: Said) -> None:
         """Lead to the flow's `agent` state, that of a caller, or to the role's flow for it."""
-        chain = self.chain(cursor)
-        able = next((run for run in chain if run.flow.can("agent", run.state)), None)
-        if able is None:
+        if not self.to_agent(cursor, "asked"):
             put_back(self.turn, cursor)
             self.help_or_agent("agent", said)
-            return
-        for run in chain[: chain.index(able)]:
-            run.end_run("left")
-            put_back(self.turn, run)
-        able.trigger = "agent"
-        able.extra["reason"] = "asked"
-        settle(able)
-        self.done(able)
