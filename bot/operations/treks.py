@@ -21,6 +21,7 @@ ON CONFLICT (tenant_id, name) DO NOTHING RETURNING *
 """
 _ONE = "SELECT * FROM treks WHERE tenant_id = $1 AND trek_id = $2 FOR UPDATE"
 _NAMED = "SELECT trek_id FROM treks WHERE tenant_id = $1 AND name = $2 AND trek_id <> $3"
+_LIST = "SELECT * FROM treks WHERE tenant_id = $1 ORDER BY name LIMIT $2"
 _CHANGE = """
 UPDATE treks SET name = $3, synonyms = $4, days = $5, price = $6, currency = $7
 WHERE tenant_id = $1 AND trek_id = $2 RETURNING *
@@ -98,6 +99,13 @@ async def change_trek(
     changed = sorted(field for field in ("name", "synonyms", "days", "price", "currency") if row[field] != old[field])
     await timeline.record(acting, "trek", row["trek_id"], "TREK_CHANGED", fields=changed)
     return _card(row)
+
+
+@SERVICES.service("treks.list", "enquire")
+async def list_treks(acting: Acting, *, most: int = 30) -> dict[str, Any]:
+    """All that is on offer, by name: `count` and `items`."""
+    rows = await acting.db.fetch(_LIST, acting.tenant_id, most)
+    return {"count": len(rows), "items": [_card(row) for row in rows]}
 
 
 def _name(text: str) -> str:

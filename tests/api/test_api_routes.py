@@ -135,6 +135,7 @@ READ_AT = {
     "inventory.list": "/inventory", "people.show": "/contacts/{number}", "broadcasts.list": "/broadcasts",
     "broadcasts.status": "/broadcasts/{broadcast}/progress", "broadcasts.people": "/broadcasts/{broadcast}/recipients",
     "handoffs.list": "/handoffs", "terms.show": "/terms", "hours.now": "/hours",
+    "treks.list": "/treks",
 }  # fmt: skip
 DONE_AT = {
     "staff.assign": "/trips/{trip}/assignments", "staff.release": "/trips/{trip}/assignments/{person}/release",

@@ -139,3 +139,10 @@ async def test_a_file_for_no_incident_is_refused(office: Office) -> None:
     with pytest.raises(ActionError) as refused:
         await office.run("incidents.add_media", by=office.guide, incident=999, media_id="m1")
     assert refused.value.code == "not_found"
+
+
+async def test_all_that_is_on_offer_is_listed(office: Office) -> None:
+    listed = await office.run("treks.list")
+    assert listed["count"] == 4
+    assert [one["name"] for one in listed["items"]][:2] == ["Annapurna Circuit", "Everest Base Camp"]
+    assert (listed["items"][1]["days"], listed["items"][1]["price"]) == (14, "1450.00")
