@@ -25,6 +25,7 @@ from bot.authoring.folder import Folder
 from bot.authoring.pruning import believed, pruned
 from bot.authoring.reader import Document
 from bot.authoring.sources import Files, Memory, Source
+from bot.authoring.translations import check_labels
 from bot.core.actions import Actions
 from bot.core.book import FlowBook
 from bot.core.compiled import CompiledFlow
@@ -270,6 +271,9 @@ class Loader(Folder):
             report = Report()
             check_file(file, self.actions, report)
             self.report(document, report)
+            labels = Report()
+            check_labels(file, tuple(self.project.languages), labels)
+            self.report(document, labels)
             if any(mistake.severity == "error" for mistake in report.mistakes):
                 self.lacks_intents = True
             else:

@@ -9,6 +9,7 @@ from bot.core.messages import (
     MAX_BUTTON_TITLE,
     MAX_BUTTONS,
     MAX_CAPTION,
+    MAX_LIST_LABEL,
     MAX_ROW_DESCRIPTION,
     MAX_ROW_TITLE,
     MAX_ROWS,
@@ -32,9 +33,12 @@ def check_limits(spec: FlowSpec, texts: Texts, report: Report) -> None:
             if len(option.label) > limit:
                 report((*path, key), f"`{option.label}` has {len(option.label)} characters; a {what} shows {limit}.",
                        code="limit", hint="Shorten it.")  # fmt: skip
-            if option.description and len(option.description) > MAX_ROW_DESCRIPTION:
-                report((*path, key), f"The description has {len(option.description)} characters; a row shows "
-                       f"{MAX_ROW_DESCRIPTION}.", code="limit", hint="Shorten it.")  # fmt: skip
+            described = option.description if isinstance(option.description, dict) else {"": option.description or ""}
+            for language, text in described.items():
+                if len(text) > MAX_ROW_DESCRIPTION:
+                    where = f" in `{language}`" if language else ""
+                    report((*path, key), f"The description{where} has {len(text)} characters; a row shows "
+                           f"{MAX_ROW_DESCRIPTION}.", code="limit", hint="Shorten it.")  # fmt: skip
             for language, said in [("", option.label), *_translated(texts, key)]:
                 first = labels.setdefault((language, said.casefold()), key)
                 if first != key:
@@ -66,16 +70,17 @@ def options_of(spec: FlowSpec) -> Iterator[tuple[Path, Mapping[str, ChoiceOption
 
 
 def _translated(texts: Texts, key: str) -> Iterator[tuple[str, str]]:
-    """The label of a choice in each language that has one of its own."""
-    for language, file in sorted(texts.own.items()):
-        block = file.blocks.get(f"choice_{key}")
+    """The label of a choice in each language that has one of its own, be it in words that all flows share."""
+    for language in sorted({*texts.own, *texts.common}):
+        files = [files[language] for files in (texts.own, texts.common) if language in files]
+        block = next((file.blocks[f"choice_{key}"] for file in files if f"choice_{key}" in file.blocks), None)
         if block is not None and block.static:
             yield language, block.static
 
 
 def too_long(file: TemplateFile, spec: FlowSpec, carrier: Carrier) -> Iterator[tuple[Block, str]]:
     """Blocks that do not fit into one message, whatever they are filled with."""
-    asked = {state.ask: len(state.choices or ()) for state in spec.states.values() if state.ask}
+    asked = dict(_above_choices(spec))
     beside = dict(_beside(spec, carrier))
     for block in file.blocks.values():
         length = least_length(block)
@@ -100,6 +105,58 @@ def too_long(file: TemplateFile, spec: FlowSpec, carrier: Carrier) -> Iterator[t
                     "message, so it is sent in parts."
                 ),
             )
+
+
+def _above_choices(spec: FlowSpec) -> Iterator[tuple[str, int]]:
+    """The blocks that choices stand below, with how many: of states, of slots, and of doubts about a slot."""
+    for name, slot in spec.slots.items():
+        doubts = 2 + (not slot.required)
+        yield f"confirm_{name}", doubts
+        yield f"ambiguous_{name}", doubts
+        if isinstance(slot, ChoiceSlot):
+            choices = len(slot.choices) + (not slot.required)
+            asks = slot.prompt if isinstance(slot.prompt, str) else f"ask_{name}"
+            yield from ((block, choices) for block in (asks, f"invalid_{name}", f"explain_{name}"))
+    for name, state in spec.states.items():
+        if state.ask:
+            choices = len(state.choices or ())
+            for block in (state.ask, *(f"{state.ask}__{variant}" for variant in state.variants or spec.variants or ())):
+                yield block, choices
+            yield f"explain_{name}", choices
+
+
+SHOWN_ON = {
+    "label_back": ("a button", MAX_BUTTON_TITLE), "label_done": ("a button", MAX_BUTTON_TITLE),
+    "label_no": ("a button", MAX_BUTTON_TITLE), "label_skip": ("a button", MAX_BUTTON_TITLE),
+    "label_stay": ("a button", MAX_BUTTON_TITLE), "label_yes": ("a button", MAX_BUTTON_TITLE),
+    "choose": ("the button of a list", MAX_LIST_LABEL), "more": ("a list row", MAX_ROW_TITLE),
+}  # fmt: skip
+"""Common blocks that are no message but a label, and how much of it is shown."""
+_ABOVE_BUTTONS = frozenset({"confirm_back", "confirm_value", "did_you_mean", "media_more", "offer_language"})
+_ABOVE_LISTS = frozenset({"ambiguous_value", "ask_choice", "choose_candidate", "correct_which", "invalid_choice"})
+
+
+def too_long_for_all(file: TemplateFile, carrier: Carrier) -> Iterator[tuple[Block, str]]:
+    """The same of `common.j2`, which stands in for what flows do not say themselves."""
+    for block in file.blocks.values():
+        length = least_length(block)
+        if block.name in SHOWN_ON:
+            where, limit = SHOWN_ON[block.name]
+            told = f"{where} shows {limit}, so the rest is cut off"
+        elif block.name in _ABOVE_BUTTONS:
+            limit, told = (
+                carrier.button_body,
+                f"{carrier.name} shows {carrier.button_body} above buttons, so the rest is sent before",
+            )
+        elif block.name in _ABOVE_LISTS:
+            limit, told = (
+                carrier.list_body,
+                f"{carrier.name} shows {carrier.list_body} above a list, so the rest is sent before",
+            )
+        else:
+            limit, told = carrier.text, f"{carrier.name} takes {carrier.text} in one message, so it is sent in parts"
+        if length > limit:
+            yield block, f"Block `{block.name}` has {length} characters or more; {told}."
 
 
 def _beside(spec: FlowSpec, carrier: Carrier) -> Iterator[tuple[str, tuple[str, int, str]]]:

@@ -9,7 +9,7 @@ from bot.authoring.beside import Elsewhere, Other, Parts, Share, worth_it
 from bot.authoring.carriers import USUAL, Carrier
 from bot.authoring.content import COMMON, Loader, collecting_later
 from bot.authoring.examples import check_together
-from bot.authoring.limits import check_carrier, too_long
+from bot.authoring.limits import SHOWN_ON, check_carrier, too_long, too_long_for_all
 from bot.authoring.mistakes import Finding
 from bot.authoring.translations import listed, missing_common, missing_templates
 from bot.core.actions import Actions
@@ -50,7 +50,7 @@ def inspect(loader: Loader, carrier: Carrier = USUAL, *, beside: bool = False) -
             _check_each(loader, carrier)
         loader.finish()
         _check_roles(loader)
-        findings = [*loader.findings, *_common(loader), *_templates(loader)]
+        findings = [*loader.findings, *_common(loader), *_common_lengths(loader, carrier), *_templates(loader)]
         return sorted(findings, key=lambda one: (one.file, one.line, one.column, one.message))
 
 
@@ -138,6 +138,14 @@ def _templates(loader: Loader) -> Iterable[Finding]:
             TemplateFile(path=path, blocks={}), 1, "error", "translation",
             f"WhatsApp template `{name}` is not there in `{language}`.", "Write it, in a file of its own.",
         )  # fmt: skip
+
+
+def _common_lengths(loader: Loader, carrier: Carrier) -> Iterable[Finding]:
+    """Words that all flows share, and that are too long for where they are shown."""
+    for file in loader.templates.get(COMMON, {}).values():
+        for block, message in too_long_for_all(file, carrier):
+            hint = "Shorten it."
+            yield _finding(file, block.line, "error" if block.name in SHOWN_ON else "warning", "limit", message, hint)
 
 
 def _words(loader: Loader, carrier: Carrier) -> Iterable[Finding]:

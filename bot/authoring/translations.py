@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from bot.authoring.limits import options_of
 from bot.core.flow import FlowSpec
+from bot.core.intents import IntentFile
 from bot.core.report import Path, Report, Severity
 from bot.core.templates import FALLBACK, TemplateFile, Texts
 
@@ -49,6 +50,38 @@ def check_translations(
         if languages and language != spec.language:
             _labels(spec, texts, language, file, report)
         _slots(spec, language, severity, report)
+        _descriptions(spec, language, severity, report)
+
+
+def _descriptions(spec: FlowSpec, language: str, severity: Severity, report: Report) -> None:
+    for path, choices in options_of(spec):
+        for key, option in choices.items():
+            told = option.description
+            known = told if isinstance(told, dict) else {spec.language: told}
+            if told and language not in known:
+                first, text = next(iter(known.items()))
+                report((*path, key, "description"), f"What describes choice `{option.label}` is not there in "
+                       f"`{language}`.", severity=severity, code="translation",
+                       hint=f"Write `description: {{{first}: {text}, {language}: …}}`.")  # fmt: skip
+
+
+def check_labels(file: IntentFile, languages: tuple[str, ...], report: Report) -> None:
+    """What each intent is called, "Did you mean…", is there in every language.
+
+    Args:
+        file: The intents.
+        languages: Those the project speaks; empty: each label is held to the languages it has.
+        report: Takes what is missing.
+    """
+    for name, intent in file.intents.items():
+        label = intent.label
+        known = label if isinstance(label, dict) else {FALLBACK: label or intent.name(name, FALLBACK)}
+        first, text = next(iter(known.items()))
+        for language in languages:
+            if language not in known:
+                report(("intents", name, *(["label"] if label else [])),
+                       f"Intent `{name}`, “{text}” on a button, has no label in `{language}`.", code="translation",
+                       hint=f"Write `label: {{{first}: {text}, {language}: …}}`.")  # fmt: skip
 
 
 def _slots(spec: FlowSpec, language: str, severity: Severity, report: Report) -> None:

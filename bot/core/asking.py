@@ -1,7 +1,7 @@
 """The question for one of a few choices (`ask:` + `choices:`). `bot.core.forms` has the one for values."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.core.choices import Option, match_exactly, match_normal, present
@@ -9,6 +9,7 @@ from bot.core.correcting import acknowledge, apply_if_allowed, find_correction
 from bot.core.cursor import Cursor, Said, Unmatched
 from bot.core.gathering import Job, gather, new_job
 from bot.core.messages import MAX_ROWS, TextOut
+from bot.core.parts import label_in
 from bot.core.splitting import split_text
 from bot.core.templates import Texts
 
@@ -51,7 +52,10 @@ def count_typed(cursor: Cursor) -> None:
 
 
 class Localised:
-    """Options whose labels a language's templates may replace: block `choice_yes` for the choice `yes`."""
+    """Options whose labels a language's templates may replace, block `choice_yes` for the choice `yes`.
+
+    Their descriptions say by themselves what they are in each language.
+    """
 
     __slots__ = ("_by_language", "options")
 
@@ -71,6 +75,8 @@ class Localised:
 
     @staticmethod
     def _translated(option: Option, texts: Texts, language: str) -> Option:
+        if isinstance(option.description, dict):
+            option = replace(option, description=label_in(option.description, language))
         block = texts.block(f"choice_{option.key}", language)
         if block is None or not block.static:
             return option

@@ -26,6 +26,7 @@ from bot.core.messages import (
     Outgoing,
     TextOut,
 )
+from bot.core.parts import ANY_LANGUAGE, Label, label_in
 from bot.core.splitting import boundaries, split_text
 from bot.core.words import normalise, place_in, yes_no_in
 
@@ -41,11 +42,11 @@ _TAP = re.compile(r"(r[0-9]{1,20}(?:-[0-9]{1,6})?)\.([0-9]{1,9})\.(.+)", re.DOTA
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """One choice. `phrases` are the normalised texts that mean it besides its number."""
+    """One choice. `phrases` are normalised, and mean it besides its number; the description may be by language."""
 
     key: str
     label: str
-    description: str | None = None
+    description: Label | None = None
     phrases: tuple[str, ...] = ()
 
     @classmethod
@@ -54,7 +55,7 @@ class Option:
         return cls.named(key, spec.label, spec.description, spec.synonyms)
 
     @classmethod
-    def named(cls, key: str, label: str, description: str | None = None, synonyms: Sequence[str] = ()) -> "Option":
+    def named(cls, key: str, label: str, description: Label | None = None, synonyms: Sequence[str] = ()) -> "Option":
         """With the phrases worked out from label, key and synonyms."""
         phrases = dict.fromkeys(normalise(phrase) for phrase in (label, key.replace("_", " "), *synonyms))
         return cls(key=key, label=label, description=description, phrases=tuple(p for p in phrases if p))
@@ -176,7 +177,9 @@ def present(
 
 def _row_description(option: Option) -> str | None:
     """The author's; or the whole label, when the title had to be cut."""
-    text = option.description or (option.label if len(option.label) > MAX_ROW_TITLE else None)
+    text = label_in(option.description or "", ANY_LANGUAGE) or (
+        option.label if len(option.label) > MAX_ROW_TITLE else None
+    )
     return shorten(text, MAX_ROW_DESCRIPTION) if text else None
 
 

@@ -185,7 +185,7 @@ class ChoiceOption(Part):
 
     later = frozenset({"if", "image"})
     label: str = Field(min_length=1)
-    description: str | None = None
+    description: Label | None = None
     synonyms: list[str] = Field(default_factory=list)
 
 

@@ -32,7 +32,10 @@ category: UTILITY
 body: "A lead: {{1}} for {{2}}."
 examples: [Asha, EBC]
 """
-INTENTS = "role: customer\nintents: {go: {examples: [go, go on, let us go, off we go, go now]}}\n"
+INTENTS = """
+role: customer
+intents: {go: {label: {en: Go, hi: चलो}, examples: [go, go on, let us go, off we go, go now]}}
+"""
 _PROVIDER = re.compile(r"# provider: (\S+)\n")
 _PART = re.compile(r"^#=== (\S+)\n", re.MULTILINE)
 CHECKED = [

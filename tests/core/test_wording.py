@@ -141,3 +141,29 @@ def test_the_author_may_settle_it(tmp_path: Path) -> None:
     for typed in ("help", "1", "1", "1", "1"):
         person.text(typed)
     assert person.said[0].body == "Well?"  # type: ignore[union-attr]
+
+
+def test_descriptions_of_choices_are_in_the_persons_language(tmp_path: Path) -> None:
+    flow = """
+flow: test
+role: customer
+start: {universals: [help]}
+slots:
+  size: {type: choice, choices: {s: {label: S, description: {en: Small, hi: छोटा}}, m: M, l: L, x: X}}
+states:
+  ask:
+    ask: hello
+    choices: {a: {label: A, description: {en: First, hi: पहला}}, b: {label: B, description: Second}, c: C, d: D}
+    next: form
+  form: {form: [size], next: done}
+  done: {end: done}
+"""
+    book = book_of(tmp_path, flow, hello="Which?", ask_size="Which size?")
+    for language, described in (("hi", ["पहला", "Second", "छोटा"]), ("en_GB", ["First", "Second", "Small"])):
+        person = Talk(book, language=language)
+        person.text("help")
+        rows = [row.description for row in person.said[-1].rows]  # type: ignore[union-attr]
+        assert rows == [*described[:2], None, None]
+        person.text("1")
+        rows = [row.description for row in person.said[-1].rows]  # type: ignore[union-attr]
+        assert rows == [described[2], None, None, None]

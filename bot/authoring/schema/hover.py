@@ -139,7 +139,7 @@ HOVER: Mapping[str, str] = {
     "SlotRule.say": "The block that says what is wrong.",
     "SlotRule.forget": "The slots to empty and ask for again.",
     "ChoiceOption.label": "What its button or row says: 20 characters on a button, 24 in a list.",
-    "ChoiceOption.description": "A second line in a list: 72 characters.",
+    "ChoiceOption.description": "A second line in a list, by language if need be: 72 characters.",
     "ChoiceOption.synonyms": "Other words that mean it.",
     "IntentFile.role": "Whose intents these are: a role, or a list of roles.",
     "IntentFile.roles": "Whose intents these are; the same as `role`.",
