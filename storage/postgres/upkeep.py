@@ -29,10 +29,11 @@ _OLD_OF_A_MONTH = tuple(
 )
 
 
-def _old_rows(table: str, moment: str) -> str:
+def _old_rows(table: str, moment: str, which: str = "true") -> str:
     return f"""
     DELETE FROM {table} t USING (
-        SELECT o.ctid FROM {table} o WHERE o.tenant_id = $1 AND o.{moment} < $2 LIMIT $3 FOR UPDATE SKIP LOCKED) AS o
+        SELECT o.ctid FROM {table} o WHERE o.tenant_id = $1 AND o.{moment} < $2 AND {which} LIMIT $3
+        FOR UPDATE SKIP LOCKED) AS o
     WHERE t.tenant_id = $1 AND t.ctid = o.ctid
     """  # noqa: S608  our own names
 
@@ -43,6 +44,9 @@ _OLD = (
     _old_rows("dead_letters", "created_at"),
     _old_rows("template_waits", "message_created_at"),
     _old_rows("send_attempts", "finished_at"),
+    _old_rows("outside_jobs", "created_at", "o.state = 'DEAD'"),
+    # Answers of the API, whole as they were given. A flow's receipts stay: `once` means once.
+    _old_rows("receipts", "created_at", "starts_with(o.key, 'api:')"),
 )
 _OLD_KEYS = _old_rows("message_keys", "created_at")
 

@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from bot.core.messages import MediaIn
+from bot.core.messages import MediaIn, TemplateOut
 from bot.runtime.retention import Retention
-from storage.base import Outcome, TurnTrace, Unread
+from storage.base import Outcome, TemplateNews, TurnTrace, Unread, Verdict
 from storage.crypto import Vault
 from storage.files import DirectoryStore
 from storage.postgres import Chores, Postgres, PostgresMedia
+from storage.postgres.templates import TemplateBook
 from tests.conftest import FakeClock
-from tests.storage.support import World, build_world, message, owner
+from tests.storage.support import BIMAL, World, build_world, message, owner, result, status
 
 
 @pytest.fixture
@@ -191,3 +192,61 @@ async def test_the_runtime_role_can_drop_nothing_else(world: World, clock: FakeC
     assert await world.upkeep.drop_partitions(clock() + timedelta(days=365)) == 6
     assert await world.value("SELECT count(*) FROM whatsapp_messages") == 0
     assert await world.value("SELECT to_regclass('whatsapp_messages_default') IS NOT NULL")
+
+
+async def a_month(world: World, clock: FakeClock) -> None:
+    """A little of everything that a server does."""
+    photo = MediaIn(media="image", media_id=f"photo.{clock():%y%m}", mime_type="image/jpeg")
+    unread = Unread(tenant_id=world.tenant, kind="odd", body=b"{}", received_at=clock())
+    heard = [message(world.channel, at=clock()), replace(message(world.channel, at=clock()), content=photo)]
+    await world.intake.accept([*heard, heard[0], unread])
+    conversation = await world.conversation()
+    good, bad = [row[0] for row in await world.rows("SELECT event_id FROM inbox ORDER BY event_id")]
+    async with world.turns.transaction(world.tenant) as store:
+        trace = TurnTrace(event_id=good, at=clock(), conversation_id=conversation, message_id=1, trace="[]")  # type: ignore[arg-type]
+        await store.write(Outcome(traces=[trace], done=[(conversation, good)]), clock())
+    await world.turns.fail(world.tenant, conversation, bad, "x", now=clock(), retry_at=None)
+    claim = await world.send_one(at=clock())
+    await world.claim(result(claim, Verdict.DONE, at=clock()), now=clock())
+    await world.say(TemplateOut(name="paused", language="en"), to=await world.conversation(BIMAL), at=clock())
+    ours = f"wamid.out.{claim.message_id}"
+    await world.intake.accept([status(world.channel, one, "DELIVERED", at=clock()) for one in (ours, "wamid.theirs")])
+    for _ in range(4):
+        await world.settle(clock())
+        clock.advance(minutes=10)
+    async with world.database.tenant(world.tenant) as db:
+        await db.execute(
+            "INSERT INTO outside_jobs (tenant_id, kind, lane, state, due_at, created_at) "
+            "VALUES ($1, 'call', 'a', 'DEAD', $2, $2), ($1, 'call', 'a', 'DEAD', $2, $2)", world.tenant, clock(),
+        )  # fmt: skip
+        await db.execute(
+            "INSERT INTO receipts (tenant_id, key, action, result, created_at) "
+            "VALUES ($1, 'api:1:' || $2::timestamptz, 'a', '{}', $2), ($1, 'lead:' || $2, 'a', '{}', $2)",
+            world.tenant, clock(),
+        )  # fmt: skip
+
+
+async def test_over_the_months_only_what_is_documented_grows(
+    world: World, retention: Retention, clock: FakeClock
+) -> None:
+    """Three months are kept, so after six all is as it was after four: but a row per file, and per `once`."""
+    await TemplateBook(world.database, world.tenant, "meta").record(
+        [TemplateNews(name="paused", language="en", status="PAUSED")], clock()
+    )
+    sizes = []
+    for _ in range(7):
+        await world.upkeep.ensure_partitions(clock())
+        await a_month(world, clock)
+        assert await retention.keep(clock())
+        async with owner(world.database.dsn) as db:
+            names = [row[0] for row in await db.fetch("SELECT relname FROM pg_class WHERE relkind IN ('r', 'p')"
+                                                      " AND relnamespace = 'public'::regnamespace"
+                                                      " AND NOT relispartition")]  # fmt: skip
+            sizes.append({name: await db.fetchval(f'SELECT count(*) FROM "{name}"') for name in names})
+            sizes[-1]["months"] = len(await months(world))
+        clock.advance(days=31)
+    busy = {"whatsapp_messages", "message_keys", "turn_traces", "dead_letters", "webhook_events", "send_attempts",
+            "template_waits", "outside_jobs", "receipts", "whatsapp_media"}  # fmt: skip
+    assert {name for name in busy if sizes[0][name]} == busy, "the months are as full as they should be"
+    assert {name for name, size in sizes[-1].items() if size > sizes[4][name]} == {"receipts", "whatsapp_media"}
+    assert sizes[-1]["receipts"] - sizes[-2]["receipts"] == 1
