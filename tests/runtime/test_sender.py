@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import pytest
 
@@ -15,6 +16,7 @@ from bot.runtime.loop import Stopping
 from bot.runtime.outlets import Outlet
 from bot.runtime.pacing import Pacer
 from bot.runtime.sender import HELD_BY_PROVIDER, WINDOW_CLOSED, Sender, SendRules
+from bot.runtime.sharing import SharedRate
 from providers.base import (
     Accepted,
     Capabilities,
@@ -29,7 +31,7 @@ from providers.base import (
     WebhookItem,
     WebhookRequest,
 )
-from storage.base import Claim, Result, Verdict
+from storage.base import Claim, Result, Share, Verdict
 from tests.conftest import FakeClock
 
 CHANNEL = ChannelId(1)
@@ -79,11 +81,13 @@ class FakeOutbox:
         self.results: list[Result] = []
         self.asked: list[dict[ChannelId, int]] = []
         self.down = False
+        self.refused = 0
 
     async def exchange(
         self, results: Sequence[Result], now: datetime, *, rooms: Mapping[ChannelId, int], lease: timedelta
     ) -> list[Claim]:
         if self.down:
+            self.refused += 1
             raise ConnectionResetError
         self.results += results
         self.asked.append(dict(rooms))
@@ -422,6 +426,63 @@ async def test_stopping_finishes_what_is_under_way_and_claims_nothing_more(clock
     await running
     assert [result.claim.message_id for result in outbox.results] == [1]
     assert len(outbox.ready) == 1
+
+
+async def test_what_was_under_way_is_recorded_even_when_the_database_comes_back_late(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.runtime.sender.POLL_SECONDS", 0)
+    outbox, provider = FakeOutbox(claim(1)), FakeProvider()
+    provider.gate.clear()
+    sends, stopping = sender(outbox, provider, clock), Stopping()
+    running = asyncio.create_task(sends.run(stopping))
+    while not provider.sent:
+        await asyncio.sleep(0)
+    outbox.down = True
+    stopping.set()
+    provider.gate.set()
+    while outbox.refused < 2:
+        await asyncio.sleep(0)
+    assert not running.done()
+    outbox.down = False
+    await running
+    assert [result.verdict for result in outbox.results] == [Verdict.DONE]
+
+
+@dataclass
+class Others:
+    """The other senders, as one hears of them when it leaves: with nothing under way any more."""
+
+    outbox: FakeOutbox
+    lost: bool = False
+    left: list[int] = field(default_factory=list)
+
+    async def share(self, sender: UUID, channels: Sequence[ChannelId]) -> Mapping[ChannelId, Share]:
+        return {channel: Share(senders=1) for channel in channels}
+
+    async def leave(self, sender: UUID) -> None:
+        self.left.append(len(self.outbox.results))
+        if self.lost:
+            raise ConnectionResetError
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_who_stops_lets_the_others_have_its_share_when_all_is_recorded(clock: FakeClock, *, lost: bool) -> None:
+    """A database that is away then does not keep it from stopping."""
+    outbox, provider = FakeOutbox(claim(1)), FakeProvider()
+    others, stopping = Others(outbox, lost), Stopping()
+    outlet = Outlet(provider=provider, concurrency=10, channel=Pacer(0, 1), pair=Pacer(0, 1), rate=50)
+    sends = Sender(outbox, {CHANNEL: outlet}, RULES, Bells(), clock, SharedRate(shares=others))
+    provider.gate.clear()
+    running = asyncio.create_task(sends.run(stopping))
+    while not provider.sent:
+        await asyncio.sleep(0)
+    stopping.set()
+    await asyncio.sleep(0)
+    assert others.left == []
+    provider.gate.set()
+    await running
+    assert others.left == [1]
 
 
 async def test_the_first_accepted_message_clears_an_old_alarm(clock: FakeClock) -> None:

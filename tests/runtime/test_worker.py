@@ -1,6 +1,7 @@
 """What one person's failing message means for the others, and for what they write next."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, cast
 
@@ -8,14 +9,15 @@ import pytest
 
 from bot.core.conversation import Conversation
 from bot.core.ids import ChannelId, ConversationId, TenantId
+from bot.core.messages import TextOut
 from bot.runtime.bells import Bells
 from bot.runtime.turn import TurnTaker
 from bot.runtime.worker import EVENTS, Worker
-from storage.base import InboxEvent, Outcome, TurnStore
+from storage.base import Berth, Claim, InboxEvent, NewOutbound, Outcome, TurnStore
 from storage.crypto import Vault
 from storage.postgres import Postgres, PostgresTurns
 from tests.conftest import FakeClock
-from tests.storage.support import ANNA, BIMAL, World, build_world, message
+from tests.storage.support import ANNA, BIMAL, LEASE, World, build_world, message
 
 
 class Taker:
@@ -137,3 +139,80 @@ async def test_the_last_try_is_told_so(world: World, worker: Worker, taker: Take
     await worker.work()
     assert taker.last_tries
     assert all(taker.last_tries)
+
+
+# --- With a sender beside it ------------------------------------------------------------------------------------------
+
+
+class Quay:
+    """A sender beside the worker: counts the berths it gave, and keeps what came back with each."""
+
+    def __init__(self, channel: ChannelId) -> None:
+        self.channel = channel
+        self.given = 0
+        self.returned: list[list[Claim]] = []
+
+    def berth(self) -> Berth:
+        self.given += 1
+        return Berth(rooms={self.channel: 5}, lease=LEASE)
+
+    async def relief(self, seconds: float) -> None:
+        return
+
+    def take_over(self, claims: Sequence[Claim]) -> None:
+        self.returned.append(list(claims))
+
+
+class Answering(Taker):
+    """Answers what it hears."""
+
+    async def take(
+        self, store: TurnStore, channel: ChannelId, conversation: Conversation, event: InboxEvent, outcome: Outcome,
+        *, last_try: bool = False,
+    ) -> Conversation:  # fmt: skip
+        held = await super().take(store, channel, conversation, event, outcome, last_try=last_try)
+        answer = NewOutbound(
+            conversation_id=held.conversation_id, channel_id=channel, content=TextOut(body="An answer.")
+        )
+        outcome.outbound.append(answer)
+        return replace(held, last_inbound_at=event.event.at)
+
+
+class Lost:
+    """Loses the connection when all is written and nothing is committed."""
+
+    def __init__(self, turns: PostgresTurns) -> None:
+        self._turns = turns
+        self.waiting, self.fail = turns.waiting, turns.fail
+
+    @asynccontextmanager
+    async def transaction(self, tenant: TenantId) -> AsyncIterator[TurnStore]:
+        async with self._turns.transaction(tenant) as store:
+            yield store
+            raise ConnectionResetError
+
+
+async def test_a_berth_comes_back_from_a_batch_that_failed(world: World, worker: Worker) -> None:
+    """Else the sender would wait for ever for what is never handed over, and could not stop."""
+    quay = Quay(world.channel.channel_id)
+    beside = replace(worker, takers=Answering(world.tenant), neighbour=quay)
+    await write(world, ANNA, "bad")
+    await write(world, BIMAL, "hello")
+    await beside.work()
+    assert len(quay.returned) == quay.given == 3, "together, then each alone"
+    handed = [claim for claims in quay.returned for claim in claims]
+    assert [claim.conversation_id for claim in handed] == [await world.conversation(BIMAL)]
+
+
+async def test_what_was_not_committed_is_not_handed_over(world: World, worker: Worker) -> None:
+    quay = Quay(world.channel.channel_id)
+    beside = replace(worker, takers=Answering(world.tenant), neighbour=quay)
+    await write(world, ANNA, "hello")
+    with pytest.raises(ConnectionResetError):
+        await replace(beside, turns=Lost(world.turns)).work()
+    assert quay.returned == [[]]
+    assert await world.rows("SELECT message_id FROM outbox") == []
+    await beside.work()
+    (claim,) = quay.returned[1]
+    row = await world.row("SELECT message_id, state, attempt, fence FROM outbox")
+    assert tuple(row) == (claim.message_id, "SENDING", 1, claim.fence)
