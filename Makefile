@@ -20,7 +20,9 @@ $(READY): pyproject.toml uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Sirdar needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")'
 	@test -x $(BIN)/uv || $(PYTHON) -m venv .venv || { echo 'Python has no venv: try "apt-get install python3-venv".'; exit 1; }
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@$(SYNC) --offline 2>/dev/null || $(SYNC) $(CERTIFICATES)
+	@# Where no cache can be kept at home (it is read-only, or is not there), it is kept here.
+	@test -z "$$HOME" || mkdir -p "$$HOME/.cache" 2>/dev/null || export UV_CACHE_DIR=.venv/.cache; \
+		$(SYNC) --offline 2>/dev/null || $(SYNC) $(CERTIFICATES)
 	@$(BIN)/python -m compileall -q bot providers storage
 	@touch $@
 
