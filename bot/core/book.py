@@ -38,6 +38,7 @@ class FlowBook:
         self._flows = _discreet({(flow.name, flow.version): flow for flow in flows})
         self.intents = intents
         self.texts = texts
+        self._entities = entities or {}
         self.latest: dict[str, CompiledFlow] = {}
         for _, flow in sorted(self._flows.items()):
             self.latest[flow.name] = flow
@@ -66,11 +67,10 @@ class FlowBook:
             role: {event: flow for flow in reversed(flows) for event in flow.events}
             for role, flows in self._by_role.items()
         }
-        found = entities or {}
         self._understanding: dict[str, Understanding] = {
             role: IntentUnderstanding(
                 {name: spec for name, spec in self.intents_of(role).items() if name in self._starts[role]},
-                {**found.get(ANY, {}), **found.get(role, {})},
+                {**self._entities.get(ANY, {}), **self._entities.get(role, {})},
             )
             for role in self._by_role
         }
@@ -93,6 +93,15 @@ class FlowBook:
         both = {(one.name, one.version): one for one in older} | self._flows
         book._flows = _discreet(both)  # noqa: SLF001  a copy of our own
         return book
+
+    def before(self, versions: Mapping[str, int]) -> "FlowBook":
+        """The book as it was when these were the newest versions of their flows.
+
+        Args:
+            versions: By flow; flows that are not named stay as they are.
+        """
+        flows = [one for one in self._flows.values() if one.version <= versions.get(one.name, one.version)]
+        return FlowBook(flows, self.intents, self.texts, self._entities)
 
     @property
     def lookups(self) -> frozenset[str]:

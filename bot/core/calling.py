@@ -11,6 +11,7 @@ from typing import Any
 
 from bot.core.cursor import Cursor
 from bot.core.sandbox import RAISES, Value
+from bot.core.slots import DecimalReader, IntegerReader
 
 MAX_CALLS = 10
 """How deep flows may call each other."""
@@ -59,16 +60,18 @@ class Call:
 
 
 def take_inputs(cursor: Cursor, values: Mapping[str, Any]) -> None:
-    """Fill a called run's slots with what the caller gives. What is none, or of another kind, is left to be asked."""
+    """Fill a called run's slots with what the caller gives. What is none, or will not do, is left to be asked."""
     for name, value in values.items():
         slot = cursor.flow.slots.get(name)
         if slot is None or value is None:
             continue
-        kind = _KINDS.get(slot.type, object)
-        if isinstance(value, kind) and not (isinstance(value, bool) and kind is int):
-            cursor.slots[name] = value
-        else:
+        kind: Any = _KINDS.get(slot.type, object)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
             cursor.turn.note("error", slot=name, error=f"`{name}` was called with a value of another kind")
+        elif isinstance(slot, IntegerReader | DecimalReader) and (reason := slot.why_not(value)):
+            cursor.turn.note("ignore", why=f"`{name}` was called with a value that is {reason}", slot=name)
+        else:
+            cursor.slots[name] = value
 
 
 def outputs_of(cursor: Cursor) -> dict[str, Any]:

@@ -326,6 +326,13 @@ class Form:
                 return slot
         return None
 
+    def refuse_file(self, cursor: Cursor) -> bool:
+        """Say which files are wanted, when something else was sent; False when the open question is not about any."""
+        if not isinstance(cursor.flow.slots.get(cursor.asking or ""), MediaReader | LocationReader):
+            return False
+        self.put(cursor, invalid="not_understood")
+        return True
+
     def take(self, cursor: Cursor, kind: str, item: dict[str, Any]) -> None:
         """Take a file or place; more of them are waited for as long as there may be more."""
         slot = self._taking(cursor, kind)

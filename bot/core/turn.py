@@ -15,6 +15,7 @@ from bot.core.cursor import Cursor, Said, Turn
 from bot.core.effects import GiveBack, TakeOver
 from bot.core.engine import Step, finish
 from bot.core.events import ActionDone, ActionFailed, BusinessChanged, Event, MessageReceived, TimerFired
+from bot.core.forms import Form
 from bot.core.gathering import attach, new_job
 from bot.core.messages import ChoiceIn, ContactsIn, FormReplyIn, LocationIn, MediaIn, TextIn, UnsupportedIn
 from bot.core.moving import (
@@ -277,7 +278,9 @@ class _Router(Upgrading, Offering):
         if cursor is None:
             self.turn.say(self.book.texts, block, self.variables)
             return
-        repeat(cursor, cursor.render(block))
+        question = cursor.flow.states[cursor.state].question
+        if not (isinstance(question, Form) and question.refuse_file(cursor)):
+            repeat(cursor, cursor.render(block))
         self.done(cursor)
 
     # --- Commands and universals --------------------------------------------------------------------------------------

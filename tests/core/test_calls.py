@@ -253,6 +253,19 @@ states:
     assert person.of(EndRun)[-1].outcome == "booked"
 
 
+@pytest.mark.parametrize("limits", ["min: 4", "max: 2", "one_of: [4, 5]"])
+def test_a_number_beyond_the_limits_of_the_called_flow_is_asked_for(tmp_path: Path, limits: str) -> None:
+    called = CALLED.replace("{type: integer}", f"{{type: integer, {limits}}}").replace(
+        "form: [town", "form: [people, town"
+    )
+    person = talk(tmp_path, called=called)
+    person.text("help")
+    person.text("3")
+    called_run = person.conversation.frames[-1]
+    assert (called_run.flow, called_run.asking) == ("common/address", "people")
+    assert "people" not in called_run.slots
+
+
 def test_correcting_is_built_in(tmp_path: Path) -> None:
     caller = """
 flow: booking

@@ -90,10 +90,14 @@ class Play:
             return phone, self._do(phone, deed[1])
         if step.wait is not None:
             return self._wait(step.wait)
+        if step.outage is not None:
+            return self._outage(step.outage)
         if step.event is not None:
             return self._happen(step.event)
         if step.duplicate is not None:
             return self._redeliver()
+        if step.deploy is not None:
+            return self._deploy()
         return self._crash()
 
     # --- People -------------------------------------------------------------------------------------------------------
@@ -171,6 +175,22 @@ class Play:
     def _wait(self, length: timedelta) -> tuple[str, Sequence[Taken]]:
         until = self.stage.at + length
         self.note(f"{spelled(length)} later")
+        return self._fire(until, length)
+
+    def _outage(self, length: timedelta) -> tuple[str, Sequence[Taken]]:
+        """Nothing of ours runs; what falls due meanwhile is looked at when it is over."""
+        self.stage.at += length
+        self.note(f"nothing of ours runs for {spelled(length)}")
+        return self._fire(self.stage.at, length)
+
+    def _deploy(self) -> tuple[str, Sequence[Taken]]:
+        """The newest version of every flow is known from now on; runs come over when something happens to them."""
+        self.note("the newest flows are deployed")
+        self.stage.deploy()
+        return self.test.user, ()
+
+    def _fire(self, until: datetime, length: timedelta) -> tuple[str, Sequence[Taken]]:
+        """Let every timer fire that is due by then, in order."""
         turns: list[Taken] = []
         for _ in range(_MOST_TIMERS):
             due = self.stage.due(until)

@@ -63,7 +63,7 @@ class ConversationTest:
             (name, person(place, phone), at - phone.wrote if phone.wrote else None)
             for place, (name, phone) in enumerate(self.spec.phones.items(), 1)
         ]
-        return open_stage(project, self.stubs, at, people)
+        return open_stage(project, self.stubs, at, people, self.spec.versions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +132,7 @@ def read_test(path: Path, project: Project, shared: Sequence[Shared] = (), text:
     report = Report()
     if spec.flow is not None and spec.flow not in project.book.latest:
         report.unknown(("flow",), "flow", spec.flow, project.book.latest)
+    _check_versions(spec, project, report)
     spec = _completed(spec, shared, phones)
     stubs: dict[str, Stub] = {}
     for one in shared:
@@ -198,6 +199,17 @@ def _unknown_steps(value: Mapping[str, Any], phones: set[str]) -> Report:
                     ("steps", place, key), f"There is no phone `{key}`, and no such step.", hint=hint, code="unknown"
                 )
     return report
+
+
+def _check_versions(spec: ConversationSpec, project: Project, report: Report) -> None:
+    for name, number in spec.versions.items():
+        known = {flow.version for flow in project.book.flows() if flow.name == name}
+        if not known:
+            report.unknown(("versions", name), "flow", name, project.book.latest)
+        elif number not in known:
+            there = ", ".join(map(str, sorted(known)))
+            report(("versions", name), f"There is no version {number} of `{name}`.", hint=f"There is {there}.",
+                   code="unknown")  # fmt: skip
 
 
 def _check_names(spec: ConversationSpec, project: Project, report: Report) -> None:

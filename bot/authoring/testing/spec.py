@@ -92,7 +92,7 @@ def _as_place(value: Any) -> Any:
     return {"latitude": latitude, "longitude": longitude}
 
 
-File = Annotated[FileSpec, BeforeValidator(_as_file)]
+File = Annotated[FileSpec | None, BeforeValidator(_as_file)]
 
 
 class DeedSpec(Part):
@@ -102,11 +102,11 @@ class DeedSpec(Part):
     tap: str | int | None = None
     pick: str | int | None = None
     earlier: int = Field(default=0, ge=0, le=100)
-    photo: File | None = None
-    video: File | None = None
-    audio: File | None = None
-    document: File | None = None
-    sticker: File | None = None
+    photo: File = None
+    video: File = None
+    audio: File = None
+    document: File = None
+    sticker: File = None
     location: Annotated[PlaceSpec, BeforeValidator(_as_place)] | None = None
     form: dict[str, Any] | None = None
     reaction: str | None = None
@@ -233,14 +233,16 @@ class StepSpec(Part):
     """One thing that happens, and what it should lead to. Any other key is the name of a phone."""
 
     model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
-    words: ClassVar[tuple[str, ...]] = ("user", "wait", "event", "duplicate", "crash", "expect")
+    words: ClassVar[tuple[str, ...]] = ("user", "wait", "outage", "event", "duplicate", "crash", "deploy", "expect")
     __pydantic_extra__: dict[str, Deed]
 
     user: Deed | None = None
     wait: Duration | None = None
+    outage: Duration | None = None
     event: Annotated[EventSpec, BeforeValidator(lambda v: {"name": v} if isinstance(v, str) else v)] | None = None
     duplicate: Literal["last"] | None = None
     crash: Literal[True] | None = None
+    deploy: Literal[True] | None = None
     expect: ExpectSpec | None = None
 
     @model_validator(mode="after")
@@ -256,7 +258,7 @@ class StepSpec(Part):
     @property
     def happening(self) -> list[str]:
         """The keys that make something happen."""
-        own = [name for name in ("user", "wait", "event", "duplicate", "crash") if getattr(self, name) is not None]
+        own = [name for name in self.words if name != "expect" and getattr(self, name) is not None]
         return own + list(self.__pydantic_extra__ or ())
 
     @property
@@ -280,10 +282,11 @@ class SharedSpec(Part):
 
 
 class ConversationSpec(SharedSpec):
-    """A test file."""
+    """A test file. `versions` are those of flows that are known until a step deploys the newest."""
 
     test: Text
     flow: str | None = None
     tags: Annotated[list[Name], BeforeValidator(_as_list)] = Field(default_factory=list)
+    versions: dict[str, int] = Field(default_factory=dict)
     steps: list[StepSpec] = Field(min_length=1)
     expect: ExpectSpec | None = None

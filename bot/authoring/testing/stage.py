@@ -124,6 +124,7 @@ class Stage:
         counts: How often each stub was asked.
         seen: Ids of events that have been delivered.
         shown: By phone, messages with something to tap, the newest last.
+        newest: What will be deployed, while older versions of flows are.
     """
 
     project: Project
@@ -137,6 +138,7 @@ class Stage:
     seen: set[int] = field(default_factory=set)
     shown: dict[str, tuple[Outgoing, ...]] = field(default_factory=dict)
     events: int = 0
+    newest: FlowBook | None = None
 
     def fork(self) -> "Stage":
         """A world of its own, as this one is now."""
@@ -152,6 +154,12 @@ class Stage:
         )
 
     # --- What happens -------------------------------------------------------------------------------------------------
+
+    def deploy(self) -> None:
+        """From now on the newest version of each flow is known."""
+        if self.newest is None:
+            raise Mishap("The newest flows are there already.", "Name the older ones under `versions:`.")
+        self.project, self.newest = replace(self.project, book=self.newest), None
 
     def message(self, phone: str, content: Incoming) -> Event:
         """Somebody sends something."""
@@ -365,14 +373,29 @@ def through_json(conversation: Conversation) -> Conversation:
 
 
 def open_stage(
-    project: Project, stubs: Mapping[str, Stub], at: datetime, phones: Sequence[tuple[str, Contact, datetime | None]]
+    project: Project,
+    stubs: Mapping[str, Stub],
+    at: datetime,
+    phones: Sequence[tuple[str, Contact, datetime | None]],
+    versions: Mapping[str, int] | None = None,
 ) -> Stage:
-    """A world in which nothing has happened. `phones` are name, person, and when they last wrote."""
+    """A world in which nothing has happened.
+
+    Args:
+        project: The flows.
+        stubs: What the business answers.
+        at: What time it is.
+        phones: Name, person, and when they last wrote.
+        versions: Of these flows, no newer version is known yet.
+    """
     conversations = {
         name: Conversation(conversation_id=ConversationId(place), contact=contact, last_inbound_at=last)
         for place, (name, contact, last) in enumerate(phones, 1)
     }
-    return Stage(project=project, stubs=stubs, at=at, conversations=conversations)
+    if not versions:
+        return Stage(project=project, stubs=stubs, at=at, conversations=conversations)
+    older = replace(project, book=project.book.before(versions))
+    return Stage(project=older, stubs=stubs, at=at, conversations=conversations, newest=project.book)
 
 
 def person(place: int, phone: PhoneSpec) -> Contact:

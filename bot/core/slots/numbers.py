@@ -37,7 +37,7 @@ class IntegerReader(Reader):
         text, answers = entities.text, asked and is_party(self.of)
         two = (either_at_all(text) if answers else either(text, self.of)) if several else None
         if two is not None:
-            return self._between([value for value in two if self._why_not(value) is None])
+            return self._between([value for value in two if self.why_not(value) is None])
         if not asked:
             return None
         if not numbers:
@@ -49,7 +49,7 @@ class IntegerReader(Reader):
         values = {one.value for one in free}
         if len(values) == 1:
             return self._checked(free[0].value, tuple((one.start, one.end) for one in free))
-        return self._between([value for value in values if self._why_not(value) is None]) if free else None
+        return self._between([value for value in values if self.why_not(value) is None]) if free else None
 
     def _between(self, values: list[int]) -> Reading:
         """Several numbers: those that may be meant are offered."""
@@ -63,10 +63,11 @@ class IntegerReader(Reader):
         return self._checked(int(match[1]), (match.span(1),)) if match else None
 
     def _checked(self, value: int, spans: tuple[tuple[int, int], ...], *, inferred: bool = False) -> Reading:
-        reason = self._why_not(value)
+        reason = self.why_not(value)
         return Refused(reason) if reason else Filled(value, spans, inferred=inferred)
 
-    def _why_not(self, value: int) -> str | None:
+    def why_not(self, value: int) -> str | None:
+        """Why this number will not do; None when it does."""
         if self.min is not None and value < self.min:
             return "too_small"
         if self.max is not None and value > self.max:
@@ -106,9 +107,13 @@ class DecimalReader(Reader):
                 found.append((named, Candidate(self._rounded(one), (one.start, one.end))))
         named_ones = [candidate for named, candidate in found if named]
         reading = choose(named_ones or [candidate for _, candidate in found], heard, asked=asked)
-        if isinstance(reading, Filled) and (reason := _bounds(Decimal(str(reading.value)), self.min, self.max)):
+        if isinstance(reading, Filled) and (reason := self.why_not(reading.value)):
             return Refused(reason)
         return reading
+
+    def why_not(self, value: float) -> str | None:
+        """Why this number will not do; None when it does."""
+        return _bounds(Decimal(str(value)), self.min, self.max)
 
     def _rounded(self, found: MoneyFound) -> int | float:
         return _number(Decimal(found.amount).quantize(Decimal(1).scaleb(-self.digits), rounding=ROUND_HALF_UP))
