@@ -228,7 +228,7 @@ async def _keeping_keys(settings: DatabaseSettings, foundation: Foundation) -> A
 
 
 async def listen(dsn: str) -> "asyncpg.Connection[asyncpg.Record]":
-    """A connection of its own, outside of the pool. It only rings: nothing of it has to be on disk before it is heard."""
+    """A connection of its own, outside of the pool. It only rings, so nothing of it has to be on disk first."""
     bells = {"application_name": "sirdar bells", "synchronous_commit": "off"}
     settings = {**session_settings(RUNTIME_ROLE), **bells}
     return await asyncpg.connect(dsn, server_settings=settings)
