@@ -6,6 +6,7 @@ from typing import Protocol
 from bot.authoring.circles import circles
 from bot.authoring.examples import check_groups
 from bot.authoring.reader import Document
+from bot.authoring.windows import Windows
 from bot.core.book import ANY
 from bot.core.expanding import CORRECT, branches_of
 from bot.core.flow import FlowSpec, StateSpec
@@ -48,6 +49,7 @@ def check_across(
     flows = newest(file.spec for file in files)
     passing = _passing(flows)
     around = _around(flows, passing)
+    windows = Windows(flows)
     for file in files:
         report = Report(places=file.report.places)
         _check_starts(file.spec, intents, starts, report, all_intents=all_intents)
@@ -57,6 +59,8 @@ def check_across(
             report(("states", state, "call"), "These flows call each other without waiting for anybody: "
                    f"{' → '.join(circle)}.", code="loop", hint="Ask or wait before one of these calls.")  # fmt: skip
         _check_circles(file.spec, flows, passing, report)
+        if file.spec is flows[file.spec.flow]:
+            windows.check(file.spec, report)
         yield file.document, report
 
 

@@ -9,7 +9,6 @@ from bot.authoring.circles import circles
 from bot.authoring.guards import check_guards
 from bot.authoring.limits import check_limits, sends_of
 from bot.authoring.translations import check_translations
-from bot.authoring.windows import check_windows
 from bot.core.actions import Action, Actions
 from bot.core.book import ANY
 from bot.core.compiled import CompiledFlow
@@ -77,7 +76,6 @@ def check(subject: Subject, report: Report) -> None:
         edges = _edges(flow)
         for proof in (_unreachable, _dead_ends, _loops, _ladders):
             proof(flow, edges, report)
-        check_windows(flow, spec, edges, report)
 
 
 # --- Names ------------------------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from bot.core.choices import Option, match_exactly, match_normal, present
 from bot.core.correcting import acknowledge, apply_if_allowed, find_correction
 from bot.core.cursor import Cursor, Said, Unmatched
 from bot.core.gathering import Job, gather, new_job
-from bot.core.messages import MAX_ROWS, TextOut
+from bot.core.messages import MAX_ROWS, TemplateOut, TextOut
+from bot.core.ops import Filled
 from bot.core.parts import label_in
 from bot.core.splitting import split_text
 from bot.core.templates import Texts
@@ -28,10 +29,17 @@ def joined(before: str, body: str) -> str:
     return f"{before}\n\n{body}" if before and body else before or body
 
 
-def send_question(cursor: Cursor, body: str, options: Sequence[Option], block: str) -> None:
-    """Send a question, with whatever there is to choose from."""
+def late(cursor: Cursor, instead: Filled | None) -> TemplateOut | None:
+    """What stands for a question outside of the person's 24-hour window; whoever has just written is inside."""
+    return instead.message(cursor) if instead is not None and not cursor.turn.heard else None
+
+
+def send_question(
+    cursor: Cursor, body: str, options: Sequence[Option], block: str, instead: TemplateOut | None = None
+) -> None:
+    """Send a question, with whatever there is to choose from; outside of the 24-hour window `instead`."""
     if not options:
-        cursor.turn.send(*[TextOut(body=part) for part in split_text(body)], block=block)
+        cursor.turn.send(*[TextOut(body=part) for part in split_text(body)], block=block, instead=instead)
         return
     label = cursor.render("choose") or "Choose"
     style = cursor.flow.states[cursor.state].choices_style
@@ -41,7 +49,7 @@ def send_question(cursor: Cursor, body: str, options: Sequence[Option], block: s
     if len(options) > MAX_ROWS:
         more, page = cursor.render("more") or "…", cursor.counters.get(PAGE_SHOWN, 0)
     shown = present(body or label, options, cursor.run, cursor.epoch, label, style=style, page=page, more=more)
-    cursor.turn.send(*shown, block=block)
+    cursor.turn.send(*shown, block=block, instead=instead)
 
 
 def count_typed(cursor: Cursor) -> None:
@@ -90,6 +98,7 @@ class Ask:
     block: str
     choices: Localised
     triggers: dict[str, str]
+    instead: Filled | None = None
 
     def run(self, cursor: Cursor, step: int) -> bool:
         """Ask, and wait."""
@@ -102,7 +111,8 @@ class Ask:
 
     def put(self, cursor: Cursor, before: str = "") -> None:
         """Ask (again)."""
-        send_question(cursor, joined(before, cursor.render(self.block)), self._options(cursor), self.block)
+        body = joined(before, cursor.render(self.block))
+        send_question(cursor, body, self._options(cursor), self.block, late(cursor, self.instead))
 
     def tap(self, cursor: Cursor, choice: str) -> bool:
         """Take a button of this epoch."""

@@ -102,6 +102,10 @@ class TemplateUse(Part):
     parameters: list[str | int | float] = Field(default_factory=list, alias="with")
 
 
+NOTHING = "none"
+"""`template: none`: nothing stands for the words, which may wait until the person writes."""
+
+
 def _as_template(value: Any) -> Any:
     """Let `template: trip_update` mean `template: {name: trip_update}`."""
     return {"name": value} if isinstance(value, str) else value

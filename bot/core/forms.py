@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.core.asking import MAX_KEPT, Localised, count_typed, joined, send_question
+from bot.core.asking import MAX_KEPT, Localised, count_typed, joined, late, send_question
 from bot.core.choices import Option, match_exactly, match_normal
 from bot.core.correcting import Correction, acknowledge, apply, find_correction
 from bot.core.cursor import Cursor, Said, Unmatched
 from bot.core.gathering import BEGIN, Job, Offer, accept, fill, gather, new_job, note, prefill, read_slots
 from bot.core.messages import ContactRequestOut, LocationRequestOut
+from bot.core.ops import Filled as Template
 from bot.core.ruling import Rule, broken_rule
 from bot.core.slots import AnySlot, ChoiceReader, Filled, LocationReader, MediaReader, default_of, describe
 from bot.core.words import normalise, skips
@@ -51,6 +52,7 @@ class Form:
     options: Mapping[str, Localised] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     anew: frozenset[str] = frozenset()
+    instead: Template | None = None
 
     # --- Going on -----------------------------------------------------------------------------------------------------
 
@@ -153,9 +155,9 @@ class Form:
         slot = cursor.flow.slots[name]
         if slot.button and body and not cursor.offers:
             shared = LocationRequestOut(body=body) if slot.type == "location" else ContactRequestOut(body=body)
-            cursor.turn.send(shared, block=block)
+            cursor.turn.send(shared, block=block, instead=late(cursor, self.instead))
             return
-        send_question(cursor, body, self._options(cursor), block)
+        send_question(cursor, body, self._options(cursor), block, late(cursor, self.instead))
 
     def _block(self, cursor: Cursor, name: str) -> str:
         blocks = self.blocks[name]

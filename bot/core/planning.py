@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.core.compiled import Collector, Op
 from bot.core.expressions import Expressions
-from bot.core.flow import LANGUAGE, CollectKind, FlowSpec, NotifySpec, OpSpec, SlotRule, StateSpec, TemplateUse
+from bot.core.flow import LANGUAGE, NOTHING, CollectKind, FlowSpec, NotifySpec, OpSpec, SlotRule, StateSpec, TemplateUse
 from bot.core.forms import Form, SlotBlocks, form_options
 from bot.core.ops import Do, Filled, Forget, NotifyRole, Say, Speak, Split
 from bot.core.report import Path, Report
@@ -70,6 +70,12 @@ def saved_names(state: StateSpec) -> list[str]:
     names = [state.save, *(op.save for op in state.enter)]
     names += [collect.to.split(".")[0] for collect in state.collect.values() if collect.to]
     return [name for name in names if name]
+
+
+def _asks_late(spec: StateSpec | OpSpec) -> bool:
+    """Whether the template of a state stands for its question: it says nothing else."""
+    asks = isinstance(spec, StateSpec) and (spec.ask is not None or spec.form is not None)
+    return asks and spec.template is not None and not spec.say and not spec.send
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,9 +141,9 @@ class Planner:
             if not spec.do and getattr(spec, word) is not None and not (calls and word != "once"):
                 word = "with" if word == "arguments" else word
                 self.report((*path, word), f"`{word}:` belongs to `do:`, and there is none.", hint="Add `do:`.")
-        instead = self.instead(spec.template, (*path, "template"))
-        if spec.template is not None and len(spec.say) + len(spec.send) != 1:
-            self.report((*path, "template"), "`template:` stands for one `say:` or `send:`.",
+        instead = self.instead(spec.template, (*path, "template")) if not _asks_late(spec) else None
+        if spec.template is not None and len(spec.say) + len(spec.send) != 1 and not _asks_late(spec):
+            self.report((*path, "template"), "`template:` stands for one `say:`, `send:` or question.",
                         hint="Say one block here, and the others in a state of their own.")  # fmt: skip
         ops += [Say(block=block, instead=instead) for block in spec.say]
         ops += compile_sends(spec.send, self.expressions, path, instead)
@@ -151,7 +157,13 @@ class Planner:
 
     def instead(self, spec: TemplateUse | None, path: Path) -> Filled | None:
         """What is said outside of the person's 24-hour window."""
-        return self._filled(spec.name, path, spec.parameters, path) if spec is not None else None
+        if spec is None or spec.name == NOTHING:
+            return None
+        return self._filled(spec.name, path, spec.parameters, path)
+
+    def of_question(self) -> Filled | None:
+        """What is sent instead of the state's question, outside of that window."""
+        return self.instead(self.spec.template, (*self.path, "template")) if _asks_late(self.spec) else None
 
     def _filled(self, name: str, place: Path, parameters: Sequence[Any], path: Path) -> Filled | None:
         template = self.templates.get(name)
@@ -183,7 +195,10 @@ class Planner:
         rules = tuple(rule for rule in self.rules if not set(rule.forget).isdisjoint(known))
         options = form_options([self.slots[name] for name in known])
         anew = frozenset(self.spec.forget).intersection(known)
-        return Form(slots=tuple(known), blocks=blocks, options=options, rules=(*rules, *own), anew=anew)
+        return Form(
+            slots=tuple(known), blocks=blocks, options=options, rules=(*rules, *own), anew=anew,
+            instead=self.of_question(),
+        )  # fmt: skip
 
     def _slot_blocks(self, name: str) -> SlotBlocks:
         slot, variants = self.slots[name], self.spec.variants or self.variants

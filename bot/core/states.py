@@ -109,7 +109,7 @@ class StateCompiler:
                     self.report((*self.path, "choices", key), f"Choice `{key}` leads nowhere.",
                                 hint=f"Add `{key}:` to `when:`, or give the state a `next:`.")  # fmt: skip
         options = [Option.of(key, option) for key, option in choices.items()]
-        return Ask(block=block, choices=Localised(options), triggers=triggers)
+        return Ask(block=block, choices=Localised(options), triggers=triggers, instead=self.planner.of_question())
 
     def _ways_out(self, last: Op, *, waits: bool) -> None:
         """The transitions of the state, and keys that make no sense where they are."""

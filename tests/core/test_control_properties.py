@@ -48,15 +48,16 @@ states:
     next: [{if: result.outcome == 'unknown', to: trip/party}, review]
   review:
     ask: review
+    template: none
     choices: {yes: "Yes", edit: Edit, lang: Language, again: Place again}
     when:
       yes: done
       edit: {call: common/correct, with: [people, month], to: review}
       lang: {call: common/tongue, to: review}
       again: place
-    after: {2h: {say: nudge}, 22h: {to: gone}}
+    after: {2h: {say: nudge, template: none}, 22h: {to: gone}}
   done: {say: done, end: done}
-  gone: {say: gone, end: gone}
+  gone: {say: gone, template: none, end: gone}
   agent: {handoff: sales, back: review}
 """
 PLACE = """
@@ -66,7 +67,7 @@ inputs: [people?]
 outputs: [town]
 slots: {people: {type: integer}, town: {type: text}}
 states:
-  a: {form: [town], next: [{if: town == 'deep', to: deeper}, {if: town == 'mars', to: b}, c]}
+  a: {form: [town], template: none, next: [{if: town == 'deep', to: deeper}, {if: town == 'mars', to: b}, c]}
   deeper: {call: common/place, with: [people], save: inner, next: c}
   b: {end: unknown}
   c: {end: found}

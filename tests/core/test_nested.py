@@ -39,7 +39,7 @@ states:
     choices: {again: Again, month: Month, done: Done}
     when: {again: trip, month: trip/when, done: bye}
   status:  {say: status, next: trip/when}
-  sorry:   {say: sorry, end: sorry}
+  sorry:   {say: sorry, template: none, end: sorry}
   dropped: {end: dropped}
   bye:     {end: done}
 """

@@ -16,8 +16,8 @@ role: customer
 start: {universals: [help]}
 slots: {people: {type: integer, min: 1, max: 40}}
 states:
-  details: {form: [people], events: {trip.moved: moved}, next: done}
-  moved: {say: moved, next: details}
+  details: {form: [people], template: none, events: {trip.moved: moved}, next: done}
+  moved: {say: moved, template: none, next: details}
   done: {end: done}
 """
 NEWS = """
@@ -25,8 +25,8 @@ flow: news
 role: ROLE
 start: {events: EVENTS}
 states:
-  tell: {say: tell, next: ask}
-  ask: {ask: ask, choices: {ok: Fine, bad: Not good}, next: told}
+  tell: {say: tell, template: none, next: ask}
+  ask: {ask: ask, template: none, choices: {ok: Fine, bad: Not good}, next: told}
   told: {say: told, end: told}
 """
 

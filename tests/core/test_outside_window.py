@@ -19,6 +19,7 @@ states:
   who: {form: [name], next: a}
   a:
     ask: q
+    template: none
     choices: {x: X, y: Y}
     events: {incident.updated: news}
     after: {26h: {say: nudge, template: {name: reminder, with: ["{{ name }}"]}}}
@@ -50,3 +51,48 @@ def test_words_have_a_template_to_stand_for_them(tmp_path: Path) -> None:
     assert said(late, AT, AT + timedelta(hours=1)) == (TextOut(body="Well, Asha?"), True)
     assert said(late, AT, AT + timedelta(hours=26)) == (template, True)
     assert said(Send(content=TextOut(body="x")), AT, AT + timedelta(hours=26)) == (TextOut(body="x"), False)
+
+
+ASKED = """
+flow: test
+role: customer
+start: {universals: [help]}
+slots: {name: {type: text}}
+states:
+  rest: {say: news, events: {trip.notice: a, trip.cancelled: who}, after: {1h: {to: end}}}
+  a: {ask: q, template: plain, choices: {x: X, y: Y}, next: told}
+  who: {form: [name], template: {name: reminder, with: ["{{ contact.name }}"]}, next: told}
+  told: {say: news, handoff: sales, back: later}
+  later: {say: nudge, template: none, next: end}
+  end: {end: done}
+"""
+
+
+def asked(root: Path) -> Talk:
+    person = Talk(load_content(write_content(root, FILES | {"flows/customer/test.yaml": ASKED}), fake_actions()).book)
+    person.text("help")
+    return person
+
+
+def test_a_question_has_a_template_to_stand_for_it(tmp_path: Path) -> None:
+    person = asked(tmp_path)
+    person.change("trip.notice")
+    (question,) = person.of(Send)
+    assert question.content.kind == "buttons"
+    assert question.instead == TemplateOut(name="plain", language="en", parameters=())
+    person.text("something else")
+    assert [one.instead for one in person.of(Send)] == [None], "whoever has just written reads the words"
+    other = asked(tmp_path)
+    other.change("trip.cancelled")
+    (question,) = other.of(Send)
+    assert question.instead == TemplateOut(name="reminder", language="en", parameters=("Asha Rai",))
+
+
+def test_words_without_a_template_may_wait(tmp_path: Path) -> None:
+    person = asked(tmp_path)
+    person.change("trip.notice")
+    person.tap("X")
+    person.change("handoff.returned")
+    (words,) = person.of(Send)
+    assert words.instead is None
+    assert said(words, AT, AT + timedelta(hours=30)) == (words.content, False)

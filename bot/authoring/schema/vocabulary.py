@@ -12,6 +12,7 @@ from bot.core.actions import Action, Actions
 from bot.core.book import ANY
 from bot.core.errors import ContentErrors
 from bot.core.expanding import CORRECT
+from bot.core.flow import NOTHING
 from bot.core.templates import FALLBACK
 
 KNOWN = "known_"
@@ -69,7 +70,8 @@ def vocabulary_of(root: Path, actions: Actions) -> Vocabulary:
         "lookups": {name: _about(action) for name, action in actions.names("lookup").items()},
         "roles": dict.fromkeys(_roles(loader, actions), ""),
         "intents": {name: _example(spec.texts) for named in loader.intents.values() for name, spec in named.items()},
-        "templates": {name: template.body for (name, _), template in loader.whatsapp.items()},
+        "templates": {NOTHING: "Nothing stands for the words: they may wait until the person writes."}
+        | {name: template.body for (name, _), template in loader.whatsapp.items()},
         "flows": {CORRECT: "Built in: asks which slot to change."}
         | {flow.flow: _states(len(flow.states)) for flow in flows},
         "slots": {name: slot.type for flow in flows for name, slot in flow.slots.items()},
