@@ -195,9 +195,9 @@ class Windows:
         while todo:
             here = todo.pop(0)
             (name, state), callers = here[0], here[1:]
-            if here in seen or name not in self.flows or state not in self.flows[name].states:
+            if here[:2] in seen or name not in self.flows or state not in self.flows[name].states:
                 continue
-            seen.add(here)
+            seen.add(here[:2])  # by whom the flow was called, not by whom that was: else there were too many ways
             spec = self.flows[name]
             one = spec.states[state]
             if _speaks(one) and (name, state) not in found:
