@@ -5,13 +5,18 @@ from typing import Protocol
 
 from bot.authoring.circles import circles
 from bot.authoring.examples import check_groups
+from bot.authoring.guards import check_outcomes
 from bot.authoring.reader import Document
 from bot.authoring.windows import Windows
 from bot.core.book import ANY
+from bot.core.calling import NOT_DONE
 from bot.core.expanding import CORRECT, branches_of
 from bot.core.flow import FlowSpec, StateSpec
 from bot.core.intents import IntentSpec
 from bot.core.report import Path, Report, did_you_mean
+
+_OUTCOMES = NOT_DONE | {"handed_off", "left", "migrated", "refused", "restarted"}
+"""How any run may end, whatever its states say."""
 
 
 class Written(Protocol):
@@ -189,6 +194,8 @@ def check_calls(
             continue
         _may_call(spec, called, (*path, "call"), report)
         _inputs(spec, state, called, path, report)
+        ends = {one.end for one in called.states.values() if one.end is not None}
+        check_outcomes(state, path, ends | _OUTCOMES, report)
 
 
 def _may_call(spec: FlowSpec, called: FlowSpec, path: Path, report: Report) -> None:

@@ -9,7 +9,7 @@ def circles(onward: Mapping[str, Iterable[str]]) -> Iterator[list[str]]:
     Takes time in proportion to the number of names and ways (Tarjan's strongly connected components, without
     recursion: a flow may have thousands of states in a row).
     """
-    for group in _groups(onward):
+    for group in groups(onward):
         first = min(group)
         if len(group) > 1 or first in onward.get(first, ()):
             yield _within(first, group, onward)
@@ -32,7 +32,7 @@ def _within(first: str, group: set[str], onward: Mapping[str, Iterable[str]]) ->
     return [first]
 
 
-def _groups(onward: Mapping[str, Iterable[str]]) -> Iterator[set[str]]:
+def groups(onward: Mapping[str, Iterable[str]]) -> Iterator[set[str]]:
     """Names that lead to each other, Tarjan's way."""
     order: dict[str, int] = {}
     lowest: dict[str, int] = {}

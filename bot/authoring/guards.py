@@ -6,10 +6,13 @@ just beside them, and the limits of the slot. What we cannot read (filters, call
 all, so what is reported here is certain.
 """
 
+import contextlib
 import itertools
 import operator
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -18,7 +21,7 @@ from jinja2.exceptions import TemplateSyntaxError
 
 from bot.core.book import ANY
 from bot.core.expanding import branches_of
-from bot.core.flow import Branch, CommandRule, FlowSpec
+from bot.core.flow import Branch, CommandRule, FlowSpec, StateSpec
 from bot.core.report import Path, Report, did_you_mean
 from bot.core.sandbox import ENVIRONMENT
 from bot.core.slotspecs import ChoiceSlot, DateSlot, DecimalSlot, IntegerSlot, RefSlot, SlotBase, TextSlot, TimeSlot
@@ -50,6 +53,7 @@ _OPPOSITE = {
     "eq": "ne", "ne": "eq", "lt": "gteq", "gteq": "lt", "gt": "lteq", "lteq": "gt", "in": "notin", "notin": "in",
     "true": "false", "false": "true",
 }  # fmt: skip
+_EQUALS = frozenset({"eq", "ne", "in", "notin"})
 _FLIPPED = {"eq": "eq", "ne": "ne", "lt": "gt", "gt": "lt", "lteq": "gteq", "gteq": "lteq"}
 
 
@@ -80,6 +84,7 @@ class Domain:
     values: tuple[Any, ...] | None = None
     also: tuple[Any, ...] = ()
     takes: Callable[[Any], bool] = lambda _: True
+    beside: Callable[[str], Iterable[str]] = lambda _: ()
     whole: bool = False
     names: tuple[str, ...] = ()
 
@@ -99,7 +104,21 @@ def check_guards(spec: FlowSpec, report: Report) -> None:
         for group in ([rule for rule in rules if rule.origins is None], *alone):
             _in_order(group, ("commands", source), domains, report, among=rules)
     for path, rule in _slot_rules(spec):
-        _alone(rule, path, domains, report)
+        if not _alone(rule, path, domains, report):
+            _strange(rule, path, domains, report, _read(rule) or [])
+
+
+def check_outcomes(state: StateSpec, path: Path, outcomes: Iterable[str], report: Report) -> None:
+    """Report branches after a call that look for an outcome which the called flow never has."""
+    domain = _one_of("outcome", tuple(sorted(outcomes)))
+    told = f"The flow ends as {', '.join(f'`{one}`' for one in domain.names)}."
+    names = ["result.outcome", *([f"{state.save}.outcome"] if state.save else [])]
+    domains = {name: replace(domain, told=told) for name in names}
+    for place, branch in enumerate(state.next or ()):
+        if isinstance(branch.condition, str) and (found := _read(branch.condition)) is not None:
+            here = (*path, "next", place, "if") if len(state.next or ()) > 1 else (*path, "next", "if")
+            if not _alone(branch.condition, here, domains, report, found):
+                _strange(branch.condition, here, domains, report, found)
 
 
 def _slot_rules(spec: FlowSpec) -> Iterator[tuple[Path, str]]:
@@ -131,7 +150,7 @@ def _in_order(
         found = _read(source)
         if found is None:
             continue
-        if _alone(source, here, domains, report, found):
+        if _alone(source, here, domains, report, found) or _strange(source, here, domains, report, found):
             continue
         rest: _Alternatives | None = found
         for earlier, taken in before:
@@ -152,6 +171,23 @@ def _alone(
         return False
     report(path, f"`if: {source}` can never be true.", code="guard", hint=_reason(found, domains))
     return True
+
+
+def _strange(source: str, path: Path, domains: Mapping[str, Domain], report: Report, found: _Alternatives) -> bool:
+    """Report a value that nothing can have, compared with in a condition that may hold all the same."""
+    for claim in dict.fromkeys(claim for claims in found for claim in claims if claim.how in _EQUALS):
+        domain = domains.get(claim.about)
+        if domain is None:
+            continue
+        values = claim.other if isinstance(claim.other, tuple) else (claim.other,)
+        for value in values:
+            if value is None or _possible((_Claim(claim.about, "eq", value),), {claim.about: domain}):
+                continue
+            near = did_you_mean(str(value), domain.names) if domain.names else ""
+            report(path, f"In `if: {source}`, `{claim.about}` is never `{value}`.", code="guard",
+                   hint=near if near.startswith("Did") else domain.told)  # fmt: skip
+            return True
+    return False
 
 
 def _reason(found: _Alternatives, domains: Mapping[str, Domain]) -> str:
@@ -279,7 +315,9 @@ def _candidates(claims: Iterable[_Claim], domain: Domain | None) -> Iterator[Any
     compared: list[Any] = []
     for claim in claims:
         compared += claim.other if isinstance(claim.other, tuple) else [claim.other]
-    near = (*compared, *_between(compared, whole=domain is not None and domain.whole))
+    near = [*compared, *_between(compared, whole=domain is not None and domain.whole)]
+    if domain is not None:
+        near += [one for text in compared if isinstance(text, str) for one in domain.beside(text)]
     yield from (value for value in near if domain is None or domain.takes(value))
     yield from domain.also if domain is not None else _SAMPLES
 
@@ -335,13 +373,16 @@ def _of_slot(name: str, slot: SlotBase) -> Domain:
             return Domain(
                 told=f"`{name}` is written like `{form}`.",
                 also=(None, "0001-01-01"[:length], "9998-12-28"[:length]),
-                takes=lambda value: isinstance(value, str) and len(value) >= 4 and value[:4].isdigit(),
+                takes=lambda value: isinstance(value, str) and len(value) == length and _is_day(value),
+                beside=lambda value: _days_beside(value, length),
             )
         case TimeSlot():
+            low, high = slot.min or "00:00", slot.max or "23:59"
             return Domain(
-                told=f"`{name}` is written like `15:30`.",
-                also=(None, slot.min or "00:00", slot.max or "23:59"),
-                takes=lambda value: isinstance(value, str) and value[:2].isdigit(),
+                told=f"`{name}` is written like `15:30`, from {low} to {high}.",
+                also=(None, low, high),
+                takes=lambda value: isinstance(value, str) and bool(_CLOCK.fullmatch(value)) and low <= value <= high,
+                beside=_minutes_beside,
             )
         case RefSlot():
             return Domain(
@@ -354,6 +395,45 @@ def _of_slot(name: str, slot: SlotBase) -> Domain:
         also=(None, "", "something else"),
         takes=lambda value: isinstance(value, str) or value is None,
     )
+
+
+_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+_DAY = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?")
+
+
+def _is_day(value: str) -> bool:
+    """Whether there is such a day, or month."""
+    try:
+        return bool(date.fromisoformat(value if len(value) > len("2026-12") else f"{value}-01"))
+    except ValueError:
+        return False
+
+
+def _days_beside(value: str, length: int) -> Iterator[str]:
+    """Days (or months) within and around what a comparison names, such as a year."""
+    match = _DAY.match(value)
+    if match is None:
+        return
+    year, month, day = int(match[1]), int(match[2] or 6), int(match[3] or 15)
+    for shift in (-1, 0, 1):
+        yield f"{max(1, year + shift):04}-06-15"[:length]
+    for number in (1, month - 1, month, month + 1, 12):
+        if 1 <= number <= 12:
+            for each in (1, day - 1, day, day + 1, 28):
+                yield f"{year:04}-{number:02}-{each:02}"[:length]
+    if _is_day(value):
+        begin = date.fromisoformat(value if len(value) > len("2026-12") else f"{value}-01")
+        for days in (-32, -1, 1, 32):
+            with contextlib.suppress(OverflowError):
+                yield (begin + timedelta(days=days)).isoformat()[:length]
+
+
+def _minutes_beside(value: str) -> Iterator[str]:
+    if _CLOCK.fullmatch(value):
+        minutes = int(value[:2]) * 60 + int(value[3:])
+        yield from (f"{one // 60:02}:{one % 60:02}" for one in (minutes - 1, minutes + 1) if 0 <= one < 24 * 60)
+    elif match := re.match(r"([01]\d|2[0-3])", value):
+        yield from (f"{match[1]}:00", f"{match[1]}:30", f"{match[1]}:59")
 
 
 def _number(name: str, slot: IntegerSlot | DecimalSlot) -> Domain:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.authoring.circles import circles
+from bot.authoring.circles import circles, groups
 from bot.authoring.guards import check_guards
 from bot.authoring.limits import check_limits, sends_of
 from bot.authoring.translations import check_translations
@@ -42,6 +42,8 @@ BLOCK_NAMES = frozenset(
 """Variables that only blocks see."""
 _PREFIXES = ("ask_", "invalid_", "ambiguous_", "confirm_", "explain_", "help_", "choice_", "command_", "done_")
 _OWN_NAMES = frozenset({"about", "help"})
+_BACK = "(back)"
+"""No state: whoever says *back* goes from one question to an earlier one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,16 +237,49 @@ def _lookups(subject: Subject, report: Report) -> None:
 
 
 def _receipts(subject: Subject, report: Report) -> None:
-    """Actions say under which key they happen once."""
+    """Actions that change something say under which key they happen once.
+
+    An action runs in the transaction of its turn, so no crash, retry or repeated webhook runs it twice. What does is a
+    person: who goes back, edits, or taps again comes to the same state. So there an action needs a receipt, and
+    everywhere when it reaches another system, where nothing can be undone.
+    """
+    again = _entered_again(subject.flow) if subject.flow is not None else frozenset()
     for path, name, _, once in _calls(subject.spec):
+        action = subject.actions.by_name.get(name)
         receipt = name.split(".")[0] + ":{{ run.id }}"
         if once is not None and "{" not in once:
             report((*path, "once"), f"This receipt is always the same, so `{name}` would run once, for whoever comes "
                    "first, and never again.", severity="warning", code="receipt",
                    hint=f'Write for example `once: "{receipt}"`.')  # fmt: skip
-        elif once is None:
+        if once is not None or (action is not None and action.reads):
+            continue
+        add = f'Add `once: "{receipt}"`'
+        if action is not None and action.outside:
+            report((*path, "do"), f"`{name}` reaches another system and has no `once:`, so entering this state again "
+                   "asks it again.", code="receipt", hint=f"{add}.")  # fmt: skip
+        elif path[1] in again and "collect" not in path:
+            report((*path, "do"), f"`{name}` has no `once:`, and whoever goes back or round runs it again here.",
+                   code="receipt", hint=f'{add}, or with `:{{{{ run.epoch }}}}` if each time counts.')  # fmt: skip
+        else:
             report((*path, "do"), f"`{name}` has no `once:`, so entering this state again runs it again.",
-                   severity="warning", code="receipt", hint=f'Add `once: "{receipt}"`.')  # fmt: skip
+                   severity="warning", code="receipt", hint=f"{add}.")  # fmt: skip
+
+
+def _entered_again(flow: CompiledFlow) -> frozenset[str]:
+    """The states to which a person may come more than once in a run: by what they answer, or by going back."""
+    onward: dict[str, set[str]] = {name: set() for name in flow.states}
+    for way in flow.ways:
+        if way.trigger.partition(":")[0] in {"next", "choice", "error", "ladder"}:
+            for source in way.sources:
+                onward[source].add(way.dest)
+    asking = {name for name, state in flow.states.items() if state.question is not None}
+    onward[_BACK] = asking
+    for name in asking:
+        if "back" in flow.states[name].universals:
+            onward[name].add(_BACK)
+    return frozenset(
+        name for group in groups(onward) for name in group if len(group) > 1 or name in onward.get(name, ())
+    )
 
 
 def roles_of(actions: Actions) -> frozenset[str]:

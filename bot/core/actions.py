@@ -77,6 +77,8 @@ class Action:
 
     A lookup takes `text` and returns a list of `{"id", "name", …}`: the candidates mentioned in it, best first.
     `roles` may call it; empty means everybody. `things` tells, of a lookup, everything that it could find for a tenant.
+    One that only `reads` changes nothing, so it needs no receipt; one that reaches `outside`, to another system, always
+    does.
     """
 
     name: str
@@ -84,6 +86,8 @@ class Action:
     kind: Kind = "action"
     roles: frozenset[str] = frozenset()
     things: Listing | None = None
+    reads: bool = False
+    outside: bool = False
 
     @property
     def place(self) -> Mark | None:
@@ -104,9 +108,11 @@ class Actions:
 
     by_name: dict[str, Action] = field(default_factory=dict)
 
-    def action(self, name: str, *, roles: tuple[str, ...] = ()) -> Callable[[ActionFunction], ActionFunction]:
+    def action(
+        self, name: str, *, roles: tuple[str, ...] = (), reads: bool = False
+    ) -> Callable[[ActionFunction], ActionFunction]:
         """Register the decorated function as an action."""
-        return self._register(name, "action", roles)
+        return self._register(name, "action", roles, reads=reads)
 
     def lookup(
         self, name: str, *, roles: tuple[str, ...] = (), things: Listing | None = None
@@ -137,23 +143,25 @@ class Actions:
         return {name: action for name, action in self.by_name.items() if action.kind == kind}
 
     def _register(
-        self, name: str, kind: Kind, roles: tuple[str, ...], things: Listing | None = None
+        self, name: str, kind: Kind, roles: tuple[str, ...], things: Listing | None = None, *, reads: bool = False
     ) -> Callable[[ActionFunction], ActionFunction]:
         def register(function: ActionFunction) -> ActionFunction:
-            self.add(Action(name=name, function=function, kind=kind, roles=frozenset(roles), things=things))
+            made = Action(name=name, function=function, kind=kind, roles=frozenset(roles), things=things, reads=reads)
+            self.add(made)
             return function
 
         return register
 
 
-def action(name: str, *, roles: tuple[str, ...] = ()) -> Callable[[_Function], _Function]:
+def action(name: str, *, roles: tuple[str, ...] = (), reads: bool = False) -> Callable[[_Function], _Function]:
     """Make the decorated function an action, in the module that BOT_ACTIONS names.
 
     Args:
         name: What flows write after `do:`, like `workshop.book`.
         roles: Who may call it; empty: everybody.
+        reads: It changes nothing, so flows need no `once:` for it.
     """
-    return _marking(name, "action", roles)
+    return _marking(name, "action", roles, reads=reads)
 
 
 def lookup(
@@ -186,10 +194,10 @@ def two_alike(first: Action, second: Action) -> ContentError:
 
 
 def _marking(
-    name: str, kind: Kind, roles: tuple[str, ...], things: Listing | None = None
+    name: str, kind: Kind, roles: tuple[str, ...], things: Listing | None = None, *, reads: bool = False
 ) -> Callable[[_Function], _Function]:
     def mark(function: _Function) -> _Function:
-        made = Action(name=name, function=function, kind=kind, roles=frozenset(roles), things=things)
+        made = Action(name=name, function=function, kind=kind, roles=frozenset(roles), things=things, reads=reads)
         setattr(function, _MARK, (*marked(function), made))
         return function
 

@@ -123,7 +123,7 @@ def outside_actions(spec: OutsideSpec) -> Actions:
     """An action for each call: flows call them as any other, and hear the answer under `events:`."""
     actions = Actions()
     for name, call in spec.calls.items():
-        actions.add(Action(name=name, function=_asking(name, call), roles=frozenset(call.roles)))
+        actions.add(Action(name=name, function=_asking(name, call), roles=frozenset(call.roles), outside=True))
     return actions
 
 

@@ -26,6 +26,10 @@ class Service:
     kind: Kind
 
 
+_READING = frozenset({"show", "list", "current", "departures", "free", "trips", "now", "status", "people"})
+"""How services are called that change nothing."""
+
+
 class Services:
     """The services of one file. `actions` are the same functions, as flows call them."""
 
@@ -63,7 +67,7 @@ class Services:
 
             roles = roles_with(*needs) if needs else ()
             if kind == "action":
-                self.actions.action(name, roles=roles)(checked)
+                self.actions.action(name, roles=roles, reads=name.rpartition(".")[2] in _READING)(checked)
             else:
                 self.actions.lookup(name, roles=roles, things=things)(checked)
             self.by_name[name] = Service(name, checked, needs, kind)

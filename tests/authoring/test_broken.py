@@ -19,7 +19,7 @@ from bot.authoring.carriers import CARRIERS, USUAL
 from bot.authoring.content import Loader
 from bot.authoring.linter import inspect
 from bot.authoring.mistakes import Finding
-from bot.core.actions import Actions
+from bot.core.actions import Action, Actions
 from bot.core.report import Report
 
 BROKEN = Path(__file__).parent / "broken"
@@ -57,6 +57,15 @@ def actions() -> Actions:
     @known.action("trips.close", roles=("operations", "manager"))
     async def close(call: Any) -> None:
         return None
+
+    @known.action("permits.list", reads=True)
+    async def permits(call: Any) -> None:
+        return None
+
+    async def apply(call: Any) -> None:
+        return None
+
+    known.add(Action(name="permits.apply", function=apply, outside=True))
 
     @known.lookup("staff.find", roles=("operations", "manager"))
     async def find(call: Any, text: str) -> list[Any]:
