@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bot.core.flow import FlowSpec, QuietSpec, StateSpec, parse_duration
+from bot.core.flow import FlowSpec, OpSpec, QuietSpec, StateSpec, parse_duration
 from bot.core.policy import MARGIN, SERVICE_WINDOW
 from bot.core.report import Path, Report
 
@@ -273,7 +273,7 @@ def _heard(spec: FlowSpec, name: str) -> bool:
             continue
         seen.add(name)
         one = spec.states[name]
-        parts = [one, *one.enter]
+        parts: list[StateSpec | OpSpec] = [one, *one.enter]
         if (
             any(part.say or part.send or part.notify for part in parts)
             or one.ask
@@ -303,7 +303,8 @@ def _targets(state: StateSpec, *words: str) -> list[str]:
 
 def _speaks(state: StateSpec) -> bool:
     """Whether a state says something that no template stands for."""
-    said = [op for op in (state, *state.enter) if (op.say or op.send) and op.template is None]
+    parts: list[StateSpec | OpSpec] = [state, *state.enter]
+    said = [op for op in parts if (op.say or op.send) and op.template is None]
     asks = state.ask is not None or state.form is not None
     covered = state.template is not None and not state.say and not state.send
     return bool(said) or (asks and not covered) or (state.handoff is not None and not state.say)
