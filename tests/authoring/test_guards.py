@@ -61,7 +61,7 @@ def reported(*conditions: str) -> list[str]:
 @SLOWLY
 @given(CONDITIONS)
 def test_a_condition_is_impossible_only_if_nothing_fits_it(condition: str) -> None:
-    if reported(condition):
+    if any("can never be true" in one for one in reported(condition)):
         compiled = Expression(condition)
         assert not any(holds(compiled, *values) for values in product(PEOPLE, ROOMS, ["EBC", "other"]))
 
@@ -77,9 +77,10 @@ def test_a_branch_is_never_reached_only_if_the_one_before_takes_all_of_it(first:
 
 def test_simple_mistakes_are_found() -> None:
     for condition in ("people > 12", "people == 2.5", "room == 'suite'", "people < 3 and people > 5", "trek == 'EBC'",
-                      "room == 'twin' and room == 'single'", "not people and people > 2"):  # fmt: skip
+                      "room == 'twin' and room == 'single'", "not people and people > 2",
+                      "people in [3, 20]", "room != 'suite'", "room == 'suite' or people == 3"):  # fmt: skip
         assert reported(condition), condition
-    for condition in ("people >= 12", "room != 'twin' and room != 'single'", "trek.price > 100", "people in [3, 20]"):
+    for condition in ("people >= 12", "room != 'twin' and room != 'single'", "trek.price > 100", "people in [3, 12]"):
         assert not reported(condition), condition
     assert reported("people >= 10", "people == 11")
     assert reported("room == 'twin' or people > 3", "people == 4")
