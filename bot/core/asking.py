@@ -1,6 +1,6 @@
 """The question for one of a few choices (`ask:` + `choices:`). `bot.core.forms` has the one for values."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from bot.core.cursor import Cursor, Said, Unmatched
 from bot.core.gathering import Job, gather, new_job
 from bot.core.messages import MAX_ROWS, TemplateOut, TextOut
 from bot.core.ops import Filled
-from bot.core.parts import label_in
+from bot.core.parts import Label, label_in
 from bot.core.splitting import split_text
 from bot.core.templates import Texts
 
@@ -62,13 +62,15 @@ def count_typed(cursor: Cursor) -> None:
 class Localised:
     """Options whose labels a language's templates may replace, block `choice_yes` for the choice `yes`.
 
-    Their descriptions say by themselves what they are in each language.
+    Their descriptions say by themselves what they are in each language. So do the labels of slots that are to be
+    chosen from, which `slots` has by name.
     """
 
-    __slots__ = ("_by_language", "options")
+    __slots__ = ("_by_language", "options", "slots")
 
-    def __init__(self, options: Sequence[Option]) -> None:
+    def __init__(self, options: Sequence[Option], slots: Mapping[str, Label | None] | None = None) -> None:
         self.options = tuple(options)
+        self.slots = slots or {}
         self._by_language: dict[str, tuple[Option, ...]] = {}
 
     def within(self, texts: Texts, language: str) -> tuple[Option, ...]:
@@ -81,13 +83,14 @@ class Localised:
                 self._by_language[language] = found
             return found
 
-    @staticmethod
-    def _translated(option: Option, texts: Texts, language: str) -> Option:
+    def _translated(self, option: Option, texts: Texts, language: str) -> Option:
         if isinstance(option.description, dict):
             option = replace(option, description=label_in(option.description, language))
         block = texts.block(f"choice_{option.key}", language)
         if block is None or not block.static:
-            return option
+            label = self.slots.get(option.key)
+            own = label_in(label, language) if isinstance(label, dict) else ""
+            return option.called(own[:1].upper() + own[1:]) if own else option
         return Option.named(option.key, block.static, option.description, option.phrases)
 
 

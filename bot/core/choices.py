@@ -60,6 +60,10 @@ class Option:
         phrases = dict.fromkeys(normalise(phrase) for phrase in (label, key.replace("_", " "), *synonyms))
         return cls(key=key, label=label, description=description, phrases=tuple(p for p in phrases if p))
 
+    def called(self, label: str) -> "Option":
+        """The same choice under another label; what it was called before is understood as well."""
+        return Option.named(self.key, label, self.description, self.phrases)
+
 
 @dataclass(frozen=True, slots=True)
 class Tap:

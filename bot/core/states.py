@@ -17,6 +17,8 @@ from bot.core.sandbox import Expression, ExpressionError
 from bot.core.wiring import Wiring
 
 AGENT = "agent"
+CORRECT_WHICH = "correct_which"
+"""The block with which `common/correct` asks which slot to change."""
 _TO_AGENT = RungSpec(to=AGENT, reason="not_understood")
 
 
@@ -109,7 +111,10 @@ class StateCompiler:
                     self.report((*self.path, "choices", key), f"Choice `{key}` leads nowhere.",
                                 hint=f"Add `{key}:` to `when:`, or give the state a `next:`.")  # fmt: skip
         options = [Option.of(key, option) for key, option in choices.items()]
-        return Ask(block=block, choices=Localised(options), triggers=triggers, instead=self.planner.of_question())
+        slots = {name: slot.label for name, slot in self.flow.slots.items()} if block == CORRECT_WHICH else {}
+        return Ask(
+            block=block, choices=Localised(options, slots), triggers=triggers, instead=self.planner.of_question()
+        )
 
     def _ways_out(self, last: Op, *, waits: bool) -> None:
         """The transitions of the state, and keys that make no sense where they are."""
