@@ -7,11 +7,13 @@ In a project's `pyproject.toml`:
     sirdar_tests = "tests/flows"            # where the conversation tests are; this is the default
     sirdar_actions = "hotel.actions"        # the module with your actions; unset: as BOT_ACTIONS says, else `actions`
 
-Without `sirdar_content` nothing is collected and nothing of ours is imported.
+Without `sirdar_content` nothing is collected and nothing of ours is imported. With it, tests in Python may import the
+project's modules, as `bot` does, and `-k` finds a conversation by its title, flow and tags, as `bot test -k` does.
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +37,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addini("sirdar_tests", "folder with conversation tests, as seen from the rootdir", default="tests/flows")
     parser.addini("sirdar_actions", "module with your actions; unset: as BOT_ACTIONS says", default="")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let `import actions` find the project's module, whatever folder the tests are in."""
+    content = str(config.getini("sirdar_content"))
+    folder = str((config.rootpath / content).resolve())
+    if content and folder not in sys.path:
+        sys.path.insert(0, folder)
 
 
 def pytest_collect_file(parent: pytest.Collector, file_path: Path) -> ConversationFile | None:
@@ -75,7 +85,11 @@ class ConversationFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """Its one test."""
-        yield ConversationItem.from_parent(self, name=self.path.stem)
+        from bot.authoring.testing.reading import called
+
+        item = ConversationItem.from_parent(self, name=self.path.stem)
+        item.extra_keyword_matches.update(called(self.path))
+        yield item
 
     def suite(self) -> Suite:
         """The compiled project, once for all files."""

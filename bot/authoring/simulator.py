@@ -4,12 +4,13 @@ Pure: reads lines, runs nothing. bot/cli/session.py carries them out.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
 from bot.core.flow import parse_duration
+from bot.core.report import did_you_mean
 
 
 class SimulatorMistake(ValueError):  # noqa: N818  the typist's mistake, not a fault of ours
@@ -94,7 +95,10 @@ class Quit:
 
 Input = Say | Tap | SendPhoto | SendPlace | Wait | Become | Speak | Trick | Look | Expect | Quit
 
-COMMANDS = (
+Commands = Sequence[tuple[str, str]]
+"""What to type, and what it does."""
+
+COMMANDS: Commands = (
     ("/tap 1", "tap a button or row: its number, or its words"),
     ("/wait 2h", "let time pass; reminders and timeouts fire"),
     ("/back", "go back to before the last step, business and all"),
@@ -110,12 +114,18 @@ COMMANDS = (
     ("/help", "what you can do here"),
     ("/quit", "leave; nothing is kept"),
 )
-"""For `/help`: what to type, and what it does."""
+"""For `/help`, where the phones are the shipped ones."""
 
 BASE_CAMP = (28.0072, 86.8594)
 """Degrees: where `/location` is without any."""
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:[_-][A-Za-z]{2,4})?")
 _PLACE = re.compile(r"(-?\d{1,3}(?:\.\d+)?)[ ,]+(-?\d{1,3}(?:\.\d+)?)")
+
+
+def commands(parts: Sequence[str]) -> Commands:
+    """The commands, for people with these phones."""
+    another = (f"/as {parts[-1] if len(parts) < 3 else parts[1]}", f"take another phone: {', '.join(parts)}")
+    return [another if example.startswith("/as ") else (example, meaning) for example, meaning in COMMANDS]
 
 
 def read_line(line: str) -> Input | None:
@@ -152,8 +162,7 @@ def read_line(line: str) -> Input | None:
             return Look(word)
         case "quit" | "exit" | "q":
             return Quit()
-    known = next((example for example, _ in COMMANDS if example.startswith(f"/{word}")), None)
-    raise SimulatorMistake(f"Write it like {known}" if known else f"There is no /{word}. /help lists what there is.")
+    raise SimulatorMistake(_what_would(word))
 
 
 def read_script(text: str) -> Iterator[tuple[int, Input]]:
@@ -178,6 +187,16 @@ def read_script(text: str) -> Iterator[tuple[int, Input]]:
             raise SimulatorMistake(f"Line {number}: {mistake}") from None
         if read is not None:
             yield number, read
+
+
+def _what_would(word: str) -> str:
+    """What to write instead of a command that is none, or not so."""
+    known = next((example for example, _ in COMMANDS if example.startswith(f"/{word}")), None)
+    if known:
+        return f"Write it like {known}"
+    meant = did_you_mean(f"/{word}", [example.split()[0] for example, _ in COMMANDS])
+    near = f" {meant}" if meant.startswith("Did") else ""
+    return f"There is no /{word}.{near} /help lists what there is."
 
 
 def _duration(text: str) -> timedelta:

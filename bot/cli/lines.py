@@ -10,7 +10,6 @@ from rich.text import Text
 from rich.tree import Tree
 
 from bot.authoring.simulator import (
-    COMMANDS,
     Become,
     Expect,
     Input,
@@ -24,6 +23,7 @@ from bot.authoring.simulator import (
     Tap,
     Trick,
     Wait,
+    commands,
     read_line,
 )
 from bot.cli import wording
@@ -155,7 +155,7 @@ class Stage:
             case "why":
                 self._why(await session.why())
             case _:
-                self._help()
+                self._help([player.part for player in session.cast])
 
     async def _trick(self, session: Session, name: str) -> None:
         match name:
@@ -214,8 +214,8 @@ class Stage:
             tree.add(decided(decision))
         self._screen.show(tree)
 
-    def _help(self) -> None:
-        lines = [Text.assemble((f"{example:<25}", "cyan"), meaning) for example, meaning in COMMANDS]
+    def _help(self, parts: list[str]) -> None:
+        lines = [Text.assemble((f"{example:<25}", "cyan"), meaning) for example, meaning in commands(parts)]
         self._screen.show(Text("\n").join(lines))
         self._screen.note("Anything else is said to the bot.")
 

@@ -50,6 +50,12 @@ def test_a_file_with_mistakes_fails_with_their_places(project: pytest.Pytester) 
     result.stdout.fnmatch_lines(["*bad.yaml:3:5: error: There is no phone `usr`*"])
 
 
+@pytest.mark.parametrize(("words", "found"), [("gets and quote", 1), ("enquiry", 1), ("issue", 0)])
+def test_a_test_is_found_by_its_title_and_flow(project: pytest.Pytester, words: str, found: int) -> None:
+    (project.path / "talks" / "bad.yaml").write_text("test: [\n", encoding="utf-8")
+    project.runpytest_inprocess(*PLUGIN, "-k", words).assert_outcomes(passed=found, deselected=2 - found)
+
+
 OWN_ACTIONS = '''
 from typing import Any
 from bot.core.actions import ActionCall, action
@@ -95,6 +101,19 @@ def test_a_project_with_actions_of_its_own_is_tested(
     if where == "environment":
         monkeypatch.setenv("BOT_ACTIONS", module)
     pytester.runpytest_subprocess(*PLUGIN).assert_outcomes(passed=1)
+
+
+def test_python_tests_import_the_projects_actions_from_any_folder(pytester: pytest.Pytester) -> None:
+    for name, text in {
+        **OWN_CONTENT,
+        "actions.py": OWN_ACTIONS,
+        "tests/unit/test_keys.py": "import actions\ndef test_name(): assert actions.count.__name__ == 'count'\n",
+    }.items():
+        path = pytester.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    pytester.makeini("[pytest]\nsirdar_content = .\n")
+    pytester.runpytest_subprocess(*PLUGIN).assert_outcomes(passed=2)
 
 
 def test_what_is_wrong_with_a_projects_actions_is_told_without_a_traceback(pytester: pytest.Pytester) -> None:

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from bot.cli.screen import scenes
-from bot.cli.screen.bubble import Tappable
+from bot.cli.screen.app import initials
+from bot.cli.screen.bubble import RemarkLine, Tappable
 from bot.cli.screen.entry import Entry, Hints
 from bot.cli.screen.panel import Panel
 from bot.cli.screen.sheet import Sheet
@@ -230,3 +231,16 @@ async def test_light_and_dark(dsn: str, tmp_path: Path) -> None:
         assert actor.app.screen.styles.background.brightness > dark.brightness
         await actor.press("f1")
         assert "/wait 2h" in actor.words
+
+
+async def test_help_is_a_table_whose_lines_stay_in_their_columns(dsn: str, tmp_path: Path) -> None:
+    async with on_screen(dsn, tmp_path, size=(60, 30)) as actor:
+        await actor.press("f1")
+        shown = actor.app.query_one(RemarkLine)
+        lines = ["".join(part.text for part in shown.render_line(y)).rstrip() for y in range(shown.size.height)]
+        assert next(line for line in lines if "/wait" in line).startswith("/wait 2h ")
+        assert {len(line) - len(line.lstrip()) for line in lines if "/" not in line[:1]} == {23}
+
+
+def test_the_picture_bears_the_initials_of_the_business() -> None:
+    assert [initials(name) for name in ("Bike Shop", "Sirdar Treks and Tours", "zoo", "")] == ["BS", "ST", "Z", ""]

@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from bot.authoring.simulator import (
+    COMMANDS,
     Become,
     Expect,
     Look,
@@ -19,6 +20,7 @@ from bot.authoring.simulator import (
     SimulatorMistake,
     Tap,
     Wait,
+    commands,
     read_line,
     read_script,
 )
@@ -157,6 +159,18 @@ def test_what_a_line_means(line: str, meant: object) -> None:
 def test_a_line_that_means_nothing_says_what_would(line: str) -> None:
     with pytest.raises(SimulatorMistake, match=r"/|duration"):
         read_line(line)
+
+
+def test_a_mistyped_command_is_recognised_and_an_unknown_one_is_not() -> None:
+    with pytest.raises(SimulatorMistake, match=r"There is no /wiat\. Did you mean `/wait`\?"):
+        read_line("/wiat 2h")
+    with pytest.raises(SimulatorMistake, match=r"There is no /nonsense\. /help lists"):
+        read_line("/nonsense")
+
+
+def test_help_names_the_phones_there_are() -> None:
+    assert ("/as mechanic", "take another phone: customer, mechanic") in commands(["customer", "mechanic"])
+    assert commands(["customer", "guide", "sales", "manager"]) == list(COMMANDS)
 
 
 def test_scripts_have_comments_and_checks() -> None:

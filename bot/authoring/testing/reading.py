@@ -89,6 +89,18 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
     return list(found)
 
 
+def called(path: Path) -> list[str]:
+    """What a test may be found by besides its file: title, flow and tags, as far as they can be read."""
+    try:
+        value = _document(path).value
+    except ContentErrors:
+        return []
+    top = value if isinstance(value, dict) else {}
+    tags = top.get("tags")
+    words = [top.get("test"), top.get("flow"), *(tags if isinstance(tags, list) else ())]
+    return [word for word in words if isinstance(word, str)]
+
+
 def read_shared(folder: Path, top: Path | None = None) -> list[Shared]:
     """The shared files of a folder and those above it up to `top`, the outermost first.
 

@@ -12,8 +12,8 @@ from textual.content import Content
 from textual.css.query import NoMatches
 from textual.widgets import Footer, Input, Static
 
-from bot.authoring.simulator import COMMANDS, Look, Quit, SimulatorMistake, read_line
 from bot.authoring.simulator import Input as Wanted
+from bot.authoring.simulator import Look, Quit, SimulatorMistake, commands, read_line
 from bot.authoring.watching import Stamp, stamp
 from bot.cli.cast import BUSINESS, Player
 from bot.cli.replaying import play
@@ -78,6 +78,7 @@ class PhoneApp(App[None]):
         self.insight: Insight | None = None
         self._opener = opener
         self._cast = cast
+        self._commands = commands([player.part for player in cast])
         self._who = who
         self._business = business
         self.failure: SirdarError | None = None
@@ -104,12 +105,12 @@ class PhoneApp(App[None]):
                     for number, player in enumerate(self._cast):
                         yield PhoneTab(player, f"F{number + 5}")
                 with Horizontal(id="head"):
-                    yield Static("ST", id="avatar")
+                    yield Static(initials(self._business), id="avatar", markup=False)
                     yield Static(id="title")
                     yield Static(id="clock")
                 yield Chat()
-                yield Hints()
-                yield Entry()
+                yield Hints(self._commands)
+                yield Entry(self._commands)
             yield Panel()
         yield Footer(show_command_palette=False, compact=True)
 
@@ -264,8 +265,7 @@ class PhoneApp(App[None]):
         self.push_screen(Sheet(item.label, rows, row, self.query_one("#phone").size.width), chosen)
 
     def _help(self) -> None:
-        width = max(len(example) for example, _ in COMMANDS)
-        self._remark("\n".join(f"{example:<{width}}  {meaning}" for example, meaning in COMMANDS))
+        self._remark("\n".join(f"{example}\t{meaning}" for example, meaning in self._commands), "table")
 
     # --- Reading the flows again --------------------------------------------------------------------------------------
 
@@ -350,6 +350,11 @@ class PhoneApp(App[None]):
         phone.display = not (wanted and narrow)
         if phone.display:
             self.query_one(Entry).focus()
+
+
+def initials(business: str) -> str:
+    """The letters in its picture."""
+    return "".join(word[0] for word in business.split()[:2]).upper()
 
 
 def _placeholder(session: Session) -> str:

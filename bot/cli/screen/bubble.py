@@ -1,5 +1,7 @@
 """What a chat is made of: bubbles with things to tap, day separators, remarks."""
 
+from rich.table import Table
+from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -131,4 +133,13 @@ class RemarkLine(Static):
     """What the simulator says."""
 
     def __init__(self, item: scenes.Remark) -> None:
-        super().__init__(Content(item.text), classes=item.tone)
+        super().__init__(_table(item.text) if item.tone == "table" else Content(item.text), classes=item.tone)
+
+
+def _table(text: str) -> Table:
+    """Two columns; what does not fit goes on below its own."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    for line in text.splitlines():
+        table.add_row(*map(Text, line.split("\t")))
+    return table

@@ -9,13 +9,17 @@ from textual.message import Message
 from textual.suggester import SuggestFromList
 from textual.widgets import Input, Static
 
-from bot.authoring.simulator import COMMANDS
+from bot.authoring.simulator import Commands
 
 _MOST_HINTS = 14
 
 
 class Entry(Input):
-    """The line one writes on."""
+    """The line one writes on.
+
+    Args:
+        commands: What it completes.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "older", "Older", show=False),
@@ -36,10 +40,11 @@ class Entry(Input):
             super().__init__()
             self.number = number
 
-    def __init__(self) -> None:
-        examples = [example for example, _ in COMMANDS]
+    def __init__(self, commands: Commands) -> None:
+        examples = [example for example, _ in commands]
         super().__init__(id="entry", placeholder="Message", suggester=SuggestFromList(examples))
         self.tappable = 0
+        self._commands = commands
         self._history: list[str] = []
         self._place = 0
 
@@ -75,7 +80,7 @@ class Entry(Input):
             self._complete()
 
     def _complete(self) -> None:
-        word = next((example.split()[0] for example, _ in COMMANDS if example.startswith(self.value)), None)
+        word = next((example.split()[0] for example, _ in self._commands if example.startswith(self.value)), None)
         if word is not None:
             self.value = f"{word} "
             self.cursor_position = len(self.value)
@@ -90,14 +95,16 @@ class Entry(Input):
 class Hints(Static):
     """The commands that begin like what is being written."""
 
-    def __init__(self) -> None:
+    def __init__(self, commands: Commands) -> None:
         super().__init__(id="hints")
+        self._commands = commands
         self.display = False
 
     def suggest(self, value: str) -> None:
         """Show those that fit; nothing when it is no command."""
         word = value.split(" ")[0]
-        fitting = [one for one in COMMANDS if one[0].split()[0].startswith(word)] if value.startswith("/") else []
+        typed = value.startswith("/")
+        fitting = [one for one in self._commands if typed and one[0].split()[0].startswith(word)]
         self.display = bool(fitting) and not value.startswith("//")
         lines = [
             Content.assemble((f"{example:<23}", "$link"), (meaning, "$faint"))

@@ -9,7 +9,8 @@ from bot.cli import wording
 from bot.cli.bubbles import Said
 from bot.cli.deeds import Played, Speaks, Waits
 
-Tone = Literal["plain", "good", "bad"]
+Tone = Literal["plain", "good", "bad", "table"]
+"""How a remark looks. Lines of a table have two cells with a tab between them."""
 
 
 @dataclass(frozen=True, slots=True)
