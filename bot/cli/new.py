@@ -120,7 +120,7 @@ def env_example() -> str:
 def requirement() -> str:
     """This very Sirdar, as pip takes it: from where it was installed, by PEP 610, else its version."""
     found = metadata.distribution("sirdar")
-    extras = "sirdar[embedded,simulator]"
+    extras = "sirdar[embedded,simulator,testing]"
     origin = json.loads(found.read_text("direct_url.json") or "{}")
     if "url" not in origin:
         return f"{extras}=={found.version}"

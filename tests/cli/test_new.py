@@ -56,6 +56,16 @@ def test_its_conversations_pass(shop: Path, here: dict[str, str]) -> None:
     assert "4 passed" in done.stdout
 
 
+def test_pytest_plays_its_conversations_and_tests_its_actions(shop: Path, here: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={shop.parent / 'own'}"]
+    done = subprocess.run(command, cwd=shop, env=here, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "7 passed" in done.stdout
+    for path in (shop / "Makefile", shop / ".github" / "workflows" / "ci.yml"):
+        assert "tests/test_actions.py" in path.read_text(encoding="utf-8")
+    assert (shop / "requirements.txt").read_text(encoding="utf-8").startswith("sirdar[embedded,simulator,testing]")
+
+
 def test_its_actions_do_what_they_say_on_a_real_database(shop: Path, here: dict[str, str]) -> None:
     done = run(shop, here, "simulate", "--script", "tests/two_customers.chat")
     assert done.returncode == 0, done.stdout
@@ -77,7 +87,7 @@ def test_it_has_what_a_project_needs(shop: Path) -> None:
     files = {path.relative_to(shop).as_posix() for path in shop.rglob("*") if path.is_file()}
     assert files >= {
         ".env.example", ".github/workflows/ci.yml", ".gitignore", "Makefile", "README.md", "actions.py", "demo.yaml",
-        "requirements.txt", "templates/en/common.j2",
+        "pyproject.toml", "requirements.txt", "tests/test_actions.py", "templates/en/common.j2",
     }  # fmt: skip
     assert not [name for name in files if "dot-" in name or name.endswith(".pyc")]
     for path in shop.rglob("*"):
