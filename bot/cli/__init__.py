@@ -1,5 +1,6 @@
 """The command line. Each command's module is imported only when it runs, so that `bot --help` answers at once."""
 
+import os
 import sys
 from importlib.metadata import version
 
@@ -121,7 +122,7 @@ app.command(audit)
 
 
 def main() -> None:
-    """Run the command line; errors of ours end it with their message and no traceback."""
+    """Run the command line; errors of ours, and files that cannot be read or written, end it without a traceback."""
     try:
         result = app(sys.argv[1:])
     except ConfigError as error:
@@ -132,6 +133,13 @@ def main() -> None:
         _fail(str(error), [])
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # whoever read our output has read enough: `bot check | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains once more at its end
+        sys.exit(141)
+    except OSError as error:
+        if error.filename is None:  # no file of the author's: a fault of ours or the network's
+            raise
+        _fail(f"{error.filename}: {error.strerror}.", [])
     sys.exit(result if isinstance(result, int) else 0)
 
 

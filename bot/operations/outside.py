@@ -106,7 +106,10 @@ def load_outside(root: Path) -> OutsideSpec:
     if not path.is_file():
         return OutsideSpec()
     try:
-        return OutsideSpec.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+        return OutsideSpec.model_validate(yaml.safe_load(path.read_text(encoding="utf-8-sig")) or {})
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else f"it is not UTF-8, {error.reason}"
+        raise ContentErrors([ContentError(f"The file cannot be read: {why}.", at=Mark(FILE, 1, 1))]) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = Mark(FILE, mark.line + 1, mark.column + 1) if mark is not None else Mark(FILE, 1, 1)

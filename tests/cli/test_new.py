@@ -167,6 +167,21 @@ def test_a_broken_action_is_a_finding_everywhere(shop: Path, here: dict[str, str
         assert "Traceback" not in done.stderr
 
 
+def test_what_cannot_be_read_or_written_is_told_without_a_traceback(shop: Path, here: dict[str, str]) -> None:
+    (shop / "tests" / "folder.yaml").mkdir()
+    (shop / "file").write_text("", encoding="utf-8")
+    tested = run(shop, here, "test")
+    assert (tested.returncode, "The file cannot be read: Is a directory." in tested.stdout) == (1, True)
+    drawn = run(shop, here, "graph", "--output", "file/within")
+    assert (drawn.returncode, drawn.stderr.strip()) == (2, "file/within: Not a directory.")
+    (shop / "outside.yaml").write_bytes(b"a: \xff")
+    checked = run(shop, here, "check")
+    assert checked.returncode == 1
+    assert "outside.yaml:1:1" in checked.stdout
+    for done in (tested, drawn, checked):
+        assert "Traceback" not in done.stdout + done.stderr
+
+
 def test_the_wheel_ships_the_scaffold(tmp_path: Path) -> None:
     """Packages are shipped whole; nothing that git or the build leaves out may hide in the scaffold."""
     build = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]

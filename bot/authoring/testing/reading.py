@@ -278,12 +278,12 @@ def _expectations(spec: ConversationSpec) -> Iterator[tuple[Place, ExpectSpec]]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as mistake:
-        at = Mark(str(path), 1, 1)
-        raise ContentErrors(
-            [FlowError(f"The file is not UTF-8: {mistake.reason}.", at=at, hint="Save it as UTF-8.")]
-        ) from mistake
+        told, hint = f"The file is not UTF-8: {mistake.reason}.", "Save it as UTF-8."
+    except OSError as mistake:
+        told, hint = f"The file cannot be read: {mistake.strerror or mistake}.", "Remove it, or make it readable."
+    raise ContentErrors([FlowError(told, at=Mark(str(path), 1, 1), hint=hint)])
 
 
 def _read(text: str, path: Path) -> Document:
