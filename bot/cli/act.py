@@ -12,9 +12,9 @@ from bot.core.errors import ActionError, ConfigError, SirdarError
 from bot.operations import standard_services
 from bot.operations.permissions import Role
 from bot.runtime.bells import Bells
-from bot.runtime.bootstrap import open_foundation
 from bot.runtime.loop import utc_now
 from bot.runtime.office import Office
+from bot.runtime.opening import open_foundation
 from storage.postgres.inspection import Inspection
 
 

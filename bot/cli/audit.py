@@ -13,8 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bot.cli.running import run
 from bot.config import load_database_settings
 from bot.core.errors import ConfigError, StorageError
-from bot.runtime.bootstrap import open_foundation
 from bot.runtime.loop import utc_now
+from bot.runtime.opening import open_foundation
 from storage.postgres.audit import Anchor, AuditChain, Checked, Finding
 from storage.postgres.inspection import Inspection
 

@@ -20,8 +20,8 @@ from bot.cli.wording import moment, span
 from bot.config import DatabaseSettings, Settings, load_database_settings, load_settings, unknown_settings
 from bot.core.errors import ConfigError, SirdarError, StorageError
 from bot.core.ids import TenantId
-from bot.runtime.bootstrap import database_dsn
 from bot.runtime.carriers import MEDIA, make_store
+from bot.runtime.opening import database_dsn
 from bot.runtime.project import content_dir, project_actions
 from bot.web.webhook import PATH
 from providers.http import read_at_most

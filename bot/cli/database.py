@@ -6,7 +6,7 @@ from rich.console import Console
 
 from bot.cli.running import run
 from bot.config import load_database_settings
-from bot.runtime.bootstrap import database_dsn
+from bot.runtime.opening import database_dsn
 from storage.migrations import head, upgrade
 
 

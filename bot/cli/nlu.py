@@ -1,5 +1,6 @@
 """`bot nlu`: try what messages are taken for, measure it, and learn from what was not understood."""
 
+import asyncio
 import csv
 import random
 from collections import Counter, defaultdict
@@ -178,15 +179,17 @@ def unmatched(
     from bot.cli.tenant import open_desk
     from storage.postgres.unmatched import unmatched_messages
 
-    book = _book()
+    async def main() -> tuple[FlowBook, list[str]]:
+        reading = asyncio.create_task(asyncio.to_thread(_book))  # while the database starts
+        try:
+            async with open_desk() as desk:
+                found = await unmatched_messages(desk.db, desk.tenant, desk.now - timedelta(days=days), limit)
+        finally:
+            book = await reading
+        return book, [one.text for one in found]
+
+    book, texts = run(main())
     _check_role(book, role)
-
-    async def main() -> list[str]:
-        async with open_desk() as desk:
-            found = await unmatched_messages(desk.db, desk.tenant, desk.now - timedelta(days=days), limit)
-            return [one.text for one in found]
-
-    texts = run(main())
     console = Console(highlight=False)
     if not texts:
         console.print(f"Everything was understood in the last {days} days.", style="green")

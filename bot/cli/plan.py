@@ -17,7 +17,7 @@ from bot.cli.running import run
 from bot.config import DatabaseSettings, load_database_settings
 from bot.core.errors import StorageError
 from bot.core.whatsapp import sendable
-from bot.runtime.bootstrap import open_foundation
+from bot.runtime.opening import open_foundation
 from bot.runtime.plan import STRANDED, StatePlan, plan
 from bot.runtime.project import content_dir, project_actions
 from storage.postgres import FlowVersions

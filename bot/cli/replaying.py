@@ -11,7 +11,7 @@ from bot.config import DatabaseSettings
 from bot.core.choices import read_tap
 from bot.core.errors import ConfigError, SirdarError
 from bot.core.messages import ChoiceIn, Incoming, LocationIn, MediaIn, TextIn
-from bot.runtime.bootstrap import open_foundation
+from bot.runtime.opening import open_foundation
 from storage.postgres.history import History, history
 from storage.postgres.inspection import Inspection
 

@@ -10,8 +10,8 @@ from bot.cli.running import run
 from bot.config import REQUIRED, DatabaseSettings, Settings, load_database_settings, load_settings, names_given
 from bot.core.errors import StorageError
 from bot.core.ids import TenantId
-from bot.runtime.bootstrap import open_foundation
 from bot.runtime.loop import utc_now
+from bot.runtime.opening import open_foundation
 from bot.tenancy import settings_of
 from storage.base import AuditEntry
 from storage.crypto import Vault
