@@ -100,6 +100,17 @@ def test_any_text_has_an_answer(text: str) -> None:
 _SMALL = Classifier.of(ROWS[::3])
 
 
+def test_of_many_examples_only_words_are_kept_that_a_single_one_has() -> None:
+    texts = [words_of("where is my parcel"), words_of("where is our parcel"), words_of("open the vault")]
+    few, many = Features.of(texts), Features.of(texts, apart=True)
+    every = {word for words in texts for word in words}
+    assert all(few.vector([word]).known == many.vector([word]).known == 1 for word in every)
+    assert few.follows("where", "is") == many.follows("where", "is") == 2
+    assert few.follows("the", "vault") == 1
+    assert many.follows("the", "vault") == 0
+    assert len(many) < len(few)
+
+
 def test_many_examples_are_learnt_by_a_separator_for_each_intent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.core.nlu.classifier.MOST_COMPARED", 10)
     rng = random.Random(5)
@@ -112,12 +123,12 @@ def test_many_examples_are_learnt_by_a_separator_for_each_intent(monkeypatch: py
 
 
 def test_pairs_that_stand_apart_are_features_where_examples_are_many() -> None:
-    features = Features.of([["book", "a", "trek"], ["pay", "by", "card"]], apart=True)
+    features = Features.of([["book", "a", "trek"], ["pay", "by", "card"]] * 2, apart=True)
     again = Features.from_arrays(features.arrays)
     for one in (features, again):
         assert len(one.vector(["book", "the", "trek"]).ids) > len(one.vector(["trek", "the", "book"]).ids)
     assert again.vector(["book", "the", "trek"]).ids.tolist() == features.vector(["book", "the", "trek"]).ids.tolist()
-    assert len(Features.of([["book", "a", "trek"]])) < len(Features.of([["book", "a", "trek"]], apart=True))
+    assert len(Features.of([["book", "a", "trek"]] * 2)) < len(Features.of([["book", "a", "trek"]] * 2, apart=True))
 
 
 def test_marks_stay_with_their_letters() -> None:

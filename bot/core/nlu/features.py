@@ -82,12 +82,15 @@ class Features:
     def of(cls, examples: Sequence[Sequence[str]], *, apart: bool = False) -> "Features":
         """Learn them from the words of each example; with `apart`, pairs with a word between as well.
 
-        These tell intents apart where each has dozens of examples, and are too rare else.
+        These tell intents apart where each has dozens of examples, and are too rare else. Of so many examples, what
+        only one has tells nothing of the others: all but words is left out then, which is half of everything.
         """
         seen: dict[str, int] = {}
         for words in examples:
             for name in sorted(_names(words, apart)):
                 seen[name] = seen.get(name, 0) + 1
+        if apart:
+            seen = {name: often for name, often in seen.items() if often > 1 or name == _whole(name[:-1])}
         return cls(seen, len(examples), apart=apart)
 
     @classmethod
