@@ -181,7 +181,13 @@ class Loader(Folder):
                     self.finding(Mark(file.path, 1, 1), message, hint, "warning", "unused")
 
     def _misnamed(self) -> None:
-        """Files that would be passed over because of how their names end, and languages that are none."""
+        """What would be passed over: files where folders belong, endings that are others, languages that are none."""
+        for folder in ("flows", "intents", "templates") if self.given is None else ():
+            if (self.root / folder).is_file():
+                told = f"`{folder}` is a file, and a folder belongs here."
+                self.finding(
+                    Mark(folder, 1, 1), told, f"Make a folder `{folder}`, with this file in it.", "error", "file"
+                )
         for folder, suffix in (("flows", ".yaml"), ("intents", ".yaml"), ("templates", ".j2")):
             for other in _ALMOST[suffix]:
                 for name, _ in self._files(folder, other):
@@ -344,7 +350,7 @@ class Loader(Folder):
 
     def _project(self) -> None:
         path = self.root / PROJECT
-        exists = PROJECT in self.given if self.given is not None else path.is_file()
+        exists = PROJECT in self.given if self.given is not None else path.exists() or path.is_symlink()
         document = self._document(PROJECT, path) if exists else None
         self.project = (self._model(document, ProjectSpec) if document is not None else None) or ProjectSpec()
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import mimetypes
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,8 @@ from bot.core.messages import Choice, Incoming, MediaIn
 from storage.base import NewMessage, Outcome
 from storage.postgres.snapshots import DatabaseCopy, TableChange
 
+_PICTURE = re.compile(r"\S+\.(jpe?g|png|gif|webp|heic|bmp)|[./~]\S*/\S+", re.IGNORECASE)
+"""A word that can only be meant as the path of a picture."""
 Kind = Literal["text", "choice", "photo", "location", "other"]
 """How a phone shows a message."""
 
@@ -206,9 +209,14 @@ def photo_of(what: str, number: int) -> MediaIn:
     Args:
         what: Path of a file, else the caption.
         number: Tells made-up photos apart.
+
+    Raises:
+        SimulatorMistake: It is written like the path of a picture, and there is none.
     """
     path = Path(what).expanduser()
     found = bool(what) and path.is_file()
+    if not found and _PICTURE.fullmatch(what):
+        raise SimulatorMistake(f"There is no file {what}. For a caption, use more than one word.")
     return MediaIn(
         media="image",
         media_id=f"simulated.photo.{number}",

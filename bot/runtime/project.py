@@ -144,7 +144,7 @@ def _imported(name: str, root: Path) -> ModuleType:
         return _apart(name, root) or importlib.import_module(name)
     except ContentError as mistake:  # two with one name
         raise ContentErrors([_nearer(mistake, root)]) from mistake
-    except Exception as error:  # an author's module may raise anything while it is imported
+    except (Exception, SystemExit) as error:  # an author's module may raise anything while it is imported
         if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
             places = ", ".join(folders)
             told = f"there is no module `{error.name}`. Looked in {places}, and among what is installed."
@@ -177,12 +177,14 @@ def _apart(name: str, root: Path) -> ModuleType | None:
     return module
 
 
-def _told(error: Exception, name: str) -> ContentError:
+def _told(error: Exception | SystemExit, name: str) -> ContentError:
     """An error at import as a mistake with its place: the last line of the author's own that was reached."""
     if isinstance(error, SyntaxError) and error.filename:
         at = Mark(error.filename, error.lineno or 1, error.offset or 1)
         return ContentError(f"This is not Python: {error.msg}.", at=at)
     hint = ""
+    if isinstance(error, SystemExit):
+        hint = 'Let it end the process only where it is run itself: `if __name__ == "__main__":`.'
     if isinstance(error, ModuleNotFoundError):
         hint = f"Install what `{error.name}` belongs to, in the environment that `bot` runs in."
     message = f"`{name}` cannot be imported: {type(error).__name__}: {error}"

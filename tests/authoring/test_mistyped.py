@@ -139,6 +139,18 @@ def test_what_cannot_be_read_is_a_mistake_too(tmp_path: Path) -> None:
     }
 
 
+def test_a_file_where_a_folder_belongs_is_not_passed_over(tmp_path: Path) -> None:
+    """And neither is a folder where a file does."""
+    write_content(tmp_path, {"flows/customer/enquiry.yaml": FLOW})
+    (tmp_path / "intents").write_text("intents: {}\n")
+    (tmp_path / "project.yaml").mkdir()
+    found = {one.file: one.message for one in inspect(Loader(tmp_path, fake_actions())) if one.code == "file"}
+    assert found == {
+        "intents": "`intents` is a file, and a folder belongs here.",
+        "project.yaml": f"The file cannot be read: {os.strerror(21)}.",
+    }
+
+
 def test_editors_of_other_systems_are_understood(tmp_path: Path) -> None:
     """A byte order mark and Windows' line ends are no mistakes."""
     plain = checked(tmp_path / "plain")

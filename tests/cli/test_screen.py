@@ -161,6 +161,9 @@ async def test_a_photo_can_be_a_file(dsn: str, tmp_path: Path) -> None:
         await actor.write(f"/photo {picture}")
         content = actor.session.played[-1].deed.content
         assert (content.filename, content.mime_type, len(content.sha256)) == ("axle.png", "image/png", 64)
+        await actor.write("/photo axel.jpg")
+        assert "There is no file axel.jpg." in actor.words
+        assert len(actor.session.played) == 1
 
 
 async def test_silence_and_failures_are_said(dsn: str, tmp_path: Path) -> None:

@@ -127,6 +127,7 @@ def test_one_function_may_have_two_names(project: Path) -> None:
         ("x = 1\n", ["actions.py:1:1: There is neither an action nor a lookup in `actions`."]),
         ("def f(:\n", ["actions.py:3:7: This is not Python: invalid syntax."]),
         ("x = 1\nimport nosuch\n", ["actions.py:4:1: `actions` cannot be imported: ModuleNotFoundError: No module"]),
+        ("import sys\nsys.exit(3)\n", ["actions.py:4:1: `actions` cannot be imported: SystemExit: 3."]),
         ("def f():\n    return nothing\nf()\n", ["actions.py:4:12: `actions` cannot be imported: NameError: name"]),
         (
             (
