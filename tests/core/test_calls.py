@@ -244,7 +244,8 @@ states:
   a: {form: [trek], next: b}
   b: {do: leads.create, with: {trek: "{{ trek.id }}", people: 2}, once: "lead:{{ run.id }}", end: done}
 """
-    person = talk(tmp_path, CALLER.replace('    with: {people: "{{ people }}"}\n', ""), called)
+    caller = CALLER.replace('    with: {people: "{{ people }}"}\n', "").replace("'unknown'", "'failed'")
+    person = talk(tmp_path, caller, called)
     person.text("help")
     person.text("2")
     run = person.top.run

@@ -258,7 +258,9 @@ def test_one_hundred_states_in_a_turn_are_too_many_actions_included(tmp_path: Pa
     async def again(call: Any) -> None:
         calls.append(1)
 
-    flow = "states: {a: {do: again, next: b}, b: {ask: q, choices: {x: X, y: Y}, next: a}}"
+    flow = (
+        "states: {a: {do: again, once: 'again:{{ run.epoch }}', next: b}, b: {ask: q, choices: {x: X, y: Y}, next: a}}"
+    )
     book = book_of(tmp_path, START + flow, actions, q="Q")
     state = book.latest["test"].states["b"]
     object.__setattr__(state, "plan", (Go(),))
