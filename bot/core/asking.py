@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.core.choices import Option, match_exactly, match_normal, present
-from bot.core.correcting import acknowledge, apply_if_allowed, find_correction
+from bot.core.correcting import acknowledge, apply_if_allowed, find_correction, refuse
 from bot.core.cursor import Cursor, Said, Unmatched
 from bot.core.gathering import Job, gather, new_job
 from bot.core.messages import MAX_ROWS, TemplateOut, TextOut
@@ -148,6 +148,9 @@ class Ask:
             name, words = correction.lookup
             cursor.job = new_job("correct", words, name)
             gather(cursor, [name])
+            return
+        if correction is not None and correction.refused is not None:
+            self.put(cursor, refuse(cursor, *correction.refused))
             return
         cursor.unmatched = Unmatched(said.text)
 

@@ -14,7 +14,7 @@ from bot.core.cursor import Cursor, Said
 from bot.core.entities import lowered
 from bot.core.gathering import fill, heard_by, note
 from bot.core.ruling import Rule, broken_rule
-from bot.core.slots import AnySlot, Filled, RefReader
+from bot.core.slots import AnySlot, Filled, RefReader, Refused, describe
 from bot.core.words import correction_words, normalise
 
 _VERB = r"(?:change|update|set|correct|edit|modify|fix|make|switch|badlo)"
@@ -60,11 +60,13 @@ class Correction:
         changed: The slots it fills anew.
         lookup: A reference, and the words to look it up by.
         again: A slot it names without saying its value.
+        refused: A slot it names with a value that will not do, and why.
     """
 
     changed: dict[str, Filled] = field(default_factory=dict)
     lookup: tuple[str, str] | None = None
     again: str | None = None
+    refused: tuple[str, str] | None = None
 
 
 def remainder(text: str, language: str) -> str | None:
@@ -115,9 +117,11 @@ def find_correction(cursor: Cursor, said: Said, *, named_only: bool = False, bol
     rest = remainder(said.text, cursor.turn.contact.language)
     if rest is None and not bold:
         return None
-    changed = _by_words(cursor, said, rest)
+    changed, refused = _by_words(cursor, said, rest)
     if changed:
         return Correction(changed=changed)
+    if refused is not None:
+        return Correction(refused=refused) if rest is not None else None
     references = [name for name, slot in _filled(cursor) if isinstance(slot, RefReader)]
     if rest and len(references) == 1:
         return Correction(lookup=(references[0], rest))
@@ -132,12 +136,16 @@ def _filled(cursor: Cursor) -> Iterator[tuple[str, AnySlot]]:
             yield name, slot
 
 
-def _by_words(cursor: Cursor, said: Said, rest: str | None) -> dict[str, Filled]:
-    """Slots that the message names by what it says, or the one slot that its bare value fits."""
+def _by_words(cursor: Cursor, said: Said, rest: str | None) -> tuple[dict[str, Filled], tuple[str, str] | None]:
+    """Slots that the message names by what it says, or the one slot that its bare value fits.
+
+    With it the slot it names with a value that will not do: "no, 400 people" is about no other number.
+    """
     heard = heard_by(cursor, cursor.turn.said(rest) if rest is not None else said)
     changed: dict[str, Filled] = {}
     bare: dict[str, Filled] = {}
     named = False
+    refused: tuple[str, str] | None = None
     for name, slot in _filled(cursor):
         if slot.type in {"text", "ref", "media"}:
             continue
@@ -147,17 +155,19 @@ def _by_words(cursor: Cursor, said: Said, rest: str | None) -> dict[str, Filled]
             if reading.value != cursor.slots[name] and heard.is_free(*reading.spans):
                 changed[name] = reading
                 heard.use(reading.spans)
+        elif isinstance(reading, Refused):
+            refused = name, reading.reason
         elif rest is not None:
             guess = slot.read(heard, asked=True)
             if isinstance(guess, Filled) and guess.value != cursor.slots[name]:
                 bare[name] = guess
-    if named or not bare:
-        return changed
+    if named or refused or not bare:
+        return changed, refused
     if len(bare) > 1:
         if cursor.asking is None:
-            return {}  # at a review, any of them may be meant
+            return {}, None  # at a review, any of them may be meant
         bare = dict(list(bare.items())[:1])
-    return bare
+    return bare, None
 
 
 # --- By label ---------------------------------------------------------------------------------------------------------
@@ -187,6 +197,8 @@ def _set(cursor: Cursor, name: str, value: str, said: Said) -> Correction | None
     raw = said.text.strip()
     words = raw[-len(value) :] if raw.lower().endswith(value) else value  # as it was written, capitals and all
     reading = slot.read(heard_by(cursor, cursor.turn.said(words)), asked=True)
+    if isinstance(reading, Refused):
+        return Correction(refused=(name, reading.reason))
     return Correction(changed={name: reading}) if isinstance(reading, Filled) else None
 
 
@@ -236,3 +248,10 @@ def acknowledge(cursor: Cursor, names: Sequence[str]) -> str:
         if cursor.slots.get(name) is not None and (slot := cursor.flow.slots[name])
     ]
     return cursor.render("corrected", changed=changed)
+
+
+def refuse(cursor: Cursor, name: str, reason: str, block: str | None = None) -> str:
+    """Say why a slot keeps its value, in the words of a block, or of the common one for its type."""
+    slot = cursor.flow.slots[name]
+    about = describe(slot, cursor.turn.contact.language)
+    return cursor.render(block or f"invalid_{slot.type}", reason=reason, slot=about)

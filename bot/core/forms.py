@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.core.asking import MAX_KEPT, Localised, count_typed, joined, late, send_question
 from bot.core.choices import Option, match_exactly, match_normal
-from bot.core.correcting import Correction, acknowledge, apply, find_correction
+from bot.core.correcting import Correction, acknowledge, apply, find_correction, refuse
 from bot.core.cursor import Cursor, Said, Unmatched
 from bot.core.gathering import BEGIN, Job, Offer, accept, fill, gather, new_job, note, prefill, read_slots
 from bot.core.messages import ContactRequestOut, LocationRequestOut
@@ -263,6 +263,12 @@ class Form:
     def _correct(self, cursor: Cursor, correction: Correction, said: Said) -> bool:
         """Take a correction, and go on with the open question. False when it is about nothing here."""
         asked = cursor.asking
+        if correction.refused is not None:
+            name, reason = correction.refused
+            if name not in self.slots or name == asked:
+                return False
+            self.put(cursor, refuse(cursor, name, reason, self.blocks[name].invalid))
+            return True
         if correction.again is not None:
             if correction.again not in self.slots:
                 return False

@@ -25,7 +25,8 @@ from typing import Any
 from bot.core.conversation import Pending
 from bot.core.cursor import Cursor, Said
 from bot.core.effects import ATTACH_RUN
-from bot.core.slots import Ambiguous, AnySlot, Filled, Heard, RefReader, Refused, TextReader, e164
+from bot.core.entities import Span
+from bot.core.slots import Ambiguous, AnySlot, Filled, Heard, IntegerReader, RefReader, Refused, TextReader, e164
 from bot.core.words import MAX_ANALYSED, normalise
 
 MAX_CANDIDATES = 30
@@ -66,6 +67,7 @@ def read_slots(cursor: Cursor, job: Job, said: Said, names: Sequence[str]) -> No
     asked = job["asked"]
     slots = cursor.flow.slots
     heard = heard_by(cursor, said)
+    heard.apart = _counting_others(cursor, heard, asked, names)
     kinds = Counter([slots[name].type for name in names])
     empty = Counter([slots[name].type for name in names if name not in cursor.slots or name == asked])
     for name in sorted(names, key=lambda name: name != asked):
@@ -84,6 +86,15 @@ def read_slots(cursor: Cursor, job: Job, said: Said, names: Sequence[str]) -> No
         accept(cursor, job, name, reading)
         if name == asked and isinstance(slot, TextReader):
             return  # free words answer one question only
+
+
+def _counting_others(cursor: Cursor, heard: Heard, asked: str | None, names: Sequence[str]) -> tuple[Span, ...]:
+    """The numbers that count what another slot counts: "3 people" does not say how many nights."""
+    slot = cursor.flow.slots[asked] if asked is not None else None
+    if not isinstance(slot, IntegerReader) or heard.entities.count(slot.of) is not None:
+        return ()
+    others = [one for name in names if name != asked and isinstance(one := cursor.flow.slots[name], IntegerReader)]
+    return tuple(span for one in others if (count := heard.entities.count(one.of)) is not None for span in count.spans)
 
 
 def accept(cursor: Cursor, job: Job, name: str, reading: Filled | Refused | Ambiguous, *, sure: bool = False) -> None:

@@ -56,9 +56,10 @@ class Heard:
         language: The person's.
         rooms: How many slots of the kind of the reading one are still empty, itself included: two dates in a message
             fill two of them, and are a question when there is one only.
+        apart: Numbers that say themselves which slot they are for, so that they are no bare answer to another.
     """
 
-    __slots__ = ("_phone", "_used", "entities", "language", "rooms", "text", "today")
+    __slots__ = ("_phone", "_used", "apart", "entities", "language", "rooms", "text", "today")
 
     def __init__(self, text: str, entities: Entities, today: date, language: str = "en", phone: str = "") -> None:
         self.text = text
@@ -67,6 +68,7 @@ class Heard:
         self.language = language
         self._phone = phone
         self.rooms = 1
+        self.apart: tuple[Span, ...] = ()
         self._used: list[Span] = []
 
     @property
@@ -81,6 +83,10 @@ class Heard:
     def is_free(self, *spans: Span) -> bool:
         """Whether nothing has been read from there."""
         return not self._used or not any(overlap(span, used) for span in spans for used in self._used)
+
+    def is_apart(self, start: int, end: int) -> bool:
+        """Whether what stands there says itself that it is for another slot."""
+        return any(overlap((start, end), span) for span in self.apart)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

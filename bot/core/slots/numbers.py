@@ -42,7 +42,9 @@ class IntegerReader(Reader):
             return None
         if not numbers:
             return self._of_persons(entities) if is_party(self.of) else None
-        free = [one for one in numbers if heard.is_free((one.start, one.end))]
+        free = [
+            one for one in numbers if heard.is_free((one.start, one.end)) and not heard.is_apart(one.start, one.end)
+        ]
         if len(free) > 1 and self.of.rstrip("s") not in _TIME_NOUNS:
             lengths = entities.durations
             free = [one for one in free if not any(d.start <= one.start < d.end for d in lengths)] or free
