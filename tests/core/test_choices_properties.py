@@ -37,7 +37,7 @@ from providers.meta.provider import CAPABILITIES as META
 from providers.planning import plan
 from providers.twilio.provider import CAPABILITIES as TWILIO
 
-MANY = settings(max_examples=300)
+MANY = settings(max_examples=120)
 LABELS = (
     "Masala chai", "Ginger tea", "Everest Base Camp", "Annapurna Circuit", "Send quote", "Talk to a person",
     "हाँ, भेजें", "विवरण बदलें", "Llámame mañana",

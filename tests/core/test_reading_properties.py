@@ -29,7 +29,7 @@ from bot.core.slots.compiling import compile_slot
 from bot.core.templates import Texts, compile_file
 
 T = TypeVar("T")
-MANY = settings(max_examples=300)
+MANY = settings(max_examples=150)
 
 
 def tried(read: Callable[[str], T], source: str, refusal: type[Exception] = ValueError) -> tuple[T | None, str]:
@@ -217,7 +217,7 @@ def _deeper(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 SOURCES = st.recursive(LEAVES, _deeper, max_leaves=8)
 
 
-@settings(max_examples=500)
+@settings(max_examples=250)
 @given(SOURCES | st.text(max_size=30))
 def test_any_expression_is_refused_fails_as_expected_or_gives_a_modest_value(source: str) -> None:
     expression, why = tried(Expression, source, ExpressionError)
