@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from bot.authoring.reader import Document
+from bot.authoring.remedies import misplaced, remedy_for, slot_type
 from bot.core.errors import ContentError, FlowError, Mark
 from bot.core.flow import SLOT_TYPES, Part, SlotSpec
 from bot.core.parts import WHOSE
@@ -100,7 +101,9 @@ def _words(detail: ErrorDetails, path: Path, model: type[BaseModel], document: D
         case "union_tag_invalid":
             return (
                 f"There is no slot type `{given.get('type')}`.",
-                did_you_mean(str(given.get("type")), SLOT_TYPES) or f"It is one of {', '.join(SLOT_TYPES)}.",
+                slot_type(str(given.get("type")))
+                or did_you_mean(str(given.get("type")), SLOT_TYPES)
+                or f"It is one of {', '.join(SLOT_TYPES)}.",
                 False,
             )
         case "union_tag_not_found":
@@ -108,7 +111,10 @@ def _words(detail: ErrorDetails, path: Path, model: type[BaseModel], document: D
         case "string_pattern_mismatch":
             return _of_another_form(detail.get("ctx", {}).get("pattern", ""), key, str(given))
         case "literal_error":
-            known = detail.get("ctx", {}).get("expected", "")
+            known = detail.get("ctx", {}).get("expected", "").replace("False", "`false`")
+            given = _YAML.get(str(given), given)
+            if remedy := "" if _near_any(str(given), known) else remedy_for(kind, path, given):
+                return f"`{given}` is not possible here.", remedy, True
             near = did_you_mean(str(given), _QUOTED.findall(known))
             return f"`{given}` is not possible here.", near if "mean" in near else f"It is {known}.", True
         case "too_short":
@@ -135,6 +141,7 @@ def _of_another_kind(detail: ErrorDetails, path: Path, key: str) -> tuple[str, s
         hint = f"Write the state's name alone, such as `{key}: review`." if name and key in _BRANCHES else ""
         if name and isinstance(given, int | float):
             hint = "Names begin with a letter: call the state `step_1`, say."
+        hint = remedy_for(kind, path, given) or hint
         return f"{what if key else 'The file'} should be {expected}.", hint or _remedy(kind, given), True
     message, hint = told(detail["msg"])
     return message, hint or "Write something else there, or remove it.", True
@@ -152,6 +159,8 @@ def _unknown_key(detail: ErrorDetails, key: str, model: type[BaseModel]) -> tupl
         return f"`{key}:` says the same as `{WHOSE.choices[0]}:`.", "Keep one of them, with all the roles.", False
     if (meant := _MEANT.get(key)) in known:
         return f"There is no key `{key}:` here.", f"Did you mean `{meant}`?", False
+    if hint := misplaced(key, known, detail["input"]):
+        return f"There is no key `{key}:` here.", hint, False
     hint = did_you_mean(key, known) or few or f"{one_of(sorted(known))} Or remove it."
     return f"There is no key `{key}:` here.", f"{hint} {strange(key)}".strip(), False
 
@@ -171,6 +180,10 @@ def _as_a_name(key: str, given: str) -> str:
         return f"Write `{braces[1]}` alone."
     if key in {"say", "ask", "prompt"} and " " in given:
         return "What people read stands in a block of the template file; its name stands here."
+    if key == "call" and "." in given:
+        return f"Write `{given.replace('.', '/').lower()}`."
+    if key == "do" and "/" in given:
+        return f"Write `{given.replace('/', '.').lower()}`."
     parts = given.split()
     if key.isdecimal() and 1 < len(parts) <= _LONG_NAME and all(_NAME.fullmatch(part) for part in parts):
         return f"Several names have commas between them: `[{', '.join(parts)}]`."
@@ -178,6 +191,13 @@ def _as_a_name(key: str, given: str) -> str:
     return f"Write `{name}`." if name[:1].isalpha() and name.isascii() and name.count("_") < _LONG_NAME else ""
 
 
+def _near_any(given: str, known: str) -> bool:
+    """Whether one of the words there may be is near."""
+    return "mean" in did_you_mean(given, _QUOTED.findall(known))
+
+
+_YAML = {"True": "true", "False": "false", "None": "null"}
+"""Values as they stand in the file."""
 _BRANCHES = frozenset({"when", "next", "error", "events", "back"})
 """Words below which states are named."""
 
@@ -198,6 +218,10 @@ _MISSING = {
     "to": "Write where it leads: `to: review`.",
     "forget": "Write which slots are asked for again: `forget: [month]`.",
     "name": "Write what it is called: `name: payment_reminder`.",
+    "from": "Write from where: `from: 1` is the older version, `from: 21:00` the time of day.",
+    "body": 'Write the words: `body: "Hello {{1}}, your trek is booked."`.',
+    "if": "Write what has to hold: `if: people > 3`.",
+    "say": "Name the block that says it: `say: too_many`.",
 }
 _BOUNDS = {
     "string_too_long": ("max_length", "characters at most"), "string_too_short": ("min_length", "characters or more"),
@@ -255,7 +279,8 @@ _MEANT = {
     "timeout": "after", "wait": "after", "action": "do", "run": "do", "args": "with", "arguments": "with",
     "question": "ask", "fields": "form", "on_error": "error", "catch": "error", "outcome": "end",
     "condition": "if", "validate": "pattern", "optional": "required", "sub_states": "states", "utterances": "examples",
-    "phrases": "examples", "synonym": "synonyms", "title": "label",
+    "phrases": "examples", "intent": "intents",
+    "slot": "slots", "state": "states", "handover": "handoff", "synonym": "synonyms", "title": "label",
 }  # fmt: skip
 """Words of other languages for the same things."""
 _OTHERWISE = {

@@ -10,6 +10,8 @@ _UNCLOSED = re.compile(r"innermost block that needs to be closed is '(\w+)'")
 _UNKNOWN = re.compile(r"Encountered unknown tag '(\w+)'")
 _FILTER = re.compile(r"there is no filter `(\w+)`|No filter named '(\w+)'")
 _EXPECTED = re.compile(r"expected token '(.+?)', got '(.+?)'", re.DOTALL)
+_TEST = re.compile(r"there is no test `(\w+)`|No test named '(\w+)'")
+_LOUD = re.compile(r"\b(AND|OR|NOT|IN|IS)\b")
 _SIGN = re.compile(r"unexpected char '(.)'")
 _TWICE = re.compile(r"block '(\w+)' defined twice")
 _REFUSED = re.compile(r"`(.+?)` is not allowed here")
@@ -68,6 +70,12 @@ def _reason(source: str, message: str, filters: Iterable[str]) -> str:
         return "`=` compares nothing; write `==`"
     if "||" in source or "&&" in source:
         return "`&&` and `||` mean nothing here; write `and` and `or`"
+    if "===" in source:
+        return "`===` compares nothing; write `==`"
+    if (loud := _LOUD.search(source)) is not None and message.startswith("expected token"):
+        return f"`{loud[0]}` means nothing here; write `{loud[0].lower()}`"
+    if (named := _TEST.search(message)) is not None:
+        return f"there is no test `{named[1] or named[2]}`; write for example `is none`, `is defined`, or `==` a value"
     if (sign := _SIGN.search(message)) is not None:
         return f"`{sign[1]}` is not possible here; {_INSTEAD.get(sign[1], 'remove it, or put text in quotes')}"
     if message in {"unexpected ')'", "unexpected 'end of template'", "unexpected end of template"}:

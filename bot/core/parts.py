@@ -18,6 +18,8 @@ def parse_duration(text: str) -> timedelta:
         ValueError: It is none, or zero, or longer than a year.
     """
     match = _DURATION.fullmatch(text)
+    if text.isdecimal():
+        raise ValueError(f"`{text}` has no unit; write for example `{text}m` for minutes, or `{text}h` for hours")
     parts = [int(part[:6]) if part else 0 for part in match.groups()] if match else [0]
     if not match or not any(parts):
         raise ValueError(f"`{text}` is not a duration; write for example 15m, 2h or 1d12h")
@@ -33,6 +35,9 @@ def as_list(value: Any) -> Any:
 
 
 def _as_duration(value: Any) -> Any:
+    """Let `15m` mean a time, and `15` nothing: it would be seconds to the one and minutes to the other."""
+    if isinstance(value, int | float):
+        return parse_duration(str(value).lower())
     return parse_duration(value) if isinstance(value, str) else value
 
 
