@@ -74,6 +74,7 @@ class Windows:
     def __init__(self, flows: Flows) -> None:
         self.flows = flows
         self._timers: dict[Place, list[_Timer]] = {}
+        self._called = {state.call for spec in flows.values() for state in spec.states.values() if state.call}
         self._exits: dict[str, tuple[timedelta, timedelta]] = {}
         self._ages = self._computed()
 
@@ -182,7 +183,7 @@ class Windows:
 
     def _of(self, flow: str, state: str) -> list[_Timer]:
         if (flow, state) not in self._timers:
-            self._timers[flow, state] = list(_timers(self.flows[flow], state))
+            self._timers[flow, state] = list(_timers(self.flows[flow], state, called=flow in self._called))
         return self._timers[flow, state]
 
     # --- What is said -------------------------------------------------------------------------------------------------
@@ -245,7 +246,7 @@ def _news(spec: FlowSpec) -> Iterator[tuple[list[str], str, Path]]:
             yield targets, "a colleague may give the conversation back days later", ("states", name, "back")
 
 
-def _timers(spec: FlowSpec, name: str) -> Iterator[_Timer]:
+def _timers(spec: FlowSpec, name: str, *, called: bool) -> Iterator[_Timer]:
     state = spec.states[name]
     for key, timer in state.after.items():
         try:
@@ -254,17 +255,17 @@ def _timers(spec: FlowSpec, name: str) -> Iterator[_Timer]:
             continue  # said where it is compiled
         to = timer.to if timer.to in spec.states else None
         says = timer.say is not None and timer.template is None
-        heard = timer.say is not None or (to is not None and _heard(spec, to))
+        heard = timer.say is not None or (to is not None and _heard(spec, to, called=called))
         yield _Timer(("states", name, "after", key), delay, says, to, heard)
     for place, rung in enumerate(state.no_input or ()):
         to = rung.to if rung.to in spec.states else None
         says = rung.template is None and (rung.say is not None or rung.to is None)
-        heard = rung.say is not None or to is None or _heard(spec, to)
+        heard = rung.say is not None or to is None or _heard(spec, to, called=called)
         yield _Timer(("states", name, "no_input", place), rung.length, says, to, heard)
 
 
-def _heard(spec: FlowSpec, name: str) -> bool:
-    """Whether a state, or one that follows at once, makes itself heard."""
+def _heard(spec: FlowSpec, name: str, *, called: bool) -> bool:
+    """Whether a state, or one that follows at once, makes itself heard; at the end of a called flow its caller may."""
     seen: set[str] = set()
     todo = [name]
     while todo:
@@ -280,6 +281,7 @@ def _heard(spec: FlowSpec, name: str) -> bool:
             or one.form
             or one.call
             or one.handoff
+            or (called and one.end is not None)
         ):
             return True
         todo += _at_once(spec, name)

@@ -57,6 +57,7 @@ class Timer:
         trigger: Leads on. Without either, the question is put again.
         instead: What is sent when the person's 24-hour window has closed.
         speaks: It makes itself heard, at once or in the states it leads through; quiet hours hold it back.
+        ends: It leads to an end without a word, after which a flow that called this one may speak.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Timer:
     trigger: str | None
     silence: bool = False
     speaks: bool = True
+    ends: bool = False
     instead: Filled | None = None
 
 

@@ -168,28 +168,31 @@ def _audible(state: CompiledState, states: Mapping[str, CompiledState], wiring: 
     """Find out which timers make themselves heard in the states they lead through."""
     if not state.timers:
         return state
-    timers = tuple(
-        replace(
-            timer,
-            speaks=timer.trigger is None or timer.say is not None or _heard(timer.trigger, state.name, states, wiring),
-        )
-        for timer in state.timers
-    )
-    return replace(state, timers=timers)
+    timers = []
+    for timer in state.timers:
+        speaks, ends = True, False
+        if timer.trigger is not None and timer.say is None:
+            speaks, ends = _heard(timer.trigger, state.name, states, wiring)
+        timers.append(replace(timer, speaks=speaks, ends=ends))
+    return replace(state, timers=tuple(timers))
 
 
-def _heard(trigger: str, source: str, states: Mapping[str, CompiledState], wiring: Wiring) -> bool:
+def _heard(trigger: str, source: str, states: Mapping[str, CompiledState], wiring: Wiring) -> tuple[bool, bool]:
+    """Whether a trigger makes itself heard, and whether it leads to an end otherwise."""
     seen: set[str] = set()
+    ends = False
     todo = wiring.destinations(trigger, source)
     while todo:
         name = todo.pop()
         if name in seen or name not in states:
             continue
         seen.add(name)
-        if any(not isinstance(op, Do | Forget | Speak | Split | Quote | Go | End | Rest) for op in states[name].plan):
-            return True
+        plan = states[name].plan
+        if any(not isinstance(op, Do | Forget | Speak | Split | Quote | Go | End | Rest) for op in plan):
+            return True, False
+        ends = ends or isinstance(plan[-1], End)
         todo += [*wiring.destinations("next", name), *wiring.destinations("error", name)]
-    return False
+    return False, ends
 
 
 def _form_rules(states: Mapping[str, CompiledState], flow_rules: Sequence[Rule]) -> Iterator[Rule]:

@@ -74,9 +74,12 @@ def due(cursor: "Cursor", timer: "Timer") -> datetime | None:
 
 
 def audible(cursor: "Cursor", timer: "Timer", at: datetime) -> datetime:
-    """`at`, or the end of the quiet hours it falls into, when the timer makes itself heard."""
+    """`at`, or the end of the quiet hours it falls into, when the timer makes itself heard.
+
+    Where it ends a called flow without a word, that counts as heard: what the caller does then is its own affair.
+    """
     quiet = cursor.flow.quiet
-    if quiet is None or not timer.speaks:
+    if quiet is None or not (timer.speaks or (timer.ends and cursor.caller is not None)):
         return at
     return quiet.until(at, cursor.turn.contact.timezone) or at
 

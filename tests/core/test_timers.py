@@ -155,6 +155,31 @@ def test_the_persons_own_clock(tmp_path: Path) -> None:
         assert person.timers()[0].due_at - person.at == waited
 
 
+def test_the_end_of_a_called_flow_waits_for_the_morning(tmp_path: Path) -> None:
+    """What calls it may speak then; where nothing has called it, it ends on time."""
+    caller = """
+flow: caller
+role: customer
+start: {universals: [agent]}
+states:
+  first: {call: test, next: over}
+  over: {say: warned, end: over}
+"""
+    files = {
+        "flows/customer/test.yaml": FLOW % (QUIET, "after: {8h: {to: gone}}"),
+        "templates/en/customer/test.j2": blocks(**TEXTS),
+        "flows/customer/caller.yaml": caller,
+        "templates/en/customer/caller.j2": blocks(warned="Over."),
+    }
+    book = load_content(write_content(tmp_path, files), fake_actions()).book
+    alone, called = Talk(book), Talk(book)
+    alone.text("help")
+    assert due(alone) == {"8h": alone.at + timedelta(hours=8)}
+    called.text("agent")
+    assert due(called) == {"8h": datetime(2026, 11, 23, 1, 15, tzinfo=UTC)}
+    assert fire(called, called.timers()[0]) == "Over."
+
+
 def test_a_project_may_be_quiet_and_a_flow_may_not(tmp_path: Path) -> None:
     for own, moved in (("", True), ("quiet: false", False)):
         files = {
