@@ -106,7 +106,7 @@ understanding = App(name="nlu", help="Try, measure and improve how messages are 
 understanding.command("bot.cli.nlu:attempt", name="try", help="Show what a message is taken for, and why.")
 understanding.command("bot.cli.nlu:evaluate", name="eval", help="Measure it, on a file or on the own examples.")
 understanding.command(
-    "bot.cli.nlu:unmatched", name="unmatched", help="Show what was not understood, alike messages together."
+    "bot.cli.unmatched:unmatched", name="unmatched", help="Show what was not understood, alike messages together."
 )
 understanding.command("bot.cli.nlu:add", name="add", help="Make a message an example, with a test.")
 app.command(understanding)

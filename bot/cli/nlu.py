@@ -1,11 +1,10 @@
 """`bot nlu`: try what messages are taken for, measure it, and learn from what was not understood."""
 
-import asyncio
 import csv
 import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +14,6 @@ from rich.table import Table
 
 from bot.authoring.adding import conversation_test, path_of_test, with_example
 from bot.authoring.content import load_content
-from bot.cli.running import run
 from bot.cli.wording import told
 from bot.config import load_database_settings
 from bot.core.book import FlowBook
@@ -45,8 +43,8 @@ def attempt(
     role: Annotated[str, Parameter(help="Who writes it")] = "customer",
 ) -> None:
     """Show what a message is taken for: all candidates, and why."""
-    book = _book()
-    _check_role(book, role)
+    book = the_book()
+    check_role(book, role)
     understanding = book.understanding(role)
     scored = understanding.understand(text)
     console = Console(highlight=False)
@@ -101,8 +99,8 @@ def evaluate(
     role: Annotated[str, Parameter(help="Whose intents")] = "customer",
 ) -> None:
     """Measure how well intents are told apart: on a file, or on the own examples, each by a model that lacks it."""
-    book = _book()
-    _check_role(book, role)
+    book = the_book()
+    check_role(book, role)
     understanding = book.understanding(role)
     if not isinstance(understanding, IntentUnderstanding) or not understanding.examples:
         raise ConfigError([f"Role {role} has no intents with examples."])
@@ -112,7 +110,7 @@ def evaluate(
         with file.open(encoding="utf-8", newline="") as lines:
             rows = [(row[0], row[1]) for row in csv.reader(lines) if len(row) > 1]
         rows = rows[1:] if rows and rows[0][1] not in understanding.classifier.intents else rows
-        answers = [(text, intent, _best(understanding.understand(text))) for text, intent in rows]
+        answers = [(text, intent, best_of(understanding.understand(text))) for text, intent in rows]
     written = {
         plain(text): language
         for spec in book.intents_of(role).values()
@@ -125,7 +123,8 @@ def evaluate(
 Answer = tuple[str, str, tuple[str, float]]
 
 
-def _best(scored: Sequence[Scored]) -> tuple[str, float]:
+def best_of(scored: Sequence[Scored]) -> tuple[str, float]:
+    """The likeliest intent and how sure that is; an empty name when there is none."""
     return (scored[0].intent, scored[0].score) if scored else ("", 0.0)
 
 
@@ -169,55 +168,6 @@ def _report(answers: Sequence[Answer], told_languages: Mapping[str, str], consol
     console.print(table)
 
 
-def unmatched(
-    *,
-    days: Annotated[int, Parameter(help="How far to look back")] = 30,
-    role: Annotated[str, Parameter(help="Whose intents to compare with")] = "customer",
-    limit: Annotated[int, Parameter(help="How many messages to look at")] = 2000,
-) -> None:
-    """Show what people wrote that was not understood: alike messages together, the most frequent first."""
-    from bot.cli.tenant import open_desk
-    from storage.postgres.unmatched import unmatched_messages
-
-    async def main() -> tuple[FlowBook, list[str]]:
-        reading = asyncio.create_task(asyncio.to_thread(_book))  # while the database starts
-        try:
-            async with open_desk() as desk:
-                found = await unmatched_messages(desk.db, desk.tenant, desk.now - timedelta(days=days), limit)
-        finally:
-            book = await reading
-        return book, [one.text for one in found]
-
-    book, texts = run(main())
-    _check_role(book, role)
-    console = Console(highlight=False)
-    if not texts:
-        console.print(f"Everything was understood in the last {days} days.", style="green")
-        return
-    understanding = book.understanding(role)
-    groups = clusters(texts)
-    for group in groups[:_SHOWN]:
-        often = Counter(group)
-        distinct = sorted(often, key=lambda text: -often[text])
-        best = _best(understanding.understand(distinct[0]))
-        near = f"nearest: {best[0]} ({best[1]:.2f})" if best[0] else "near nothing"
-        console.print(f"{len(group):>4} ×  {distinct[0]}", style="bold", markup=False)
-        for text in distinct[1:4]:
-            console.print(f"        {text}", markup=False)
-        console.print(f"        {near}", style="dim", markup=False)
-    console.print(
-        f"{sum(map(len, groups))} messages in {len(groups)} groups. `bot nlu add TEXT INTENT` makes one an example.",
-        style="dim",
-    )
-
-
-def clusters(texts: Sequence[str]) -> list[list[str]]:
-    """Alike messages together, the largest group first; each begins with what is most like the others."""
-    from bot.core.nlu.grouping import grouped
-
-    return [[texts[place] for place in group] for group in grouped(texts)]
-
-
 def add(
     text: Annotated[str, Parameter(help="What somebody wrote")],
     intent: Annotated[str, Parameter(help="What it means")],
@@ -228,13 +178,15 @@ def add(
     """Make a message an example of an intent, and write a conversation test for it."""
     settings = load_database_settings()
     root = content_dir(settings)
-    book = _book()
-    _check_role(book, role)
+    book = the_book()
+    check_role(book, role)
     known = book.intents_of(role)
     if intent not in known:
         raise ConfigError([f"Role {role} has no intent `{intent}`. {did_you_mean(intent, known)}"])
     if any(normalise(one) == normalise(text) for one in known[intent].texts):
         raise ConfigError([f"That is an example of `{intent}` already."])
+    if language is None:
+        language = _language_of(text, known[intent].examples)
     for path in sorted((root / "intents").rglob("*.yaml")):
         source = path.read_text(encoding="utf-8")
         if f"{intent}:" not in source:
@@ -245,7 +197,8 @@ def add(
             continue
         path.write_text(added.text, encoding="utf-8")
         console = Console(highlight=False)
-        console.print(f"{path.relative_to(root)}:{added.line}  an example more", style="green")
+        tongue = f" in {language}" if language else ""
+        console.print(f"{path.relative_to(root)}:{added.line}  an example more{tongue}", style="green")
         flow = book.started_by(role, intent)
         if flow is not None:
             test = path_of_test(root, intent, text)
@@ -258,14 +211,34 @@ def add(
     )
 
 
-def _book() -> FlowBook:
+def _language_of(text: str, examples: Sequence[str] | Mapping[str, Any]) -> str | None:
+    """Among which examples a message belongs, where they are by language; None where they are not.
+
+    Raises:
+        ConfigError: It sounds like none of these languages.
+    """
+    if not isinstance(examples, Mapping):
+        return None
+    sounds = likeliest(normalise(text))
+    if sounds not in examples:
+        raise ConfigError([f"This sounds like `{sounds}`. Say where it belongs: --language {'|'.join(examples)}."])
+    return sounds
+
+
+def the_book() -> FlowBook:
+    """The flows of the project, with models that are kept."""
     settings = load_database_settings()
     root = content_dir(settings)
     keep_models(settings)
     return load_content(root, project_actions(settings, root)).book
 
 
-def _check_role(book: FlowBook, role: str) -> None:
+def check_role(book: FlowBook, role: str) -> None:
+    """Refuse a role that nobody has.
+
+    Raises:
+        ConfigError: There is none; the text says which was meant.
+    """
     roles = sorted({role for flow in book.flows() for role in flow.roles} | set(book.intents))
     if role not in roles:
         raise ConfigError([f"Nobody has the role `{role}`. {did_you_mean(role, roles)}"])

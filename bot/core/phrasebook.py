@@ -232,7 +232,8 @@ FILLERS: tuple[str, ...] = (
     "um", "well", "so",
     "then", "oh", "sir", "madam", "mam", "bro", "dear", "bhai", "ji", "h", "hai", "yaar", "na", "didi", "dai",
     "hajur", "gracias", "dhanyavad", "dhanyawad", "dhanyabad", "shukriya", "धन्यवाद", "शुक्रिया",
-    "जी", "हजुर", "por", "favor", "amigo", "pues", "entonces", "hola", "🙏", "😊", "🙂",
+    "mate", "buddy", "boss", "bhaiya", "bhaiyya", "भाई", "भैया", "यार", "दीदी", "सर", "मैडम", "दाइ", "दाई", "दिदी",
+    "जी", "हजुर", "por", "favor", "amigo", "amiga", "hermano", "pues", "entonces", "hola", "🙏", "😊", "🙂",
     "😀", "😃",
     "😄", "😁", "😅", "🥰",
 )  # fmt: skip

@@ -13,6 +13,7 @@ from bot.authoring.adding import conversation_test, scalar, with_example
 from bot.authoring.testing.spec import ConversationSpec
 from bot.cli import nlu
 from bot.cli.theatre import Theatre
+from bot.cli.unmatched import clusters
 from bot.core.errors import ConfigError
 from storage.postgres.unmatched import unmatched_messages
 from tests.cli.conftest import REPOSITORY
@@ -89,6 +90,27 @@ def test_add_writes_into_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyP
         nlu.add("hi you", "greet_me")
 
 
+def test_a_message_goes_among_the_examples_of_its_language(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("flows", "templates"):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    (tmp_path / "intents").mkdir()
+    for source in (REPOSITORY / "intents").glob("*.yaml"):
+        (tmp_path / "intents" / source.name).write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+    file = tmp_path / "intents" / "customer.yaml"
+    both = "  part:\n    examples:\n      en: [see you next year]\n      hi: [फिर कभी मिलेंगे]\n"
+    file.write_text(file.read_text(encoding="utf-8") + both, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BOT_CONTENT_DIR", str(tmp_path))
+    nlu.add("अच्छा तो हम चलते हैं", "part")
+    assert "an example more in hi" in capsys.readouterr().out
+    examples = yaml.safe_load(file.read_text(encoding="utf-8"))["intents"]["part"]["examples"]
+    assert examples == {"en": ["see you next year"], "hi": ["फिर कभी मिलेंगे", "अच्छा तो हम चलते हैं"]}
+    with pytest.raises(ConfigError, match=r"sounds like `es`.*--language en\|hi"):
+        nlu.add("nos vemos el año que viene, muchas gracias", "part")
+
+
 def test_try_and_eval_of_the_shipped_intents(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     nlu.attempt("plan a trek")
     said = capsys.readouterr().out
@@ -121,10 +143,10 @@ def test_alike_messages_are_grouped() -> None:
         "my dog can come?",
         "can my dog come",
     ]
-    groups = nlu.clusters(texts)
+    groups = clusters(texts)
     assert {frozenset(group) for group in groups} == {frozenset(texts[:3]), frozenset(texts[3:])}
     assert len(groups[0]) == 3
-    assert nlu.clusters([]) == []
+    assert clusters([]) == []
 
 
 def test_hundreds_of_messages_are_grouped_and_each_once() -> None:
@@ -137,7 +159,7 @@ def test_hundreds_of_messages_are_grouped_and_each_once() -> None:
     ]
     fillers = ["please", "hello", "sir", "ok", "urgent", "now", "pls tell", "on the way", "again", "thanks"]
     texts = [f"{filler} {question}" for question in questions for filler in fillers for _ in range(12)]
-    groups = nlu.clusters(texts)
+    groups = clusters(texts)
     assert sorted(text for group in groups for text in group) == sorted(texts)
     assert [len(group) for group in groups] == sorted((len(group) for group in groups), reverse=True)
     for group in groups[:4]:

@@ -8,7 +8,7 @@ from typing import Any
 import phonenumbers
 
 from bot.core.choices import Option, match_option
-from bot.core.entities.reach import is_telling
+from bot.core.entities.reach import find_emails, is_telling
 from bot.core.patterns import Pattern
 from bot.core.slots.base import Candidate, Filled, Heard, Reader, Reading, Refused, choose
 from bot.core.values import show_phone
@@ -136,6 +136,19 @@ def e164(text: str, region: str | None) -> str | None:
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
 
 
+_SPELT_OUT = (
+    (re.compile(r" (?:at|arroba) | ?[(\[] ?at ?[)\]] ?"), "@"),
+    (re.compile(r" (?:dot|punto) | ?[(\[] ?dot ?[)\]] ?"), "."),
+)
+
+
+def _with_signs(text: str) -> str:
+    """An address that is written as it is spoken, "ravi at example dot com", as one; lower case."""
+    for words, sign in _SPELT_OUT:
+        text = words.sub(sign, text.casefold())
+    return text
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmailReader(Reader):
     """An e-mail address, in lower case."""
@@ -145,6 +158,8 @@ class EmailReader(Reader):
     def read(self, heard: Heard, *, asked: bool) -> Reading:
         """Take the address."""
         found = [Candidate(one.text, (one.start, one.end)) for one in heard.entities.emails]
+        if not found and asked:
+            found = [Candidate(one.text, (0, len(heard.text))) for one in find_emails(_with_signs(heard.text))]
         if not found and asked and "@" in heard.text:
             return Refused("not_an_address")
         return choose(found, heard, asked=asked)
