@@ -83,6 +83,7 @@ def content(root: Path, text: str) -> Path:
         "intents/customer.yaml": INTENTS,
         **dict(zip(more[::2], more[1::2], strict=True)),
     }
+    files = {path: words for path, words in files.items() if path.partition("/")[0] not in files or "/" not in path}
     if "languages:" in text and "templates/en/common.j2" not in files:
         files["templates/hi/common.j2"] = (ROOT / "templates/hi/common.j2").read_text(encoding="utf-8")
     return write_content(root, {NAME: first} | files if first.strip() else files)

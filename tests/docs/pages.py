@@ -14,7 +14,9 @@ _FENCE = re.compile(
 )
 _CODE = re.compile(r"`([^`\n]+)`")
 _RULER = re.compile(r"\|[|: -]+")
-_PATH = re.compile(r"(?:\{#|#)? *(?:# )?(?P<path>(?:(?:tests/)?flows|intents|templates)/\S+?\.(?:yaml|j2))\b")
+_PATH = re.compile(
+    r"(?:\{#|#)? *(?:# )?(?P<path>(?:(?:tests/)?flows|tests/language|intents|templates)/\S+?\.(?:yaml|j2))\b"
+)
 
 
 @dataclass(frozen=True, slots=True)
