@@ -30,7 +30,8 @@ demo: setup ## Start everything, with phones in the browser and nothing to set u
 	@$(BIN)/bot demo
 
 test: check ## Set up, check and run every test
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@# What hangs outside of Python ends its worker, and then all: a new worker would begin with the same test.
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --max-worker-restart 0 -o faulthandler_timeout=720
 
 # Apart from `make test`: tracing every process doubles the time, which the tests with real people waiting feel.
 coverage: setup ## Run the tests but the crash tests, and report what they cover

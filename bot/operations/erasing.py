@@ -69,10 +69,25 @@ _EMPTIED: dict[str, str] = {
     "api_tokens": "name = '', revoked_at = coalesce(revoked_at, now())",
     "timeline_entries": "content = jsonb_build_object('action', t.content -> 'action', 'erased', true)",
 }
+# A flow's receipt is theirs when a run of theirs ("r17", "r17-2") stands in its key, or the key names them. No run with
+# that id comes again: its event is deleted. "r17-2" may also be the author's "{{ run.id }}-2". Keys of the API are its
+# clients' own words.
 _RECEIPTS = """
-DELETE FROM receipts t USING unnest($2::text[]) AS r (run)
-WHERE t.tenant_id = $1 AND (t.key = r.run OR starts_with(t.key, r.run || ':') OR starts_with(t.key, r.run || '/'))
+DELETE FROM receipts t WHERE t.tenant_id = $1 AND NOT starts_with(t.key, 'api:') AND (t.key ILIKE ANY ($3::text[])
+    OR EXISTS (
+        SELECT FROM regexp_matches(t.key, '(?<![[:alnum:]])(r[0-9]+)(-[0-9]+)?(?![[:alnum:]])', 'g') AS found (part)
+        WHERE found.part[1] || coalesce(found.part[2], '') = ANY ($2::text[])
+           OR found.part[1] = ANY ($2::text[]) AND NOT EXISTS (
+               SELECT FROM flow_runs f WHERE f.tenant_id = $1 AND f.run = found.part[1] || found.part[2])))
 """
+# Others have a key of something else ("booking:{{ quote.id }}"), or of a run about an object that somebody else spoke
+# of last: what was done stays known. The audit tells in which conversation it was done.
+_OTHER_RECEIPTS = """
+SELECT t.key, t.result FROM receipts t WHERE t.tenant_id = $1 AND (t.action, t.created_at) IN (
+    SELECT a.action, a.at FROM whatsapp_audit_logs a WHERE a.tenant_id = $1 AND a.conversation_id = ANY ($2::bigint[]))
+FOR UPDATE
+"""
+_REWRITE_RECEIPT = "UPDATE receipts SET result = $3::jsonb WHERE tenant_id = $1 AND key = $2"
 _UPLOADS = """
 DELETE FROM media_uploads u USING whatsapp_media m
 WHERE u.tenant_id = $1 AND m.tenant_id = $1 AND m.sha256 = u.sha256 AND m.conversation_id = ANY ($2::bigint[])
@@ -179,7 +194,7 @@ async def erase_person(acting: Acting, vault: Vault, who: int | str) -> dict[str
     tables = await tables_of(db)
     await db.execute(_SUPPRESS, tenant, theirs.people, acting.at)
     await db.execute(PEOPLE_CHANGED, tenant)
-    await db.execute(_RECEIPTS, tenant, theirs.runs)
+    await _forget_receipts(db, theirs, needles)
     await db.execute(_UPLOADS, tenant, theirs.conversations)
     rows = 0
     for name, columns in tables.items():
@@ -210,6 +225,19 @@ async def _needles(db: Database, theirs: Belongings) -> _Needles:
         addresses=tuple(dict.fromkeys([*theirs.phones, *digits, *theirs.user_ids, *encoded])),
         told=tuple(dict.fromkeys([*names, *words])),
     )
+
+
+async def _forget_receipts(db: Database, theirs: Belongings, needles: _Needles) -> None:
+    named = _likes((*needles.addresses, *needles.told), "text")
+    await db.execute(_RECEIPTS, theirs.tenant, theirs.runs, named)
+    if not theirs.names:
+        return
+    # In what was done for them, a name of one word is theirs.
+    pattern = _Needles(addresses=(), told=tuple(theirs.names)).pattern()
+    for row in await db.fetch(_OTHER_RECEIPTS, theirs.tenant, theirs.conversations):
+        told = json.loads(row["result"])
+        if (left := _without(told, pattern, keys=False)) != told:
+            await db.execute(_REWRITE_RECEIPT, theirs.tenant, row["key"], json.dumps(left))
 
 
 async def _empty(db: Database, theirs: Belongings, name: str, columns: dict[str, str]) -> int:
@@ -266,14 +294,18 @@ async def _rewrite(
     await db.execute(f'UPDATE "{name}" t SET "{column}" = $4::{kind} {where}', *place, value)  # noqa: S608
 
 
-def _without(value: Any, pattern: "re.Pattern[str]") -> Any:
+def _without(value: Any, pattern: "re.Pattern[str]", *, keys: bool = True) -> Any:
+    """A JSON value without what matches, in its texts and, unless told not to, in the keys of its objects."""
     match value:
         case str():
             return pattern.sub(ERASED, value)
         case list():
-            return [_without(one, pattern) for one in value]
+            return [_without(one, pattern, keys=keys) for one in value]
         case dict():
-            return {pattern.sub(ERASED, key): _without(one, pattern) for key, one in value.items()}
+            return {
+                pattern.sub(ERASED, key) if keys else key: _without(one, pattern, keys=keys)
+                for key, one in value.items()
+            }
         case int() | float() if pattern.fullmatch(str(value)):
             return ERASED
     return value

@@ -17,7 +17,7 @@ from bot.core.messages import TextOut
 from bot.operations.acting import Acting
 from bot.operations.erasing import MediaLeftError, erase_person
 from bot.operations.privacy import COLUMNS, base64_of, export_person
-from storage.base import NewEcho, Person
+from storage.base import AuditEntry, NewEcho, Person
 from storage.crypto import Vault
 from storage.postgres import Postgres
 from storage.postgres.audit import AuditChain, Finding, write_audit
@@ -187,6 +187,65 @@ async def test_nothing_of_an_erased_person_is_left_in_any_table(world: World, ds
         await erase_person(acting, world.vault, PHONE)
     left = await found_in(dsn, world.vault, world.tenant)
     assert left == {"erased_addresses.identity: blind index of the " + what for what in ("phone", "user id")}
+
+
+KEEP = "INSERT INTO receipts (tenant_id, key, action, result, created_at) VALUES ($1, $2, 'bookings.create', $3, $4)"
+
+
+async def test_receipts_of_their_runs_go_and_those_of_others_stay(world: World) -> None:
+    """Wherever the author put the run: `once: "lead:{{ run.id }}"`, `"place:{{ run.id }}:27.9:86.9"`."""
+    await world.intake.accept([message(world.channel, WORDS, sender=QUIRINA)])
+    other = Person(phone="+9779800022222", user_id=None, name="Bimal")
+    await world.intake.accept([message(world.channel, "hello", sender=other)])
+    theirs, others = await world.rows("SELECT conversation_id FROM whatsapp_conversations ORDER BY 1")
+    gone = [
+        "lead:r71",
+        "place:r71:27.98:86.92",
+        "photo:r71-2:9",
+        "once-r71-2-5",
+        "r71-20",
+        "r71",
+        "r71/x",
+        "to:" + PHONE,
+        NAME,
+    ]
+    stay = ["lead:r711", "lead:r7", "xr71", "r71x", "api:1:r71", "booking:71", "lead:r72", "r71-3", "a-r71-3-2"]
+    async with world.database.tenant(world.tenant) as db:
+        for run, whose in (("r71", theirs), ("r71-2", theirs), ("r71-3", others)):
+            await db.execute(
+                "INSERT INTO flow_runs (tenant_id, run, conversation_id, flow, version, role, started_at) "
+                "VALUES ($1, $2, $3, 'enquiry', 1, 'customer', $4)", world.tenant, run, whose[0], EPOCH,
+            )  # fmt: skip
+        for key in gone + stay:
+            await db.execute(KEEP, world.tenant, key, "{}", EPOCH)
+    async with desk(world) as acting:
+        await erase_person(acting, world.vault, PHONE)
+    assert {key for (key,) in await world.rows("SELECT key FROM receipts")} == set(stay)
+
+
+async def test_what_was_done_for_them_under_another_key_stays_known_without_their_name(world: World) -> None:
+    """`once: "booking:{{ quote.id }}"`: were it forgotten, the next one with this key would do it again."""
+    short = replace(QUIRINA, name="Quirina")
+    await world.intake.accept([message(world.channel, WORDS, sender=short)])
+    conversation = await world.value("SELECT conversation_id FROM whatsapp_conversations")
+    result = json.dumps({"code": "BKG5", "customer": "Quirina", "Quirina": 2, "Note": "for quirina, not Quirinal"})
+    async with world.database.tenant(world.tenant) as db:
+        await db.execute(KEEP, world.tenant, "booking:17", result, EPOCH)
+        await db.execute(KEEP, world.tenant, "booking:18", result, LATER)  # of a namesake
+        done = AuditEntry(
+            at=EPOCH, actor="contact:1", action="bookings.create", conversation_id=conversation,
+            detail={"receipt": "booking:17"},
+        )  # fmt: skip
+        await write_audit(db, world.vault, world.tenant, [done])
+    async with desk(world) as acting:
+        await erase_person(acting, world.vault, PHONE)
+    rows = {row["key"]: json.loads(row["result"]) for row in await world.rows("SELECT key, result FROM receipts")}
+    assert rows == {
+        "booking:17": {
+            "code": "BKG5", "customer": "[erased]", "Quirina": 2, "Note": "for [erased], not Quirinal",
+        },
+        "booking:18": json.loads(result),
+    }  # fmt: skip
 
 
 async def test_amounts_stay_for_accounting(world: World, dsn: str) -> None:
