@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from talking import Talk, book_of, choices_in
 
@@ -212,6 +212,10 @@ ANSWERS = {"party": "3", "town": "Pokhara", "note": "window"}
 
 
 @settings(SOME, max_examples=25)
+@example(answered=3, renamed={"town"}, dropped={"note"}, details="details", review=None, orphans=None)
+@example(answered=3, renamed={"town"}, dropped={"note"}, details="details", review=None, orphans="end")
+@example(answered=3, renamed={"town"}, dropped={"note"}, details="collect", review=None, orphans="details")
+@example(answered=3, renamed={"town"}, dropped={"note"}, details="details", review="check", orphans=None)
 @given(
     answered=st.integers(0, 3), renamed=st.sets(st.sampled_from(NAMES)), dropped=st.sets(st.sampled_from(NAMES)),
     details=st.sampled_from(["details", "collect"]), review=st.sampled_from(["review", "check", None]),
