@@ -7,6 +7,7 @@ from bot.authoring.circles import circles
 from bot.authoring.examples import check_groups
 from bot.authoring.guards import check_outcomes
 from bot.authoring.reader import Document
+from bot.authoring.silences import Silences
 from bot.authoring.windows import Windows
 from bot.core.book import ANY
 from bot.core.calling import NOT_DONE
@@ -55,6 +56,7 @@ def check_across(
     passing = _passing(flows)
     around = _around(flows, passing)
     windows = Windows(flows)
+    silences = Silences(flows)
     for file in files:
         report = Report(places=file.report.places)
         _check_starts(file.spec, intents, starts, report, all_intents=all_intents)
@@ -66,6 +68,7 @@ def check_across(
         _check_circles(file.spec, flows, passing, report)
         if file.spec is flows[file.spec.flow]:
             windows.check(file.spec, report)
+            silences.check(file.spec, report)
         yield file.document, report
 
 
