@@ -274,13 +274,13 @@ def test_of_timers_that_are_overdue_together_the_last_acts_and_only_once(
 flow: test
 role: customer
 start: {{universals: [help]}}
-slots: {{people: {{type: integer}}}}
+slots: {{people: {{type: integer}}, nights: {{type: integer}}}}
 states:
-  ask: {{form: [people], after: {{{after}}}, next: done}}
+  ask: {{form: [people, nights], after: {{{after}}}, next: done}}
   done: {{end: done}}
 """
     words = {f"nudge{hour}": f"Nudge {hour}" for hour in hours}
-    person = Talk(book_of(tmp_path_factory.mktemp("late"), flow, ask_people="How many?", **words))
+    person = Talk(book_of(tmp_path_factory.mktemp("late"), flow, **words))
     person.text("help")
     asked, timers = person.at, person.timers()
     assert [one.due_at - asked for one in timers] == [timedelta(hours=hour) for hour in hours]
@@ -292,4 +292,7 @@ states:
     assert [text for text in said if text] == expected
     assert person.top.state == "ask"
     person.text("4")
+    anew = person.timers()
+    person.at += timedelta(hours=11)
     assert [person.fire(timer) for timer in timers] == [""] * len(timers), "what comes after the answer is stale"
+    assert person.fire(anew[-1]) == f"Nudge {hours[-1]}"
