@@ -17,6 +17,7 @@ from bot.authoring.testing.runner import Failure, Result
 from bot.cli.bubbles import Bubbles, Lines, Said
 from bot.core.errors import Mark
 
+_BOT = "bot"  # who speaks for the business in a transcript: whose business it is, tests do not say
 _MOST_QUOTED = 6
 _BAR = 16  # cells of a coverage bar
 _MOST_LINES = 40  # of a transcript; what comes before is summed up
@@ -85,7 +86,7 @@ def quoted(path: Path, first: int, places: Sequence[tuple[int, int]], width: int
 
 def _talk(console: Console, lines: Sequence[Line], step: int | None) -> None:
     """The transcript as bubbles; a rule sets off the step that failed."""
-    screen = Bubbles(console) if console.is_terminal else Lines(console)
+    screen = Bubbles(console, business=_BOT) if console.is_terminal else Lines(console, business=_BOT)
     shown = lines[-_MOST_LINES:]
     if len(lines) > len(shown):
         screen.note(f"… {len(lines) - len(shown)} more before")

@@ -61,7 +61,7 @@ def _plan(content: Content, stored: Collection[tuple[str, int]], live: LiveState
     same = content.book.flow(live.flow, live.version)
     if same is not None:
         if fate_of(live.state, same).kind == "orphaned":
-            return StatePlan(live=live, outcome="orphaned", hint=_remedy(live, same, raised=False))
+            return StatePlan(live=live, outcome="orphaned", hint=_remedy(live, same))
         return StatePlan(live=live, outcome="kept", version=live.version, state=live.state)
     if (live.flow, live.version) in stored:
         return StatePlan(live=live, outcome="kept", version=live.version, state=live.state)
@@ -76,7 +76,7 @@ def _migrated(live: LiveState, flow: CompiledFlow, migration: Migration) -> Stat
     slots, drop = tuple(migration.slots), tuple(sorted(migration.drop))
     match fate.kind:
         case "orphaned":
-            return StatePlan(live=live, outcome="orphaned", hint=_remedy(live, flow, raised=True))
+            return StatePlan(live=live, outcome="orphaned", hint=_remedy(live, flow, migration))
         case "ended":
             return StatePlan(live=live, outcome="ended")
         case "kept" if slots or drop:
@@ -86,12 +86,15 @@ def _migrated(live: LiveState, flow: CompiledFlow, migration: Migration) -> Stat
     return StatePlan(live=live, outcome=outcome, version=flow.version, state=fate.state, slots=slots, drop=drop)
 
 
-def _remedy(live: LiveState, flow: CompiledFlow, *, raised: bool) -> str:
-    """What to do about runs whose state is gone."""
+def _remedy(live: LiveState, flow: CompiledFlow, migration: Migration | None = None) -> str:
+    """What to do about runs whose state is gone, and which `migration`, if any, forgot."""
     near = did_you_mean(live.state, flow.states)
     told = f" {near}" if near.startswith("Did") else ""
-    if raised:
+    if migration is not None:
         name = live.state
+        meant = did_you_mean(name, migration.states)
+        if meant.startswith("Did"):
+            return f"`states:` of the migration from {live.version} does not name `{name}`. {meant}"
         return f"Say where they go: `states: {{{name}: …}}` or `orphans:` in the migration from {live.version}.{told}"
     return f"Raise `version:` or declare `migrations:`, or bring the state back.{told}"
 

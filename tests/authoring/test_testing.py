@@ -428,3 +428,4 @@ def test_a_transcript_on_a_terminal_has_bubbles(tmp_path: Path) -> None:
     told = console.export_text()
     assert "╭─ Maya Lindqvist (maya)" in told
     assert "expected details" in told
+    assert "Sirdar" not in told, "the example's name is not everybody's"

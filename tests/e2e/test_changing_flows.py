@@ -238,6 +238,9 @@ async def test_the_plan_tells_what_happens_to_whom(shop: Shop) -> None:
     told = await asyncio.to_thread(_plan, shop)
     assert "orphaned: the state is gone" in told.stdout
     assert "1 running with nowhere to go." in told.stdout
+    shop.write(MIGRATED.replace("sweet: sugared", "sweat: sugared"))
+    told = await asyncio.to_thread(_plan, shop)
+    assert "does not name `sweet`. Did you mean `sweat`?" in " ".join(told.stdout.split())
 
 
 def _environment(shop: Shop) -> dict[str, str]:
