@@ -118,3 +118,14 @@ async def test_another_tenant_and_another_provider_do_not_count(world: World, bo
 def test_the_language_in_which_it_may_be_sent(wanted: str, known: dict[str, str], language: str, held: bool) -> None:
     content, reason = choose(replace(OUT, language=wanted), {code: (word, None) for code, word in known.items()})
     assert (content.language, reason is not None) == (language, held)
+
+
+async def test_one_approved_while_it_is_handed_in_queues_what_has_waited(world: World, book: TemplateBook) -> None:
+    await book.sync([], [DRAFT], EPOCH)
+    waits = await say(world)
+    await book.handed_in(replace(DRAFT, status="PENDING"), EPOCH)
+    assert (await world.message(waits))["status"] == "HELD"
+    await book.handed_in(replace(DRAFT, status="APPROVED"), EPOCH)
+    assert (await world.message(waits))["status"] == "QUEUED"
+    (claim,) = await world.claim()
+    assert claim.message_id == waits
