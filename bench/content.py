@@ -72,7 +72,7 @@ def flow(number: int, role: str) -> str:
 
 
 _LAST = """\
-  thanks: {say: thanks, end: done}
+  thanks: {say: thanks, template: none, end: done}
   agent: {handoff: manager, sla: 15m, back: thanks}
   abandoned: {end: dropped}"""
 
