@@ -17,7 +17,8 @@ from bot.cli.running import run
 from bot.config import load_database_settings
 from bot.core.errors import ConfigError, SirdarError
 from bot.core.ids import ConversationId, TenantId
-from bot.runtime.bootstrap import Foundation, open_foundation
+from bot.runtime.foundation import Foundation
+from bot.runtime.opening import open_foundation
 from providers.meanings import meaning, remedy
 from storage.postgres.explain import Explanation
 from storage.postgres.explain import explain as look_up

@@ -12,9 +12,11 @@ from rich.table import Table
 from bot.cli.running import run
 from bot.config import DatabaseSettings, load_database_settings
 from bot.core.errors import StorageError
-from bot.runtime.bootstrap import Foundation, listen, open_foundation, secret_keys
+from bot.runtime.bootstrap import listen
 from bot.runtime.failpoints import failpoint
+from bot.runtime.foundation import Foundation
 from bot.runtime.loop import utc_now
+from bot.runtime.opening import open_foundation, secret_keys
 from storage.crypto import KEY_BYTES, check_value, keep_secrets
 from storage.postgres.keys import Processes, Ring, begin_rotating, open_ring, processes
 from storage.postgres.rotation import Progress as Step

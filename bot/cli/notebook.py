@@ -19,7 +19,7 @@ from bot.core.errors import ActionError
 from bot.core.events import BusinessChanged, Event
 from bot.core.gathering import MASK
 from bot.core.ids import ChannelId, ConversationId, TenantId
-from bot.runtime.bootstrap import Foundation
+from bot.runtime.foundation import Foundation
 from bot.runtime.turn import Brain, TurnTaker
 from bot.runtime.worker import Takers, Worker
 from storage.base import Berth, Claim, Outcome
@@ -188,13 +188,8 @@ def secrets_of(book: FlowBook, frames: Iterable[Frame]) -> Iterator[Any]:
     """The values that flows say are sensitive: of slots, and of what other flows gave back."""
     for frame in frames:
         flow = book.flow(frame.flow, frame.version)
-        if flow is None:
-            continue
-        found = [frame.slots.get(name) for name in flow.sensitive]
-        for name, outputs in flow.hidden.items():
-            result = frame.data.get(name)
-            found += [result.get(key) for key in outputs] if isinstance(result, Mapping) else []
-        yield from (value for value in found if value not in (None, ""))
+        if flow is not None:
+            yield from (value for value in flow.secrets(frame.slots, frame.data) if value != "")
 
 
 def _without(value: Any, secrets: Sequence[Any]) -> Any:

@@ -22,8 +22,9 @@ from bot.cli.running import run
 from bot.config import REQUIRED, WEBHOOK_PATH, DatabaseSettings, load_database_settings
 from bot.core.errors import ConfigError, StorageError
 from bot.core.ids import TenantId
-from bot.runtime.bootstrap import Foundation, open_foundation
+from bot.runtime.foundation import Foundation
 from bot.runtime.loop import utc_now
+from bot.runtime.opening import open_foundation
 from bot.tenancy import (
     PER_TENANT,
     RESERVED,

@@ -243,6 +243,14 @@ class CompiledFlow:
     variants: Mapping[str, int] = field(default_factory=dict)
     migrations: Mapping[int, Migration] = field(default_factory=dict)
 
+    def secrets(self, slots: Mapping[str, Any], results: Mapping[str, Any]) -> list[Any]:
+        """The values that are sensitive: of slots, and of what called flows gave back, by the name of the result."""
+        given = [slots.get(name) for name in self.sensitive]
+        for name, outputs in self.hidden.items():
+            result = results.get(name)
+            given += [result.get(key) for key in outputs] if isinstance(result, Mapping) else []
+        return [value for value in given if value is not None]
+
     @property
     def machine(self) -> Machine:
         """The state machine."""

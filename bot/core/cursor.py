@@ -4,7 +4,6 @@ A `Cursor` is one frame taken apart, changed freely, and put together again at t
 `bot.core.oneturn` has what all cursors of a turn build up together.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -195,11 +194,7 @@ class Cursor:
         if not (self.flow.sensitive or self.flow.hidden):
             return arguments
         results = self.data | {"result": self.extra.get("result")}
-        hidden = [self.slots[name] for name in self.flow.sensitive if self.slots.get(name) is not None]
-        hidden += [
-            result[name] for key, names in self.flow.hidden.items() if isinstance(result := results.get(key), Mapping)
-            for name in names if result.get(name) is not None
-        ]  # fmt: skip
+        hidden = self.flow.secrets(self.slots, results)
         words = [value for value in hidden if isinstance(value, str) and value]
         asks = self.asking in self.flow.sensitive
 

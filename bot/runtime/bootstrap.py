@@ -20,7 +20,7 @@ from bot.runtime.keys import KeyKeeper
 from bot.runtime.lanes import Lanes
 from bot.runtime.links import Links
 from bot.runtime.loop import Clock, utc_now
-from bot.runtime.opening import database_dsn, open_foundation, secret_keys
+from bot.runtime.opening import open_foundation, secret_keys
 from bot.runtime.project import keep_models
 from bot.runtime.shelf import Shelf
 from bot.runtime.system import INCOMING, System
@@ -32,7 +32,7 @@ from storage.postgres import Directory, PostgresIntake, PostgresMedia, Upkeep
 from storage.postgres.database import RUNTIME_ROLE, session_settings
 from storage.postgres.tenants import TenantStore
 
-__all__ = ["PARTS", "Foundation", "System", "database_dsn", "listen", "open_foundation", "open_system", "secret_keys"]
+__all__ = ["PARTS", "System", "listen", "open_system"]
 
 log = structlog.get_logger(__name__)
 

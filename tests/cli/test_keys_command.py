@@ -13,8 +13,9 @@ import pytest
 
 from bot.cli.scratch import new_key, play_settings
 from bot.cli.theatre import Theatre, perform
-from bot.runtime.bootstrap import listen, open_foundation
+from bot.runtime.bootstrap import listen
 from bot.runtime.keys import KeyKeeper
+from bot.runtime.opening import open_foundation
 from storage.base import Unread
 from storage.crypto import Vault, number_of, parse_secrets, secrets_in
 from storage.postgres import Directory, Postgres, PostgresIntake

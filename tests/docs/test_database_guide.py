@@ -16,7 +16,8 @@ from pydantic import SecretStr
 
 from bot.config import DatabaseSettings
 from bot.core.errors import StorageError
-from bot.runtime.bootstrap import Foundation, open_foundation
+from bot.runtime.foundation import Foundation
+from bot.runtime.opening import open_foundation
 from storage.base import Person
 from storage.embedded import EmbeddedPostgres, binary
 from storage.migrations import upgrade
