@@ -48,7 +48,7 @@ _EMPTIED: dict[str, str] = {
     "contacts": "name = '', phone = NULL, user_id = NULL, active_role = NULL, timezone = NULL",
     "whatsapp_conversations": "snapshot = '{}', state = '', status = 'EXPIRED', last_inbound_at = NULL",
     "whatsapp_messages": 'content = \'{"kind": "text", "body": ""}\', kind = \'text\', provider_message_id = NULL, '
-    "reply_to = NULL, context = NULL, error_detail = NULL, "
+    "reply_to = NULL, context = '{\"erased\": true}', error_detail = NULL, "
     "status = CASE WHEN status IN ('QUEUED', 'HELD', 'UNKNOWN') THEN 'FAILED' ELSE status END",
     "flow_runs": "frame = NULL, status = 'ENDED', outcome = coalesce(outcome, 'abandoned'), "
     "ended_at = coalesce(ended_at, started_at)",

@@ -106,6 +106,7 @@ WITH answered AS (
     FROM judged a
     WHERE m.tenant_id = $1 AND m.message_id = a.message_id AND m.created_at = a.created_at
       AND m.message_id = ANY ($3) AND a.verdict <> 'DEFER' AND (a.counts OR a.verdict = 'DONE')
+      AND (m.context ? 'erased') IS NOT TRUE -- nothing is told of them any more
 ), keyed AS (
     INSERT INTO message_keys (tenant_id, key, message_id, created_at)
     SELECT $1, a.key, a.message_id, a.created_at FROM answered a WHERE a.key IS NOT NULL
@@ -130,7 +131,7 @@ ORDER BY k.key ON CONFLICT DO NOTHING
 # What was sent instead of what was asked for: the history shows what the person got.
 _SAID = """
 UPDATE whatsapp_messages SET content = $4::jsonb, kind = $5
-WHERE tenant_id = $1 AND message_id = $2 AND created_at = $3
+WHERE tenant_id = $1 AND message_id = $2 AND created_at = $3 AND (context ? 'erased') IS NOT TRUE
 """
 _PAUSE = """
 UPDATE whatsapp_configurations
@@ -234,7 +235,7 @@ WITH batch AS (
     CROSS JOIN LATERAL (
         SELECT m.status, m.conversation_id, m.channel_id, m.sent_at, m.provider_message_id FROM whatsapp_messages m
         WHERE m.tenant_id = $1 AND m.message_id = r.message_id AND m.created_at = r.created_at
-          AND m.direction = 'OUTBOUND'
+          AND m.direction = 'OUTBOUND' AND (m.context ? 'erased') IS NOT TRUE
         FOR UPDATE) AS m
     WHERE (SELECT count(*) FROM queued) >= 0 -- always true: locks the outbox rows first
       -- A failure of an earlier attempt, told again after the message was sent anew, says nothing about this one. Ids

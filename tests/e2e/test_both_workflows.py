@@ -4,6 +4,7 @@ Phones speak the provider's own HTTP with the server; what the sales rep and the
 the JSON API; the customer pays on the payment page. Nothing but WhatsApp itself is left out.
 """
 
+import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -70,6 +71,12 @@ class Stage:
         system = self.theatre.system
         async with system.foundation.database.tenant(system.channel.tenant_id) as db:
             return [dict(row.items()) for row in await db.fetch(query)]
+
+    async def until(self, query: str, expected: Callable[[list[dict[str, Any]]], bool], seconds: float = 180) -> None:
+        """Ask again and again until the rows are as expected."""
+        async with asyncio.timeout(seconds):
+            while not expected(await self.rows(query)):
+                await asyncio.sleep(0.02)
 
     async def actions(self, object_type: str) -> list[tuple[str, str]]:
         """What the timelines of a kind of object say: what was done, and from where."""

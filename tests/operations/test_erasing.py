@@ -1,5 +1,6 @@
 """Nothing that tells of a person is left after they were erased, in any table; and nothing brings it back."""
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
@@ -17,12 +18,12 @@ from bot.core.messages import TextOut
 from bot.operations.acting import Acting
 from bot.operations.erasing import MediaLeftError, erase_person
 from bot.operations.privacy import COLUMNS, base64_of, export_person
-from storage.base import AuditEntry, NewEcho, Person
+from storage.base import AuditEntry, NewEcho, Person, Verdict
 from storage.crypto import Vault
 from storage.postgres import Postgres
 from storage.postgres.audit import AuditChain, Finding, write_audit
 from tests.conftest import EPOCH
-from tests.storage.support import World, build_world, message, owner
+from tests.storage.support import World, blocked, build_world, message, owner, result, status
 
 WORDS = 'my "secret" wish: 50%_of Zanskar\nin Juli, ज़रूर'
 PHONE, USER, NAME = "+9779800077123", "NP.8172635401", "Quirina Voss-Áñez"
@@ -304,6 +305,52 @@ async def test_a_redelivery_brings_nobody_back(world: World, dsn: str) -> None:
     )  # fmt: skip
     assert [row["body"] for row in rows] == ["hello again"]
     assert rows[0]["contact_id"] != old
+
+
+async def test_an_erasure_waits_for_who_is_just_storing_their_message(world: World, dsn: str) -> None:
+    """Or the message would be there afterwards, and nobody would erase it again."""
+    conversation = await world.conversation(QUIRINA)
+
+    async def erase() -> None:
+        async with desk(world) as acting:
+            await erase_person(acting, world.vault, PHONE)
+
+    async with world.database.tenant(world.tenant) as db:
+        await db.execute(
+            "INSERT INTO message_keys (tenant_id, key, message_id, created_at) VALUES ($1, 'k', 77, $2)",
+            world.tenant, EPOCH,
+        )  # fmt: skip
+        erasing = asyncio.create_task(erase())
+        waiting = asyncio.create_task(blocked(dsn))
+        await asyncio.wait((erasing, waiting), return_when=asyncio.FIRST_COMPLETED)
+        assert not erasing.done()
+        await db.execute(
+            "INSERT INTO whatsapp_messages (tenant_id, message_id, created_at, conversation_id, channel_id, direction, "
+            "status, kind, content) VALUES ($1, 77, $2, $3, $4, 'INBOUND', 'RECEIVED', 'text', $5)",
+            world.tenant, EPOCH, conversation, world.channel.channel_id, json.dumps({"kind": "text", "body": WORDS}),
+        )  # fmt: skip
+    await erasing
+    assert await world.value("SELECT content ->> 'body' FROM whatsapp_messages WHERE message_id = 77") == ""
+
+
+async def test_what_providers_tell_later_of_messages_to_them_is_not_kept(world: World) -> None:
+    """Their ids of messages hold the number; and an answer tells what was said in a message's place."""
+    conversation = await world.conversation(QUIRINA)
+    await world.say("hello", "again", to=conversation)
+    (sent,) = await world.claim()
+    (flying,) = await world.claim(result(sent, Verdict.DONE))
+    async with desk(world) as acting:
+        await erase_person(acting, world.vault, PHONE)
+    erased = await world.rows("SELECT * FROM whatsapp_messages ORDER BY message_id")
+    assert [row["status"] for row in erased] == ["ACCEPTED", "FAILED"]
+
+    await world.claim(result(flying, Verdict.DONE, content=TextOut(body=WORDS), detail=PHONE))
+    for claim in (sent, flying):
+        told = status(world.channel, f"wamid.out.{claim.message_id}", "READ", correlation=claim.correlation)
+        await world.intake.accept([told])
+    assert (await world.settle())["applied"] == 2
+    assert await world.rows("SELECT * FROM whatsapp_messages ORDER BY message_id") == erased
+    assert await world.rows("SELECT 1 FROM delivery_updates") == []
 
 
 async def test_a_process_that_remembers_the_person_makes_somebody_new_of_their_next_message(world: World) -> None:
