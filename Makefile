@@ -6,8 +6,9 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 READY := .venv/.ready
-# First with what is there already, which needs no network. A slow machine may take its time for compiling.
-SYNC := UV_COMPILE_BYTECODE_TIMEOUT=0 $(BIN)/uv sync --frozen --quiet --compile-bytecode
+# First with what is there already, which needs no network. A slow machine may take its time for compiling. Its locks
+# are kept here, not below /tmp.
+SYNC := TMPDIR="$(CURDIR)/.venv" UV_COMPILE_BYTECODE_TIMEOUT=0 $(BIN)/uv sync --frozen --quiet --compile-bytecode
 # The machine's own certificates where it has them: behind a proxy that opens TLS, no others will do.
 CERTIFICATES := $(if $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/ssl/cert.pem /etc/pki/tls/cert.pem),--system-certs)
 
