@@ -11,10 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from bot.core.actions import Things
+from bot.core.clauses import has_sentences, parts_of
 from bot.core.intents import EntitySpec, IntentSpec, by_language, marks
 from bot.core.models import MODELS
-from bot.core.nlu import ACT, ASK_BELOW, OFFER, Classifier, Meaning
+from bot.core.nlu import ACT, ASK_BELOW, OFFER, Classifier, Guess, Meaning
 from bot.core.nlu.masks import Masks, Phrases
+from bot.core.nlu.reader import masked
+from bot.core.nlu.unheard import Heard
 from bot.core.patterns import compile_pattern
 from bot.core.words import normalise, without_addresses
 
@@ -22,9 +25,16 @@ OFFERS = 3
 """Intents that are offered for choice; WhatsApp shows as many buttons."""
 _WORTH_OFFERING = OFFER / 3
 """Confidence from which the second and third are offered."""
+_CERTAIN = ACT + 0.2
+"""Confidence from which the words of other intents' examples are as good as those of its own."""
+_ASKED = ACT - 0.01
+"""Confidence of what is asked about rather than acted on."""
+_BRIEF = 2
+"""Spaces in an example from which it is more than a courtesy beside something else: `good morning` has one."""
 _HINT = 0.15
+"""What a keyword adds, where no example of another intent has it; else so much less."""
 _KEYWORD = ACT + 0.05
-"""What a keyword alone is worth, when nothing else is likely."""
+"""What a keyword alone is worth, when nothing else is likely, and no example of another intent has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,14 +82,11 @@ class IntentUnderstanding:
         self._intents, self._entities = intents, entities or {}
         self._model: Classifier | None = None
         self._deep: tuple[Meaning, Classifier] | None = None
+        self._heard: dict[str, Heard] = {}
         self.examples = tuple((text, name) for name, spec in intents.items() for text in spec.texts)
         self._phrases = _phrases(intents, self._entities, things or {})
         self._exact = {normalise(text): (text, name) for text, name in reversed(self.examples)}
-        self._keywords: dict[str, list[tuple[str, str, str]]] = {}
-        for name, spec in intents.items():
-            for word in spec.words:
-                if normal := normalise(word):
-                    self._keywords.setdefault(normal.split()[0], []).append((name, f" {normal} ", word))
+        self._keywords = _keywords(intents, self.examples)
         self._patterns = [(name, compile_pattern(source)) for name, spec in intents.items() for source in spec.patterns]
 
     @property
@@ -135,6 +142,12 @@ class IntentUnderstanding:
             return ()  # a link says nothing of what is wanted
         if not found and self.examples:
             found = self._by_likeness(text)
+            if max(one.score for one in found.values()) < ACT:
+                self._by_parts(text, found)
+            else:
+                self._doubt_strange(text, found)
+                if has_sentences(text):
+                    self._by_parts(text, found)
         self._take_hints(normal, found)
         return sorted(found.values(), key=lambda scored: (-scored.score, scored.intent))
 
@@ -144,15 +157,63 @@ class IntentUnderstanding:
         deep = self.deep
         if deep is not None and guesses[0].confidence < ASK_BELOW:
             guesses, how = deep.guesses(text, OFFERS), "encoder"
-        return {
-            one.intent: Scored(
-                intent=one.intent,
-                score=one.confidence,
-                because=self.examples[one.nearest][0] if one.nearest is not None else "",
-                how=how,
-            )
-            for one in guesses
-        }
+        return {one.intent: self._guessed(one, how) for one in guesses}
+
+    def _doubt_strange(self, text: str, found: dict[str, Scored]) -> None:
+        """Ask about an intent that is only just sure, when most that a message tells is far from its examples."""
+        best = max(found.values(), key=lambda one: one.score)
+        if best.how != "classifier" or not ACT <= best.score < _CERTAIN:
+            return
+        if best.intent not in self._heard:
+            own = (text for text, intent in self.examples if intent == best.intent)
+            self._heard[best.intent] = Heard(word for text in own for word in masked(text, self.mask))
+        if self._heard[best.intent].is_beside(self.classifier.corrected(text)):
+            _ask_about(best, found)
+
+    def _by_parts(self, text: str, found: dict[str, Scored]) -> None:
+        """Look at the parts of a message that is unsure as a whole, or has several sentences.
+
+        A part that is sure decides when it is most of what is said, and nothing else wants anything; else we ask.
+        """
+        parts = parts_of(text)
+        if not parts or (len(parts) == 1 and parts[0] == normalise(text)):
+            return
+        said = [(part, self._exact.get(part)) for part in parts]
+        if any(exact is None or part.count(" ") >= _BRIEF for part, exact in said):  # leave "good morning" aside
+            said = [(part, exact) for part, exact in said if exact is None or part.count(" ") >= _BRIEF]
+        best = max(found.values(), key=lambda one: one.score)
+        unsure = best.score < ACT
+        sure: dict[str, Scored] = {}
+        told = 0
+        for part, exact in said:
+            one = self._of_part(part, exact)
+            if one is not None and one.score >= (ACT if unsure or one.intent == best.intent else _CERTAIN):
+                told += part.count(" ") + 1
+                if one.intent not in sure or one.score > sure[one.intent].score:
+                    sure[one.intent] = one
+        if not sure:
+            return
+        if len(sure) > 1 or not (unsure or best.intent in sure):
+            found |= {
+                one.intent: max(one, found.get(one.intent, one), key=lambda each: each.score) for one in sure.values()
+            }
+            _ask_about(best, found)
+            return
+        (one,) = sure.values()
+        most = 2 * told >= sum(part.count(" ") + 1 for part, _ in said)
+        if unsure:
+            clear = most and (best.intent == one.intent or best.score < OFFER)
+            found[one.intent] = one if clear else replace(one, score=_ASKED)
+
+    def _of_part(self, part: str, exact: tuple[str, str] | None) -> Scored | None:
+        """What a part means; one word is not enough to be sure of what is not an example."""
+        if exact is not None:
+            return Scored(intent=exact[1], score=1.0, because=exact[0])
+        return self._guessed(self.classifier.guesses(part, 1)[0], "classifier") if " " in part else None
+
+    def _guessed(self, one: Guess, how: str) -> Scored:
+        because = self.examples[one.nearest][0] if one.nearest is not None else ""
+        return Scored(intent=one.intent, score=one.confidence, because=because, how=how)
 
     def _by_pattern(self, text: str) -> dict[str, Scored]:
         """Intents of which the whole message has the form."""
@@ -168,19 +229,61 @@ class IntentUnderstanding:
         if any(one.how == "pattern" for one in found.values()):
             return
         padded = f" {normal} "
+        begun = self._keywords.keys() & normal.split()
+        said = [one for first in sorted(begun) for one in self._keywords[first] if one.padded in padded]
         sure = max((one.score for one in found.values()), default=0.0)
         best = next((name for name, one in found.items() if one.score == sure), None)
-        begun = self._keywords.keys() & normal.split()
-        for name, word, source in [one for first in sorted(begun) for one in self._keywords[first]]:
-            if word not in padded:
-                continue
-            own = found.get(name)
-            floor = 0.0 if sure >= ACT and best != name else _KEYWORD
-            score = round(min(1.0, max(floor, (own.score if own else 0.0) + _HINT)), 4)
+        for one in said:
+            own = found.get(one.intent)
+            alone = one.telling == 1.0 and not (sure >= _ASKED and best != one.intent)
+            lift = _HINT * one.telling
+            score = round(min(1.0, max(_KEYWORD if alone else 0.0, (own.score if own else 0.0) + lift)), 4)
             if own is None:
-                found[name] = Scored(intent=name, score=score, because=source, how="keyword")
+                found[one.intent] = Scored(intent=one.intent, score=score, because=one.word, how="keyword")
             elif own.how != "keyword" or score > own.score:
-                found[name] = replace(own, score=max(score, own.score), because=source, how="keyword")
+                found[one.intent] = replace(own, score=max(score, own.score), because=one.word, how="keyword")
+        _doubt(found, said)
+
+
+@dataclass(frozen=True, slots=True)
+class _Keyword:
+    """A keyword, with spaces around it. `telling`: the share of the examples that have it which are its intent's."""
+
+    intent: str
+    padded: str
+    word: str
+    telling: float
+
+
+def _keywords(intents: Mapping[str, IntentSpec], examples: Iterable[tuple[str, str]]) -> dict[str, list[_Keyword]]:
+    """All keywords, by their first word."""
+    said = [(f" {normalise(text)} ", name) for text, name in examples]
+    found: dict[str, list[_Keyword]] = {}
+    for name, spec in intents.items():
+        for word in spec.words:
+            if normal := normalise(word):
+                having = [intent for text, intent in said if f" {normal} " in text]
+                telling = having.count(name) / len(having) if having else 1.0
+                found.setdefault(normal.split()[0], []).append(_Keyword(name, f" {normal} ", word, telling))
+    return found
+
+
+def _doubt(found: dict[str, Scored], said: Iterable[_Keyword]) -> None:
+    """Ask when another intent is sure as well, or a keyword of another one is in a message that is only just sure."""
+    best = max(found.values(), key=lambda one: one.score, default=None)
+    if best is None or best.score < ACT:
+        return
+    against = max((_HINT * one.telling for one in said if one.intent != best.intent), default=0.0)
+    another = any(one.score >= ACT for one in found.values() if one is not best)
+    if best.score - against < ACT or another:
+        _ask_about(best, found)
+
+
+def _ask_about(best: Scored, found: dict[str, Scored]) -> None:
+    """Let an intent stay the likeliest, and act on none."""
+    for name, one in found.items():
+        if name == best.intent or one.score >= _ASKED:
+            found[name] = replace(one, score=_ASKED if name == best.intent else round(_ASKED - 0.01, 4))
 
 
 def _phrases(

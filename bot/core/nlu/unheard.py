@@ -55,6 +55,19 @@ class Heard:
         table knows is compared by meaning, so it need not be in an example. Or more words are far from all examples, or
         unknown, than tell something.
         """
+        strange, known, far, telling = self._counted(words)
+        return far + strange > telling or (not telling and strange > 0 and strange >= known)
+
+    def is_beside(self, words: Sequence[str]) -> bool:
+        """Whether more words of a message are far from the examples than tell something there.
+
+        Milder than `is_elsewhere`, for examples of one intent: words that nobody knows do not count.
+        """
+        _, _, far, telling = self._counted(words)
+        return far > telling
+
+    def _counted(self, words: Sequence[str]) -> tuple[int, int, int, int]:
+        """How many words nobody knows, the word table knows, are far from the examples, and tell something there."""
         strange, known, far, telling, common = 0, 0, 0, 0, _common()
         for word in words:
             if word in self._words:
@@ -69,7 +82,7 @@ class Heard:
                 telling += 1
             else:
                 strange += 1
-        return far + strange > telling or (not telling and strange > 0 and strange >= known)
+        return strange, known, far, telling
 
     def _is_far(self, word: str) -> bool:
         """Whether a word that the table knows means nothing that the examples speak of."""
