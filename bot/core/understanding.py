@@ -8,6 +8,7 @@ business has names of its own; it is trained when it is first needed, and again 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Protocol
 
 from bot.core.actions import Things
@@ -160,15 +161,30 @@ class IntentUnderstanding:
         return {one.intent: self._guessed(one, how) for one in guesses}
 
     def _doubt_strange(self, text: str, found: dict[str, Scored]) -> None:
-        """Ask about an intent that is only just sure, when most that a message tells is far from its examples."""
+        """Ask about an intent that is only just sure, when most that a message tells is far from its examples.
+
+        A single word is not enough for anything else than it is an example of: "yes" cancels nothing.
+        """
         best = max(found.values(), key=lambda one: one.score)
-        if best.how != "classifier" or not ACT <= best.score < _CERTAIN:
-            return
-        if best.intent not in self._heard:
-            own = (text for text, intent in self.examples if intent == best.intent)
-            self._heard[best.intent] = Heard(word for text in own for word in masked(text, self.mask))
-        if self._heard[best.intent].is_beside(self.classifier.corrected(text)):
+        words = self.classifier.corrected(text) if best.score < _CERTAIN or " " not in text.strip() else ()
+        if len(words) == 1:
+            if words[0] not in self._words_alone:
+                _ask_about(best, found)
+        elif best.how == "classifier" and best.score < _CERTAIN and self._told_by(best.intent).is_beside(words):
             _ask_about(best, found)
+
+    @cached_property
+    def _words_alone(self) -> frozenset[str]:
+        """Examples of one word, as they are compared."""
+        read = (masked(text, self.mask) for text, _ in self.examples)
+        return frozenset(words[0] for words in read if len(words) == 1)
+
+    def _told_by(self, intent: str) -> Heard:
+        """The words of an intent's examples."""
+        if intent not in self._heard:
+            own = (text for text, name in self.examples if name == intent)
+            self._heard[intent] = Heard(word for text in own for word in masked(text, self.mask))
+        return self._heard[intent]
 
     def _by_parts(self, text: str, found: dict[str, Scored]) -> None:
         """Look at the parts of a message that is unsure as a whole, or has several sentences.

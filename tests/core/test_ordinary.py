@@ -140,6 +140,19 @@ def test_a_verb_alone_does_not_decide_what_its_thing_is(shop: IntentUnderstandin
     assert acted_on(understanding.understand("pay my electricity bill")) is None
 
 
+@pytest.mark.parametrize("text", ["yes", "no", "2", "TRP124", "December", "good", "हाँ", "sí", "👍👍 2"])
+def test_a_single_word_that_is_no_example_begins_nothing(known: FlowBook, text: str) -> None:
+    for role in ("customer", "sales", "operations", "field_staff", "manager"):
+        assert acted_on(known.understanding(role).understand(text)) in {None, "okay", "thanks"}, role
+
+
+@pytest.mark.parametrize(
+    ("text", "intent"), [("thankss", "thanks"), ("Namaskarr", "greet"), ("langtang", "enquire_trip")]
+)
+def test_a_single_word_may_be_an_example_but_for_a_slip_or_the_name(known: FlowBook, text: str, intent: str) -> None:
+    assert acted_on(known.understanding("customer").understand(text)) == intent
+
+
 # --- Keywords ---------------------------------------------------------------------------------------------------------
 
 
