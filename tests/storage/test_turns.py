@@ -465,6 +465,28 @@ async def test_two_conversations_that_begin_with_one_object_take_turns(dsn: str,
         assert await waiting == '{"n": 1}'
 
 
+@pytest.mark.parametrize("look", ["continuing", "beginning"])
+async def test_who_speaks_of_an_object_that_another_is_just_speaking_of_waits_for_its_frame(
+    look: str, dsn: str, world: World
+) -> None:
+    """Or the second would begin with what the first is about to change, and undo it."""
+    conversation = await world.conversation()
+    await write_run(world, "a", instance="TRP1", frame='{"n": 0}')
+    async with world.turns.transaction(world.tenant) as second:
+        async with world.turns.transaction(world.tenant) as first:
+            assert await first.frame_of(RunId("a")) == '{"n": 0}'
+            looking = (
+                second.frame_of(RunId("a")) if look == "continuing" else second.attach("enquiry", "TRP1", RunId("b"))
+            )
+            waiting = asyncio.create_task(looking)
+            locked = asyncio.create_task(blocked(dsn))
+            await asyncio.wait((waiting, locked), return_when=asyncio.FIRST_COMPLETED)
+            assert not waiting.done()
+            change = run_change("a", conversation, instance="TRP1", frame='{"n": 1}')
+            await first.write(Outcome(runs={RunId("a"): change}), EPOCH)
+        assert await waiting == '{"n": 1}'
+
+
 async def test_a_receipt_is_kept_once(world: World) -> None:
     async with world.turns.transaction(world.tenant) as store:
         assert await store.receipt("lead:1") is None
