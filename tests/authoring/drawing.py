@@ -5,6 +5,7 @@ from pathlib import Path
 from hypothesis import strategies as st
 from talking import ROOT, fake_actions, write_content
 
+from bot.authoring.content import Loader
 from bot.authoring.diagrams import START, Diagram, Edge, Fact, Node, diagrams_in
 from bot.authoring.diagrams.layout import ROOT as OUTSIDE
 from bot.authoring.diagrams.layout import Box, Wire
@@ -15,7 +16,7 @@ TEMPLATE = 'name: new_lead\ncategory: UTILITY\nbody: "A lead: {{1}} for {{2}}."\
 
 
 def shipped() -> dict[str, Diagram]:
-    return {diagram.flow: diagram for diagram in diagrams_in(ROOT, standard_actions())}
+    return {diagram.flow: diagram for diagram in diagrams_in(Loader(ROOT, standard_actions()))}
 
 
 def large(folder: Path) -> Diagram:
@@ -29,7 +30,7 @@ def large(folder: Path) -> Diagram:
             "intents/customer.yaml": "role: [customer, sales]\nintents: {book_trek: {examples: [book a trek]}}\n",
         },
     )
-    return diagrams_in(folder, fake_actions())[0]
+    return diagrams_in(Loader(folder, fake_actions()))[0]
 
 
 def drawn(folder: Path, flow: str, **blocks: str) -> Diagram:
@@ -38,7 +39,7 @@ def drawn(folder: Path, flow: str, **blocks: str) -> Diagram:
     intents = "role: customer\nintents: {go: {examples: [go]}}\n"
     files = {"flows/customer/some.yaml": flow, "templates/en/customer/some.j2": said, "intents/customer.yaml": intents}
     write_content(folder, {**files, "templates/whatsapp/new_lead.yaml": TEMPLATE})
-    return next(one for one in diagrams_in(folder, fake_actions()) if one.file.endswith("some.yaml"))
+    return next(one for one in diagrams_in(Loader(folder, fake_actions())) if one.file.endswith("some.yaml"))
 
 
 @st.composite

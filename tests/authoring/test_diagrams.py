@@ -7,14 +7,17 @@ from xml.etree import ElementTree as Xml
 import pytest
 from drawing import drawn, flows, large, shipped
 from hypothesis import HealthCheck, given, settings
-from talking import ROOT, fake_actions
+from talking import ROOT, fake_actions, write_content
+from test_broken import CASES, actions, content
 
+from bot.authoring.content import Loader
 from bot.authoring.diagrams import START, Diagram, diagram_of, diagrams_in, gallery, to_mermaid, to_svg
 from bot.authoring.diagrams.metrics import cut, width_of, wrap
 from bot.authoring.diagrams.words import gist, plain_delay, plain_guard, previews
 from bot.cli import app
 from bot.cli.graph import drawn as files_of
-from bot.core.errors import ContentErrors
+from bot.cli.graph import undrawn
+from bot.core.errors import ContentErrors, SirdarError
 from bot.operations import standard_actions
 
 IMAGES = ROOT / "docs" / "images" / "flows"
@@ -106,14 +109,16 @@ def test_a_key_the_picture_knows_nothing_about_is_shown_as_written() -> None:
     assert [fact.text for fact in told] == ["sparkle: red, blue"]
 
 
-def test_content_with_mistakes_is_not_drawn(tmp_path: Path) -> None:
-    with pytest.raises(ContentErrors):
-        drawn(tmp_path, "flow: some\nrole: customer\nstart: {intents: [go]}\nstates: {a: {next: nowhere}}\n")
+@pytest.mark.parametrize("case", CASES[::4], ids=lambda case: case.stem)
+def test_of_any_mistaken_flow_there_is_a_picture_or_a_reason(case: Path, tmp_path: Path) -> None:
+    loader = Loader(content(tmp_path, case.read_text(encoding="utf-8")), actions())
+    diagrams = diagrams_in(loader)
+    missing = undrawn(loader, diagrams)
+    assert {one.file for one in diagrams} | set(missing) == {name for name, _ in loader.paths}
+    assert all(finding.severity == "error" and finding.message for _, finding in missing.values())
 
 
 def test_a_diagram_needs_no_words(tmp_path: Path, ours: dict[str, Diagram]) -> None:
-    from bot.authoring.content import Loader
-
     loader = Loader(ROOT, standard_actions())
     content = loader.load()
     assert content is not None
@@ -242,7 +247,7 @@ def test_what_authors_write_cannot_break_out(tmp_path: Path) -> None:
 
 
 def test_the_drawings_in_the_documentation_are_current() -> None:
-    wanted = dict(files_of(diagrams_in(ROOT, standard_actions()), "svg"))
+    wanted = dict(files_of(diagrams_in(Loader(ROOT, standard_actions())), "svg"))
     known = {path.name: path.read_text(encoding="utf-8") for path in IMAGES.glob("*.svg")}
     assert known == wanted, "Draw them again: bot graph --output docs/images/flows"
 
@@ -284,6 +289,39 @@ def test_the_command_draws_into_a_folder(tmp_path: Path, capsys: pytest.CaptureF
     assert "flows drawn" in capsys.readouterr().out
 
 
+def test_the_command_draws_what_compiles_and_names_the_rest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = "flow: {}\nrole: customer\nstart: {{intents: [go]}}\nstates: {{a: {{{}}}}}\n"
+    files = {
+        "well": flow.format("well", "end: done"),
+        "lost": flow.format("lost", "next: nowhere"),
+        "torn": "flow: torn\n}",
+    }
+    intents = "role: customer\nintents: {go: {examples: [go]}}\n"
+    write_content(tmp_path, {f"flows/customer/{name}.yaml": text for name, text in files.items()})
+    write_content(tmp_path, {"intents/customer.yaml": intents})
+    monkeypatch.setenv("BOT_CONTENT_DIR", str(tmp_path))
+
+    assert run("graph", "--output", str(tmp_path / "all")) == 1
+    told = capsys.readouterr()
+    assert [path.name for path in (tmp_path / "all").iterdir()] == ["well.svg"]
+    assert told.out.startswith("1 flow drawn")
+    first, lost, torn = told.err.splitlines()
+    assert first == "2 flows not drawn (try `bot check`):"
+    assert "flows/customer/lost.yaml:4:" in lost
+    assert "nowhere" in lost
+    assert "flows/customer/torn.yaml:2:1" in torn
+
+    assert not run("graph", "well", "--output", str(tmp_path / "one")), "nobody asked for the others"
+    assert capsys.readouterr().err == ""
+    with pytest.raises(ContentErrors, match=r"torn\.yaml:2:1"):
+        app(["graph", "torn", "--output", str(tmp_path / "none")])
+    with pytest.raises(SirdarError, match="Did you mean `well`"):
+        app(["graph", "wel", "--output", str(tmp_path / "none")])
+    assert not (tmp_path / "none").exists()
+
+
 def test_the_command_prints_when_asked_to(capsys: pytest.CaptureFixture[str]) -> None:
     assert not run("graph", "welcome", "--format", "mermaid", "--output", "-")
     assert capsys.readouterr().out.startswith("flowchart TD")
@@ -293,7 +331,7 @@ def test_older_versions_have_their_number_in_the_name(tmp_path: Path) -> None:
     flow = "flow: some\nrole: customer\nversion: {}\nstart: {{intents: [go]}}\nstates: {{a: {{end: done}}}}\n"
     drawn(tmp_path, flow.format(2))
     (tmp_path / "flows" / "customer" / "old.yaml").write_text(flow.format(1), encoding="utf-8")
-    names = [name for name, _ in files_of(diagrams_in(tmp_path, fake_actions()), "svg")]
+    names = [name for name, _ in files_of(diagrams_in(Loader(tmp_path, fake_actions())), "svg")]
     assert sorted(names) == ["some-v1.svg", "some.svg"]
 
 

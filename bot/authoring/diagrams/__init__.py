@@ -1,6 +1,6 @@
 """Flows as pictures: SVG, Mermaid, and a page with all of them.
 
-    for diagram in diagrams_in(root, actions):
+    for diagram in diagrams_in(Loader(root, actions)):
         svg = to_svg(diagram, marks={("review", "choice:yes", "lead"): "hit", "review": "hit"})
 
 `Diagram.nodes` are by state, `Diagram.edges` by (source, trigger, destination), as in the engine's traces.

@@ -14,9 +14,7 @@ from bot.authoring.content import Loader
 from bot.authoring.diagrams.facts import facts_of, kind_of, text_of
 from bot.authoring.diagrams.model import START, Diagram, Edge, EdgeKind, Key, Node
 from bot.authoring.diagrams.words import SAID, plain_delay, plain_guard, plain_length, previews, spaced
-from bot.core.actions import Actions
 from bot.core.compiled import CompiledFlow
-from bot.core.errors import ContentErrors
 from bot.core.expanding import expand
 from bot.core.flow import FlowSpec, StateSpec
 from bot.core.report import Report
@@ -31,23 +29,21 @@ _ORDINALS = {1: "once", 2: "twice"}
 _MANY_LABELS = 3
 
 
-def diagrams_in(root: Path, actions: Actions) -> tuple[Diagram, ...]:
-    """The diagram of every flow version in a content folder, in order of file name.
+def diagrams_in(loader: Loader) -> tuple[Diagram, ...]:
+    """The diagram of every flow version in a content folder that compiles, in order of file name.
 
-    Raises:
-        ContentErrors: Something in the folder is wrong; see `bot check`.
+    Args:
+        loader: Has read nothing yet. Afterwards its `findings` tell what is wrong with the flows that are missing here,
+            and with those that are not: a flow that compiles is drawn, dead ends and all.
     """
-    loader = Loader(root, actions)
-    content = loader.load()
-    if content is None:
-        raise ContentErrors([finding.error() for finding in loader.findings if finding.severity == "error"])
+    flows = {(flow.name, flow.version): flow for flow in reversed(loader.read())}
     found = []
     for file in loader.flow_files:
         spec = FlowSpec.model_validate(file.document.value)  # as it was written: nested states are plain in `file.spec`
-        flow = content.book.flow(spec.flow, spec.version)
+        flow = flows.get((spec.flow, spec.version))
         if flow is not None:
             name = file.document.file
-            found.append(diagram_of(flow, spec, words_of(root, name), file=name))
+            found.append(diagram_of(flow, spec, words_of(loader.root, name), file=name))
     return tuple(found)
 
 
