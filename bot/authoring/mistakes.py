@@ -48,13 +48,16 @@ class Finding:
         return f"{text} {self.hint}".rstrip()
 
 
+_OF_ANOTHER_KIND = frozenset({"dict_type", "list_type", "literal_error", "string_type", "int_type", "float_type"})
+
+
 def explain(mistakes: ValidationError, document: Document, model: type[BaseModel]) -> list[Finding]:
     """Pydantic's errors with their places in the file, each place once."""
     found: dict[tuple[int, int], Finding] = {}
     details = [(_path_in(document, detail), detail) for detail in mistakes.errors(include_url=False)]
     for path, detail in details:
         deeper = any(len(other) > len(path) and other[: len(path)] == path for other, _ in details)
-        if deeper and detail["type"] in {"dict_type", "list_type", "literal_error"}:
+        if deeper and detail["type"] in _OF_ANOTHER_KIND:
             continue  # it may be a list, a block or a word; what is wrong inside of it says more
         message, hint, at_value = _words(detail, path, model, document)
         mark = document.value_mark(path) if at_value else document.mark(path)

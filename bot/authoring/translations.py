@@ -4,13 +4,21 @@ Which languages a project speaks, `project.yaml` says under `languages:`; then w
 it, a language counts where somebody has begun to translate, and what is missing is a warning.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from jinja2 import nodes
+from jinja2.exceptions import TemplateSyntaxError
+
 from bot.authoring.limits import options_of
-from bot.core.flow import FlowSpec
+from bot.core.flow import FlowSpec, NotifySpec, TemplateUse
 from bot.core.intents import IntentFile
 from bot.core.report import Path, Report, Severity
+from bot.core.sandbox import ENVIRONMENT
 from bot.core.templates import FALLBACK, TemplateFile, Texts
+
+_ADDRESS = re.compile(r"[/|@]")
+_WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 def check_translations(
@@ -51,6 +59,72 @@ def check_translations(
             _labels(spec, texts, language, file, report)
         _slots(spec, language, severity, report)
         _descriptions(spec, language, severity, report)
+        _parameters(spec, language, severity, report)
+
+
+def _parameters(spec: FlowSpec, language: str, severity: Severity, report: Report) -> None:
+    """What WhatsApp templates are filled with, where it has words of its own: a default such as `guest`, say."""
+    for path, use in templates_of(spec):
+        for place, given in enumerate(use.parameters):
+            known = given if isinstance(given, dict) else {spec.language: str(given)}
+            if {language, language.split("_")[0]} & known.keys():
+                continue
+            words = next((words for text in known.values() if (words := _own_words(text))), "")
+            if words or isinstance(given, dict):
+                first, text = next(iter(known.items()))
+                report((*path, "with", place), f"“{words or text}”, for WhatsApp template `{_name_of(use)}`, is not "
+                       f"there in `{language}`.", severity=severity, code="translation",
+                       hint=f"Write `{{{first}: {_quoted(text)}, {language}: …}}`.")  # fmt: skip
+
+
+def templates_of(spec: FlowSpec) -> Iterator[tuple[Path, TemplateUse | NotifySpec]]:
+    """All WhatsApp templates that a flow fills in, with their places."""
+    for name, state in spec.states.items():
+        places: list[tuple[Path, TemplateUse | NotifySpec | None]] = [
+            (("template",), state.template), (("notify",), state.notify),
+            *((("enter", place, "template"), op.template) for place, op in enumerate(state.enter)),
+            *((("enter", place, "notify"), op.notify) for place, op in enumerate(state.enter)),
+            *((("after", delay, "template"), timer.template) for delay, timer in state.after.items()),
+            *((("no_input", place, "template"), rung.template) for place, rung in enumerate(state.no_input or ())),
+        ]  # fmt: skip
+        for path, use in places:
+            if use is not None:
+                yield ("states", name, *path), use
+
+
+def _name_of(use: TemplateUse | NotifySpec) -> str:
+    return use.template if isinstance(use, NotifySpec) else use.name
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if "{" in text else text
+
+
+def _own_words(source: str) -> str | None:
+    """Words that an expression says itself, and not what it is given; None where it asks for the language, too."""
+    try:
+        tree = ENVIRONMENT.parse(source)
+    except TemplateSyntaxError:
+        return None
+    if any(node.attr == "language" for node in tree.find_all(nodes.Getattr)):
+        return None
+    said: list[nodes.Node] = [node for output in tree.find_all(nodes.Output) for node in output.nodes]
+    for node in tree.find_all((nodes.Or, nodes.CondExpr, nodes.Filter)):
+        match node:
+            case nodes.Or():
+                said.append(node.right)
+            case nodes.CondExpr():
+                said += [node.expr1, *([node.expr2] if node.expr2 is not None else [])]
+            case nodes.Filter(name="default" | "d"):
+                said += node.args
+    texts = [node.data if isinstance(node, nodes.TemplateData) else node.value for node in said
+             if isinstance(node, nodes.TemplateData | nodes.Const)]  # fmt: skip
+    return next((text.strip() for text in texts if isinstance(text, str) and _is_of_a_language(text)), None)
+
+
+def _is_of_a_language(text: str) -> bool:
+    """Whether it is more than a code, a number, an address or a place."""
+    return not _ADDRESS.search(text) and any(not word.isupper() for word in _WORD.findall(text))
 
 
 def _descriptions(spec: FlowSpec, language: str, severity: Severity, report: Report) -> None:

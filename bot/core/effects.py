@@ -1,6 +1,7 @@
 """What the engine asks for. Imperative; carried out by the worker in the same commit as the new state."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -27,7 +28,8 @@ class Notify:
     """Tell everybody with a role.
 
     Inside a person's 24-hour window `text` is sent; outside it the WhatsApp template `template`, with `parameters`:
-    `content` is that, filled in, in a language of its own.
+    `content` is that, filled in, in a language of its own, and `translations` what it is in others, where its
+    parameters are written in them.
     """
 
     role: str
@@ -35,6 +37,7 @@ class Notify:
     template: str
     parameters: tuple[str, ...] = ()
     content: TemplateOut | None = None
+    translations: Mapping[str, TemplateOut] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

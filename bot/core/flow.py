@@ -52,6 +52,8 @@ Language = Annotated[str, StringConstraints(pattern=rf"^{LANGUAGE.pattern}$")]
 
 
 Scalar = str | int | float | bool | None
+Parameter = str | int | float | Annotated[dict[Language, str], Field(min_length=1)]
+"""What fills a variable of a WhatsApp template, by language where it has words of its own."""
 
 
 def _by_own_names(value: Any) -> Any:
@@ -92,14 +94,14 @@ class NotifySpec(Part):
     later = frozenset({"person", "delay"})
     role: Name
     template: Name
-    parameters: list[str | int | float] = Field(default_factory=list, alias="with")
+    parameters: list[Parameter] = Field(default_factory=list, alias="with")
 
 
 class TemplateUse(Part):
     """The WhatsApp template that is said instead, when the person has not written for 24 hours."""
 
     name: Name
-    parameters: list[str | int | float] = Field(default_factory=list, alias="with")
+    parameters: list[Parameter] = Field(default_factory=list, alias="with")
 
 
 NOTHING = "none"

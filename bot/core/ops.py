@@ -12,6 +12,7 @@ from bot.core.effects import Handoff, Notify, SetLanguage
 from bot.core.errors import EngineError
 from bot.core.flow import LANGUAGE
 from bot.core.messages import TemplateOut
+from bot.core.parts import ANY_LANGUAGE, by_language
 from bot.core.sandbox import Value
 from bot.core.tongues import SPEECH
 from bot.core.whatsapp import WhatsAppTemplate
@@ -19,18 +20,19 @@ from bot.core.whatsapp import WhatsAppTemplate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filled:
-    """A WhatsApp template with what fills its variables."""
+    """A WhatsApp template with what fills its variables, each by language."""
 
     template: WhatsAppTemplate
-    parameters: tuple[Value, ...]
+    parameters: tuple[Mapping[str, Value], ...]
 
     def values(self, cursor: Cursor, language: str | None = None) -> tuple[str, ...]:
         """The parameters for this run, as WhatsApp takes them: one line each, never empty.
 
-        Dates and the like are in the language given, or the person's.
+        Words, dates and the like are in the language given, or the person's.
         """
         what = f"`template: {self.template.name}`"
-        found = (str(cursor.evaluate(value, what, language)) for value in self.parameters)
+        spoken = [by_language(one, language or cursor.turn.contact.language) for one in self.parameters]
+        found = (str(cursor.evaluate(value, what, language)) for value in spoken if value is not None)
         return tuple(" ".join(value.split())[:900] or "–" for value in found)
 
     def message(self, cursor: Cursor) -> TemplateOut | None:
@@ -104,13 +106,18 @@ class NotifyRole:
         template = self.notice.template
         # Not in the language of the person who causes it, which colleagues may not read.
         parameters = self.notice.values(cursor, template.language)
+        others = {language for one in self.notice.parameters for language in one} - {ANY_LANGUAGE, template.language}
         try:
             text, content = template.fill(parameters), template.message(parameters, template.language)
+            translations = {one: template.message(self.notice.values(cursor, one), one) for one in sorted(others)}
         except ValueError as error:
             raise EngineError(f"`template: {template.name}`: {error}.") from error
         cursor.turn.effects.append(
-            Notify(role=self.role, text=text, template=template.name, parameters=parameters, content=content)
-        )
+            Notify(
+                role=self.role, text=text, template=template.name, parameters=parameters, content=content,
+                translations=translations,
+            )
+        )  # fmt: skip
         cursor.turn.note("send", notify=self.role, template=template.name)
         return True
 

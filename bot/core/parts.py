@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
@@ -49,6 +49,7 @@ WHOSE = AliasChoices("role", "roles")
 """Whose something is: `role: customer` or `roles: [customer, sales]`, as it reads best."""
 
 ANY_LANGUAGE = ""
+_T = TypeVar("_T")
 
 Label = str | dict[str, str]
 """What something is called: in any language, or by language: `{en: number of people, hi: लोगों की संख्या}`."""
@@ -56,11 +57,15 @@ Label = str | dict[str, str]
 
 def label_in(label: Label, language: str) -> str:
     """A label in a language, without its region if need be, else in English, else in any; empty: there is none."""
-    labels = label if isinstance(label, dict) else {ANY_LANGUAGE: label}
+    return by_language(label if isinstance(label, dict) else {ANY_LANGUAGE: label}, language) or ""
+
+
+def by_language(written: Mapping[str, _T], language: str) -> _T | None:
+    """What is there in a language, without its region if need be, else in English, else in any; None: nothing is."""
     short = language.replace("_", "-").split("-")[0].lower()
     return next(
-        (found for code in (language, short, ANY_LANGUAGE, "en") if (found := labels.get(code))),
-        next(iter(labels.values()), ""),
+        (found for code in (language, short, ANY_LANGUAGE, "en") if (found := written.get(code))),
+        next(iter(written.values()), None),
     )
 
 

@@ -12,6 +12,7 @@ from bot.core.expressions import Expressions
 from bot.core.flow import LANGUAGE, NOTHING, CollectKind, FlowSpec, NotifySpec, OpSpec, SlotRule, StateSpec, TemplateUse
 from bot.core.forms import Form, SlotBlocks, form_options
 from bot.core.ops import Do, Filled, Forget, NotifyRole, Say, Speak, Split
+from bot.core.parts import ANY_LANGUAGE
 from bot.core.report import Path, Report
 from bot.core.ruling import Rule
 from bot.core.sandbox import Value
@@ -179,7 +180,11 @@ class Planner:
                 hint=f"Its body is: {template.body}"
                 + (f" The last {more} fill its header and buttons." if more else ""),
             )
-        values = tuple(self.expressions.value(value, (*path, "with", place)) for place, value in enumerate(parameters))
+        values = tuple(
+            self.expressions.values(value, (*path, "with", place)) if isinstance(value, dict)
+            else {ANY_LANGUAGE: self.expressions.value(value, (*path, "with", place))}
+            for place, value in enumerate(parameters)
+        )  # fmt: skip
         return Filled(template=template, parameters=values)
 
     def form(self, names: Sequence[str]) -> Form:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from bot.core.effects import Notify, Send
 from bot.core.messages import Outgoing, TemplateOut, TextOut
+from bot.core.parts import ANY_LANGUAGE, by_language
 
 SERVICE_WINDOW = timedelta(hours=24)
 """How long after a person's last message a business may answer freely. Source: Meta, messaging policy, 2026."""
@@ -29,6 +30,7 @@ def told(effect: Notify, language: str, last_inbound_at: datetime | None, at: da
     """What of a `Notify` a colleague gets: words within their window, else the template."""
     if window_open(last_inbound_at, at):
         return TextOut(body=effect.text)
-    if effect.content is not None:
-        return replace(effect.content, language=language)
+    content = by_language({ANY_LANGUAGE: effect.content, **effect.translations}, language)
+    if content is not None:
+        return replace(content, language=language)
     return TemplateOut(name=effect.template, language=language, parameters=effect.parameters)

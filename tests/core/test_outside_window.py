@@ -6,9 +6,9 @@ from pathlib import Path
 from talking import AT, Talk, fake_actions, write_content
 
 from bot.authoring.content import load_content
-from bot.core.effects import Send
+from bot.core.effects import Notify, Send
 from bot.core.messages import TemplateOut, TextOut
-from bot.core.policy import said
+from bot.core.policy import said, told
 
 FLOW = """
 flow: test
@@ -96,3 +96,41 @@ def test_words_without_a_template_may_wait(tmp_path: Path) -> None:
     (words,) = person.of(Send)
     assert words.instead is None
     assert said(words, AT, AT + timedelta(hours=30)) == (words.content, False)
+
+
+SPOKEN_FLOW = """
+flow: test
+role: customer
+start: {universals: [help]}
+states:
+  rest: {say: news, template: none, events: {trip.notice: late}, after: {1h: {to: end}}}
+  late:
+    say: news
+    template: {name: reminder, with: [{en: "{{ event.who or 'guest' }}", hi: "{{ event.who or 'अतिथि' }}"}]}
+    notify:
+      {role: sales, template: reminder, with: [{en: "{{ event.who or 'guest' }}", hi: "{{ event.who or 'अतिथि' }}"}]}
+    next: rest
+  end: {end: done}
+"""
+SPOKEN = {
+    "flows/customer/test.yaml": SPOKEN_FLOW,
+    "templates/en/customer/test.j2": "{% block news %}News.{% endblock %}",
+}
+
+
+def test_what_fills_a_template_is_in_the_language_of_whoever_reads_it(tmp_path: Path) -> None:
+    book = load_content(write_content(tmp_path, FILES | SPOKEN), fake_actions()).book
+    filled = {"en": "guest", "en_US": "guest", "hi": "अतिथि", "ne": "guest"}
+    for language, word in filled.items():
+        person = Talk(book, language=language)
+        person.text("help")
+        person.change("trip.notice", who=None)
+        late = person.of(Send)[0]
+        assert late.instead == TemplateOut(name="reminder", language=language, parameters=(word,))
+        (notice,) = person.of(Notify)
+        for read, expected in filled.items():
+            content = told(notice, read, None, AT)
+            assert content == TemplateOut(name="reminder", language=read, parameters=(expected,)), "not the customer's"
+        assert told(notice, "hi", AT, AT) == TextOut(body="Dear guest, we wait for you.")
+    person.change("trip.notice", who="Asha")
+    assert person.of(Send)[0].instead == TemplateOut(name="reminder", language="ne", parameters=("Asha",))

@@ -10,6 +10,7 @@ _WITH = "What the action gets. A lone {{ … }} keeps its type; `[trek, people]`
 _ONCE = "The receipt: a key under which this happens once, whatever is retried."
 _SAVE = "The name under which the result is kept, for expressions and replies."
 _REASON = "A word for why, for replies (`reason`) and for whoever takes over."
+_FILLS = "What fills {{1}}, {{2}}… of the template, in order. By language: `{en: guest, hi: अतिथि}`."
 _INSTEAD = (
     "The WhatsApp template that is sent instead of `say` or `send`, when the person has not written for 24 hours."
 )
@@ -120,10 +121,10 @@ HOVER: Mapping[str, str] = {
     "TimerSpec.template": _INSTEAD,
     "SilenceSpec.template": _INSTEAD,
     "TemplateUse.name": "The WhatsApp template.",
-    "TemplateUse.with": "What fills {{1}}, {{2}}… of the template, in order.",
+    "TemplateUse.with": _FILLS,
     "NotifySpec.role": "Everybody with this role is told.",
     "NotifySpec.template": "The WhatsApp template, for those who have not written for 24 hours.",
-    "NotifySpec.with": "What fills {{1}}, {{2}}… of the template, in order.",
+    "NotifySpec.with": _FILLS,
     "TextSlot.min": "The least number of characters.",
     "TextSlot.max": "The greatest number of characters.",
     "IntegerSlot.min": "The least it may be.",
