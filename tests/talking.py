@@ -19,6 +19,7 @@ from bot.core.engine import Step
 from bot.core.errors import ActionError
 from bot.core.events import EVENT, ActionDone, ActionFailed, BusinessChanged, Event, MessageReceived, TimerFired
 from bot.core.messages import ButtonsOut, Choice, ChoiceIn, Incoming, ListOut, Outgoing, TextIn
+from bot.core.taking import failed
 from bot.core.turn import advance
 from bot.operations import standard_actions
 
@@ -225,7 +226,7 @@ class Talk:
         try:
             result = asyncio.run(_call(action.function, invoke.arguments))
         except ActionError as error:
-            return ActionFailed(event_id=event.event_id, at=event.at, code=error.code, message=str(error))
+            return failed(event, error.code, str(error), error.facts)
         if invoke.receipt is not None:
             self.business.receipts[invoke.receipt] = result
         return ActionDone(event_id=event.event_id, at=event.at, result=result)

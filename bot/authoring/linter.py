@@ -1,7 +1,7 @@
 """`bot check`: everything that can be proved about a content folder before it is deployed."""
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bot.authoring import rules
@@ -11,6 +11,7 @@ from bot.authoring.content import COMMON, Loader, collecting_later
 from bot.authoring.examples import check_together
 from bot.authoring.limits import SHOWN_ON, check_carrier, too_long, too_long_for_all
 from bot.authoring.mistakes import Finding
+from bot.authoring.placeholders import lost
 from bot.authoring.translations import listed, missing_common, missing_templates
 from bot.core.actions import Actions
 from bot.core.book import ANY
@@ -50,7 +51,8 @@ def inspect(loader: Loader, carrier: Carrier = USUAL, *, beside: bool = False) -
             _check_each(loader, carrier)
         loader.finish()
         _check_roles(loader)
-        findings = [*loader.findings, *_common(loader), *_common_lengths(loader, carrier), *_templates(loader)]
+        common = [*_common(loader), *_common_lengths(loader, carrier), *_lost(loader.templates.get(COMMON, {}))]
+        findings = [*loader.findings, *common, *_templates(loader)]
         return sorted(findings, key=lambda one: (one.file, one.line, one.column, one.message))
 
 
@@ -154,8 +156,19 @@ def _words(loader: Loader, carrier: Carrier) -> Iterable[Finding]:
         for file in flow_file.texts.own.values():
             for block, message in too_long(file, flow_file.spec, carrier):
                 yield _finding(file, block.line, "warning", "limit", message, "Shorten it, or say it in two blocks.")
+        yield from _lost(flow_file.texts.own, flow_file.spec.language)
         for file, block in rules.unused_blocks(flow_file.texts, flow_file.spec):
             yield _finding(file, block.line, "warning", "unused", f"Nobody says block `{block.name}`.", "Remove it.")
+
+
+def _lost(files: Mapping[str, TemplateFile], own: str = FALLBACK) -> Iterable[Finding]:
+    """What translations keep from their readers, of what the original says."""
+    original = files.get(own, TemplateFile(path="", blocks={}))
+    for language, file in files.items():
+        for block, values in lost(original, file):
+            message = f"Block `{block.name}` does not tell {listed(values)} in `{language}`, as it does in `{own}`."
+            hint = f"Put `{{{{ {values[0].replace('[]', '')} }}}}` where it belongs."
+            yield _finding(file, block.line, "warning", "translation", message, hint)
 
 
 def _finding(file: TemplateFile, line: int, severity: str, code: str, message: str, hint: str = "") -> Finding:

@@ -40,10 +40,9 @@ def graph(
     settings = load_database_settings()
     root = content_dir(settings)
     loader = Loader(root, project_actions(settings, root))
-    diagrams = diagrams_in(loader)
-    missing = undrawn(loader, diagrams)
-    names = {name for name, _ in missing.values()}
-    diagrams = _chosen(diagrams, flows, names)
+    every = diagrams_in(loader)
+    missing = undrawn(loader, every)
+    diagrams = _chosen(every, flows, {name for name, _ in missing.values()})
     missing = {file: one for file, one in missing.items() if not flows or one[0] in flows}
     if not diagrams:
         told = [finding for _, finding in missing.values()] or loader.findings

@@ -13,7 +13,9 @@ SirdarError
 └── ProviderError          a provider refused or did not answer; carries `code` and `retryable`
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +85,14 @@ class ActionError(SirdarError):
     """A service refused. `code` is stable and may be matched in flows; the text is for people.
 
     In a flow, what a service wrote before it refused is undone; not so when `kept`: that somebody tried is kept.
+    `facts` are what the text tells, for saying it in other words and languages: JSON.
     """
 
-    def __init__(self, code: str, message: str, *, kept: bool = False) -> None:
+    def __init__(self, code: str, message: str, *, kept: bool = False, facts: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.kept = kept
+        self.facts = facts or {}
 
 
 class ConfigError(SirdarError):

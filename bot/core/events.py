@@ -1,6 +1,7 @@
 """What can happen to a conversation. Past tense; `at` (aware, UTC) is the only clock the engine sees."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -72,6 +73,7 @@ class ActionFailed:
     at: datetime
     code: str
     message: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
     type: Literal["action_failed"] = "action_failed"
 
 

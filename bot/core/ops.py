@@ -10,12 +10,18 @@ from bot.core.conversation import Pending
 from bot.core.cursor import Cursor
 from bot.core.effects import Handoff, Notify, SetLanguage
 from bot.core.errors import EngineError
+from bot.core.events import ActionFailed
 from bot.core.flow import LANGUAGE
 from bot.core.messages import TemplateOut
 from bot.core.parts import ANY_LANGUAGE, by_language
 from bot.core.sandbox import Value
 from bot.core.tongues import SPEECH
 from bot.core.whatsapp import WhatsAppTemplate
+
+
+def as_error(refusal: ActionFailed) -> dict[str, Any]:
+    """A refusal as expressions and replies know it."""
+    return {"code": refusal.code, "message": refusal.message, "facts": dict(refusal.facts)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +90,9 @@ class Do:
         if self.once is not None:
             cursor.leave_mark()
 
-    def failed(self, cursor: Cursor, code: str, message: str) -> None:
+    def failed(self, cursor: Cursor, refusal: ActionFailed) -> None:
         """Take the state's way out, or say sorry and end the run: going on would pretend it had worked."""
-        cursor.extra["error"] = {"code": code, "message": message}
+        cursor.extra["error"] = as_error(refusal)
         if cursor.flow.can("error", cursor.state):
             cursor.trigger = "error"
             return

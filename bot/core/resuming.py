@@ -12,7 +12,7 @@ from bot.core.events import ActionDone, ActionFailed
 from bot.core.forms import Form
 from bot.core.gathering import BEGIN, Job, attach, found, gather, new_job, read_raw
 from bot.core.moving import RUNS, begin, put_back, repeat, settle, state_of
-from bot.core.ops import Do
+from bot.core.ops import Do, as_error
 from bot.core.wiring import proceed
 
 Flows = Callable[[str, int], CompiledFlow | None]
@@ -179,7 +179,7 @@ def resume(cursor: Cursor, event: ActionDone | ActionFailed, flows: Flows) -> Cu
         case "collect" if isinstance(event, ActionDone):
             _collected(cursor, str(pending.detail["kind"]))
         case "collect":
-            cursor.say("action_failed", error={"code": event.code, "message": event.message})  # type: ignore[union-attr]
+            cursor.say("action_failed", error=as_error(event))  # type: ignore[arg-type]
         case "lookup":
             job = cursor.job = _copied(pending.detail["job"])
             found(cursor, job, str(pending.detail["slot"]), event.result if isinstance(event, ActionDone) else [])
@@ -208,7 +208,7 @@ def _resume_do(cursor: Cursor, pending: Pending, event: ActionDone | ActionFaile
         op.done(cursor, event.result)
         proceed(cursor, pending.step + 1)
     else:
-        op.failed(cursor, event.code, event.message)
+        op.failed(cursor, event)
 
 
 def _resume_job(cursor: Cursor, job: Job) -> None:
@@ -230,7 +230,7 @@ def _resume_attach(cursor: Cursor, pending: Pending, event: ActionDone | ActionF
     job = _copied(pending.detail["job"])
     result = event.result if isinstance(event, ActionDone) else None
     if isinstance(event, ActionFailed):
-        cursor.say("action_failed", error={"code": event.code, "message": event.message})
+        cursor.say("action_failed", error=as_error(event))
         cursor.end_run("failed")
         return cursor
     existing = FRAME.validate_python(result) if result is not None else None

@@ -93,9 +93,9 @@ def done(event: Event, result: Any) -> ActionDone:
     return ActionDone(event_id=event.event_id, at=event.at, result=result)
 
 
-def failed(event: Event, code: str, message: str) -> ActionFailed:
+def failed(event: Event, code: str, message: str, facts: Mapping[str, Any] | None = None) -> ActionFailed:
     """An action's refusal, in the turn of an event."""
-    return ActionFailed(event_id=event.event_id, at=event.at, code=code, message=message)
+    return ActionFailed(event_id=event.event_id, at=event.at, code=code, message=message, facts=facts or {})
 
 
 def too_many(conversation: Conversation) -> EngineError:

@@ -124,7 +124,8 @@ def whole(value: Any, name: str, *, least: int = 0, most: int = 1_000_000) -> in
     except ValueError:
         raise ActionError("bad_value", f"{name} must be a whole number.") from None
     if not least <= number <= most:
-        raise ActionError("bad_value", f"{name} must be between {least} and {most}.")
+        facts = {"least": least, "most": most}
+        raise ActionError("bad_value", f"{name} must be between {least} and {most}.", facts=facts)
     return number
 
 
@@ -141,7 +142,10 @@ def money(value: Any, name: str = "The amount", *, least: Decimal = Decimal(0)) 
     except InvalidOperation:
         raise ActionError("bad_value", f"{name} must be an amount, like 1450.00.") from None
     if not amount.is_finite() or not least <= amount < _MOST_MONEY or amount != amount.quantize(_CENT):
-        raise ActionError("bad_value", f"{name} must be an amount of at least {least}, with two decimals at most.")
+        raise ActionError(
+            "bad_value", f"{name} must be an amount of at least {least}, with two decimals at most.",
+            facts={"least": str(least)},
+        )  # fmt: skip
     return amount.quantize(_CENT)
 
 
@@ -155,5 +159,5 @@ def text_of(value: Any, name: str, *, most: int = 2000, needed: bool = True) -> 
     if needed and not words:
         raise ActionError("bad_value", f"{name} must not be empty.")
     if len(words) > most or "\x00" in words:
-        raise ActionError("bad_value", f"{name} must have at most {most} characters.")
+        raise ActionError("bad_value", f"{name} must have at most {most} characters.", facts={"characters": most})
     return words

@@ -85,10 +85,12 @@ async def assign(acting: Acting, *, trip: int | str, person: int | str, duty: st
         raise ActionError("not_field_staff", "Only field staff can be put on a trip.")
     starts = datetime.combine(row["starts_on"], time(), tzinfo=UTC)
     if found["away_until"] is not None and found["away_until"] > starts:
-        raise ActionError("away", f"{found['name']} is away until {found['away_until']:%d %B %Y}.")
+        until = found["away_until"]
+        facts = {"until": until.date().isoformat()}
+        raise ActionError("away", f"{found['name']} is away until {until:%d %B %Y}.", facts=facts)
     busy = await _busy(acting, row, [who])
     if busy:
-        raise ActionError("busy", f"{found['name']} is on {busy[who]} at that time.")
+        raise ActionError("busy", f"{found['name']} is on {busy[who]} at that time.", facts={"trip": busy[who]})
     known = await acting.db.fetchrow(_ONE, acting.tenant_id, row["trip_id"], who)
     status = LIFECYCLE.first if known is None else LIFECYCLE.after("assign", known["status"])
     await acting.db.execute(_ASSIGN, acting.tenant_id, row["trip_id"], who, duty, status, acting.at)

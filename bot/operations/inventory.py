@@ -112,11 +112,13 @@ async def _move(
     row = await _item(acting, item)
     taken_by = (await trips.trip_row(acting, trip))["trip_id"] if trip is not None else None
     if row["quantity"] + quantity < 0:
-        raise ActionError("not_enough", f"There are only {_plain(row['quantity'])} {row['name']} in store.")
+        left = _plain(row["quantity"])
+        raise ActionError("not_enough", f"There are only {left} {row['name']} in store.", facts={"left": left})
     if kind == "RETURNED":
         out = await acting.db.fetchval(_OUT, acting.tenant_id, row["item_id"], taken_by)
         if quantity > out:
-            raise ActionError("not_out", f"That trip has only {_plain(out)} {row['name']}.")
+            left = _plain(out)
+            raise ActionError("not_out", f"That trip has only {left} {row['name']}.", facts={"left": left})
     words = text_of(note, "The note", most=500, needed=False)
     await acting.db.execute(_SET, acting.tenant_id, row["item_id"], quantity)
     await acting.db.execute(

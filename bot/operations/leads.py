@@ -253,9 +253,9 @@ async def _within_limits(acting: Acting, lead: int, assignee: str | None) -> str
 def _party(people: int | str) -> int:
     party = int(people)
     if party < 1:
-        raise ActionError("bad_people", f"A party has at least one person, not {party}.")
+        raise ActionError("bad_people", f"A party has at least one person, not {party}.", facts={"least": 1})
     if party > _MOST_PEOPLE:
-        raise ActionError("bad_people", f"A party has at most {_MOST_PEOPLE} people.")
+        raise ActionError("bad_people", f"A party has at most {_MOST_PEOPLE} people.", facts={"most": _MOST_PEOPLE})
     return party
 
 

@@ -232,7 +232,10 @@ def accepting(acting: Acting, row: Any) -> timeline.Step:
     """
     moving = _moving(acting, row, "accept", "QUOTE_ACCEPTED")
     if row["valid_until"] <= acting.at:
-        raise ActionError("expired", f"This quote was good until {row['valid_until']:%d %B %Y}.")
+        until = row["valid_until"]
+        raise ActionError(
+            "expired", f"This quote was good until {until:%d %B %Y}.", facts={"until": until.date().isoformat()}
+        )
     return moving
 
 

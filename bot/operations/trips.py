@@ -273,7 +273,8 @@ async def take_seats(acting: Acting, trip: int, people: int) -> Any:
     if row["status"] != "SCHEDULED":
         raise ActionError("wrong_status", f"{row['code']} is {row['status'].lower()}: nobody can book it any more.")
     left = row["seats"] - row["taken"]
-    raise ActionError("no_seats", f"{row['code']} has {left} {'seat' if left == 1 else 'seats'} left, not {people}.")
+    told = f"{row['code']} has {left} {'seat' if left == 1 else 'seats'} left, not {people}."
+    raise ActionError("no_seats", told, facts={"trip": row["code"], "left": left})
 
 
 async def give_back_seats(acting: Acting, trip: int, people: int) -> None:

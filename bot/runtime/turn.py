@@ -193,7 +193,7 @@ class TurnTaker:
             async with store.savepoint():
                 result = await _run(action, call, invoke, store)
         except ActionError as error:
-            return failed(event, error.code, str(error))
+            return failed(event, error.code, str(error), error.facts)
         except Exception as error:
             if not last_try:
                 raise
@@ -210,7 +210,9 @@ class TurnTaker:
                 detail=detail,
             )
         )
-        return failed(event, result.code, str(result)) if isinstance(result, ActionError) else done(event, result)
+        if isinstance(result, ActionError):
+            return failed(event, result.code, str(result), result.facts)
+        return done(event, result)
 
     async def _collect(self, store: TurnStore, channel: ChannelId, step: Step, event: Event, outcome: Outcome) -> None:
         conversation = step.conversation

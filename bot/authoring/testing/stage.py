@@ -298,7 +298,7 @@ class Stage:
             )
         )
         if isinstance(answer, Refusal):
-            return failed(event, answer.code, answer.message)
+            return failed(event, answer.code, answer.message, answer.facts)
         return done(event, answer)
 
     def _ask_stub(self, invoke: Invoke) -> Any:

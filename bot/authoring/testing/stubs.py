@@ -6,14 +6,14 @@ A stub is one of
     [{…}, {…}]                               an action: one result after the other, the last one again and again;
                                              a lookup: these candidates, every time
     {result: …}                              this result, whatever it looks like
-    {error: no_seats, message: "All gone."}  a refusal
+    {error: no_seats, message: "All gone.", facts: {left: 0}}  a refusal
     {in_turn: [stub, stub]}                  one after the other, the last one again and again
     {cases: [{with: {people: 13}, error: …}, …]}   the first case whose arguments fit; one without `with:` fits all
     {find: treks}                            a lookup: records of a fixture that the text names, best first
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bot.authoring.testing.comparing import mismatch
@@ -33,6 +33,7 @@ class Refusal:
 
     code: str
     message: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 Stub = Callable[[Mapping[str, Any], int], Any]
@@ -55,9 +56,10 @@ def compile_stub(kind: Kind, value: Any, fixtures: Fixtures, path: Path, report:
         report: Takes mistakes.
     """
     match value:
-        case {"error": str(code), **rest} if not set(rest) - {"message"}:
-            refusal = Refusal(code=code, message=str(rest.get("message", "")))
-            return always(refusal)
+        case {"error": str(code), **rest} if not set(rest) - {"message", "facts"}:
+            facts = rest.get("facts")
+            known = facts if isinstance(facts, dict) else {}
+            return always(Refusal(code=code, message=str(rest.get("message", "")), facts=known))
         case {"result": result, **rest} if not rest:
             return always(result)
         case {"in_turn": [*stubs], **rest} if stubs and not rest:
