@@ -8,6 +8,7 @@ from bot.authoring.examples import check_groups
 from bot.authoring.guards import check_outcomes
 from bot.authoring.reader import Document
 from bot.authoring.silences import Silences
+from bot.authoring.succession import check_migrations
 from bot.authoring.windows import Windows
 from bot.core.book import ANY
 from bot.core.calling import NOT_DONE
@@ -53,6 +54,7 @@ def check_across(
     """
     starts: dict[tuple[str, str], str] = {}
     flows = newest(file.spec for file in files)
+    versions = {(file.spec.flow, file.spec.version): file.spec for file in files}
     passing = _passing(flows)
     around = _around(flows, passing)
     windows = Windows(flows)
@@ -60,6 +62,7 @@ def check_across(
     for file in files:
         report = Report(places=file.report.places)
         _check_starts(file.spec, intents, starts, report, all_intents=all_intents)
+        check_migrations(file.spec, versions, report)
         check_calls(file.spec, flows, report, unreadable)
         if file.spec is flows[file.spec.flow] and (circle := around.get(file.spec.flow)):
             state = next(name for name in _at_once(file.spec, passing) if file.spec.states[name].call == circle[1])

@@ -9,6 +9,7 @@ from bot.authoring.circles import circles, groups
 from bot.authoring.guards import check_guards
 from bot.authoring.limits import check_limits, sends_of
 from bot.authoring.translations import check_translations
+from bot.authoring.unheard import check_commands
 from bot.core.actions import Action, Actions
 from bot.core.book import ANY
 from bot.core.compiled import CompiledFlow
@@ -74,6 +75,7 @@ def check(subject: Subject, report: Report) -> None:
     idle = {block.name for _, block in unused_blocks(texts, spec)}
     check_translations(spec, texts, subject.said, idle, subject.languages, report)
     check_guards(spec, report)
+    check_commands(spec, report)
     if flow is not None:
         edges = _edges(flow)
         for proof in (_unreachable, _dead_ends, _loops, _ladders):

@@ -40,7 +40,8 @@ _PROVIDER = re.compile(r"# provider: (\S+)\n")
 _PART = re.compile(r"^#=== (\S+)\n", re.MULTILINE)
 CHECKED = [
     *(ROOT / "bot" / "authoring" / f"{name}.py" for name in (
-        "calls", "content", "examples", "guards", "limits", "linter", "rules", "silences", "translations", "windows",
+        "calls", "content", "examples", "guards", "limits", "linter", "rules", "silences", "succession", "translations",
+        "unheard", "windows",
     )),
     *(ROOT / "bot" / "core" / f"{name}.py" for name in (
         "compiler", "expanding", "expressions", "migrations", "planning", "sending", "states", "wiring",
