@@ -21,14 +21,14 @@ def check_commands(spec: FlowSpec, report: Report) -> None:
             continue
         if said in CONSENT_WORDS:
             report(("commands", source), f"`{source}` is never heard: everywhere it says whether messages are wanted.",
-                   hint="Use another word.")  # fmt: skip
+                   hint="Use another word.", code="unheard")  # fmt: skip
             continue
         word = universal_in(said, spec.language)
         if word is not None and not any(_heard(spec, rule, word) for rule in rules):
             like = "" if said == word else f" `{word}`,"
             hint = f"Use another word, or take `{word}` out of `universals:` where the command counts."
             report(("commands", source), f"`{source}` is never heard: it is{like} a word that everybody may say here.",
-                   hint=hint)  # fmt: skip
+                   hint=hint, code="unheard")  # fmt: skip
 
 
 def _heard(spec: FlowSpec, rule: CommandRule, word: str) -> bool:
