@@ -8,8 +8,10 @@ from pydantic import BaseModel
 from bot.authoring.diagrams.model import Fact, NodeKind
 from bot.authoring.diagrams.words import SAID, listed, plain_delay, plain_length, spaced
 from bot.core.compiled import CompiledState
-from bot.core.flow import NotifySpec, OpSpec, StateSpec
+from bot.core.flow import LANGUAGE, NotifySpec, OpSpec, StateSpec
 from bot.core.ops import Do, End, Go
+from bot.core.parts import label_in
+from bot.core.templates import FALLBACK
 
 _SHOWN = frozenset(
     {
@@ -105,6 +107,8 @@ def _short(value: Any) -> str:
         case BaseModel():
             given = ((_key(value, name), getattr(value, name)) for name in sorted(value.model_fields_set))
             return ", ".join(f"{name} {_short(inner)}" for name, inner in given)
+        case dict() if value and all(LANGUAGE.fullmatch(str(key)) and isinstance(value[key], str) for key in value):
+            return label_in(value, FALLBACK)
         case Mapping():
             return listed((str(key) for key in value), 3)
         case list() | tuple():
