@@ -169,6 +169,23 @@ async def test_other_processes_know_at_once(world: World, dsn: str, vault: Vault
     await pool.close()
 
 
+async def test_other_processes_know_at_once_that_two_are_two_again(world: World, dsn: str, vault: Vault) -> None:
+    await place(world, Person(phone=PHONE, user_id=None, name="Anna"))
+    early = await place(world, Person(phone=NUMBER, user_id=None, name="Bimal"))
+    await world.intake.accept([NewAddress(channel=world.channel, old=Person(phone=PHONE, user_id=None),
+                                          new=Person(phone=NUMBER, user_id=None), at=EPOCH)])  # fmt: skip
+    pool = await Postgres.connect(dsn, size=2)
+    other = PostgresIntake(pool, vault, Directory(pool, vault))
+    for wamid in ("one", "two"):  # from now on it remembers them
+        await other.accept([message(world.channel, sender=Person(phone=NUMBER, user_id=None), wamid=wamid)])
+    async with desk(world) as (acting, merge):
+        await undo_merge(acting, world.vault, merge)
+    await other.accept([message(world.channel, sender=Person(phone=NUMBER, user_id=None), wamid="three")])
+    rows = await world.rows("SELECT conversation_id FROM whatsapp_messages ORDER BY message_id DESC LIMIT 2")
+    assert [row["conversation_id"] == early.conversation_id for row in rows] == [True, False]
+    await pool.close()
+
+
 async def test_the_spellings_of_a_number_are_one_person(world: World) -> None:
     """Brazil's ninth digit, Mexico's 1, Argentina's 9."""
     for one, other in (
