@@ -235,7 +235,8 @@ def main() -> None:
         os._exit(0)
     if order["postgres"]:
         child = _launch(layout, order["postgres"], order["server_fd"], order["owner"])
-        signal.signal(signal.SIGCHLD, lambda *_: os._exit(0))
+        # A child that was stopped or goes on is told of in the same way: it lives.
+        signal.signal(signal.SIGCHLD, lambda *_: None if child.poll() is None else os._exit(0))
         if child.poll() is not None:
             return
     # A service manager signals all processes of a service at once: we are the one that has to be last.

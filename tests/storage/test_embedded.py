@@ -349,6 +349,17 @@ async def test_no_postgres_outlives_a_killed_holder(made: Path) -> None:
     await eventually(lambda: gone(pid), "postgres has stopped")
 
 
+async def test_no_postgres_that_was_frozen_for_a_moment_outlives_its_holder(made: Path) -> None:
+    """The keeper hears of that in the same way as of its end."""
+    holder = await Holder.spawn(made)
+    pid = await holder.is_up()
+    for told, status in ((signal.SIGSTOP, psutil.STATUS_STOPPED), (signal.SIGCONT, psutil.STATUS_SLEEPING)):
+        os.kill(pid, told)
+        await eventually(lambda status=status: psutil.Process(pid).status() == status, "it has stopped, or goes on")
+    await holder.end(kill=True)
+    await eventually(lambda: gone(pid), "postgres has stopped")
+
+
 async def test_no_postgres_outlives_a_holder_killed_while_it_starts(data_dir: Path) -> None:
     """Killed at moments spread over the start, initdb included; the next start always works."""
     for wait in (0.1, 0.3, 0.5, 0.7, 0.9):
