@@ -120,7 +120,7 @@ def main(
         with np.load(cache) as kept:
             alone, wanted = kept["alone"], kept["wanted"]
     else:
-        teacher = SentenceEncoder(threads, exact=True)
+        teacher = SentenceEncoder(threads, exact=True, plain=True)
         with console.status(f"The teacher reads {len(own)} words and {len(texts)} sentences"):
             alone, wanted = teacher.encode(own), teacher.encode(texts)
         if cache is not None:

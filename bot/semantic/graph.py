@@ -7,6 +7,14 @@ memory to read for each message, and that is what a message waits for. Here, eac
 
 which rounds `x` to 8 bits as well; and of a table of embeddings, the rows that are wanted are widened, not the table.
 
+The steps that `x` is rounded in are as wide as its whole range wants, and a few directions of this model (`_LOUD`,
+`_LOUD_WITHIN`) carry values up to thirty times those of the others. What these contribute is computed apart, in floats:
+
+    Add(DynamicQuantizeMatMul(x without them, weights, scale), MatMul(these of x, their rows of the weights))
+
+Sentences are so 8 times nearer to what floats make of them (0.0007 instead of 0.0055 from a likeness of 1, on 60
+messages), and the loud directions take 2 % of the time.
+
 A model is a protocol buffer (github.com/onnx/onnx, onnx.proto): messages of numbered fields, some of them messages
 again. What is not named here is copied as it is.
 """
@@ -14,12 +22,23 @@ again. What is not named here is copied as it is.
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 _GRAPH, _OPSETS = 7, 8  # of a model
 _NODE, _INITIALIZER = 1, 5  # of a graph
 _INPUT, _OUTPUT, _OPERATION, _ATTRIBUTE, _DOMAIN = 1, 2, 4, 5, 7  # of a node
-_DIMENSION, _NAME = 1, 8  # of a tensor
+_DIMENSION, _KIND, _NAME, _RAW = 1, 2, 8, 9  # of a tensor
+_KINDS = {np.dtype(np.float32): 1, np.dtype(np.int64): 7}
 _RUNTIME_DOMAIN, _RUNTIME_VERSION = b"com.microsoft", 1
+_LOUD = (99, 223)
+"""Directions of what is between the layers, found by looking at 60 messages."""
+_LOUD_WITHIN = {b"gelu": (856,), b"gelu_1": (607,), b"gelu_2": (218, 1004), b"gelu_3": (358,)}
+"""Of what is within a layer, by its name."""
+_LAST_AXIS = bytes([1 << 3 | 2, 4, *b"axis", 3 << 3, 2, 0xA0, 0x01, 2])
+"""An attribute of a node: `axis` is 2, and that is an integer."""
 _BYTES = 2
 """The wire type of what has a length; of the others, the graph's parts have only numbers (0) and floats (5)."""
 
@@ -63,32 +82,78 @@ def in_eight_bits(model: bytes) -> bytes:
 def _rewritten(graph: bytes) -> bytes:
     parts = list(_fields(graph))
     nodes = [_Node.of(value) for number, value, _ in parts if number == _NODE]
+    products = _Products({_name(value): value for number, value, _ in parts if number == _INITIALIZER})
+    normalised = {node.outputs[0] for node in nodes if node.operation == b"LayerNormalization"}
     widened = _widened(nodes)
-    scales: set[bytes] = set()
     rest: set[bytes] = set()
     """What is computed for the products and look-ups themselves, and by no other node needed."""
-    written: list[bytes] = []
+    made: list[_Node] = []
     for node in nodes:
         place = {b"MatMul": 1, b"Gather": 0}.get(node.operation)
-        cast, scale, made = widened.get(node.inputs[place], (None, b"", b"")) if place is not None else (None, b"", b"")
+        cast, scale, wide = widened.get(node.inputs[place], (None, b"", b"")) if place is not None else (None, b"", b"")
         if cast is None:
-            written.append(node.written())
-        elif place:
-            scales.add(scale)
-            rest |= {made, cast.outputs[0]}
-            inputs = (node.inputs[0], cast.inputs[0], scale)
-            written.append(_Node(b"DynamicQuantizeMatMul", inputs, node.outputs, domain=_RUNTIME_DOMAIN).written())
+            made.append(node)
+            continue
+        rest |= {wide, cast.outputs[0]}
+        if place:
+            given = node.inputs[0]
+            loud = _LOUD if given in normalised else _LOUD_WITHIN.get(given, ())
+            made += products.made(node, cast.inputs[0], scale, loud)
         else:
-            rest |= {made, cast.outputs[0]}
-            written += _looked_up(node, cast, scale)
-    unused = {_Node.of(one).outputs[0] for one in written} & rest
-    kept = [one for one in written if _Node.of(one).outputs[0] not in unused]
-    others = [
-        _field(_INITIALIZER, _in_one_row(value)) if number == _INITIALIZER and _name(value) in scales else raw
-        for number, value, raw in parts
-        if number != _NODE
-    ]
-    return b"".join([*(_field(_NODE, one) for one in kept), *others])
+            made += _looked_up(node, cast, scale)
+    unused = {node.outputs[0] for node in made} & rest
+    kept = [_field(_NODE, node.written()) for node in made if node.outputs[0] not in unused]
+    tensors = [_field(_INITIALIZER, tensor) for tensor in products.tensors.values()]
+    return b"".join([*kept, *tensors, *(raw for number, _, raw in parts if number not in {_NODE, _INITIALIZER})])
+
+
+class _Products:
+    """Products in 8 bits. `tensors` are those of the graph, by name, and more the more is made."""
+
+    def __init__(self, tensors: Mapping[bytes, bytes]) -> None:
+        self.tensors = dict(tensors)
+        self._parted: set[bytes] = set()
+
+    def made(self, node: _Node, weights: bytes, scale: bytes, loud: Sequence[int]) -> list[_Node]:
+        """What takes the place of a product.
+
+        Args:
+            node: The product.
+            weights: The name of its weights.
+            scale: The name of their scales, one for each column.
+            loud: The directions of what is given that are computed apart.
+        """
+        scales = _numbers(self.tensors[scale], np.float32)
+        self.tensors[scale] = _tensor(scale, scales)
+        given, (result,) = node.inputs[0], node.outputs
+        if not loud:
+            return [_in_bits(given, weights, scale, result)]
+        quiet, few, rows, sums = (name + end for name, end in zip(
+            (given, given, weights, result), (b"_quiet", b"_loud", b"_loud", b"_loud"), strict=True
+        ))  # fmt: skip
+        table = _numbers(self.tensors[weights], np.int8).reshape(-1, len(scales))
+        self.tensors[rows] = _tensor(rows, table[list(loud)] * scales)
+        return [
+            *self._parts(given, quiet, few, len(table), loud),
+            _in_bits(quiet, weights, scale, result + b"_quiet"),
+            _Node(b"MatMul", (few, rows), (sums,)),
+            _Node(b"Add", (result + b"_quiet", sums), (result,)),
+        ]
+
+    def _parts(self, given: bytes, quiet: bytes, few: bytes, width: int, loud: Sequence[int]) -> list[_Node]:
+        """What is given without its loud directions, and these alone; once for all products it is given to."""
+        if given in self._parted:
+            return []
+        self._parted.add(given)
+        kept = np.ones(width, np.float32)
+        kept[list(loud)] = 0
+        mask, places = given + b"_mask", given + b"_places"
+        self.tensors |= {mask: _tensor(mask, kept), places: _tensor(places, np.array(loud, np.int64))}
+        return [_Node(b"Mul", (given, mask), (quiet,)), _Node(b"Gather", (given, places), (few,), (_LAST_AXIS,))]
+
+
+def _in_bits(given: bytes, weights: bytes, scale: bytes, result: bytes) -> _Node:
+    return _Node(b"DynamicQuantizeMatMul", (given, weights, scale), (result,), domain=_RUNTIME_DOMAIN)
 
 
 def _widened(nodes: Sequence[_Node]) -> Mapping[bytes, tuple[_Node, bytes, bytes]]:
@@ -101,32 +166,30 @@ def _widened(nodes: Sequence[_Node]) -> Mapping[bytes, tuple[_Node, bytes, bytes
     }
 
 
-def _looked_up(node: _Node, cast: _Node, scale: bytes) -> list[bytes]:
+def _looked_up(node: _Node, cast: _Node, scale: bytes) -> list[_Node]:
     """Rows of a table, widened after they are taken."""
     rows, lengths, wide = (node.outputs[0] + end for end in (b"_rows", b"_scales", b"_wide"))
-    steps = (
+    return [
         _Node(b"Gather", (cast.inputs[0], node.inputs[1]), (rows,), node.attributes),
         _Node(b"Gather", (scale, node.inputs[1]), (lengths,), node.attributes),
         _Node(b"Cast", (rows,), (wide,), cast.attributes),
         _Node(b"Mul", (wide, lengths), node.outputs),
-    )
-    return [step.written() for step in steps]
+    ]
 
 
 def _name(tensor: bytes) -> bytes:
     return next(value for number, value, _ in _fields(tensor) if number == _NAME)
 
 
-def _in_one_row(tensor: bytes) -> bytes:
-    """A tensor of 1 × n as one of n."""
-    parts = list(_fields(tensor))
-    packed = any(number == _DIMENSION and value for number, value, _ in parts)
-    if packed:
-        return b"".join(
-            _field(number, value[1:]) if number == _DIMENSION else raw for number, value, raw in parts
-        )  # 1 is one byte
-    first = next(place for place, (number, _, _) in enumerate(parts) if number == _DIMENSION)
-    return b"".join(raw for place, (_, _, raw) in enumerate(parts) if place != first)
+def _numbers(tensor: bytes, kind: Any) -> npt.NDArray[Any]:
+    """The numbers of a tensor, in one row."""
+    return np.frombuffer(next(value for number, value, _ in _fields(tensor) if number == _RAW), kind)
+
+
+def _tensor(name: bytes, numbers: npt.NDArray[Any]) -> bytes:
+    lengths = b"".join(bytes([_DIMENSION << 3]) + _written(length) for length in numbers.shape)
+    kind = bytes([_KIND << 3, _KINDS[numbers.dtype]])
+    return lengths + kind + _field(_NAME, name) + _field(_RAW, numbers.tobytes())
 
 
 # --- The wire format (protobuf.dev/programming-guides/encoding) -------------------------------------------------------
@@ -166,13 +229,15 @@ def _number(message: bytes, place: int) -> tuple[int, int]:
             return number, place
 
 
+def _written(number: int) -> bytes:
+    """The other way round."""
+    found = bytearray()
+    while number >= 0x80:
+        found.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*found, number])
+
+
 def _field(number: int, value: bytes) -> bytes:
     """A field with a length; nothing for the empty text, which is what a missing field means."""
-    if not value:
-        return b""
-    length, rest = bytearray(), len(value)
-    while rest >= 0x80:
-        length.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    length.append(rest)
-    return bytes([number << 3 | _BYTES]) + bytes(length) + value
+    return bytes([number << 3 | _BYTES]) + _written(len(value)) + value if value else b""
