@@ -1,21 +1,23 @@
-"""`python -m bench.nlu FILE…`: how well messages are understood, on any set of labelled messages.
+"""`python -m bench.nlu [PACKAGE.MODULE:FUNCTION] FILE…`: how well messages are understood, on any labelled messages.
 
-A file is a CSV with a head (text, then intent: `text,category`) or a JSON of lists of [text, intent], in which lists
-whose name begins with `oos` hold messages that mean nothing the others mean. For each file: few examples of each intent
-are drawn (`--shots`, with several seeds), the rest is the test. Any classifier can be measured:
-`--entry package.module:train`, where `train(list[(text, intent)])` returns `predict(text) -> (intent | None,
-confidence)` with `predict.batch(list[str])`. Beside it, `predict.argmax(text)` may name the likeliest intent however
-unsure; without it, None counts as wrong.
+A file is a CSV with a head (columns named `text` and `intent`, or the like, or by `--text` and `--intent`; else the
+first two), or a JSON of lists of [text, intent], in which lists whose name begins with `oos` hold messages that mean
+nothing the others mean. For each file: few examples of each intent are drawn (`--shots`, with several seeds), the rest
+is the test, unless the JSON has one list for learning and others.
+
+Any classifier can be measured: `my_module:train`, where `train(list[(text, intent)])` returns
+`predict(text) -> (intent | None, confidence)` with `predict.batch(list[str])`. Beside it, `predict.argmax(text)` may
+name the likeliest intent however unsure; without it, None counts as wrong. Ours are `bot.core.nlu:train` (measured when
+none is named), `bot.core.nlu:train_argmax`, which always names an intent, and `bot.semantic:train`.
 """
 
-import csv
 import importlib
 import json
 import os
 import random
+import re
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,26 +29,18 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-ENTRY = "bot.core.nlu:train"
-FULL = 0
-"""As a number of shots: seven of eight messages of each intent."""
-_TEST_SHARE = 8
-_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+from bench.labelled import FULL, Messages, Row, SetError, read, split, with_typos
 
-Row = tuple[str, str]
+ENTRY = "bot.core.nlu:train"
+ENTRY_FORM = "`train(list[(text, intent)])` is to return `predict(text) -> (intent | None, confidence)` with `batch`"
+_ENTRY_NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 Train = Callable[[list[Row]], Any]
 
 app = cyclopts.App(help=__doc__, help_format="plaintext")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Messages:
-    """A set: labelled messages, and some that mean none of it. `test` is empty when it is to be split off."""
-
-    name: str
-    rows: list[Row]
-    test: list[Row]
-    strange: list[str]
+class EntryError(ValueError):
+    """What is to be measured is no classifier; the text says what is expected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,59 +70,6 @@ class Figures:
     memory: float
 
 
-def read(path: Path) -> Messages:
-    """Read a set."""
-    if path.suffix == ".json":
-        lists: dict[str, list[Row]] = {
-            name: [(str(text), str(intent)) for text, intent in rows]
-            for name, rows in json.loads(path.read_text(encoding="utf-8")).items()
-        }
-        known = {name: rows for name, rows in lists.items() if not name.startswith("oos")}
-        strange = [text for name, rows in lists.items() if name.startswith("oos") for text, _ in rows]
-        rows = known.pop("train", None) or known.pop(next(iter(known)))
-        return Messages(
-            name=path.stem, rows=rows, test=[row for rest in known.values() for row in rest], strange=strange
-        )
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = [(line[0], line[1]) for line in csv.reader(file) if len(line) > 1][1:]
-    return Messages(name=path.stem, rows=lines, test=[], strange=[])
-
-
-def split(messages: Messages, shots: int, seed: int) -> tuple[list[Row], list[Row]]:
-    """Examples to learn from, and messages to be tested with: at most 40 of each intent."""
-    rng = random.Random(seed)
-    by_intent: dict[str, list[Row]] = defaultdict(list)
-    for row in messages.rows:
-        by_intent[row[1]].append(row)
-    learn: list[Row] = []
-    test: list[Row] = []
-    for _, rows in sorted(by_intent.items()):
-        mixed = rng.sample(rows, len(rows))
-        count = shots or (len(mixed) if messages.test else len(mixed) - max(1, len(mixed) // _TEST_SHARE))
-        learn += mixed[:count]
-        test += mixed[count : count + 40]
-    return learn, messages.test or test
-
-
-def with_typos(text: str, rng: random.Random, every: int = 10) -> str:
-    """Make a slip for each so many characters: a letter wrong, added, left out, or two swapped."""
-    letters = list(text)
-    for _ in range(max(1, len(text) // every)):
-        place, letter = rng.randrange(len(letters)), rng.choice(_LETTERS)
-        match rng.randrange(4):
-            case 0:
-                letters[place] = letter
-            case 1:
-                letters.insert(place, letter)
-            case 2 if len(letters) > 1:
-                del letters[place]
-            case _ if place + 1 < len(letters):
-                letters[place], letters[place + 1] = letters[place + 1], letters[place]
-            case _:
-                pass
-    return "".join(letters)
-
-
 def auroc(known: Sequence[float], strange: Sequence[float]) -> float:
     """How often a message that means something is surer than one that does not; ties count half."""
     ordered = np.sort(np.asarray(strange))
@@ -142,9 +83,29 @@ def _rss() -> float:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE") / 2**20
 
 
+def _batch(predict: Any, texts: list[str]) -> list[tuple[str | None, float]]:
+    """What a classifier says of some messages.
+
+    Raises:
+        EntryError: It does not say what we expect.
+    """
+    if not callable(predict) or not callable(getattr(predict, "batch", None)):
+        raise EntryError(f"{ENTRY_FORM}; what it returned ({predict!r}) has no `batch`, or cannot be called")
+    answers = list(predict.batch(texts))
+    if len(answers) != len(texts):
+        raise EntryError(f"`predict.batch` gave {len(answers)} answers to {len(texts)} messages")
+    for answer in answers:
+        match answer:
+            case (str() | None, int() | float()):
+                pass
+            case _:
+                raise EntryError(f"{ENTRY_FORM}; it answered {answer!r}")
+    return answers
+
+
 def _hits(predict: Any, texts: list[str], wanted: list[str]) -> float:
     likeliest = getattr(predict, "argmax", None)
-    said = [likeliest(text)[0] for text in texts] if likeliest else [intent for intent, _ in predict.batch(texts)]
+    said = [likeliest(text)[0] for text in texts] if likeliest else [intent for intent, _ in _batch(predict, texts)]
     return fmean(one == other for one, other in zip(said, wanted, strict=True))
 
 
@@ -154,11 +115,14 @@ def measure(train: Train, messages: Messages, shots: int, seeds: int) -> Figures
     intents = 0
     for seed in range(seeds if shots else 1):
         learn, test = split(messages, shots, seed)
+        if not test:
+            raise SetError(f"{messages.name}: nothing is left to test with when {shots or 'all'} of each are learnt")
         intents = len({intent for _, intent in learn})
         texts, wanted = [text for text, _ in test], [intent for _, intent in test]
         before, began = _rss(), time.perf_counter()
         predict = train(learn)
         trained = time.perf_counter() - began
+        _batch(predict, texts[:1])
         lap = time.thread_time_ns
         took: list[float] = []
         asked: list[float] = []
@@ -169,7 +133,7 @@ def measure(train: Train, messages: Messages, shots: int, seeds: int) -> Figures
             if _asked(predict) > before_it:
                 asked.append(took[-1])
         grown = _rss() - before
-        answers = predict.batch(texts)
+        answers = _batch(predict, texts)
         rng = random.Random(seed)
         slips = [with_typos(text, rng) for text in texts]
         taken = [intent == right for (intent, _), right in zip(answers, wanted, strict=True) if intent is not None]
@@ -187,7 +151,7 @@ def measure(train: Train, messages: Messages, shots: int, seeds: int) -> Figures
         if asked:
             one |= {"asked": len(asked) / len(took), "asked_p50": float(np.median(asked))}
         if messages.strange:
-            strange = predict.batch(messages.strange)
+            strange = _batch(predict, messages.strange)
             one["auroc"] = auroc([sure for _, sure in answers], [sure for _, sure in strange])
             one["strange_refused"] = fmean(intent is None for intent, _ in strange)
         rounds.append(one)
@@ -242,39 +206,67 @@ def show(figures: Sequence[Figures], console: Console) -> None:
 
 
 def entry(name: str) -> Train:
-    """Load `package.module:function`."""
+    """Load `package.module:function`; modules are also looked for where we were started.
+
+    Raises:
+        EntryError: There is none.
+    """
     module, _, function = name.partition(":")
-    return getattr(importlib.import_module(module), function or "train")  # type: ignore[no-any-return]
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        found = getattr(importlib.import_module(module), function or "train")
+    except ModuleNotFoundError as error:
+        raise EntryError(f"{name}: there is no module {error.name}") from error
+    except AttributeError as error:
+        raise EntryError(f"{name}: {error}") from error
+    if not callable(found):
+        raise EntryError(f"{name}: cannot be called")
+    return found  # type: ignore[no-any-return]
+
+
+def _is_entry(name: str) -> bool:
+    """Whether a name is that of a classifier, not of a file."""
+    return _ENTRY_NAME.fullmatch(name) is not None and not Path(name).exists()
 
 
 @app.default
 def main(
-    *files: Path,
+    *names: str,
     shots: Annotated[list[int] | None, cyclopts.Parameter(negative="")] = None,
-    seeds: int = 5,
+    seeds: Annotated[int, cyclopts.Parameter(validator=cyclopts.validators.Number(gte=1))] = 5,
     entry_point: Annotated[str, cyclopts.Parameter(name="--entry")] = ENTRY,
+    text: str | None = None,
+    intent: str | None = None,
     output: Annotated[Path | None, cyclopts.Parameter(name="--json")] = None,
 ) -> None:
     """Measure a classifier on sets of messages.
 
     Args:
-        files: The sets.
+        names: The sets; and what to measure, if it is not given as an option.
         shots: Examples of each intent to learn from; 0 takes all there are. Else 5, 10 and all.
         seeds: How many draws the few-shot figures are means of.
         entry_point: What to measure.
+        text: The column of messages in CSV files.
+        intent: The column of intents in CSV files.
         output: Where to keep the figures.
     """
     console = Console()
-    if not files:
-        console.print("Name at least one file of labelled messages.")
+    entries, files = [one for one in names if _is_entry(one)], [Path(one) for one in names if not _is_entry(one)]
+    if not files or len(entries) > 1:
+        console.print("Name at least one file of labelled messages, and at most one classifier.")
         sys.exit(2)
-    train = entry(entry_point)
     figures: list[Figures] = []
-    for path in files:
-        messages = read(path)
-        for number in shots or (5, 10, FULL):
-            with console.status(f"{messages.name}, {number or 'all'} examples of each intent"):
-                figures.append(measure(train, messages, number, seeds))
+    try:
+        train = entry(entries[0] if entries else entry_point)
+        for path in files:
+            messages = read(path, text=text, intent=intent)
+            for number in shots or (5, 10, FULL):
+                with console.status(f"{messages.name}, {number or 'all'} examples of each intent"):
+                    figures.append(measure(train, messages, number, seeds))
+    except (SetError, EntryError) as error:
+        console.print(str(error), markup=False)
+        sys.exit(2)
     show(figures, console if console.is_terminal else Console(width=130))
     if output is not None:
         output.write_text(json.dumps([asdict(one) for one in figures], indent=2) + "\n", encoding="utf-8")
