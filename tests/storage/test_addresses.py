@@ -186,6 +186,19 @@ async def test_other_processes_know_at_once_that_two_are_two_again(world: World,
     await pool.close()
 
 
+async def test_other_processes_know_at_once_that_a_number_has_passed_on(world: World, dsn: str, vault: Vault) -> None:
+    await place(world, PASANG)
+    pool = await Postgres.connect(dsn, size=2)
+    other = PostgresIntake(pool, vault, Directory(pool, vault))
+    for wamid in ("one", "two"):  # from now on it remembers them
+        await other.accept([message(world.channel, sender=Person(phone=PHONE, user_id=None), wamid=wamid)])
+    heir = await place(world, Person(phone=PHONE, user_id="NP.bimal", name="Bimal"))
+    await other.accept([message(world.channel, sender=Person(phone=PHONE, user_id=None), wamid="three")])
+    rows = await world.rows("SELECT conversation_id FROM whatsapp_messages ORDER BY message_id DESC LIMIT 3")
+    assert [row["conversation_id"] == heir.conversation_id for row in rows] == [True, True, False]
+    await pool.close()
+
+
 async def test_the_spellings_of_a_number_are_one_person(world: World) -> None:
     """Brazil's ninth digit, Mexico's 1, Argentina's 9."""
     for one, other in (
