@@ -13,7 +13,7 @@ from providers.emulator.deeds import act
 from providers.emulator.exchange import Exchange
 from providers.emulator.lines import Line
 from providers.emulator.meta.number import HIGH_THROUGHPUT, tier
-from providers.emulator.page import answer, read_object
+from providers.emulator.page import answer, answering, read_object
 from providers.emulator.phones import EmulatorError, UnknownPhoneError
 
 if TYPE_CHECKING:
@@ -161,14 +161,7 @@ class Control:
         return {"success": True}
 
     def _doing(self, do: Act) -> Callable[[web.Request], Awaitable[web.Response]]:
-        async def handle(request: web.Request) -> web.Response:
-            try:
-                return answer(await do(await read_object(request)))
-            except UnknownPhoneError as error:
-                return answer({"error": str(error)}, status=404)
-            except EmulatorError as error:
-                return answer({"error": str(error)}, status=400)
-            except (KeyError, TypeError, ValueError) as error:
-                return answer({"error": f"not understood: {error!r}"}, status=400)
+        async def read_and_do(request: web.Request) -> object:
+            return await do(await read_object(request))
 
-        return handle
+        return answering(read_and_do)

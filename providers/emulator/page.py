@@ -50,6 +50,22 @@ def answer(value: object, *, status: int = 200) -> web.Response:
     return web.Response(body=orjson.dumps(value), status=status, content_type="application/json")
 
 
+def answering(do: Callable[[web.Request], Awaitable[object]]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """A handler that answers what is done; what the emulator refuses or cannot read is an answer, too."""
+
+    async def handle(request: web.Request) -> web.Response:
+        try:
+            return answer(await do(request))
+        except UnknownPhoneError as error:
+            return answer({"error": str(error)}, status=404)
+        except EmulatorError as error:
+            return answer({"error": str(error)}, status=400)
+        except (KeyError, TypeError, ValueError) as error:
+            return answer({"error": f"not understood: {error!r}"}, status=400)
+
+    return handle
+
+
 async def read_object(request: web.Request) -> dict[str, Any]:
     """The request's JSON object.
 
@@ -155,18 +171,11 @@ class Page:
         return web.Response(status=206, body=whole[wanted.start : wanted.stop], headers=headers)
 
     def _acting(self, deed: str) -> Callable[[web.Request], Awaitable[web.Response]]:
-        async def handle(request: web.Request) -> web.Response:
-            try:
-                wanted = await read_object(request)
-                return answer({"id": await act(self._emulator, deed, request.match_info["number"], wanted)})
-            except UnknownPhoneError as error:
-                return answer({"error": str(error)}, status=404)
-            except EmulatorError as error:
-                return answer({"error": str(error)}, status=400)
-            except (KeyError, TypeError, ValueError) as error:
-                return answer({"error": f"not understood: {error!r}"}, status=400)
+        async def do(request: web.Request) -> dict[str, Any]:
+            wanted = await read_object(request)
+            return {"id": await act(self._emulator, deed, request.match_info["number"], wanted)}
 
-        return handle
+        return answering(do)
 
     def _state(self) -> dict[str, Any]:
         courier = self._exchange.courier
