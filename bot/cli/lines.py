@@ -35,6 +35,7 @@ from bot.cli.lookout import Standing
 from bot.cli.replaying import play
 from bot.cli.session import Session
 from bot.core.conversation import Frame
+from bot.core.languages import name_of
 from storage.postgres.history import History
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ class Stage:
                 if self._recorder is not None:
                     self._recorder.check_language(session, session.who.part)
                 await session.speak(language)
-                self._screen.note(f"{session.who.name} is answered in {language} from now on")
+                self._screen.note(f"{session.who.name} is answered in {name_of(language)} from now on")
             case Trick(name=name):
                 await self._trick(session, name)
             case Look(at=at):

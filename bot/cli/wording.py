@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.core.cursor import START
+from bot.core.languages import name_of
 
 Decision = Mapping[str, Any]
 """One entry of a why-trace: `kind`, and what bot/core noted beside it."""
@@ -240,7 +241,7 @@ def _ignore(d: Decision) -> str:
 
 def _language(d: Decision) -> str:
     if "chosen" in d:
-        return f"from now on in {d['chosen']}"
+        return f"from now on in {name_of(str(d['chosen']))}"
     return f"sounds like {d.get('heard')}, weight {d.get('weight')}; {d.get('evidence')} so far"
 
 

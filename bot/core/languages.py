@@ -34,6 +34,13 @@ def locale_of(language: str) -> Locale:
     return Locale("en", "GB")
 
 
+def name_of(language: str) -> str:
+    """What a language calls itself: `हिन्दी`; its code, where we do not know."""
+    locale = locale_of(language)
+    known = locale.language == language.replace("_", "-").split("-")[0].lower()
+    return (locale.get_language_name(locale) if known else None) or language
+
+
 def date_in(value: Any, form: str, language: str) -> str:
     """`2026-12` → `December 2026`; `2026-12-15` → `15 December 2026`; anything else as it is.
 

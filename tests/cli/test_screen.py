@@ -206,7 +206,7 @@ async def test_the_entry_remembers_and_completes(dsn: str, tmp_path: Path) -> No
 async def test_a_language_is_spoken(dsn: str, tmp_path: Path) -> None:
     async with on_screen(dsn, tmp_path) as actor:
         await actor.write("/lang fi")
-        assert "from now on in fi" in actor.words
+        assert "from now on in suomi" in actor.words
         assert "There are no words in fi" in actor.words
         assert await actor.count("contacts WHERE language = 'fi'") == 1
 

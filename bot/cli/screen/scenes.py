@@ -8,6 +8,7 @@ from typing import Literal
 from bot.cli import wording
 from bot.cli.bubbles import Said
 from bot.cli.deeds import Played, Speaks, Waits
+from bot.core.languages import name_of
 
 Tone = Literal["plain", "good", "bad", "table"]
 """How a remark looks. Lines of a table have two cells with a tab between them."""
@@ -51,7 +52,7 @@ def scene(part: str, played: Sequence[Played], remarks: Sequence[Remark], first_
             case Waits(length=length):
                 items.append(Remark(f"{wording.span(length)} pass", after=number))
             case Speaks(language=language, part=whose) if whose == part:
-                items.append(Remark(f"from now on in {language}", after=number))
+                items.append(Remark(f"from now on in {name_of(language)}", after=number))
         for said in step.said:
             if said.part != part:
                 continue
