@@ -3,6 +3,7 @@
 How well intents are told apart is not guessed: each example is put to a model that has not learnt it.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from bot.core.intents import EntitySpec, IntentFile, IntentSpec, by_language, ma
 from bot.core.messages import MAX_BUTTON_TITLE
 from bot.core.patterns import compile_pattern
 from bot.core.report import Path, Report, did_you_mean, one_of
+from bot.core.tongues import TOLD, likeliest
 from bot.core.understanding import IntentUnderstanding
 from bot.core.words import normalise
 
@@ -23,6 +25,11 @@ ENOUGH = 5
 _CLOSE, _CLOSE_SHARE = 2, 0.3
 """Examples, and share of all, that have to be taken for another intent before the two are called close."""
 _SHOWN = 3
+
+
+_DEVANAGARI = {"hi", "ne"}
+"""Short texts in these letters may be either."""
+_DEVANAGARI_LETTER = re.compile("[\u0904-\u0939]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,17 +118,21 @@ def check_groups(flow: FlowSpec, intent: IntentSpec | None, path: Path, report: 
                        hint=did_you_mean(name, flow.slots) or "Name a slot, or write `(?:…)`.")  # fmt: skip
 
 
-def check_together(files: Iterable[IntentsRead], languages: Iterable[str]) -> Iterator[tuple[Document, Report]]:
+def check_together(
+    files: Iterable[IntentsRead], languages: Iterable[str], spoken: Iterable[str] = ()
+) -> Iterator[tuple[Document, Report]]:
     """What only all intents together show: warnings, for each file.
 
     Args:
         files: All that were read.
         languages: Those the replies are written in.
+        spoken: Those the project says it speaks.
     """
     reports = [(one, Report()) for one in files]
     for one, report in reports:
         for name, intent in one.file.intents.items():
             _check_gaps(("intents", name), name, intent, sorted(languages), report)
+            _check_sound(("intents", name), name, intent, sorted(spoken), report)
     for role in sorted({role for one, _ in reports for role in one.file.roles if role != ANY} or {ANY}):
         _check_role(role, [(one, report) for one, report in reports if {role, ANY} & set(one.file.roles)])
     yield from ((one.document, report) for one, report in reports)
@@ -145,6 +156,20 @@ def _check_gaps(path: Path, name: str, intent: IntentSpec, languages: list[str],
                    severity="warning", code="limit", hint="Shorten it, or it becomes a list.")  # fmt: skip
 
 
+def _check_sound(path: Path, name: str, intent: IntentSpec, spoken: list[str], report: Report) -> None:
+    """Examples in one list: whether any sounds like each language that the project speaks, as far as we can tell."""
+    if isinstance(intent.examples, dict) or not intent.examples:
+        return
+    heard: set[str] = set()
+    for text in map(normalise, intent.texts):
+        heard |= {likeliest(text)} | (_DEVANAGARI if _DEVANAGARI_LETTER.search(text) else set())
+    missing = [language for language in spoken if language in TOLD and language not in heard]
+    if missing:
+        said = ", ".join(f"`{language}`" for language in missing)
+        report(path, f"No example of intent `{name}` sounds like {said}.", severity="warning", code="translation",
+               hint="Add some, or list all by language: `examples: {en: […], …}`.")  # fmt: skip
+
+
 def _check_role(role: str, files: list[tuple[IntentsRead, Report]]) -> None:
     intents: dict[str, IntentSpec] = {}
     entities: dict[str, EntitySpec] = {}
@@ -161,7 +186,7 @@ def _check_role(role: str, files: list[tuple[IntentsRead, Report]]) -> None:
                     report(where, f"“{plain(text)}” is an example of intent `{other}` as well.", severity="warning",
                            code="examples", hint="Only one of them can be meant: remove it here or there.")  # fmt: skip
     for (name, other), texts in _confused(intents, entities).items():
-        shown = ", ".join(f"“{text}”" for text in texts[:_SHOWN])
+        shown = ", ".join(f"“{text}” (like “{near}”)" if near else f"“{text}”" for text, near in texts[:_SHOWN])
         more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
         reports[name](("intents", name),
                       f"As {role}, intent `{name}` is close to `{other}`: {shown}{more} would be taken for it.",
@@ -171,8 +196,11 @@ def _check_role(role: str, files: list[tuple[IntentsRead, Report]]) -> None:
 
 def _confused(
     intents: Mapping[str, IntentSpec], entities: Mapping[str, EntitySpec]
-) -> dict[tuple[str, str], list[str]]:
-    """Pairs of intents, with the examples of the first that would be taken for the second had they not been learnt."""
+) -> dict[tuple[str, str], list[tuple[str, str]]]:
+    """Pairs of intents, with the examples of the first that would be taken for the second had they not been learnt.
+
+    With each is the example of the second that it is most like, as far as there is any.
+    """
     if len(intents) < 2:
         return {}
     understanding = IntentUnderstanding(intents, entities)
@@ -181,7 +209,14 @@ def _confused(
         text, own = understanding.examples[one.example]
         pairs[own, one.intent].append(text)
     return {
-        (name, other): texts
+        (name, other): [(text, _nearest(understanding, text, other)) for text in texts]
         for (name, other), texts in sorted(pairs.items())
         if len(texts) >= max(_CLOSE, _CLOSE_SHARE * len(intents[name].texts))
     }
+
+
+def _nearest(understanding: IntentUnderstanding, text: str, intent: str) -> str:
+    """The example of an intent that a text is most like."""
+    guesses = understanding.classifier.guesses(text, len(understanding.classifier.intents))
+    place = next((one.nearest for one in guesses if one.intent == intent), None)
+    return understanding.examples[place][0] if place is not None else ""

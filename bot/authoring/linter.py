@@ -86,7 +86,7 @@ def _halves(loader: Loader, carrier: Carrier) -> None:
 def _check_intents(loader: Loader) -> None:
     """What all intents together show."""
     for document, report in check_together(
-        loader.intent_files, loader.project.languages or loader.templates.get(COMMON, {})
+        loader.intent_files, loader.project.languages or loader.templates.get(COMMON, {}), loader.project.languages
     ):
         loader.report(document, report)
 

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from bot.core.nlu import Classifier, Meaning
-from bot.core.nlu.masks import Masks, Phrases
+from bot.core.nlu.masks import Named
 from bot.core.nlu.stored import Arrays
 
 MOST = 256
 """Models that a process keeps for whoever asks again; those in use are kept by their users."""
 
+NOTHING = Named()
 Examples = tuple[tuple[str, str], ...]
 """Text and intent."""
 
@@ -39,20 +40,20 @@ class Models:
         self.store = store
         self.meaning: Meaning | None = None
         self.learnt = 0
-        self._known: dict[tuple[Examples, Phrases, Meaning | None], Classifier] = {}
+        self._known: dict[tuple[Examples, Named, Meaning | None], Classifier] = {}
 
-    def of(self, examples: Examples, phrases: Phrases = (), meaning: Meaning | None = None) -> Classifier:
+    def of(self, examples: Examples, named: Named = NOTHING, meaning: Meaning | None = None) -> Classifier:
         """The model for some examples, whoever asks.
 
         Args:
             examples: What it learns from.
-            phrases: The words that are masked in them.
+            named: What is masked in them.
             meaning: What tells meanings; unset: what is usual.
         """
-        key = (examples, phrases, meaning)
+        key = (examples, named, meaning)
         found = self._known.get(key)
         if found is None:
-            found = self._found(examples, phrases, meaning)
+            found = self._found(examples, named, meaning)
             while len(self._known) >= MOST:
                 self._known.pop(next(iter(self._known)), None)
             self._known[key] = found
@@ -62,9 +63,9 @@ class Models:
         """Forget what this process has learnt; what the store keeps stays."""
         self._known.clear()
 
-    def _found(self, examples: Examples, phrases: Phrases, meaning: Meaning | None) -> Classifier:
-        mask = Masks(phrases) if phrases else None
-        key = content_hash(examples, phrases) + (type(meaning).__qualname__ if meaning is not None else "")
+    def _found(self, examples: Examples, named: Named, meaning: Meaning | None) -> Classifier:
+        mask = named.mask
+        key = content_hash(examples, named) + (type(meaning).__qualname__ if meaning is not None else "")
         arrays = self.store.find(key) if self.store is not None else None
         if arrays is not None:
             try:
@@ -78,9 +79,9 @@ class Models:
         return learnt
 
 
-def content_hash(examples: Sequence[tuple[str, str]], phrases: Phrases) -> str:
+def content_hash(examples: Sequence[tuple[str, str]], named: Named) -> str:
     """Differs whenever a model would: a SHA-256 of all it learns from."""
-    return hashlib.sha256(json.dumps([examples, phrases]).encode("ascii")).hexdigest()
+    return hashlib.sha256(json.dumps([examples, named.phrases, named.kinds]).encode("ascii")).hexdigest()
 
 
 MODELS = Models()

@@ -88,6 +88,8 @@ _COMMON: dict[str, str] = {
     ),
 }  # fmt: skip
 _SCRIPTS = {"Latin": ("en", "es", HINDI_LATIN, NEPALI_LATIN), "Devanagari": ("hi", "ne")}
+TOLD = frozenset(_COMMON)
+"""The languages that can be told."""
 _ENDINGS = {
     "ne": ("लाई", "हरू", "हरु", "न्छ", "न्छु", "न्छौं", "ँछ", "ँछु", "ँछौं", "र्छ", "र्छु", "देखि", "सम्म", "मा", "बाट", "जना", "नुस्",
            "नुहोस्", "ैन", "ैनौं", "ैनन्", "न्थ्यो", "थियो", "ौला", "ौंला", "िने", "ँदै", "ुभयो", "नुपर्छ"),

@@ -16,7 +16,7 @@ from bot.core.clauses import has_sentences, parts_of
 from bot.core.intents import EntitySpec, IntentSpec, by_language, marks
 from bot.core.models import MODELS
 from bot.core.nlu import ACT, ASK_BELOW, OFFER, Classifier, Guess, Meaning
-from bot.core.nlu.masks import Masks, Phrases
+from bot.core.nlu.masks import TYPED, Masks, Named, Phrases
 from bot.core.nlu.reader import masked
 from bot.core.nlu.unheard import Heard
 from bot.core.patterns import compile_pattern
@@ -85,7 +85,10 @@ class IntentUnderstanding:
         self._deep: tuple[Meaning, Classifier] | None = None
         self._heard: dict[str, Heard] = {}
         self.examples = tuple((text, name) for name, spec in intents.items() for text in spec.texts)
-        self._phrases = _phrases(intents, self._entities, things or {})
+        kinds = tuple((name, one.type or "", tuple(one.patterns)) for name, one in sorted(self._entities.items()))
+        self._named = Named(
+            _phrases(intents, self._entities, things or {}), tuple(one for one in kinds if one[1] in TYPED or one[2])
+        )
         self._exact = {normalise(text): (text, name) for text, name in reversed(self.examples)}
         self._keywords = _keywords(intents, self.examples)
         self._patterns = [(name, compile_pattern(source)) for name, spec in intents.items() for source in spec.patterns]
@@ -101,16 +104,16 @@ class IntentUnderstanding:
             return self
         return IntentUnderstanding(self._intents, self._entities, things)
 
-    @property
+    @cached_property
     def mask(self) -> Masks | None:
         """What puts the names of entities in the place of the words that name them."""
-        return Masks(self._phrases) if self._phrases else None
+        return self._named.mask
 
     @property
     def classifier(self) -> Classifier:
         """The trained model."""
         if self._model is None:
-            self._model = MODELS.of(self.examples, self._phrases)
+            self._model = MODELS.of(self.examples, self._named)
         return self._model
 
     @property
@@ -119,7 +122,7 @@ class IntentUnderstanding:
         if MODELS.meaning is None:
             return None
         if self._deep is None or self._deep[0] is not MODELS.meaning:
-            self._deep = MODELS.meaning, MODELS.of(self.examples, self._phrases, MODELS.meaning)
+            self._deep = MODELS.meaning, MODELS.of(self.examples, self._named, MODELS.meaning)
         return self._deep[1]
 
     def learn(self) -> None:

@@ -11,8 +11,8 @@ from bot.core.nlu.stored import Arrays, named, part
 from bot.core.nlu.tokens import words_of
 from bot.core.nlu.unheard import Heard
 
-Mask = Callable[[Sequence[str]], Sequence[str]]
-"""Puts the name of a kind in the place of the words that name one of it: `trip to ebc` → `trip to <trek>`."""
+Mask = Callable[[str], Sequence[str]]
+"""The words of a text, with the name of a kind for what names one of it: `trip to ebc` → `trip to <trek>`."""
 
 
 class Meaning(Protocol):
@@ -126,5 +126,4 @@ class Reader:
 
 def masked(text: str, mask: Mask | None) -> Sequence[str]:
     """The words of a text, with kinds in the place of entities."""
-    words = words_of(text)
-    return mask(words) if mask is not None else words
+    return mask(text) if mask is not None else words_of(text)
