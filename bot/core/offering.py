@@ -6,17 +6,19 @@ answer to that question is not an answer to the offer, unless it names one of it
 """
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from bot.core.choices import shorten
 from bot.core.cursor import Said
 from bot.core.effects import Invoke, SetLanguage
+from bot.core.entities.wording import skeleton
 from bot.core.languages import locale_of
 from bot.core.messages import MAX_BUTTON_TITLE, ButtonsOut, Choice
 from bot.core.moving import STOPPED, put_back, repeat
 from bot.core.starting import Starting
 from bot.core.tongues import SPEECH, guess
-from bot.core.words import normalise
+from bot.core.words import normalise, yes_no_in
 
 ENOUGH = 1.2
 """Evidence from which a language is offered; one message gives at most 1."""
@@ -25,12 +27,31 @@ _USUAL = "en"
 """What everybody is spoken to in before anything is known of them."""
 _TAP = "language!"
 _KEEP = "keep"
+_LONGEST = 40
+"""Characters of a message that may name a language and nothing else."""
+_BESIDE_NAMES = frozenset(
+    {"in", "en", "me", "mein", "mai", "ma", "में", "मा", "please", "pls", "por", "favor", "yes", "si", "haan", "हाँ", "ji",
+     "ok", "okay", "prefiero", "prefer", "i", "write", "speak", "continue", "का", "the", "with", "go", "let", "us"}
+)  # fmt: skip
 
 
 def name_of(language: str) -> str:
     """A language's own name for itself: `हिन्दी`, `Español`."""
     name = locale_of(language).get_language_name() or language
     return name[:1].upper() + name[1:]
+
+
+@lru_cache(maxsize=256)
+def _names(language: str, other: str) -> frozenset[str]:
+    """What a language is called by those who speak it, in English, and in another language."""
+    code = language.replace("_", "-").split("-")[0]
+    told = (locale_of(tongue).languages.get(code) for tongue in (language, "en", other, "hi", "es", "ne"))
+    return frozenset(_spelled(normalise(name)) for name in (name_of(language), *told) if name)
+
+
+def _spelled(normal: str) -> str:
+    """Words without what people leave out or confuse in Devanagari: हिंदी is हिन्दी."""
+    return " ".join(map(skeleton, normal.split()))
 
 
 def is_offer(tapped: str) -> bool:
@@ -68,6 +89,9 @@ class Offering(Starting):
         """After the reply: ask whether to go on in the language that was heard, if we speak it."""
         turn = self.turn
         speech = self._speech
+        if speech.get("fresh"):  # an offer is fresh for one message
+            speech = {name: value for name, value in speech.items() if name != "fresh"}
+            turn.remember(SPEECH, speech)
         heard: dict[str, float] = dict(speech.get("heard", {}))
         if (
             not heard
@@ -88,23 +112,25 @@ class Offering(Starting):
         titles = [(language, name_of(language)), (_KEEP, name_of(turn.contact.language))]
         buttons = tuple(Choice(id=f"{_TAP}{key}", title=shorten(title, MAX_BUTTON_TITLE)) for key, title in titles)
         turn.send(ButtonsOut(body=body, buttons=buttons), block="offer_language")
-        turn.remember(SPEECH, {**speech, "asked": [*asked, language], "offer": language})
+        turn.remember(SPEECH, {**speech, "asked": [*asked, language], "offer": language, "fresh": True})
 
     def answer_offer(self, said: str) -> bool:
-        """Take a tap on an offer's button, or a message that names one of its languages. False when it is neither."""
+        """Take a tap on an offer's button, or a message that answers it. False when it is neither.
+
+        Words answer when they name one of its languages, in whatever language, and right after it, where no question is
+        open, a yes or no.
+        """
         speech = self._speech
-        offer = speech.get("offer")
         if is_offer(said):
             key = said.removeprefix(_TAP)
-        elif offer is None:
+        elif "offer" not in speech:
             return False
         else:
-            names = {normalise(name_of(str(offer))): str(offer), normalise(name_of(self.turn.contact.language)): _KEEP}
-            named = names.get(normalise(said))
-            if named is None:
+            meant = self._meant(said, str(speech["offer"]), fresh=bool(speech.get("fresh")))
+            if meant is None:
                 return False
-            key = named
-        speech = {name: value for name, value in speech.items() if name != "offer"}
+            key = meant
+        speech = {name: value for name, value in speech.items() if name not in {"offer", "fresh"}}
         if key != _KEEP and key in self.book.texts.common:
             self._speak(key)
             self.turn.remember(SPEECH, {"chosen": True})
@@ -113,6 +139,24 @@ class Offering(Starting):
             self.turn.remember(SPEECH, {**speech, "heard": {}})
             self._go_on("language_kept")
         return True
+
+    def _meant(self, said: str, offered: str, *, fresh: bool) -> str | None:
+        """The language that words choose of an offer's, `keep` for the one they have; None when they choose neither."""
+        own = self.turn.contact.language
+        words = [word for word in normalise(said).split() if word not in _BESIDE_NAMES] if len(said) <= _LONGEST else []
+        named = _spelled(" ".join(words))
+        if named in _names(offered, own):
+            return offered
+        if named.removeprefix("no ") in _names(own, offered):
+            return _KEEP
+        if not fresh or self._question_is_open():
+            return None
+        answer = yes_no_in(said, offered)
+        return {"yes": offered, "no": _KEEP}.get(answer or "")
+
+    def _question_is_open(self) -> bool:
+        top = self.top()
+        return top is not None and (top.pending is not None or top.flow.states[top.state].question is not None)
 
     def _speak(self, language: str) -> None:
         turn = self.turn
@@ -124,7 +168,7 @@ class Offering(Starting):
         """Say that we have understood, and put the open question, if there is one."""
         top = self.top()
         before = self._in(self.turn.contact.language, block)
-        if top is None or top.pending is not None or top.flow.states[top.state].question is None:
+        if top is None or top.pending is not None or not self._question_is_open():
             self.turn.say(self.book.texts, block, lambda: self._words(self.turn.contact.language))
             return
         repeat(top, before)

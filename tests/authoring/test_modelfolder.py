@@ -11,13 +11,14 @@ from bot.authoring import modelfolder
 from bot.authoring.modelfolder import ModelFolder
 from bot.core.models import Models
 from bot.core.nlu import classifier
+from bot.core.nlu.masks import Named
 
 EXAMPLES = (
     ("book a trek", "book"), ("I want to reserve a place", "book"), ("trip to ebc please", "book"),
     ("cancel my trip", "cancel"), ("call it off", "cancel"), ("we cannot come", "cancel"),
     ("बुकिंग करनी है", "book"), ("मेरी यात्रा रद्द करो", "cancel"),
 )  # fmt: skip
-PHRASES = (("ebc", "trek"), ("annapurna circuit", "trek"))
+PHRASES = Named((("ebc", "trek"), ("annapurna circuit", "trek")), (("code", "", (r"TRP\d+",)),))
 TEXTS = ["how do I bok a trek", "cancl it", "trip to annapurna circuit", "रद्द", "", "who are you", "teh trip"]
 
 
@@ -40,12 +41,13 @@ def test_other_examples_phrases_or_code_are_learnt_anew(tmp_path: Path, monkeypa
     models = Models(ModelFolder(tmp_path))
     models.of(EXAMPLES, PHRASES)
     models.of(EXAMPLES[1:], PHRASES)
-    models.of(EXAMPLES, PHRASES[1:])
-    assert models.learnt == 3
+    models.of(EXAMPLES, Named(PHRASES.phrases[1:], PHRASES.kinds))
+    models.of(EXAMPLES, Named(PHRASES.phrases))
+    assert models.learnt == 4
     monkeypatch.setattr(modelfolder, "version_of_code", lambda: "another")
     models.forget()
     models.of(EXAMPLES, PHRASES)
-    assert models.learnt == 4
+    assert models.learnt == 5
 
 
 def truncated(path: Path) -> None:

@@ -95,6 +95,56 @@ def test_naming_the_language_is_an_answer_and_yes_is_one_to_the_open_question(ta
     assert talk.conversation.contact.language == "es"
 
 
+DEVANAGARI = ("मुझे अगले महीने की यात्रा के बारे में जानकारी चाहिए", "हम चार लोग हैं और गाइड भी चाहिए")
+
+
+@pytest.mark.parametrize("name", ["हिंदी", "हिन्दी", "Hindi", "hindi please", "yes, in Hindi", "हिंदी में"])
+def test_the_language_may_be_named_in_any_language(talk: Talk, name: str) -> None:
+    for text in DEVANAGARI:
+        talk.text(text)
+    assert offers(talk)
+    talk.text(name)
+    assert talk.conversation.contact.language == "hi"
+
+
+@pytest.mark.parametrize("name", ["English", "no, english", "inglés por favor", "in English please"])
+def test_the_own_language_may_be_named_to_keep_it(talk: Talk, name: str) -> None:
+    talk.text(SPANISH)
+    talk.text(MORE_SPANISH)
+    assert "English" in talk.text(name).split("\n")[0]
+    assert talk.conversation.contact.language == "en"
+    assert "offer" not in talk.conversation.scope[SPEECH]
+
+
+@pytest.mark.parametrize(
+    ("answer", "language"), [("sí", "es"), ("claro que sí", "es"), ("no", "en"), ("no gracias", "en")]
+)
+def test_where_no_question_is_open_yes_and_no_answer_the_offer(talk: Talk, answer: str, language: str) -> None:
+    to_the_offer_without_a_question(talk)
+    talk.text(answer)
+    assert talk.conversation.contact.language == language
+    assert "offer" not in talk.conversation.scope[SPEECH]
+    for text in (SPANISH, MORE_SPANISH, MORE_SPANISH):
+        talk.text(text)
+        assert offers(talk) == []
+
+
+def test_a_yes_that_comes_later_is_none_to_the_offer(talk: Talk) -> None:
+    to_the_offer_without_a_question(talk)
+    talk.text("EBC")
+    talk.text("cancel")
+    talk.text("sí")
+    assert talk.conversation.contact.language == "en"
+
+
+def to_the_offer_without_a_question(talk: Talk) -> None:
+    """Two messages that nothing is made of."""
+    for text in ("no sé qué hacer con mi perro este verano", "mi vecino tiene una casa muy grande en el pueblo"):
+        talk.text(text)
+    assert not talk.conversation.frames
+    assert offers(talk)
+
+
 def test_whoever_declines_or_does_not_answer_is_not_asked_again(talk: Talk) -> None:
     talk.text(SPANISH)
     talk.text(MORE_SPANISH)

@@ -38,7 +38,8 @@ _AT_DOTTED = re.compile(
     r"|lakh|percent)\b| ?[%$€£₹])"
 )
 _DAYPART = re.compile(
-    r"\b(\d{1,2}) (?:in the|at) (morning|afternoon|evening|night)\b|\b(subah|dopahar|shaam|raat)(?: ke| ko)? "
+    rf"\b(\d{{1,2}}|{WORD_NUMBER}) (?:in the|at) (morning|afternoon|evening|night)\b"
+    r"|\b(subah|dopahar|shaam|raat)(?: ke| ko)? "
     r"(\d{1,2})\b"
 )
 _MILITARY = re.compile(r"\b([01]\d|2[0-3])([0-5]\d) ?(?:hrs|hours|h)\b")
@@ -170,7 +171,7 @@ def _hours(text: str) -> Iterator[TimeFound]:
     for match in _O_CLOCK.finditer(text):
         yield _made(match, time_of(number_of(match[2]), 0, match[3], match[1] or match[4]))
     for match in _DAYPART.finditer(text):
-        hour = int(match[1] or match[4])
+        hour = number_of(match[1] or match[4])
         if 1 <= hour <= 12:
             yield _made(match, time_of(hour, 0, None, match[2] or match[3]))
 

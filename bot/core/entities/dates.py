@@ -38,7 +38,9 @@ _MONTH_SLASHED = re.compile(r"\b(\d{1,2})/(20\d\d)\b")
 _DAY_MONTH = re.compile(rf"\b{_ORDINAL}(?: of)? ?({MONTH})\b\.?{_YEAR}")
 _MONTH_DAY = re.compile(rf"\b({MONTH})\.? (?:the )?{_ORDINAL}\b{_NOT_DAY}(?:,? ({_SOME_YEAR}))?")
 _YEAR_MONTH_DAY = re.compile(rf"\b((?:19|20)\d\d),? ({MONTH}) (\d{{1,2}})\b(?!:)")
-_MONTH_ALONE = re.compile(rf"\b(in |for |during |by |early |mid |late |next |this |of |around )?({MONTH})\b\.?{_YEAR}")
+_MONTH_ALONE = re.compile(
+    rf"\b(in |for |during |by |early |mid[ -]|late |next |this |of |around )?({MONTH})\b\.?{_YEAR}"
+)
 _BESIDE_MONTH = re.compile(
     rf" ?(?:or|ya|/|-|to|till|se|and|,) ?{MONTH}\b| (?:month|mein|me|tira|ke|ka|ki)\b(?! [a-z]+ing)"
 )
@@ -61,9 +63,11 @@ _NTH_WEEKDAY = re.compile(
 _NTHS = {"first": 0, "1st": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "fourth": 3, "4th": 3, "last": -1}
 _COUNT = rf"(\d{{1,3}}|{WORD_NUMBER}|a)"
 _RELATIVE = re.compile(
-    r"\b(?:(today|day after tomorrow|tomorrow|day before yesterday|yesterday|next months?|this months?|last months?"
+    r"\b(?:(today(?! se (?:\d{1,3}|a) (?:day|week|month))|day after"
+    r" tomorrow|tomorrow|day before yesterday|yesterday|next months?|this months?|last months?"
     r"|parson|kal)|"
-    rf"(?:in |after )?(?<!or )(?<!to )(?<!-){_COUNT} (day|week|month)s?( ago| from now| from today| later| baad"
+    rf"(?:in |after |today se )?(?<!or )(?<!to )(?<!-){_COUNT} (day|week|month)s?( ago| from now| from today"
+    r"| later| baad"
     rf"| pehle| before)?)\b"
 )
 _ON_WEEKDAY = re.compile(rf"\b(?:(next|this|coming|last|on|by|from|until|till|is) )?({WEEKDAY})\b( week\b)?")

@@ -14,7 +14,7 @@ PARTY = (
     "infants", "infant", "babies", "baby", "toddler", "toddlers", "guest", "traveller", "traveler", "teenagers",
     "seniors", "men", "women", "couples", "colleagues", "students", "teens", "minors",
     "minor", "teenager", "student", "member", "senior", "friend", "participant", "passenger", "colleague", "trekker",
-    "boys", "boy", "girls", "girl", "ladies", "lady", "guys", "guy",
+    "mates", "mate", "pals", "buddies", "boys", "boy", "girls", "girl", "ladies", "lady", "guys", "guy",
 )  # fmt: skip
 PARTIES = frozenset({"people", "guests", "travellers", "party", "travelers", "pax", "persons", "group_size"})
 _NOT_PARTY = (
@@ -182,14 +182,18 @@ def _sum(text: str, words: Sequence[str]) -> Count | None:
     """As in "2 adults and a child"; otherwise what all ways of saying it agree on."""
     company = _company(text, words)
     if company is not None and company.value > 1:
+        total = _total_of(text, company)
+        if total is not None:
+            return total
         begins, ends = company.spans[0]
         if begins == 0 or all(begins <= m.start() < ends for m in _PARTY_NOUNS.finditer(text)):
             return company
     nouns: list[tuple[int, Span]] = []
     if not _PARTY_WORDS.isdisjoint(words):
         nouns = [(_number(m[1]) * (2 if m[2] == "couples" else 1), m.span()) for m in _PARTY_NOUNS.finditer(text)]
-    if len(nouns) > 2 and _GENERAL.search(text, *nouns[0][1]) and 2 * nouns[0][0] == sum(value for value, _ in nouns):
-        return Count(nouns[0][0], tuple(span for _, span in nouns))  # "4 pax (2 adults, 2 kids)"
+    for value, span in nouns if len(nouns) > 2 else ():
+        if _GENERAL.search(text, *span) and 2 * value == sum(each for each, _ in nouns):
+            return Count(value, tuple(each for _, each in nouns))  # "4 pax (2 adults, 2 kids)"
     if len(nouns) == 1 and (besides := _BESIDES.match(text, nouns[0][1][1])):
         return Count(nouns[0][0] + _members(besides[1]), ((nouns[0][1][0], besides.end()),), inferred=True)
     if len(nouns) > 1:
@@ -202,6 +206,18 @@ def _sum(text: str, words: Sequence[str]) -> Count | None:
         return Count(found[0][0], (found[0][1],))
     couple = None if found or "couple" not in words else _COUPLE.search(text)
     return Count(2, (couple.span(),)) if couple else None
+
+
+def _total_of(text: str, company: Count) -> Count | None:
+    """As in "we are four people, my wife and I with two friends": said, and then who they are."""
+    begins, ends = company.spans[0]
+    for pattern in (_ALL_OF, _GROUP_OF):
+        for match in pattern.finditer(text):
+            value = number_of(match[1])
+            among = begins <= match.start() < ends and company.value == 2 * value
+            if among or company.value == value:
+                return Count(value, (match.span(), *company.spans))
+    return None
 
 
 def _number(word: str) -> int:
@@ -236,6 +252,7 @@ def _article(of: str) -> re.Pattern[str]:
 
 
 _GENERAL = re.compile(r"people|persons|pax|of us|members|guests|travellers|ppl|participants")
+_ALL_OF = re.compile(rf"(?<![\w.,/-])(\d{{1,4}}|{WORD_NUMBER}) ?(?:{_GENERAL.pattern})\b")
 _PARTY_NOUNS = re.compile(
     rf"(?<![\w.,/-])(\d{{1,4}}|{WORD_NUMBER}|an?(?= (?:child|kid|infant|baby|toddler|friend|guest|adult)\b)) ?"
     rf"(?:more |other |young |senior |small |little )?({'|'.join(PARTY)})\b"

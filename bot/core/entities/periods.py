@@ -13,7 +13,7 @@ from bot.core.entities.lexicon import MONTH, MONTH_NUMBERS, WORD_NUMBER, number_
 _TO = r" ?(?:-|–|to|till|til|until|through|thru|and|se) ?"
 _ORDINAL = r"(\d{1,2})(?:st|nd|rd|th)?"
 _YEAR = r"(?:,? ?(20\d\d))?"
-_DAYS_MONTH = re.compile(rf"\b{_ORDINAL}{_TO}{_ORDINAL}(?: tak)?(?: of)? ({MONTH})\b\.?{_YEAR}")
+_DAYS_MONTH = re.compile(rf"\b{_ORDINAL}{_TO}(?:the )?{_ORDINAL}(?: tak)?(?: of)? ({MONTH})\b\.?{_YEAR}")
 _MONTH_DAYS = re.compile(rf"\b({MONTH})\.? (?:the )?{_ORDINAL}{_TO}(?:the )?{_ORDINAL}\b(?!:| ?[ap]m){_YEAR}")
 _BETWEEN = re.compile(
     r" ?(?:-|–|to|till|til|until|through|thru|se|and) ?(?:the )?"

@@ -41,7 +41,7 @@ class IntegerReader(Reader):
         if not asked:
             return None
         if not numbers:
-            return self._of_persons(entities) if is_party(self.of) else None
+            return self._of_persons(entities) if is_party(self.of) else self._grouped(entities)
         free = [
             one for one in numbers if heard.is_free((one.start, one.end)) and not heard.is_apart(one.start, one.end)
         ]
@@ -63,6 +63,13 @@ class IntegerReader(Reader):
         """For "5 jan", which is no date to somebody who was asked how many: "jan" are persons in Hindi."""
         match = _JAN.fullmatch(entities.whole)
         return self._checked(int(match[1]), (match.span(1),)) if match else None
+
+    def _grouped(self, entities: Entities) -> Reading:
+        """For "1,500": a whole number with its thousands apart."""
+        whole = [one for one in entities.amounts if Decimal(one.amount) == Decimal(one.amount).to_integral_value()]
+        return (
+            self._checked(int(Decimal(whole[0].amount)), ((whole[0].start, whole[0].end),)) if len(whole) == 1 else None
+        )
 
     def _checked(self, value: int, spans: tuple[tuple[int, int], ...], *, inferred: bool = False) -> Reading:
         reason = self.why_not(value)
