@@ -59,12 +59,12 @@ class Heard:
         return far + strange > telling or (not telling and strange > 0 and strange >= known)
 
     def is_beside(self, words: Sequence[str]) -> bool:
-        """Whether more words of a message are far from the examples than tell something there.
+        """Whether more words of a message are far from the examples than tell something there, or none does.
 
         Milder than `is_elsewhere`, for examples of one intent: words that nobody knows do not count.
         """
         _, _, far, telling = self._counted(words)
-        return far > telling
+        return far > telling or not telling
 
     def _counted(self, words: Sequence[str]) -> tuple[int, int, int, int]:
         """How many words nobody knows, the word table knows, are far from the examples, and tell something there."""
