@@ -65,17 +65,10 @@ class Watched(EncodedMeaning):
 
     reads = 0
 
-    def prepare(self, texts: Sequence[str]) -> None:
+    def rows(self, texts: Sequence[str]) -> list[Floats]:
         """Encode, and count."""
-        self.reads += len(texts)
-        super().prepare(texts)
-
-    def vector(self, text: str, words: Sequence[str]) -> tuple[Floats, float]:
-        """Encode, and count."""
-        before = len(self._known)
-        found = super().vector(text, words)
-        self.reads += len(self._known) > before
-        return found
+        self.reads += sum(one not in self._known for one in texts)
+        return super().rows(texts)
 
     def forget(self) -> None:
         """As if nothing had been read yet."""

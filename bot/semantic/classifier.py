@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from bot.core.nlu import ACT, ASK_BELOW, Classifier, Guess, Mask, Predict
 from bot.core.nlu.features import Floats
 from bot.core.nlu.speller import Dictionary
@@ -31,28 +33,35 @@ class EncodedMeaning:
         return word_table().dictionary
 
     def prepare(self, texts: Sequence[str]) -> None:
-        """Encode many at once, which is faster than one by one."""
-        missing = list(dict.fromkeys(text for text in texts if text not in self._known))
+        """Encode what is not known yet."""
+        self.rows(texts)
+
+    def rows(self, texts: Sequence[str]) -> list[Floats]:
+        """A vector for each text, as it stands. Other threads may ask, and forget, meanwhile."""
+        found = {text: row for text in texts if (row := self._known.get(text)) is not None}
+        missing = [text for text in dict.fromkeys(texts) if text not in found]
         if missing:
+            found |= dict(zip(missing, self._encoder.encode(missing), strict=True))
             if len(self._known) >= _KEPT:
                 self._known.clear()
-            self._known |= dict(zip(missing, self._encoder.encode(missing), strict=True))
+            self._known |= found
+        return [found[text] for text in texts]
 
     def vector(self, text: str, words: Sequence[str]) -> tuple[Floats, float]:
         """The direction of a message; all of it is known, as long as it says anything.
 
-        A slip makes another sentence of it for an encoder, so it is given the words that were meant.
+        A slip makes another sentence of it for an encoder, so it is given the words that were meant as well. Neither
+        alone: now and then what looked like a slip was none.
 
         Raises:
             UnpreparedError: It would have to be computed, and there is no time for that here.
         """
-        said = _as_meant(text, words)
-        found = self._known.get(said)
-        if found is None:
-            if not may_take_long():
-                raise UnpreparedError(lambda: self.prepare([said]))
-            found = self._known[said] = self._encoder.encode([said])[0]
-        return found, 1.0 if text.strip() else 0.0
+        said, known = _as_meant(text, words), 1.0 if text.strip() else 0.0
+        wanted = [text] if said == text else [text, said]
+        if not may_take_long() and any(one not in self._known for one in wanted):
+            raise UnpreparedError(lambda: self.prepare(wanted))
+        both = sum(self.rows(wanted), np.zeros(WIDTH, np.float32))
+        return both / np.float32(math.sqrt(float(np.vecdot(both, both)))), known
 
 
 def _as_meant(text: str, words: Sequence[str]) -> str:
