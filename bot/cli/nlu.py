@@ -1,6 +1,5 @@
 """`bot nlu`: try what messages are taken for, measure it, and learn from what was not understood."""
 
-import csv
 import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from rich.table import Table
 
 from bot.authoring.adding import conversation_test, path_of_test, with_example
 from bot.authoring.content import load_content
+from bot.cli.labelled import labelled
 from bot.cli.wording import told
 from bot.config import load_database_settings
 from bot.core.book import FlowBook
@@ -107,9 +107,10 @@ def evaluate(
     if file is None:
         answers = cross_validated(list(understanding.examples), understanding)
     else:
-        with file.open(encoding="utf-8", newline="") as lines:
-            rows = [(row[0], row[1]) for row in csv.reader(lines) if len(row) > 1]
-        rows = rows[1:] if rows and rows[0][1] not in understanding.classifier.intents else rows
+        intents = set(understanding.classifier.intents)
+        rows = labelled(file, intents)
+        if others := sorted({intent for _, intent in rows} - intents):
+            Console(highlight=False).print(f"{role} has no intent {', '.join(others[:_SHOWN])}.", style="yellow")
         answers = [(text, intent, best_of(understanding.understand(text))) for text, intent in rows]
     written = {
         plain(text): language

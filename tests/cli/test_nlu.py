@@ -12,6 +12,7 @@ import yaml
 from bot.authoring.adding import conversation_test, scalar, with_example
 from bot.authoring.testing.spec import ConversationSpec
 from bot.cli import nlu
+from bot.cli.labelled import labelled
 from bot.cli.theatre import Theatre
 from bot.cli.unmatched import clusters
 from bot.core.errors import ConfigError
@@ -183,3 +184,36 @@ async def test_what_was_not_understood_is_found_in_the_database(theatre: Theatre
     assert "qwertz yxcvb asdf" in [one.text for one in found]
     assert "plan a trek" not in [one.text for one in found]
     assert later == []
+
+
+INTENTS = {"booking_status", "want_to_pay"}
+ROWS = [("where is my booking", "booking_status"), ("pay, now", "want_to_pay")]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'text,intent\nwhere is my booking,booking_status\n"pay, now",want_to_pay\n',
+        'where is my booking,booking_status\r\n"pay, now",want_to_pay\r\n',
+        "\ufeffMessage;Label\nwhere is my booking;booking_status\npay, now;want_to_pay\n",
+        "where is my booking\tbooking_status\npay, now\twant_to_pay\n\n",
+        'booking_status,where is my booking\nwant_to_pay,"pay, now"\n',
+        'id,intent,text\n1,booking_status,where is my booking\n2,want_to_pay,"pay, now"\n3,,nothing\n',
+    ],
+)
+def test_files_are_read_as_people_write_them(tmp_path: Path, source: str) -> None:
+    (tmp_path / "own.csv").write_bytes(source.encode())
+    assert labelled(tmp_path / "own.csv", INTENTS) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        (b"", "no rows of a text"), (b"text,intent\n", "no rows of a text"), (b"only\none\n", "no rows of a text"),
+        (b"\xff\xfea,b", "is not UTF-8"), (b"hello,greeting\nbye,parting\n", "is one of this role: booking_status"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_none_is_told(tmp_path: Path, source: bytes, told: str) -> None:
+    (tmp_path / "own.csv").write_bytes(source)
+    with pytest.raises(ConfigError, match=told):
+        labelled(tmp_path / "own.csv", INTENTS)
