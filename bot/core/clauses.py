@@ -7,7 +7,7 @@ mean nothing for sure as a whole are looked at so.
 import re
 
 from bot.core.phrasebook import FILLERS
-from bot.core.words import normalise
+from bot.core.words import MAX_ANALYSED, normalise
 
 MOST = 4
 """Parts that are looked at; who wants more is asked what."""
@@ -37,9 +37,12 @@ _LEADS = tuple(tuple(lead.split()) for lead in sorted((
 
 
 def parts_of(text: str) -> list[str]:
-    """The parts of a message, normalised and without what adds nothing; those that are nothing else are left out."""
+    """The parts of a message, normalised and without what adds nothing; those that are nothing else are left out.
+
+    At most `MAX_ANALYSED` characters are read.
+    """
     found: list[str] = []
-    for sentence in _ENDS.split(text):
+    for sentence in _ENDS.split(text[:MAX_ANALYSED], 4 * MOST):
         for words in _at_joints(normalise(sentence).split()):
             part = " ".join(_plainly(words))
             if part:

@@ -13,8 +13,10 @@ import pytest
 import yaml
 
 from bot.core.book import FlowBook
+from bot.core.clauses import MOST, parts_of
 from bot.core.intents import IntentSpec
 from bot.core.understanding import IntentUnderstanding, Scored, decide, to_offer
+from bot.core.words import MAX_ANALYSED
 
 TABLE: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("ordinary.yaml").read_text(encoding="utf-8"))
 TREKS = (
@@ -124,6 +126,16 @@ def test_a_courtesy_beside_a_wish_is_none(known: FlowBook) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["a. " * 2000, "and " * 2000, "no and yes and " * 400, "?!\n" * 1500, "हाँ। " * 900, "🎉, " * 2000, "hi\n" * 2000],
+)
+def test_however_many_parts_there_are_few_are_read(shop: IntentUnderstanding, text: str) -> None:
+    assert len(parts_of(text)) <= MOST
+    assert sum(map(len, parts_of(text))) <= MAX_ANALYSED
+    assert all(0.0 <= one.score <= 1.0 for one in shop.understand(text))
+
+
 def test_a_small_part_of_much_else_is_asked_about(shop: IntentUnderstanding) -> None:
     text = "my aunt in Delhi has bought a new washing machine with lots of programmes. cancel my booking"
     scored = shop.understand(text)
@@ -188,3 +200,13 @@ def test_a_keyword_of_another_intent_makes_what_is_only_just_sure_a_question(mon
 
 def test_of_two_that_are_sure_neither_is_acted_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert acted_on(hinted(monkeypatch, "ring and price", ring=0.66, price=0.65)) is None
+
+
+def test_each_role_has_a_model_of_its_own(known: FlowBook) -> None:
+    """What a guide says is nothing to customers, and each is taken as the role that says it."""
+    models = {role: known.understanding(role) for role in ("customer", "sales", "operations", "field_staff", "manager")}
+    trained = [one.classifier for one in models.values() if isinstance(one, IntentUnderstanding)]
+    assert len({id(one) for one in trained}) == len(models)
+    text = "we got to the lodge, everybody is well"
+    assert acted_on(models["field_staff"].understand(text)) == "check_in"
+    assert all(acted_on(one.understand(text)) != "check_in" for role, one in models.items() if role != "field_staff")
