@@ -95,6 +95,15 @@ async def test_approval_queues_what_has_waited_but_not_what_is_stale(world: Worl
     assert await world.value("SELECT count(*) FROM template_waits") == 0
 
 
+async def test_other_news_than_approval_queue_nothing(world: World, book: TemplateBook) -> None:
+    await book.record([replace(LEAD, status="PENDING")], EPOCH)
+    waiting = await say(world)
+    (move,) = await book.record([replace(LEAD, status="REJECTED")], EPOCH + timedelta(hours=1))
+    assert (move.after, move.released) == ("REJECTED", 0)
+    assert (await world.message(waiting))["status"] == "HELD"
+    assert await world.value("SELECT count(*) FROM template_waits") == 1
+
+
 async def test_another_tenant_and_another_provider_do_not_count(world: World, book: TemplateBook) -> None:
     other = await build_world(world.database, world.vault, slug="other", address="2")
     await TemplateBook(world.database, other.tenant, "meta").record([replace(LEAD, status="PAUSED")], EPOCH)
