@@ -375,6 +375,9 @@ class TurnStore(Protocol):
     async def lock(self, conversations: Sequence[ConversationId], limit: int, events: int) -> list[Work]:
         """Lock those conversations that nobody else holds, at most `limit`; read at most `events` events of each."""
 
+    async def lock_due(self, now: datetime, limit: int, events: int) -> list[Work]:
+        """The same with conversations whose events are due, which are found on the way."""
+
     def savepoint(self) -> AbstractAsyncContextManager[None]:
         """Undo only what happens inside, when it raises."""
 

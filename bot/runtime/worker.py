@@ -100,11 +100,15 @@ class Worker:
         another has much.
         """
         served = self.takers.served
-        most = CONVERSATIONS if len(served) < 2 else SLICE
-        found = await self.turns.waiting(self.clock(), CANDIDATES, share=4 * most, tenants=served)
+        found: Sequence[tuple[TenantId, Sequence[ConversationId] | None]]
+        if len(served) == 1:
+            found, most = [(served[0], None)], CONVERSATIONS  # who waits there is found in the transaction
+        else:
+            most = SLICE
+            waiting = await self.turns.waiting(self.clock(), CANDIDATES, share=4 * most, tenants=served)
+            found = [(tenant, theirs[: 2 * most]) for tenant, theirs in sorted(waiting, key=lambda one: len(one[1]))]
         taken = 0
-        for tenant, waiting in sorted(found, key=lambda one: len(one[1])):
-            conversations = waiting[: 2 * most]
+        for tenant, conversations in found:
             try:
                 taken += await self._take(tenant, conversations, most, EVENTS)
             except Exception as error:
@@ -114,13 +118,20 @@ class Worker:
                 taken += await self._take_apart(tenant, conversations)
         return taken
 
-    async def _take(self, tenant: TenantId, conversations: Sequence[ConversationId], limit: int, events: int) -> int:
+    async def _take(
+        self, tenant: TenantId, conversations: Sequence[ConversationId] | None, limit: int, events: int
+    ) -> int:
+        """Take turns of these conversations, or of those whose events are due, in one transaction."""
         outcome, now = Outcome(), self.clock()
         berth = self.neighbour.berth() if self.neighbour is not None else None
         claims: list[Claim] = []
         try:
             async with self.turns.transaction(tenant) as store:
-                for work in await store.lock(conversations, limit, events):
+                if conversations is None:
+                    works = await store.lock_due(now, limit, events)
+                else:
+                    works = await store.lock(conversations, limit, events)
+                for work in works:
                     await self._drain(store, work, now, outcome)
                 written: list[Claim] = []
                 if outcome.done:
@@ -148,8 +159,11 @@ class Worker:
         if conversation is not work.conversation:
             outcome.conversations.append(conversation)
 
-    async def _take_apart(self, tenant: TenantId, conversations: Sequence[ConversationId]) -> int:
+    async def _take_apart(self, tenant: TenantId, conversations: Sequence[ConversationId] | None) -> int:
         """Take one event of one conversation per transaction, so that a bad one harms nobody else."""
+        if conversations is None:
+            waiting = await self.turns.waiting(self.clock(), 2 * CONVERSATIONS, tenants=[tenant])
+            conversations = [conversation for _, theirs in waiting for conversation in theirs]
         taken = 0
         for conversation in conversations:
             current: list[InboxEvent] = []

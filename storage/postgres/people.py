@@ -73,7 +73,6 @@ SELECT contact_id, conversation_id FROM made UNION ALL SELECT contact_id, conver
 # or not. Providers' times are whole seconds.
 _ERASED = "SELECT identity, erased_at FROM erased_addresses WHERE tenant_id = $1 AND identity = ANY ($2::bytea[])"
 _KNOWN_KEYS = "SELECT k.key FROM message_keys k WHERE k.tenant_id = $1 AND k.key = ANY ($2::bytea[])"
-PEOPLE_VERSION = "SELECT version FROM people_versions WHERE tenant_id = $1"
 
 Written = NewMessage | NewEcho
 """What is said in somebody's conversation."""

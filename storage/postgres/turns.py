@@ -4,6 +4,8 @@ import json
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from bot.core.actions import Seals
@@ -23,33 +25,7 @@ from storage.postgres.holding import release_held
 from storage.postgres.people import conversations
 from storage.postgres.templates import await_templates, vet
 
-# The lock is the lease: it is held until the turns are committed, and PostgreSQL takes it from a worker that sleeps.
-# Whoever turned out to be somebody else (`w`) speaks as that person (`p`), from their own number.
-# NO KEY: nobody refers to these rows by key while we work, and appends elsewhere must not wait for us.
-_LOCK = """
-SELECT c.conversation_id, c.channel_id, c.snapshot, c.status, c.last_inbound_at,
-       p.contact_id, p.name, p.language, p.timezone, p.active_role, w.phone, w.user_id,
-       ARRAY(SELECT r.role FROM contact_roles r WHERE r.tenant_id = $1 AND r.contact_id = p.contact_id) AS roles
-FROM whatsapp_conversations c
-CROSS JOIN LATERAL (
-    SELECT o.phone, o.user_id, coalesce(o.merged_into, o.contact_id) AS contact_id FROM contacts o
-    WHERE o.tenant_id = $1 AND o.contact_id = c.contact_id OFFSET 0) AS w
-CROSS JOIN LATERAL (
-    SELECT o.contact_id, o.name, o.language, o.timezone, o.active_role FROM contacts o
-    WHERE o.tenant_id = $1 AND o.contact_id = w.contact_id OFFSET 0) AS p
-WHERE c.tenant_id = $1 AND c.conversation_id = ANY ($2::bigint[])
-LIMIT $3
-FOR NO KEY UPDATE OF c SKIP LOCKED
-"""
-# A statement of its own, after the lock: what the previous holder processed is gone from this one's view.
-_EVENTS = """
-SELECT i.* FROM unnest($2::bigint[]) AS c (conversation_id)
-CROSS JOIN LATERAL (
-    SELECT i.conversation_id, i.event_id, i.kind, i.event, i.happened_at, i.message_id, i.due_at, i.attempts
-    FROM inbox i
-    WHERE i.tenant_id = $1 AND i.conversation_id = c.conversation_id
-    ORDER BY i.event_id LIMIT $3) AS i
-"""
+_LOCK = "SELECT * FROM lock_turns($1, $2, $3, $4, $5)"
 # Everything a batch of turns changed. Outbound messages get their numbers in the order in which they were said. Those
 # that a sender here can take at once (`hand`) are claimed on the way, as claim_outbox would: nothing else of their
 # conversation waits, and their channel is not paused. That spares them a transaction of their own.
@@ -243,26 +219,30 @@ class PostgresTurnStore:
 
     async def lock(self, conversations: Sequence[ConversationId], limit: int, events: int) -> list[Work]:
         """Lock those conversations that nobody else holds, at most `limit`; read at most `events` events of each."""
-        held = await self.db.fetch(_LOCK, self.tenant_id, conversations, limit)
-        if not held:
-            return []
-        rows = await self.db.fetch(_EVENTS, self.tenant_id, [row["conversation_id"] for row in held], events)
-        numbers = {row["conversation_id"]: self._number(row["phone"]) for row in held}
-        self._addresses.update(
-            (row["conversation_id"], (numbers[row["conversation_id"]], row["user_id"])) for row in held
-        )
-        waiting: dict[int, list[InboxEvent]] = {}
-        for row in rows:
-            waiting.setdefault(row["conversation_id"], []).append(_event(row))
-        return [
-            Work(
-                channel_id=ChannelId(row["channel_id"]),
-                conversation=_conversation(row, numbers[row["conversation_id"]] or ""),
-                events=tuple(waiting[row["conversation_id"]]),
+        return await self._lock(None, conversations, limit, events)
+
+    async def lock_due(self, now: datetime, limit: int, events: int) -> list[Work]:
+        """The same, with those that wait the longest: what `waiting` would find is found on the way."""
+        return await self._lock(now, None, limit, events)
+
+    async def _lock(
+        self, now: datetime | None, conversations: Sequence[ConversationId] | None, limit: int, events: int
+    ) -> list[Work]:
+        works: list[Work] = []
+        rows = await self.db.fetch(_LOCK, self.tenant_id, now, conversations, limit, events)
+        for conversation_id, theirs in groupby(rows, itemgetter("conversation_id")):
+            waiting = list(theirs)
+            row = waiting[0]
+            number = self._number(row["phone"])
+            self._addresses[conversation_id] = (number, row["user_id"])
+            works.append(
+                Work(
+                    channel_id=ChannelId(row["channel_id"]),
+                    conversation=_conversation(row, number or ""),
+                    events=tuple(_event(one) for one in waiting),
+                )
             )
-            for row in held
-            if row["conversation_id"] in waiting
-        ]
+        return works
 
     def _number(self, sealed: bytes | None) -> str | None:
         """A contact's phone number; empty when there is none, None when it was sealed with another key."""

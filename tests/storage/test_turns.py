@@ -348,17 +348,18 @@ async def test_an_error_after_writing_leaves_nothing(world: World) -> None:
 
 async def test_a_cancelled_turn_leaves_nothing_and_frees_the_conversation(world: World) -> None:
     conversation, outcome = await full_outcome(world)
-    wrote = asyncio.Event()
 
     async def turn() -> None:
         async with world.turns.transaction(world.tenant) as store:
             await store.lock([conversation], 1, 10)
             await store.write(outcome, EPOCH)
-            wrote.set()
-            await store.db.execute("SELECT pg_sleep(60)")
+            await store.db.execute("SELECT pg_sleep(600)")
 
     task = asyncio.create_task(turn())
-    await wrote.wait()
+    async with owner(world.database.dsn) as onlooker:  # a cancellation that came before it began would be lost
+        sleeping = "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+        while not await onlooker.fetch(sleeping):
+            await asyncio.sleep(0.01)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
