@@ -4,12 +4,13 @@ A provider is a pure half (verify, parse, build: bytes and dicts in, typed value
 """
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
 from bot.core.errors import ProviderError
+from bot.core.frozen import dataclass
 from bot.core.messages import Incoming, MediaKind, Outgoing
 from bot.core.whatsapp import WhatsAppTemplate
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +12,7 @@ from uuid import UUID
 from bot.core.actions import Database, Seals
 from bot.core.conversation import Conversation
 from bot.core.events import Event
+from bot.core.frozen import dataclass
 from bot.core.ids import ChannelId, ContactId, ConversationId, EventId, MessageId, RunId, TenantId
 from bot.core.messages import Incoming, Outgoing
 

@@ -1,11 +1,12 @@
 """The snapshot of a conversation: everything the engine needs to go on, as one JSON document."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from bot.core.frozen import dataclass
 from bot.core.ids import ContactId, ConversationId, RunId
 
 

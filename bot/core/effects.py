@@ -1,11 +1,12 @@
 """What the engine asks for. Imperative; carried out by the worker in the same commit as the new state."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from bot.core.conversation import Frame
+from bot.core.frozen import dataclass
 from bot.core.ids import RunId
 from bot.core.messages import Outgoing, TemplateOut
 

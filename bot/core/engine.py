@@ -3,8 +3,6 @@
 `bot.core.turn.advance` does the same for all runs and flows of a conversation; both end in `finish`.
 """
 
-from dataclasses import dataclass
-
 from bot.core.choices import read_tap
 from bot.core.compiled import CompiledFlow
 from bot.core.conversation import Conversation, Frame
@@ -12,6 +10,7 @@ from bot.core.cursor import Cursor, Said, Turn
 from bot.core.effects import Effect, ParkRun, Trace
 from bot.core.errors import EngineError
 from bot.core.events import ActionDone, ActionFailed, BusinessChanged, Event, MessageReceived, TimerFired
+from bot.core.frozen import dataclass
 from bot.core.messages import ChoiceIn, TextIn
 from bot.core.moving import (
     begin,

@@ -1,12 +1,13 @@
 """What can happen to a conversation. Past tense; `at` (aware, UTC) is the only clock the engine sees."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
+from bot.core.frozen import dataclass
 from bot.core.ids import EventId, MessageId, RunId
 from bot.core.messages import Incoming
 

@@ -4,11 +4,12 @@ Limits are WhatsApp's (characters); a provider that allows less says so in its c
 Source: Meta Cloud API reference, messages and webhooks, 2026.
 """
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
+
+from bot.core.frozen import dataclass
 
 MAX_TEXT = 4096
 MAX_BUTTONS = 3

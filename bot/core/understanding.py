@@ -7,12 +7,13 @@ business has names of its own; it is trained when it is first needed, and again 
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import Protocol
 
 from bot.core.actions import Things
 from bot.core.clauses import has_sentences, parts_of
+from bot.core.frozen import dataclass
 from bot.core.intents import EntitySpec, IntentSpec, by_language, marks
 from bot.core.models import MODELS
 from bot.core.nlu import ACT, ASK_BELOW, OFFER, Classifier, Guess, Meaning

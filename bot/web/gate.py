@@ -9,9 +9,10 @@ An address of a tenant's own (`…/webhook/SLUG`) tries that tenant's secrets on
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
+from bot.core.frozen import dataclass
 from bot.runtime.tenants import Line, Tenant, Tenants
 from bot.web.news import Sorting
 from providers.base import Provider, SignatureError, WebhookRequest

@@ -1,12 +1,13 @@
 """Items of a webhook → rows to store. What concerns nobody we know, or is not acted on, is kept as it came."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 import orjson
 
+from bot.core.frozen import dataclass
 from bot.core.ids import TenantId
 from bot.core.messages import Incoming, LocationIn, LocationOut, MediaIn, MediaOut, Outgoing, TextIn, TextOut
 from bot.runtime.templates import news_in
