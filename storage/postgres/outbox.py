@@ -14,7 +14,7 @@ empty, and kept, would otherwise walk through all rows of the tenant.
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -50,23 +50,72 @@ CROSS JOIN LATERAL (
     JOIN contacts p ON p.tenant_id = $1 AND p.contact_id = w.contact_id
     WHERE w.tenant_id = $1 AND w.conversation_id = m.conversation_id OFFSET 0) AS p
 """
-# Answers whose fence is still the outbox row's are ours to write. A late ACCEPTED settles what was declared UNKNOWN, or
-# is about to be repeated; any other late answer is only noted. Where a status was faster than the answer, the message
-# keeps what the status said, and nothing is tried again.
+# Before several statements of the next two: who locks rows of the outbox does it in the order of messages.
+_LOCK = """
+SELECT FROM unnest($2::bigint[], $3::bigint[]) AS a (message_id, conversation_id)
+CROSS JOIN LATERAL (
+    SELECT o.message_id FROM outbox o
+    WHERE o.tenant_id = $1 AND o.conversation_id = a.conversation_id AND o.message_id = a.message_id
+    FOR UPDATE) AS o
+"""
+# What nearly all answers say: the provider has it. That settles the attempt whose fence is still the outbox row's, and
+# what was declared UNKNOWN meanwhile, or is about to be repeated, as well. Where a status was faster than the answer,
+# the message keeps what it said. Rows of the outbox go before those of messages, in order, as statuses lock them.
+_ACCEPTED = """
+WITH accepted AS (
+    SELECT a.* FROM unnest($2::bigint[], $3::bigint[], $4::timestamptz[], $5::smallint[], $6::bigint[], $7::text[],
+                           $8::bytea[], $9::text[], $10::timestamptz[])
+        AS a (conversation_id, message_id, created_at, attempt, fence, provider_message_id, key, detail, at)
+    ORDER BY a.message_id
+), held AS (
+    SELECT o.* FROM accepted a
+    CROSS JOIN LATERAL (
+        SELECT o.message_id, o.fence = a.fence AS in_time FROM outbox o
+        WHERE o.tenant_id = $1 AND o.conversation_id = a.conversation_id AND o.message_id = a.message_id
+          AND (o.fence = a.fence OR (o.state <> 'SENDING' AND o.attempt = a.attempt))
+        FOR UPDATE) AS o
+), finished AS (
+    DELETE FROM outbox o
+    WHERE o.tenant_id = $1 AND o.conversation_id = ANY ($2) AND o.message_id = ANY (ARRAY(SELECT message_id FROM held))
+), told AS (
+    UPDATE whatsapp_messages m
+    SET status = CASE WHEN m.status IN ('QUEUED', 'UNKNOWN') THEN 'ACCEPTED' ELSE m.status END,
+        provider_message_id = coalesce(a.provider_message_id, m.provider_message_id),
+        sent_at = coalesce(m.sent_at, a.at),
+        failed_at = CASE WHEN m.status NOT IN ('QUEUED', 'UNKNOWN') THEN m.failed_at END,
+        error_code = CASE WHEN m.status NOT IN ('QUEUED', 'UNKNOWN') THEN m.error_code END,
+        error_detail = CASE WHEN m.status NOT IN ('QUEUED', 'UNKNOWN') THEN m.error_detail END
+    FROM accepted a
+    WHERE m.tenant_id = $1 AND m.message_id = a.message_id AND m.created_at = a.created_at AND m.message_id = ANY ($3)
+      AND (m.context ? 'erased') IS NOT TRUE -- nothing is told of them any more
+      AND (SELECT count(*) FROM held) >= 0 -- always true: locks the outbox rows first
+), keyed AS (
+    INSERT INTO message_keys (tenant_id, key, message_id, created_at)
+    SELECT $1, a.key, a.message_id, a.created_at FROM accepted a WHERE a.key IS NOT NULL
+    ON CONFLICT DO NOTHING
+)
+INSERT INTO send_attempts (tenant_id, message_id, attempt, fence, outcome, detail, finished_at)
+SELECT $1, a.message_id, a.attempt, a.fence, CASE WHEN a.in_time THEN 'ACCEPTED' ELSE 'LATE' END,
+       nullif(concat_ws(': ', CASE WHEN NOT a.in_time THEN 'DONE' END, nullif(a.detail, '')), ''), a.at
+FROM (SELECT a.*, (a.message_id IN (SELECT h.message_id FROM held h WHERE h.in_time)) IS TRUE AS in_time
+      FROM accepted a) AS a
+ON CONFLICT DO NOTHING
+"""
+# All other answers. Those whose fence is still the outbox row's are ours to write; a late one is only noted. Where a
+# status was faster than the answer, the message keeps what the status said, and nothing is tried again.
 _RECORD = """
 WITH answered AS (
     SELECT a.* FROM unnest($2::bigint[], $3::bigint[], $4::timestamptz[], $5::smallint[], $6::bigint[], $7::text[],
-                           $8::text[], $9::bytea[], $10::integer[], $11::integer[], $12::text[], $13::timestamptz[],
-                           $14::timestamptz[])
-        AS a (conversation_id, message_id, created_at, attempt, fence, verdict, provider_message_id, key, http_status,
-              error_code, detail, at, retry_at)
+                           $8::integer[], $9::integer[], $10::text[], $11::timestamptz[], $12::timestamptz[])
+        AS a (conversation_id, message_id, created_at, attempt, fence, verdict, http_status, error_code, detail, at,
+              retry_at)
 ), held AS (
-    SELECT a.*, o.fence = a.fence AS in_time, m.status NOT IN ('QUEUED', 'UNKNOWN') AS status_told,
-           o.fence = a.fence OR (a.verdict = 'DONE' AND o.state <> 'SENDING' AND o.attempt = a.attempt) AS counts
+    SELECT a.*, m.status NOT IN ('QUEUED', 'UNKNOWN') AS status_told
     FROM (SELECT * FROM answered ORDER BY message_id) AS a
     CROSS JOIN LATERAL (
-        SELECT o.message_id, o.state, o.attempt, o.fence FROM outbox o
+        SELECT o.message_id FROM outbox o
         WHERE o.tenant_id = $1 AND o.conversation_id = a.conversation_id AND o.message_id = a.message_id
+          AND o.fence = a.fence
         FOR UPDATE) AS o
     CROSS JOIN LATERAL (
         SELECT m.status FROM whatsapp_messages m
@@ -75,7 +124,7 @@ WITH answered AS (
 ), finished AS (
     DELETE FROM outbox o
     WHERE o.tenant_id = $1 AND o.conversation_id = ANY ($2) AND o.message_id = ANY (ARRAY(
-        SELECT h.message_id FROM held h WHERE h.counts AND (h.status_told OR h.verdict IN ('DONE', 'FAILED', 'HELD'))))
+        SELECT h.message_id FROM held h WHERE h.status_told OR h.verdict IN ('FAILED', 'HELD')))
 ), again AS (
     UPDATE outbox o
     SET state = CASE WHEN h.verdict = 'UNKNOWN' THEN 'UNKNOWN' ELSE 'READY' END,
@@ -83,42 +132,27 @@ WITH answered AS (
         attempt = o.attempt - CASE WHEN h.verdict = 'DEFER' THEN 1 ELSE 0 END
     FROM held h
     WHERE o.tenant_id = $1 AND o.conversation_id = h.conversation_id AND o.message_id = h.message_id
-      AND h.counts AND NOT h.status_told AND h.verdict IN ('RETRY', 'DEFER', 'UNKNOWN')
+      AND NOT h.status_told AND h.verdict IN ('RETRY', 'DEFER', 'UNKNOWN')
       AND o.conversation_id = ANY ($2)
       AND o.message_id = ANY (ARRAY(SELECT w.message_id FROM held w WHERE w.verdict IN ('RETRY', 'DEFER', 'UNKNOWN')))
-), judged AS (
-    SELECT a.*, coalesce(h.counts, false) AS counts, NOT coalesce(h.in_time, false) AS late
-    FROM answered a LEFT JOIN held h USING (message_id)
 ), told AS (
     UPDATE whatsapp_messages m
-    SET status = CASE WHEN m.status NOT IN ('QUEUED', 'UNKNOWN') THEN m.status
-                      WHEN a.verdict = 'DONE' THEN 'ACCEPTED'
-                      WHEN a.verdict = 'RETRY' THEN m.status
-                      ELSE a.verdict END,
-        provider_message_id = coalesce(a.provider_message_id, m.provider_message_id),
-        sent_at = CASE WHEN a.verdict = 'DONE' THEN coalesce(m.sent_at, a.at) ELSE m.sent_at END,
-        failed_at = CASE WHEN m.status NOT IN ('QUEUED', 'UNKNOWN') THEN m.failed_at
-                         WHEN a.verdict = 'FAILED' THEN a.at END,
-        error_code = CASE WHEN m.status NOT IN ('QUEUED', 'UNKNOWN') THEN m.error_code
-                          WHEN a.verdict <> 'DONE' THEN a.error_code END,
-        error_detail = CASE WHEN m.status NOT IN ('QUEUED', 'UNKNOWN') THEN m.error_detail
-                            WHEN a.verdict <> 'DONE' THEN nullif(a.detail, '') END
-    FROM judged a
-    WHERE m.tenant_id = $1 AND m.message_id = a.message_id AND m.created_at = a.created_at
-      AND m.message_id = ANY ($3) AND a.verdict <> 'DEFER' AND (a.counts OR a.verdict = 'DONE')
+    SET status = CASE WHEN h.verdict = 'RETRY' THEN m.status ELSE h.verdict END,
+        failed_at = CASE WHEN h.verdict = 'FAILED' THEN h.at END,
+        error_code = h.error_code,
+        error_detail = nullif(h.detail, '')
+    FROM held h
+    WHERE m.tenant_id = $1 AND m.message_id = h.message_id AND m.created_at = h.created_at
+      AND m.message_id = ANY ($3) AND h.verdict <> 'DEFER' AND NOT h.status_told
       AND (m.context ? 'erased') IS NOT TRUE -- nothing is told of them any more
-), keyed AS (
-    INSERT INTO message_keys (tenant_id, key, message_id, created_at)
-    SELECT $1, a.key, a.message_id, a.created_at FROM answered a WHERE a.key IS NOT NULL
-    ON CONFLICT DO NOTHING
 )
 INSERT INTO send_attempts (tenant_id, message_id, attempt, fence, outcome, http_status, error_code, detail, finished_at)
 SELECT $1, a.message_id, a.attempt, a.fence,
-       CASE WHEN a.late THEN 'LATE' WHEN a.verdict = 'DONE' THEN 'ACCEPTED'
-            WHEN a.verdict = 'UNKNOWN' THEN 'UNKNOWN' WHEN a.http_status IS NULL THEN 'NOT_SENT' ELSE 'REFUSED' END,
+       CASE WHEN a.late THEN 'LATE' WHEN a.verdict = 'UNKNOWN' THEN 'UNKNOWN'
+            WHEN a.http_status IS NULL THEN 'NOT_SENT' ELSE 'REFUSED' END,
        a.http_status, a.error_code,
        nullif(concat_ws(': ', CASE WHEN a.late THEN a.verdict END, nullif(a.detail, '')), ''), a.at
-FROM judged a
+FROM (SELECT a.*, (a.message_id IN (SELECT h.message_id FROM held h)) IS NOT TRUE AS late FROM answered a) AS a
 WHERE a.verdict NOT IN ('DEFER', 'HELD') OR a.http_status IS NOT NULL
 ON CONFLICT DO NOTHING
 """
@@ -362,24 +396,29 @@ class PostgresOutbox:
         return len(late)
 
     async def _record(self, db: Connection, tenant: TenantId, results: Sequence[Result]) -> None:
-        rows: list[tuple[object, ...]] = []
+        accepted: list[tuple[Any, ...]] = []
+        others: list[tuple[Any, ...]] = []
         also: list[tuple[object, ...]] = []
         for r in results:
-            claim, wamid = r.claim, r.provider_message_id
-            key: bytes | None = None
-            sealed: str | None = None
-            if wamid:
-                sealed = self._vault.seal_id(tenant, wamid)
-                key, *others = self._vault.message_keys(tenant, claim.channel_id, wamid)
-                also += [(other, claim.message_id, claim.created_at) for other in others]
-            rows.append(
-                (claim.conversation_id, claim.message_id, claim.created_at, claim.attempt, claim.fence,
-                 r.verdict.value, sealed, key, r.http_status, r.error_code, r.detail[:500], r.at, r.retry_at)
-            )  # fmt: skip
-        while rows:  # two attempts at one message may end together, one of them late: a statement each
-            once = {row[1]: row for row in reversed(rows[:_ANSWERS])}
-            await db.execute(_RECORD, tenant, *columns(once.values(), 13))
-            rows = [row for row in rows if once.get(row[1]) is not row]
+            claim = r.claim
+            attempt = (claim.conversation_id, claim.message_id, claim.created_at, claim.attempt, claim.fence)
+            if r.verdict is Verdict.DONE:
+                sealed: str | None = None
+                keys: list[bytes | None] = [None]
+                if wamid := r.provider_message_id:
+                    sealed = self._vault.seal_id(tenant, wamid)
+                    keys = [*self._vault.message_keys(tenant, claim.channel_id, wamid)]
+                accepted.append((*attempt, sealed, keys[0], r.detail[:500], r.at))
+                also += [(other, claim.message_id, claim.created_at) for other in keys[1:]]
+            else:
+                others.append(
+                    (*attempt, r.verdict.value, r.http_status, r.error_code, r.detail[:500], r.at, r.retry_at)
+                )
+        batches = [(_ACCEPTED, rows) for rows in _batches(accepted)] + [(_RECORD, rows) for rows in _batches(others)]
+        if len(batches) > 1:
+            await db.execute(_LOCK, tenant, *columns(sorted((r[1], r[0]) for _, rows in batches for r in rows), 2))
+        for statement, rows in batches:
+            await db.execute(statement, tenant, *columns(rows, len(rows[0])))
         if also:
             await db.execute(_KEY_ALSO, tenant, *columns(also, 3))
         for r in sorted(results, key=lambda r: r.claim.channel_id):
@@ -430,8 +469,8 @@ class PostgresOutbox:
         """Keep a message that cannot be read from holding up the others: fail it, or put it back until `retry_at`."""
         verdict = Verdict.FAILED if retry_at is None else Verdict.DEFER
         answer = (row["conversation_id"], row["message_id"], row["message_created_at"], row["attempt"], row["fence"],
-                  verdict.value, None, None, None, None, reason, now, retry_at)  # fmt: skip
-        await db.execute(_RECORD, tenant, *columns([answer], 13))
+                  verdict.value, None, None, reason, now, retry_at)  # fmt: skip
+        await db.execute(_RECORD, tenant, *columns([answer], 11))
         if alarm:
             await db.execute(_PAUSE, tenant, row["channel_id"], None, reason)
 
@@ -452,6 +491,14 @@ class PostgresOutbox:
             last_inbound_at=content["last_inbound_at"],
             language=content["language"],
         )
+
+
+def _batches(rows: list[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
+    """Rows for a statement each. Two attempts at one message may end together, one of them late: not in the same."""
+    while rows:
+        once = {row[1]: row for row in reversed(rows[:_ANSWERS])}
+        yield list(once.values())
+        rows = [row for row in rows if once.get(row[1]) is not row]
 
 
 async def _counted(db: Connection, statement: str, *args: object) -> dict[str, int]:

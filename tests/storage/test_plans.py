@@ -161,12 +161,17 @@ def statements() -> dict[str, tuple[str, int, list[Any]]]:
             ],
         ),
         "content": (outbox._CONTENT, 5 * BATCH, [some, at]),
+        "accepted": (
+            outbox._ACCEPTED,
+            10 * BATCH,
+            [conversations, some, at, [1] * BATCH, some, words("w"), keys, words(""), at],
+        ),
         "record": (
             outbox._RECORD,
             10 * BATCH,
             [
-                *(conversations, some, at, [1] * BATCH, some, (["DONE", "FAILED", "UNKNOWN", "RETRY"] * BATCH)[:BATCH]),
-                *(nothing, nothing, nothing, nothing, words(""), at, at),
+                *(conversations, some, at, [1] * BATCH, some, (["FAILED", "UNKNOWN", "RETRY"] * BATCH)[:BATCH]),
+                *(nothing, nothing, words(""), at, at),
             ],
         ),
         "expired lease": (outbox._EXPIRED_LEASE, 10 * BATCH, [some, at, [1] * BATCH, some, EPOCH]),
