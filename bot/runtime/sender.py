@@ -37,7 +37,7 @@ from storage.base import Berth, Claim, Outbox, Result, Verdict
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 0.5  # when no bell rings
-PULSE_SECONDS = 0.03  # least time between two exchanges, so that answers share commits
+PULSE_SECONDS = 0.06  # least time between two exchanges, so that answers share commits
 
 MAX_IN_TEMPLATE = 800
 """Characters of a text that a template may say in its place: with its own words it must stay below 1,024."""

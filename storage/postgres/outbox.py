@@ -351,10 +351,12 @@ class PostgresOutbox:
         by_tenant: dict[TenantId, list[Result]] = {}
         for result in results:
             by_tenant.setdefault(result.claim.tenant_id, []).append(result)
-        async with self._database.transaction() as db:
-            for tenant, group in sorted(by_tenant.items()):
-                await enter(db, tenant)
-                await self._record(db, tenant, group)
+        tenants = sorted(by_tenant)
+        async with self._database.tenant(tenants[0]) if tenants else self._database.transaction() as db:
+            for tenant in tenants:
+                if tenant != tenants[0]:
+                    await enter(db, tenant)
+                await self._record(db, tenant, by_tenant[tenant])
             return await self._claim(db, now, rooms, lease) if rooms else []
 
     async def settle(self, now: datetime, *, wait: timedelta) -> dict[str, int]:
