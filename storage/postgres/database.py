@@ -1,6 +1,6 @@
 """Connections, and the tenant's transaction."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeAlias
 
@@ -143,6 +143,14 @@ def columns(rows: Iterable[tuple[object, ...]], width: int) -> list[list[object]
     """Turn rows into the `width` columns that `unnest` takes; no rows give empty columns."""
     turned = [list(column) for column in zip(*rows, strict=True)]
     return turned or [[] for _ in range(width)]
+
+
+def by_tenant(rows: Sequence[Any]) -> dict[TenantId, list[Any]]:
+    """Rows of several tenants, apart."""
+    found: dict[TenantId, list[Any]] = {}
+    for row in rows:
+        found.setdefault(row["tenant_id"], []).append(row)
+    return found
 
 
 async def _keep(connection: Any) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from storage.postgres import intake, outbox, people, turns
+from storage.postgres import intake, outbox, people, settling, turns
 from storage.postgres.database import RUNTIME_ROLE, session_settings
 from tests.conftest import EPOCH
 from tests.storage.support import World, owner
@@ -174,9 +174,9 @@ def statements() -> dict[str, tuple[str, int, list[Any]]]:
                 *(nothing, nothing, words(""), at, at),
             ],
         ),
-        "expired lease": (outbox._EXPIRED_LEASE, 10 * BATCH, [some, at, [1] * BATCH, some, EPOCH]),
-        "settle unknown": (outbox._SETTLE_UNKNOWN, 12 * BATCH, [conversations, some, at, some, EPOCH, 1]),
-        "apply updates": (outbox._APPLY_UPDATES, 20 * BATCH, [EPOCH + timedelta(days=1), EPOCH, BATCH]),
+        "expired lease": (settling._EXPIRED_LEASE, 10 * BATCH, [some, at, [1] * BATCH, some, EPOCH]),
+        "settle unknown": (settling._SETTLE_UNKNOWN, 12 * BATCH, [conversations, some, at, some, EPOCH, 1]),
+        "apply updates": (settling._APPLY_UPDATES, 20 * BATCH, [EPOCH + timedelta(days=1), EPOCH, BATCH]),
     }
 
 
