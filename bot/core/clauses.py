@@ -21,9 +21,9 @@ _LEAST_JOINED = 3
 _TALK = frozenset(normalise(word) for word in FILLERS) | frozenset({
     "uh", "uhm", "umm", "er", "hi", "hello", "hey", "hii", "ok", "okay", "like", "actually", "basically", "kindly",
     "guys", "team", "zara", "suniye", "suno", "accha", "acha", "kripya", "kripaya", "कृपया", "ज़रा", "सुनिए", "namaste",
-    "नमस्ते",    "disculpe", "perdon", "perdone", "oiga", "bueno", "mira",
+    "नमस्ते", "disculpe", "perdon", "perdone", "oiga", "bueno", "mira",
 }) - {"thanks", "thank", "thx", "ty", "gracias", "dhanyavad", "dhanyawad", "dhanyabad", "shukriya", "धन्यवाद", "शुक्रिया",
-      "hai",      "h", "you", "u", "sorry", "then"}  # fmt: skip
+      "hai", "h", "you", "u", "sorry", "then"}  # fmt: skip
 _LEADS = tuple(tuple(lead.split()) for lead in sorted((
     "i was wondering if", "i was wondering whether", "i was wondering", "i was just wondering", "just wondering if",
     "i just wanted to ask", "i wanted to ask", "i wanted to know", "i want to know", "i would like to know",

@@ -41,16 +41,16 @@ WITH due AS (
     SELECT o.conversation_id, o.message_id, m.status NOT IN ('QUEUED', 'UNKNOWN') AS status_told,
            coalesce(m.kind <> 'template' AND m.status IN ('QUEUED', 'UNKNOWN')
                     AND (SELECT count(*) FROM send_attempts s WHERE s.tenant_id = $1 AND s.message_id = u.message_id
-                                                                AND s.outcome = 'UNKNOWN') <= $7, false) AS repeat
-    FROM unnest($2::bigint[], $3::bigint[], $4::timestamptz[], $5::bigint[])
-        AS u (conversation_id, message_id, created_at, fence)
+                                                                AND s.outcome = 'UNKNOWN') <= $6, false) AS repeat
+    FROM unnest($2::bigint[], $3::bigint[], $4::timestamptz[]) AS u (conversation_id, message_id, created_at)
     JOIN outbox o ON o.tenant_id = $1 AND o.conversation_id = u.conversation_id AND o.message_id = u.message_id
-                 AND o.fence = u.fence AND o.state = 'UNKNOWN' AND o.conversation_id = ANY ($2)
+                 -- Still: others may have had it repeated meanwhile, and that is unknown again.
+                 AND o.state = 'UNKNOWN' AND o.lease_until <= $5 AND o.conversation_id = ANY ($2)
     LEFT JOIN whatsapp_messages m ON m.tenant_id = $1 AND m.message_id = u.message_id AND m.created_at = u.created_at
                                  AND m.message_id = ANY ($3)
     ORDER BY o.message_id FOR UPDATE OF o
 ), repeated AS (
-    UPDATE outbox o SET state = 'READY', due_at = $6, lease_until = NULL
+    UPDATE outbox o SET state = 'READY', due_at = $5, lease_until = NULL
     WHERE o.tenant_id = $1 AND o.conversation_id = ANY ($2)
       AND o.message_id = ANY (ARRAY(SELECT d.message_id FROM due d WHERE d.repeat))
 ), over AS (
@@ -188,9 +188,9 @@ class Settling:
         async with self._database.connection() as db:
             due = await db.fetch("SELECT * FROM due_unknowns($1)", now)
         for tenant, rows in by_tenant(due).items():
-            keys = [(r["conversation_id"], r["message_id"], r["message_created_at"], r["fence"]) for r in rows]
+            keys = [(r["conversation_id"], r["message_id"], r["message_created_at"]) for r in rows]
             async with self._database.tenant(tenant) as db:
-                counts.update(await _counted(db, _SETTLE_UNKNOWN, tenant, *columns(keys, 4), now, self._repeats))
+                counts.update(await _counted(db, _SETTLE_UNKNOWN, tenant, *columns(keys, 3), now, self._repeats))
         return dict(counts)
 
     async def _apply_updates(self, tenant: TenantId, now: datetime) -> Counter[str]:

@@ -2,14 +2,15 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from bot.core.errors import StorageError
-from bot.core.ids import MessageId
+from bot.core.ids import MessageId, TenantId
 from bot.core.messages import TemplateOut, TextOut
 from storage.base import Claim, Person, Verdict
 from storage.crypto import Vault
@@ -387,6 +388,40 @@ async def test_a_text_that_stays_unknown_is_repeated_once(world: World) -> None:
     await world.claim(result(again, Verdict.UNKNOWN, at=EPOCH + WAIT), room=0)
     assert await world.settle(EPOCH + 2 * WAIT) == {"given_up": 1}
     assert await queued(world, claim.message_id) is None
+    assert await status_of(world, claim.message_id) == "UNKNOWN"
+
+
+class Overtaken:
+    """A database in which something else happens before the next transaction of a tenant."""
+
+    def __init__(self, database: Postgres, meanwhile: Callable[[], Awaitable[None]]) -> None:
+        self._database = database
+        self._meanwhile = [meanwhile]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    @asynccontextmanager
+    async def tenant(self, tenant: TenantId) -> AsyncIterator[Any]:
+        while self._meanwhile:
+            await self._meanwhile.pop()()
+        async with self._database.tenant(tenant) as db:
+            yield db
+
+
+async def test_what_is_unknown_again_is_given_its_time_by_whoever_slept(world: World, vault: Vault) -> None:
+    """Somebody finds what is due, and sleeps while another has it repeated, which ends as unknown as before."""
+    claim = await unknown(world)
+
+    async def meanwhile() -> None:
+        assert await world.settle(EPOCH + WAIT) == {"repeated": 1}
+        (again,) = await world.claim(now=EPOCH + WAIT)
+        await world.claim(result(again, Verdict.UNKNOWN, at=EPOCH + WAIT, retry_at=EPOCH + 2 * WAIT), room=0)
+
+    sleeper: Any = Overtaken(world.database, meanwhile)
+    counts = await PostgresOutbox(sleeper, vault).settle(EPOCH + WAIT, wait=WAIT)
+    assert {name: count for name, count in counts.items() if count} == {}
+    assert await world.settle(EPOCH + 2 * WAIT) == {"given_up": 1}
     assert await status_of(world, claim.message_id) == "UNKNOWN"
 
 

@@ -175,7 +175,7 @@ def statements() -> dict[str, tuple[str, int, list[Any]]]:
             ],
         ),
         "expired lease": (settling._EXPIRED_LEASE, 10 * BATCH, [some, at, [1] * BATCH, some, EPOCH]),
-        "settle unknown": (settling._SETTLE_UNKNOWN, 12 * BATCH, [conversations, some, at, some, EPOCH, 1]),
+        "settle unknown": (settling._SETTLE_UNKNOWN, 12 * BATCH, [conversations, some, at, EPOCH, 1]),
         "apply updates": (settling._APPLY_UPDATES, 20 * BATCH, [EPOCH + timedelta(days=1), EPOCH, BATCH]),
     }
 
