@@ -20,6 +20,15 @@ async def test_waits(cluster):
 """
 
 
+# Whoever runs in the background of a shell ignores Ctrl-C, and so would all whom they start.
+HEARS = """
+import runpy, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+del sys.argv[0]
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
+
+
 @pytest.fixture
 def folder() -> Path:
     """Not pytest's: PostgreSQL may run as somebody else."""
@@ -32,7 +41,8 @@ async def begin(folder: Path, *command: str) -> asyncio.subprocess.Process:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "SIRDAR_"))}
     return await asyncio.create_subprocess_exec(
         sys.executable,
-        "-m",
+        "-c",
+        HEARS,
         *command,
         env={**environment, "TMPDIR": str(folder / "tmp")},
         stdout=asyncio.subprocess.PIPE,
