@@ -4,7 +4,8 @@ The teacher is the encoder of `sirdar[semantic]` (all-MiniLM-L6-v2, Apache-2.0).
 gets the teacher's vector for the word alone, shorter for frequent words. Then the vectors are corrected, by ridge
 regression, so that the sum of a sentence's words points where the teacher's vector for the sentence does; the sentences
 are made by our own grammar (`bench.word_sentences`). The main directions are kept, in 8 bits. No data set is involved,
-and the same versions make the same file, up to the arithmetic of the processor.
+and the same versions make the same file, up to the arithmetic of the processor: made again later, it had the same words
+and 97 % of the same numbers, and nine of 21,721 words were further than two steps of 8 bits from what they were.
 """
 
 from collections.abc import Sequence
