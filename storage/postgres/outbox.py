@@ -193,15 +193,15 @@ class PostgresOutbox:
         self, results: Sequence[Result], now: datetime, *, rooms: Mapping[ChannelId, int], lease: timedelta
     ) -> list[Claim]:
         """Record how attempts ended and claim new ones, of each number as many as there is room for, in one commit."""
-        by_tenant: dict[TenantId, list[Result]] = {}
+        answers: dict[TenantId, list[Result]] = {}
         for result in results:
-            by_tenant.setdefault(result.claim.tenant_id, []).append(result)
-        tenants = sorted(by_tenant)
+            answers.setdefault(result.claim.tenant_id, []).append(result)
+        tenants = sorted(answers)
         async with self._database.tenant(tenants[0]) if tenants else self._database.transaction() as db:
             for tenant in tenants:
                 if tenant != tenants[0]:
                     await enter(db, tenant)
-                await self._record(db, tenant, by_tenant[tenant])
+                await self._record(db, tenant, answers[tenant])
             return await self._claim(db, now, rooms, lease) if rooms else []
 
     async def settle(self, now: datetime, *, wait: timedelta) -> dict[str, int]:
